@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The system's part of the set-up: which tools must be there, and how Debian's packages bring them.
+
+Only the standard library is used: this runs before the virtual environment exists.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+
+# Command -> the Debian package that brings it.
+TOOLS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "iptables": "iptables",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "mount": "mount",
+    "sysctl": "procps",
+}
+# Debian splits these off its own Python.
+PYTHON_PARTS = {"venv": "python3-venv", "ensurepip": "python3-venv"}
+# An ordinary user's PATH leaves out where Debian keeps most of the tools above.
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages whose command or Python module is not there, each once, sorted."""
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + SYSTEM_PATH
+    missing = {package for tool, package in TOOLS.items() if shutil.which(tool, path=path) is None}
+    missing |= {package for part, package in PYTHON_PARTS.items() if importlib.util.find_spec(part) is None}
+    return sorted(missing)
+
+
+def install(packages: list[str]) -> None:
+    """Install packages with apt-get; the package lists are fetched only when the first try needs them.
+
+    Raises subprocess.CalledProcessError when apt-get cannot install them.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if subprocess.run(command, env=environment, check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        return
+    subprocess.run(["apt-get", "update"], env=environment, check=True)
+    subprocess.run(command, env=environment, check=True)
+
+
+def ensure() -> None:
+    """Have every tool there, or end the program with one line that says what to install and how."""
+    packages = missing_packages()
+    if not packages:
+        return
+    remedy = f"apt-get install --yes --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0:
+        raise SystemExit(f"Missing: {', '.join(packages)}. Install with: sudo {remedy}")
+    if shutil.which("apt-get") is None:
+        raise SystemExit(f"Missing, and there is no apt-get to install them: {', '.join(packages)}")
+    print(f"Installing: {' '.join(packages)}", flush=True)
+    try:
+        install(packages)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"Installing {' '.join(packages)} failed (exit status {error.returncode})") from error
+    importlib.invalidate_caches()
+    if still := missing_packages():
+        raise SystemExit(f"Still missing after the installation: {', '.join(still)}")
