@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way every run goes: read, plan, (check mode ends here) apply, read back. Modules and services all take it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Protocol, Sequence
+
+from .errors import VerifyFailed
+from .plan import Action
+
+
+class Planned(Protocol):
+    """What an engine plans: the actions in the order to apply, and what stood before and will stand after."""
+
+    @property
+    def actions(self) -> Sequence[Action[Any]]:
+        """The steps in the order in which they are applied."""
+
+
+class Engine(Protocol):
+    """One kind of state on a host: parsed input is given to its constructor; each step is a method.
+
+    ``read`` and ``plan`` never write. ``apply`` is all or nothing: it raises ApplyFailed after having undone what it
+    had done. ``undo`` takes a whole applied plan back, and returns what could not be put back.
+    ``before`` and ``after`` give what the plan saw and foresees, in the module's own input form.
+    """
+
+    def read(self) -> Any:
+        """Return the current state from one dump."""
+
+    def plan(self, current: Any) -> Any:
+        """Return the plan (see Planned) from ``current`` to the desired state."""
+
+    def apply(self, plan: Any, current: Any) -> None:
+        """Carry the plan out."""
+
+    def undo(self, plan: Any, current: Any) -> List[str]:
+        """Put back ``current`` after ``plan`` was applied."""
+
+    def before(self, plan: Any) -> Any:
+        """Return what was listed or owned, in input form."""
+
+    def after(self, plan: Any) -> Any:
+        """Return what is listed or owned once the plan is applied, in input form."""
+
+    def lines(self, plan: Any) -> Dict[str, List[str]]:
+        """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or in check mode would do."""
+
+    plan: Any
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.plan.actions)
+
+    def actions(self) -> List[Dict[str, Any]]:
+        """Return the actions as modules report them."""
+        return [action.as_result() for action in self.plan.actions]
+
+
+def converge(engine: Engine, check_mode: bool, lock: Callable[[], AbstractContextManager[None]]) -> Outcome:
+    """Bring the host to what ``engine`` desires and return what was done.
+
+    A run with nothing to do sends nothing. Raises ForeignObject, ApplyFailed, VerifyFailed, Unsupported or Busy;
+    after each of them the host is as it was, unless the error says otherwise.
+    """
+    if check_mode:
+        return Outcome(engine.plan(engine.read()))
+    with lock():
+        current = engine.read()
+        plan = engine.plan(current)
+        if plan.actions:
+            engine.apply(plan, current)
+            left = engine.plan(engine.read()).actions
+            if left:
+                not_undone = engine.undo(plan, current)
+                raise VerifyFailed([f"still to do: {action}" for action in left] + not_undone, not not_undone)
+        return Outcome(plan)

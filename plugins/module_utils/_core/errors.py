@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong, one class per kind of remedy. Every message names the entry, the reason and the remedy."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+
+class MultihomeError(Exception):
+    """Base of all errors that the engine raises on purpose; ``str()`` is fit to be shown to people."""
+
+
+class InvalidInput(MultihomeError):
+    """The declared list cannot be meant. ``faults`` holds every fault of the list, one line each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class ForeignObject(MultihomeError):
+    """A different object of another owner stands under the key of a declared entry; nothing was changed."""
+
+    def __init__(self, conflicts: Iterable[str]) -> None:
+        self.conflicts = tuple(conflicts)
+        super().__init__("\n".join(self.conflicts))
+
+
+class ApplyFailed(MultihomeError):
+    """The kernel refused a request half-way. ``not_undone`` lists what could not be put back (usually nothing)."""
+
+    def __init__(self, failed: str, reason: str, undone: Iterable[str] = (), not_undone: Iterable[str] = ()) -> None:
+        self.failed = failed
+        self.reason = reason
+        self.undone = tuple(undone)
+        self.not_undone = tuple(not_undone)
+        lines = [f"{failed}: {reason}"]
+        if self.undone:
+            lines.append("undone: " + "; ".join(self.undone))
+        if self.not_undone:
+            lines.append("NOT undone, repair by hand: " + "; ".join(self.not_undone))
+        else:
+            lines.append("the host is as it was before")
+        super().__init__("\n".join(lines))
+
+
+class VerifyFailed(MultihomeError):
+    """Every request was accepted, yet reading back shows something else than was planned."""
+
+    def __init__(self, differences: Iterable[str], undone: bool = True) -> None:
+        self.differences = tuple(differences)
+        lines = ["after applying, the kernel disagrees:", *self.differences]
+        lines.append(
+            "the host was put back as it was before" if undone else "the host could NOT be put back as it was before"
+        )
+        super().__init__("\n".join(lines))
+
+
+class Unsupported(MultihomeError):
+    """A tool, library or kernel feature is missing or too old; says what is needed, what was found, and where."""
+
+    def __init__(self, what: str, needed: str, found: str = "nothing", remedy: str = "") -> None:
+        self.what, self.needed, self.found, self.remedy = what, needed, found, remedy
+        super().__init__(f"{what}: needs {needed}, found {found}" + (f"; {remedy}" if remedy else ""))
+
+
+class Busy(MultihomeError):
+    """Another run holds the host's lock; nothing was changed."""

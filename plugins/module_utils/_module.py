@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This is a private module utility: use the modules, not this. It may change in any release.
+"""The Ansible side of every module, once: options that all share, running the engine, result, diff and failure."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._core.converge import Engine, Outcome, converge
+from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
+from ._core.lock import exclusive
+
+DEFAULT_OWNER = 109
+
+OWNER_OPTIONS: Dict[str, Dict[str, Any]] = {
+    "purge": {"type": "bool", "default": False},
+    "protocol": {"type": "int", "default": DEFAULT_OWNER},
+}
+
+
+def run_engine(
+    argument_spec: Mapping[str, Any],
+    make_engine: Callable[[Dict[str, Any]], Engine],
+    rules: Optional[Mapping[str, Any]] = None,
+) -> None:
+    """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input)."""
+    module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **dict(rules or {}))
+    with_errors_reported(module, lambda: _converge(module, make_engine))
+
+
+def run_reader(argument_spec: Mapping[str, Any], read: Callable[[Dict[str, Any]], Dict[str, Any]]) -> None:
+    """Run a module that only reads: what ``read`` returns for the options is the result."""
+    module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True)
+    with_errors_reported(module, lambda: module.exit_json(changed=False, **read(module.params)))
+
+
+def with_errors_reported(module: AnsibleModule, work: Callable[[], None]) -> None:
+    """Do the work of a module; every error of the engine becomes a clear failure."""
+    try:
+        work()
+    except MultihomeError as error:
+        fail(module, error)
+
+
+def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
+    """Fail with the error's text; ``faults`` and ``conflicts`` are given as lists besides."""
+    details: Dict[str, Any] = {}
+    if isinstance(error, InvalidInput):
+        details["faults"] = list(error.faults)
+    elif isinstance(error, ForeignObject):
+        details["conflicts"] = list(error.conflicts)
+    elif isinstance(error, Unsupported):
+        details.update(needed=error.needed, found=error.found)
+        if error.__cause__ is not None:
+            details["exception"] = "".join(traceback.format_exception(None, error, error.__traceback__))
+    module.fail_json(msg=str(error), **details)
+    raise AssertionError("fail_json returned")
+
+
+def _converge(module: AnsibleModule, make_engine: Callable[[Dict[str, Any]], Engine]) -> None:
+    engine = make_engine(module.params)
+    outcome = converge(engine, module.check_mode, exclusive)
+    module.exit_json(**result(engine, outcome, bool(module._diff)))
+
+
+def result(engine: Engine, outcome: Outcome, diff: bool) -> Dict[str, Any]:
+    """Return a module's result. An unchanged run without diff mode carries no lists: they may hold 10,000 entries."""
+    answer: Dict[str, Any] = {"changed": outcome.changed, "actions": outcome.actions()}
+    if outcome.changed or diff:
+        answer["before"] = engine.before(outcome.plan)
+        answer["after"] = engine.after(outcome.plan)
+    if diff:
+        lines = engine.lines(outcome.plan)
+        answer["diff"] = {side: _text(lines[side]) for side in ("before", "after")}
+    return answer
+
+
+def _text(lines: List[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
