@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This fragment is private to the collection. It may change in any release.
+"""The options of ownership, which every module that tags kernel objects has."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # Matches OWNER_OPTIONS of plugins/module_utils/_module.py.
+    DOCUMENTATION = r"""
+options:
+  purge:
+    description:
+      - Whether to remove what this collection put on the host and the list does not name.
+      - With V(false), what is listed must be there and the rest stays.
+      - Objects of other owners are never removed.
+    type: bool
+    default: false
+  protocol:
+    description:
+      - The owner tag on the routes, policy rules and addresses of this collection, the C(proto) of C(ip route) and C(ip rule).
+      - Only objects with this tag are ever replaced or removed.
+      - Change it only where another program on the host uses the same number.
+    type: int
+    default: 109
+"""
