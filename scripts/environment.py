@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment every check and test runs in: the checkout's .venv in front, all caches inside the checkout.
+"""The environment of every check and test: the checkout's .venv in front, all caches inside the checkout.
 
 `python scripts/environment.py COMMAND ARGUMENT...` runs one command in it.
 """
@@ -19,11 +19,13 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, changed so that nothing outside the checkout is read as settings or written."""
+    """This process's environment, changed so that nobody's settings are read and no home is written to."""
     path = os.environ.get("PATH", os.defpath)
     home = CACHE / "home"
     home.mkdir(parents=True, exist_ok=True)
-    result = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
+    result = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))
+    }
     # pip's own settings (a mirror, a certificate) live in the real home.
     settings = Path("~/.config/pip/pip.conf").expanduser()
     if "PIP_CONFIG_FILE" not in result and os.access(settings, os.R_OK):

@@ -54,12 +54,12 @@ def present_stamp() -> list[str]:
 
 def pip(*arguments: str) -> None:
     """Run the environment's own pip; raises subprocess.CalledProcessError when it fails."""
-    command = [VENV / "bin" / "python", "-m", "pip", *"-qq --disable-pip-version-check".split(), *arguments]
+    command = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-qq", *arguments]
     subprocess.run(command, check=True)
 
 
 def link_collection() -> None:
-    """Let Python and Ansible find the checkout as ansible_collections.multihome.linux (Ansible scans sys.path)."""
+    """Have Python find the checkout as ansible_collections.multihome.linux; so does Ansible."""
     site_packages = next(VENV.glob("lib/python*/site-packages"))
     link = site_packages / "ansible_collections" / "multihome" / "linux"
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -102,8 +102,6 @@ def ensure_environment() -> None:
 
 def main() -> int:
     """Return the exit status: 0 when everything is there."""
-    if sys.version_info < (3, 11):
-        raise SystemExit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}")
     with exclusively():
         system_tools.ensure()
         try:

@@ -63,7 +63,7 @@ def ensure() -> None:
     try:
         install(packages)
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"Installing {' '.join(packages)} failed (exit status {error.returncode})") from error
+        raise SystemExit(f"apt-get failed with exit status {error.returncode}") from error
     importlib.invalidate_caches()
     if still := missing_packages():
         raise SystemExit(f"Still missing after the installation: {', '.join(still)}")
