@@ -19,7 +19,8 @@ options:
     default: false
   protocol:
     description:
-      - The owner tag on the routes, policy rules and addresses of this collection, the C(proto) of C(ip route) and C(ip rule).
+      - The owner tag on the routes, policy rules and addresses of this collection.
+      - C(ip route) and C(ip rule) show it as C(proto).
       - Only objects with this tag are ever replaced or removed.
       - Change it only where another program on the host uses the same number.
     type: int

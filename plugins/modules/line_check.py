@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: line_check
+short_description: Check whether services answer through each line
+description:
+  - Asks each target from the host that runs the module, all of them at once, and gives one row per target.
+  - Fails unless every target answers. Its message then holds a matrix of lines and services, what failed and what
+    to do next.
+  - Run it where the clients are, outside the lines, because a request from inside takes another way.
+  - The whole takes about as long as the longest O(targets[].timeout), however many targets there are.
+author:
+  - multihome.linux contributors (@multihome)
+extends_documentation_fragment:
+  - multihome.linux._attributes
+  - multihome.linux._attributes.READ_ONLY
+options:
+  targets:
+    description:
+      - What to ask.
+      - All faults of the list are reported together.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      line:
+        description: The line that the target is reached by. It names the row in messages and chooses nothing.
+        type: str
+        required: true
+      address:
+        description: The IPv4 or IPv6 address to ask, without a prefix length.
+        type: str
+        required: true
+      port:
+        description:
+          - The port to ask.
+          - Required with O(targets[].protocol=tcp) and O(targets[].protocol=udp), and left out with
+            O(targets[].protocol=icmp).
+        type: int
+      protocol:
+        description:
+          - With V(tcp), the target has answered when the connection is established. It is then closed again.
+          - With V(udp), O(targets[].send) is sent, and the target has answered when any datagram comes back.
+            An ICMP error that comes back is a failure, told at once.
+          - With V(icmp), an ICMP echo request is sent, and the target has answered when its reply comes.
+            That needs root, or a group within the kernel parameter C(net.ipv4.ping_group_range).
+        type: str
+        choices: [tcp, udp, icmp]
+        default: tcp
+      timeout:
+        description:
+          - How many seconds to wait for the answer, more than 0 and at most 600.
+          - Within it, whatever got no answer is sent again every second.
+        type: float
+        default: 3
+      source:
+        description:
+          - The address of this host to ask from.
+          - Without it, the kernel chooses one.
+        type: str
+      send:
+        description: The text to send with O(targets[].protocol=udp), encoded in UTF-8.
+        type: str
+        default: "multihome line check\n"
+      expect:
+        description:
+          - Text that the answer has to hold, with O(targets[].protocol=udp).
+          - Without it, any answer will do.
+        type: str
+      name:
+        description: A label for messages and for the matrix, usually the name of the service.
+        type: str
+seealso:
+  - module: multihome.linux.path_info
+    description: By which gateway, interface, table and policy rule this host sends.
+"""
+
+EXAMPLES = r"""
+- name: Check the web server through each of its lines
+  multihome.linux.line_check:
+    targets:
+      - name: web
+        line: unicom
+        address: 203.0.113.10
+        port: 80
+      - name: web
+        line: interlink
+        address: 198.51.100.20
+        port: 80
+      - name: web
+        line: unicom
+        address: "2001:db8:a::10"
+        port: 80
+
+- name: Check what stands behind a line beside TCP
+  multihome.linux.line_check:
+    targets:
+      - name: firewall
+        line: unicom
+        address: 203.0.113.10
+        protocol: icmp
+        timeout: 1
+      - name: game server
+        line: unicom
+        address: 203.0.113.10
+        port: 27960
+        protocol: udp
+        send: "\x7f\x7f\x7f\x7fgetstatus\n"
+        expect: statusResponse
+
+- name: Check on the server that the Internet answers each alias
+  multihome.linux.line_check:
+    targets:
+      - line: unicom
+        address: 192.0.2.53
+        port: 53
+        source: 192.168.168.1
+      - line: interlink
+        address: 192.0.2.53
+        port: 53
+        source: 192.168.168.2
+  register: outbound
+  ignore_errors: true
+
+- name: Show the lines that are down
+  ansible.builtin.debug:
+    msg: "{{ outbound.rows | rejectattr('ok') | map(attribute='line') | unique }}"
+"""
+
+RETURN = r"""
+rows:
+  description: One row per entry of O(targets), in the same order, also when the module fails.
+  returned: when O(targets) is valid
+  type: list
+  elements: dict
+  contains:
+    line:
+      description: The line as given.
+      type: str
+      sample: unicom
+    name:
+      description: The label as given, or V(none).
+      type: str
+      sample: web
+    address:
+      description: The address that was asked, in canonical form.
+      type: str
+      sample: 203.0.113.10
+    port:
+      description: The port that was asked, V(none) with ICMP.
+      type: int
+      sample: 80
+    protocol:
+      description: The protocol that was used.
+      type: str
+      sample: tcp
+    source:
+      description: The address that was asked from as given, or V(none).
+      type: str
+      sample: 192.168.168.1
+    ok:
+      description: Whether the target answered.
+      type: bool
+      sample: false
+    milliseconds:
+      description: Time from the first packet sent to the answer, V(none) without an answer.
+      type: float
+      sample: 12.345
+    error:
+      description: What went wrong, V(none) when nothing did.
+      type: str
+      sample: connection refused
+    hint:
+      description: Where the cause lies and what to do next, V(none) when nothing went wrong.
+      type: str
+      sample: >-
+        the host answers, but the service does not listen: start it, or correct the port or its destination NAT
+faults:
+  description: Every fault of O(targets).
+  returned: when O(targets) is not valid
+  type: list
+  elements: str
+  sample:
+    - 'targets[1] (203.0.113.300): not an IP address'
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._core.probe_report import failed_message
+from ..module_utils._core.probes import parse_targets, probe_all
+from ..module_utils._module import with_errors_reported
+
+# Entries are checked by parse_targets, which tells all faults of the list at once.
+ARGUMENT_SPEC = {"targets": {"type": "list", "elements": "dict", "required": True}}
+
+
+def check_lines(module: AnsibleModule) -> None:
+    """Probe the module's targets and end it with their rows; raises InvalidInput."""
+    rows = probe_all(parse_targets(module.params["targets"]))
+    results = [row.as_result() for row in rows]
+    if not all(row.ok for row in rows):
+        module.fail_json(msg=failed_message(rows), rows=results)
+    module.exit_json(changed=False, rows=results)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    with_errors_reported(module, lambda: check_lines(module))
+
+
+if __name__ == "__main__":
+    main()
