@@ -4,7 +4,32 @@
 # The Python that .venv is made with; `make PYTHON=/path/to/python3 setup` takes another.
 PYTHON ?= $(shell scripts/choose-python)
 
-.PHONY: setup
+# The environment that everything but the set-up runs in.
+WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
+CHECKS = lint sanity unit integration lab-test ordinary-user
 
-setup:
-	@python="$(PYTHON)" && test -n "$$python" && PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME="$(CURDIR)/.cache/xdg" "$$python" scripts/setup.py
+.DEFAULT_GOAL = help
+.PHONY: help setup test $(CHECKS) clean
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install what is missing, make .venv; nothing outside the checkout but system packages as root
+	@python="$(PYTHON)" && test -n "$$python" && \
+	PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME="$(CURDIR)/.cache/xdg" "$$python" scripts/setup.py
+
+test: setup ## every check and test below, with a summary at the end
+	@$(WITHIN) python scripts/checks.py
+
+lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
+sanity: ## ansible-test sanity
+unit: ## tests without a kernel
+integration: ## tests of each module on real namespaces
+lab-test: ## tests end to end in the lab
+ordinary-user: ## as root: the lab's tests again as an ordinary user
+
+$(CHECKS): setup
+	@$(WITHIN) python scripts/checks.py $@
+
+clean: ## remove what set-up and tests have built
+	rm -rf .venv .cache

@@ -23,13 +23,11 @@ def environment() -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath)
     home = CACHE / "home"
     home.mkdir(parents=True, exist_ok=True)
-    result = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))
-    }
+    result = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}
     # pip's own settings (a mirror, a certificate) live in the real home.
-    settings = Path("~/.config/pip/pip.conf").expanduser()
-    if "PIP_CONFIG_FILE" not in result and os.access(settings, os.R_OK):
-        result["PIP_CONFIG_FILE"] = str(settings)
+    for settings in map(os.path.expanduser, ("~/.config/pip/pip.conf", "~/.pip/pip.conf")):
+        if os.access(settings, os.R_OK):
+            result.setdefault("PIP_CONFIG_FILE", settings)
     result |= {
         "ANSIBLE_HOME": str(CACHE / "ansible"),
         "HOME": str(home),

@@ -54,16 +54,20 @@ def present_stamp() -> list[str]:
 
 def pip(*arguments: str) -> None:
     """Run the environment's own pip; raises subprocess.CalledProcessError when it fails."""
-    command = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-qq", *arguments]
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-qq", *arguments]
     subprocess.run(command, check=True)
 
 
 def link_collection() -> None:
-    """Have Python find the checkout as ansible_collections.multihome.linux; so does Ansible."""
-    site_packages = next(VENV.glob("lib/python*/site-packages"))
-    link = site_packages / "ansible_collections" / "multihome" / "linux"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(os.path.relpath(ROOT, link.parent))
+    """Have Python find the checkout as ansible_collections.multihome.linux; so does Ansible, and so does mypy.
+
+    mypy gets a tree of its own, because it does not check what lies in site-packages.
+    """
+    for tree in (next(VENV.glob("lib/python*/site-packages")), VENV / "typing"):
+        link = tree / "ansible_collections" / "multihome" / "linux"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(ROOT, link.parent))
 
 
 def create() -> None:
@@ -73,7 +77,6 @@ def create() -> None:
         shutil.rmtree(VENV)
     subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     pip("install", "--upgrade", "pip >= 25")
-    link_collection()
 
 
 def install() -> None:
@@ -95,6 +98,7 @@ def ensure_environment() -> None:
     if present[:1] != wanted[:1]:
         create()
     install()
+    link_collection()
     partial = STAMP.with_suffix(".part")
     partial.write_text("".join(f"{line}\n" for line in wanted))
     partial.rename(STAMP)
