@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional
+from collections.abc import Mapping
+from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -16,7 +17,7 @@ from ._core.lock import exclusive
 
 DEFAULT_OWNER = 109
 
-OWNER_OPTIONS: Dict[str, Dict[str, Any]] = {
+OWNER_OPTIONS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
 }
@@ -24,15 +25,15 @@ OWNER_OPTIONS: Dict[str, Dict[str, Any]] = {
 
 def run_engine(
     argument_spec: Mapping[str, Any],
-    make_engine: Callable[[Dict[str, Any]], Engine],
-    rules: Optional[Mapping[str, Any]] = None,
+    make_engine: Callable[[dict[str, Any]], Engine],
+    rules: Mapping[str, Any] | None = None,
 ) -> None:
     """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input)."""
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **dict(rules or {}))
     with_errors_reported(module, lambda: _converge(module, make_engine))
 
 
-def run_reader(argument_spec: Mapping[str, Any], read: Callable[[Dict[str, Any]], Dict[str, Any]]) -> None:
+def run_reader(argument_spec: Mapping[str, Any], read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Run a module that only reads: what ``read`` returns for the options is the result."""
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True)
     with_errors_reported(module, lambda: module.exit_json(changed=False, **read(module.params)))
@@ -48,7 +49,7 @@ def with_errors_reported(module: AnsibleModule, work: Callable[[], None]) -> Non
 
 def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
     """Fail with the error's text; ``faults`` and ``conflicts`` are given as lists besides."""
-    details: Dict[str, Any] = {}
+    details: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         details["faults"] = list(error.faults)
     elif isinstance(error, ForeignObject):
@@ -61,15 +62,15 @@ def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
     raise AssertionError("fail_json returned")
 
 
-def _converge(module: AnsibleModule, make_engine: Callable[[Dict[str, Any]], Engine]) -> None:
+def _converge(module: AnsibleModule, make_engine: Callable[[dict[str, Any]], Engine]) -> None:
     engine = make_engine(module.params)
     outcome = converge(engine, module.check_mode, exclusive)
     module.exit_json(**result(engine, outcome, bool(module._diff)))
 
 
-def result(engine: Engine, outcome: Outcome, diff: bool) -> Dict[str, Any]:
+def result(engine: Engine, outcome: Outcome, diff: bool) -> dict[str, Any]:
     """Return a module's result. An unchanged run without diff mode carries no lists: they may hold 10,000 entries."""
-    answer: Dict[str, Any] = {"changed": outcome.changed, "actions": outcome.actions()}
+    answer: dict[str, Any] = {"changed": outcome.changed, "actions": outcome.actions()}
     if outcome.changed or diff:
         answer["before"] = engine.before(outcome.plan)
         answer["after"] = engine.after(outcome.plan)
@@ -79,5 +80,5 @@ def result(engine: Engine, outcome: Outcome, diff: bool) -> Dict[str, Any]:
     return answer
 
 
-def _text(lines: List[str]) -> str:
+def _text(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Protocol, Sequence
+from typing import Any, Callable, Protocol
 
 from .errors import VerifyFailed
 from .plan import Action
@@ -37,7 +38,7 @@ class Engine(Protocol):
     def apply(self, plan: Any, current: Any) -> None:
         """Carry the plan out."""
 
-    def undo(self, plan: Any, current: Any) -> List[str]:
+    def undo(self, plan: Any, current: Any) -> list[str]:
         """Put back ``current`` after ``plan`` was applied."""
 
     def before(self, plan: Any) -> Any:
@@ -46,7 +47,7 @@ class Engine(Protocol):
     def after(self, plan: Any) -> Any:
         """Return what is listed or owned once the plan is applied, in input form."""
 
-    def lines(self, plan: Any) -> Dict[str, List[str]]:
+    def lines(self, plan: Any) -> dict[str, list[str]]:
         """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
 
 
@@ -61,7 +62,7 @@ class Outcome:
         """Whether there was anything to do."""
         return bool(self.plan.actions)
 
-    def actions(self) -> List[Dict[str, Any]]:
+    def actions(self) -> list[dict[str, Any]]:
         """Return the actions as modules report them."""
         return [action.as_result() for action in self.plan.actions]
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Generic, TypeVar
 
 from .errors import InvalidInput
 from .fields import Parser
@@ -29,7 +30,7 @@ def where(list_name: str, index: int, entry: Any, main_field: str) -> str:
     return f"{list_name}[{index}]" + (f" ({label})" if label is not None else "")
 
 
-def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> Tuple[Dict[str, Any], List[str]]:
+def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> tuple[dict[str, Any], list[str]]:
     """Run each field of one entry through its parser.
 
     Returns ``(values, faults)``: fields that are absent or ``None`` are absent from ``values``; a fault names its
@@ -37,8 +38,8 @@ def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> 
     """
     if not isinstance(entry, Mapping):
         return {}, [f"not a dictionary but {type(entry).__name__}"]
-    values: Dict[str, Any] = {}
-    faults: List[str] = []
+    values: dict[str, Any] = {}
+    faults: list[str] = []
     for field, written in entry.items():
         if field not in parsers:
             if field != "name":
@@ -55,21 +56,21 @@ def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> 
 
 
 def parse_list(
-    entries: Optional[Iterable[Any]],
+    entries: Iterable[Any] | None,
     list_name: str,
     parse: Callable[[Any], T],
     main_field: str,
     key: Callable[[T], Any],
     describe: Callable[[T], str] = str,
-) -> List[Entry[T]]:
+) -> list[Entry[T]]:
     """Parse every entry of a list.
 
     Raises InvalidInput with every fault of the list: what ``parse`` says of each entry (it raises InvalidInput with
     bare reasons), and every pair of entries with one ``key``, both named by index.
     """
-    parsed: List[Entry[T]] = []
-    faults: List[str] = []
-    seen: Dict[Any, str] = {}
+    parsed: list[Entry[T]] = []
+    faults: list[str] = []
+    seen: dict[Any, str] = {}
     for index, entry in enumerate(entries or ()):
         place = where(list_name, index, entry, main_field)
         try:
@@ -86,10 +87,10 @@ def parse_list(
     return parsed
 
 
-def collect(*parts: Callable[[], T]) -> List[T]:
+def collect(*parts: Callable[[], T]) -> list[T]:
     """Call every part and return their results; the faults of all parts that fail are raised as one InvalidInput."""
-    results: List[T] = []
-    faults: List[str] = []
+    results: list[T] = []
+    faults: list[str] = []
     for part in parts:
         try:
             results.append(part())
@@ -100,6 +101,6 @@ def collect(*parts: Callable[[], T]) -> List[T]:
     return results
 
 
-def objects(entries: Sequence[Entry[T]]) -> List[T]:
+def objects(entries: Sequence[Entry[T]]) -> list[T]:
     """Return the objects of a list of entries."""
     return [entry.object for entry in entries]

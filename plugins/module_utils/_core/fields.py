@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable
 
 Parser = Callable[[Any], Any]
 
 # Number -> name as /etc/iproute2/rt_protos has them; used to name the owner of a foreign object.
-PROTOCOL_NAMES: Dict[int, str] = {
+PROTOCOL_NAMES: dict[int, str] = {
     0: "unspecified",
     1: "redirect",
     2: "kernel",
@@ -33,7 +33,7 @@ PROTOCOL_NAMES: Dict[int, str] = {
 }
 
 # RFC 5237 / IANA protocol numbers of the protocols that entries may name.
-IP_PROTOCOLS: Dict[str, int] = {
+IP_PROTOCOLS: dict[str, int] = {
     "icmp": 1,
     "tcp": 6,
     "udp": 17,
@@ -169,7 +169,7 @@ def short_prefix(value: str) -> str:
     return head if int(length) == (128 if ":" in head else 32) else value
 
 
-def port_range(value: Any) -> Tuple[int, int]:
+def port_range(value: Any) -> tuple[int, int]:
     """Return ``(first, last)`` for 80, "80" or "5000-6000"."""
     match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", str(value)) if isinstance(value, (int, str)) else None
     if not match or isinstance(value, bool):
@@ -184,12 +184,12 @@ def port_range(value: Any) -> Tuple[int, int]:
     return first, last
 
 
-def port_text(ports: Tuple[int, int]) -> str:
+def port_text(ports: tuple[int, int]) -> str:
     """Return a port range as it is written in an entry."""
     return str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
 
 
-def mark(value: Any) -> Tuple[int, int]:
+def mark(value: Any) -> tuple[int, int]:
     """Return ``(mark, mask)`` for 1, "0x1" or "0x1/0xff"; without a mask all 32 bits count."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError("not a mark")
@@ -205,7 +205,7 @@ def mark(value: Any) -> Tuple[int, int]:
     return number, mask
 
 
-def mark_text(value: Tuple[int, int]) -> str:
+def mark_text(value: tuple[int, int]) -> str:
     """Return a mark as ``ip rule`` prints it."""
     return f"0x{value[0]:x}" if value[1] == 0xFFFFFFFF else f"0x{value[0]:x}/0x{value[1]:x}"
 

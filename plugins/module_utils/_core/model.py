@@ -9,15 +9,16 @@ in a module's list, ``satisfied_by(other)`` whether what stands is what was aske
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from . import fields
 from .entries import parse_fields
 from .errors import InvalidInput
 
 MAIN_TABLE = 254
-TABLE_NAMES: Dict[str, int] = {"local": 255, "main": MAIN_TABLE, "default": 253}
+TABLE_NAMES: dict[str, int] = {"local": 255, "main": MAIN_TABLE, "default": 253}
 ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 RULE_ACTIONS = ("lookup", "unreachable", "blackhole", "prohibit")
 # Linux net/ipv6/route.c: IP6_RT_PRIO_USER is the metric of an IPv6 route that was given none.
@@ -25,7 +26,7 @@ DEFAULT_METRIC = {4: 0, 6: 1024}
 _PREFERENCE = fields.integer(0, 0xFFFFFFFF)
 
 
-def _without_none(**values: Any) -> Dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -35,12 +36,12 @@ class Alias:
 
     interface: str
     address: str
-    label: Optional[str] = None
+    label: str | None = None
 
     FIELDS = {"address": fields.host_address, "interface": fields.interface, "label": fields.text}
 
     @classmethod
-    def parse(cls, entry: Any) -> "Alias":
+    def parse(cls, entry: Any) -> Alias:
         """Return the alias of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "address")
         _require(entry, values, faults, "address", "interface")
@@ -62,15 +63,15 @@ class Alias:
         return fields.family_of(self.address)
 
     @property
-    def key(self) -> Tuple[Any, ...]:
+    def key(self) -> tuple[Any, ...]:
         """Interface, address and prefix length."""
         return (self.interface, self.address)
 
-    def satisfied_by(self, other: "Alias") -> bool:
+    def satisfied_by(self, other: Alias) -> bool:
         """Tell whether ``other``, of the same key, is what this entry asks for; no label asked for is any label."""
         return self.label in (None, other.label)
 
-    def as_input(self) -> Dict[str, Any]:
+    def as_input(self) -> dict[str, Any]:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
         label = None if self.label == self.interface else self.label
         return _without_none(address=self.address, interface=self.interface, label=label)
@@ -83,14 +84,14 @@ class Alias:
 class NextHop:
     """One of several next hops of a route. ``weight`` is 1 to 256."""
 
-    gateway: Optional[str] = None
-    interface: Optional[str] = None
+    gateway: str | None = None
+    interface: str | None = None
     weight: int = 1
 
     FIELDS = {"gateway": fields.address, "interface": fields.interface, "weight": fields.integer(1, 256)}
 
     @classmethod
-    def parse(cls, entry: Any) -> "NextHop":
+    def parse(cls, entry: Any) -> NextHop:
         """Return one next hop; raises ValueError with the reason."""
         values, faults = parse_fields(entry, cls.FIELDS, "gateway")
         if not faults and not ("gateway" in values or "interface" in values):
@@ -99,21 +100,21 @@ class NextHop:
             raise ValueError("; ".join(faults))
         return cls(**values)
 
-    def satisfied_by(self, other: "NextHop") -> bool:
+    def satisfied_by(self, other: NextHop) -> bool:
         """Tell whether ``other`` is this next hop; an interface left out is the one that the kernel finds."""
         same_way = self.gateway == other.gateway and self.weight == other.weight
         return same_way and (self.interface in (None, other.interface))
 
-    def as_input(self) -> Dict[str, Any]:
+    def as_input(self) -> dict[str, Any]:
         """Return the next hop as an entry of ``nexthops``."""
         return _without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
 
 
-def _next_hops(value: Any) -> Tuple[NextHop, ...]:
+def _next_hops(value: Any) -> tuple[NextHop, ...]:
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("not a list of next hops")
-    hops: List[NextHop] = []
-    faults: List[str] = []
+    hops: list[NextHop] = []
+    faults: list[str] = []
     for index, entry in enumerate(value):
         try:
             hops.append(NextHop.parse(entry))
@@ -133,12 +134,12 @@ class Route:
     destination: str
     metric: int
     type: str = "unicast"
-    gateway: Optional[str] = None
-    interface: Optional[str] = None
-    source: Optional[str] = None
-    mtu: Optional[int] = None
+    gateway: str | None = None
+    interface: str | None = None
+    source: str | None = None
+    mtu: int | None = None
     onlink: bool = False
-    nexthops: Tuple[NextHop, ...] = ()
+    nexthops: tuple[NextHop, ...] = ()
 
     FIELDS = {
         "destination": fields.destination,
@@ -154,7 +155,7 @@ class Route:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table: int) -> "Route":
+    def parse(cls, entry: Any, table: int) -> Route:
         """Return the route of one entry of ``routes`` in ``table``; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination")
         _require(entry, values, faults, "destination")
@@ -197,11 +198,11 @@ class Route:
         return fields.family_of(self.destination)
 
     @property
-    def key(self) -> Tuple[Any, ...]:
+    def key(self) -> tuple[Any, ...]:
         """Table, destination and metric."""
         return (self.table, self.destination, self.metric)
 
-    def satisfied_by(self, other: "Route") -> bool:
+    def satisfied_by(self, other: Route) -> bool:
         """Tell whether ``other``, of the same key, goes the same way; an interface left out is the kernel's choice."""
         mine = (self.type, self.gateway, self.source, self.mtu, self.onlink, len(self.nexthops))
         theirs = (other.type, other.gateway, other.source, other.mtu, other.onlink, len(other.nexthops))
@@ -211,7 +212,7 @@ class Route:
             and all(hop.satisfied_by(there) for hop, there in zip(self.nexthops, other.nexthops))
         )
 
-    def as_input(self) -> Dict[str, Any]:
+    def as_input(self) -> dict[str, Any]:
         """Return the route as an entry of ``routes``, with its ``table`` beside it."""
         tells_family = self.gateway or self.source or any(hop.gateway for hop in self.nexthops)
         default = fields.is_everything(self.destination) and tells_family
@@ -239,18 +240,18 @@ class Rule:
 
     priority: int
     family: int
-    source: Optional[str] = None
-    destination: Optional[str] = None
-    in_interface: Optional[str] = None
-    out_interface: Optional[str] = None
-    mark: Optional[Tuple[int, int]] = None
-    ip_protocol: Optional[int] = None
-    source_port: Optional[Tuple[int, int]] = None
-    destination_port: Optional[Tuple[int, int]] = None
+    source: str | None = None
+    destination: str | None = None
+    in_interface: str | None = None
+    out_interface: str | None = None
+    mark: tuple[int, int] | None = None
+    ip_protocol: int | None = None
+    source_port: tuple[int, int] | None = None
+    destination_port: tuple[int, int] | None = None
     invert: bool = False
     action: str = "lookup"
-    table: Optional[int] = None
-    suppress_prefix_length: Optional[int] = None
+    table: int | None = None
+    suppress_prefix_length: int | None = None
 
     FIELDS = {
         "priority": _PREFERENCE,
@@ -269,7 +270,7 @@ class Rule:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table_names: Mapping[str, int] = TABLE_NAMES) -> "Rule":
+    def parse(cls, entry: Any, table_names: Mapping[str, int] = TABLE_NAMES) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
         parsers = dict(cls.FIELDS, table=table_parser(table_names))
         values, faults = parse_fields(entry, parsers, "priority")
@@ -296,7 +297,7 @@ class Rule:
         return cls(family=families.pop(), **values)
 
     @property
-    def key(self) -> Tuple[Any, ...]:
+    def key(self) -> tuple[Any, ...]:
         """Family, priority and the whole selector."""
         return (
             self.family,
@@ -312,11 +313,11 @@ class Rule:
             self.invert,
         )
 
-    def satisfied_by(self, other: "Rule") -> bool:
+    def satisfied_by(self, other: Rule) -> bool:
         """Tell whether ``other``, of the same key, does the same with what it selects."""
         return self == other
 
-    def as_input(self) -> Dict[str, Any]:
+    def as_input(self) -> dict[str, Any]:
         """Return the rule as an entry of ``rules``."""
         return _without_none(
             priority=self.priority,
@@ -357,7 +358,7 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
     return parse
 
 
-def _require(entry: Any, values: Mapping[str, Any], faults: List[str], *names: str) -> None:
+def _require(entry: Any, values: Mapping[str, Any], faults: list[str], *names: str) -> None:
     """Add a fault for each required field that the entry does not have; a malformed one has its fault already."""
     if isinstance(entry, Mapping):
         faults.extend(f"{name} is missing" for name in names if name not in values and entry.get(name) is None)

@@ -8,8 +8,9 @@ owner tag are replaced or removed; a different object of somebody else under the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Dict, Generic, Iterable, List, Optional, Protocol, Sequence, Tuple, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .entries import Entry
 from .errors import ForeignObject
@@ -20,13 +21,13 @@ class Model(Protocol):
     """What the planner needs of an object: identity, comparison, and its form in a module's list."""
 
     @property
-    def key(self) -> Tuple[Any, ...]:
+    def key(self) -> tuple[Any, ...]:
         """The object's identity."""
 
     def satisfied_by(self, other: Any) -> bool:
         """Tell whether ``other``, of the same key, is what this object asks for."""
 
-    def as_input(self) -> Dict[str, Any]:
+    def as_input(self) -> dict[str, Any]:
         """Return the object in a module's input form."""
 
 
@@ -48,9 +49,9 @@ class Action(Generic[M]):
 
     op: str
     object: M
-    standing: Optional[Existing[M]] = None
+    standing: Existing[M] | None = None
 
-    def as_result(self) -> Dict[str, Any]:
+    def as_result(self) -> dict[str, Any]:
         """Return the action as modules report it."""
         return {"op": self.op, "object": self.object.as_input()}
 
@@ -62,15 +63,15 @@ class Action(Generic[M]):
 class Plan(Generic[M]):
     """``actions`` in the order to apply, additions first; ``before`` and ``after`` are what is listed or owned."""
 
-    actions: Tuple[Action[M], ...]
-    before: Tuple[M, ...]
-    after: Tuple[M, ...]
+    actions: tuple[Action[M], ...]
+    before: tuple[M, ...]
+    after: tuple[M, ...]
 
-    def adding(self) -> List[Action[M]]:
+    def adding(self) -> list[Action[M]]:
         """Return the actions that make something stand."""
         return [action for action in self.actions if action.op != "remove"]
 
-    def removing(self) -> List[Action[M]]:
+    def removing(self) -> list[Action[M]]:
         """Return the actions that take something away."""
         return [action for action in self.actions if action.op == "remove"]
 
@@ -82,14 +83,14 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     action. With ``purge``, objects of ``owner`` that are not desired are removed. Raises ForeignObject with every
     conflict. The result depends on the order of neither list, except that actions follow the order of ``desired``.
     """
-    standing: Dict[Any, List[Existing[M]]] = {}
+    standing: dict[Any, list[Existing[M]]] = {}
     for existing in current:
         standing.setdefault(existing.object.key, []).append(existing)
-    before: List[M] = []
-    after: List[M] = []
-    adding: List[Action[M]] = []
-    removing: List[Action[M]] = []
-    conflicts: List[str] = []
+    before: list[M] = []
+    after: list[M] = []
+    adding: list[Action[M]] = []
+    removing: list[Action[M]] = []
+    conflicts: list[str] = []
     for entry in desired:
         here = standing.pop(entry.object.key, [])
         ours = [existing for existing in here if existing.owner == owner]
@@ -119,7 +120,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     return Plan(tuple(adding + removing), _sorted(before), _sorted(after))
 
 
-def _sorted(items: List[M]) -> Tuple[M, ...]:
+def _sorted(items: list[M]) -> tuple[M, ...]:
     # By a total order over the key (None before values), so that before and after differ only where the host does.
     return tuple(sorted(items, key=lambda item: [(part is not None, str(type(part)), part) for part in item.key]))
 

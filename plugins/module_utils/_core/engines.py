@@ -1,0 +1,267 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engines of addresses and of policy routing: what converge() drives, over the one planner and the one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import fields
+from .entries import Entry, collect, parse_fields, parse_list, where
+from .errors import InvalidInput
+from .kernel import Kernel, Snapshot
+from .model import TABLE_NAMES, Alias, Route, Rule
+from .plan import Action, Plan, plan
+from .wire import SECONDARY
+
+_OWNER = fields.integer(1, 255)
+
+
+def parse_owner(protocol: Any) -> int:
+    """Return the owner tag; 1 to 4 belong to the kernel and to the tools that ship with it."""
+    try:
+        owner = int(_OWNER(protocol))
+    except ValueError as error:
+        raise InvalidInput([f'protocol "{protocol}": {error}']) from None
+    if owner <= 4:
+        raise InvalidInput([f"protocol {owner}: {fields.owner_name(owner)} is taken; choose one from 5 to 255"])
+    return owner
+
+
+class AliasEngine:
+    """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option."""
+
+    def __init__(
+        self, aliases: Sequence[Any], owner: int = 109, purge: bool = False, kernel: Kernel | None = None
+    ) -> None:
+        parts: list[Any] = [
+            lambda: parse_list(aliases, "aliases", Alias.parse, "address", lambda alias: alias.key),
+            lambda: parse_owner(owner),
+        ]
+        self.desired, self.owner = collect(*parts)
+        self.purge = purge
+        self.kernel = kernel or Kernel()
+
+    def read(self) -> Snapshot:
+        """Return the addresses of this host."""
+        return self.kernel.read("address")
+
+    def plan(self, current: Snapshot) -> Plan[Alias]:
+        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
+        result = plan(self.desired, current.existing("address"), self.owner, self.purge)
+        current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.desired})
+        # Secondaries go before their primaries, so that undo after a refused removal finds the primaries in place.
+        removing = sorted(result.removing(), key=lambda action: not _is_secondary(action))
+        return Plan((*result.adding(), *removing), result.before, result.after)
+
+    def apply(self, plan: Plan[Alias], current: Snapshot) -> None:
+        """Carry the plan out, all or nothing."""
+        self.kernel.apply(plan.actions, current, self.owner)
+
+    def undo(self, _plan: Plan[Alias], current: Snapshot) -> list[str]:
+        """Put back the addresses of ``current``."""
+        return self.kernel.undo(current, self.owner)
+
+    def before(self, plan: Plan[Alias]) -> list[dict[str, Any]]:
+        """Return the listed or owned addresses as entries of ``aliases``."""
+        return [alias.as_input() for alias in plan.before]
+
+    def after(self, plan: Plan[Alias]) -> list[dict[str, Any]]:
+        """Return the addresses listed or owned after the plan as entries of ``aliases``."""
+        return [alias.as_input() for alias in plan.after]
+
+    def lines(self, plan: Plan[Alias]) -> dict[str, list[str]]:
+        """Return one line an address for the diff."""
+        return {
+            "before": [str(alias) for alias in plan.before],
+            "after": [str(alias) for alias in plan.after],
+        }
+
+
+def _is_secondary(action: Action[Alias]) -> bool:
+    return bool(action.standing and action.standing.handle.get("IFA_FLAGS", 0) & SECONDARY)
+
+
+@dataclass(frozen=True)
+class RoutingPlan:
+    """The plans of routes and of policy rules, each None when the module was not given that list."""
+
+    routes: Plan[Route] | None
+    rules: Plan[Rule] | None
+
+    @property
+    def actions(self) -> list[Action[Any]]:
+        """The steps: routes come before the rules that use them, and go after them."""
+        routes, rules = self.routes, self.rules
+        adding = [*(routes.adding() if routes else ()), *(rules.adding() if rules else ())]
+        removing = [*(rules.removing() if rules else ()), *(routes.removing() if routes else ())]
+        return adding + removing
+
+
+class RoutingEngine:
+    """Converges routing tables and policy rules. ``tables`` and ``rules`` are entries as in the module's options.
+
+    A list that is None is left alone: nothing of its kind is read, planned or purged.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[Any] | None = None,
+        rules: Sequence[Any] | None = None,
+        owner: int = 109,
+        purge: bool = False,
+        kernel: Kernel | None = None,
+    ) -> None:
+        names, table_faults = declared_tables(tables or ())
+        parts: list[Any] = [lambda: _raise(table_faults), lambda: parse_owner(owner)]
+        parts += [lambda: _parse_routes(tables or (), names)]
+        parts += [lambda: _parse_rules(rules or (), names)]
+        _none, self.owner, routes, parsed_rules = collect(*parts)
+        self.names = {number: name for name, number in names.items()}
+        self.routes: list[Entry[Route]] | None = None if tables is None else routes
+        self.rules: list[Entry[Rule]] | None = None if rules is None else parsed_rules
+        self.purge = purge
+        self.kernel = kernel or Kernel()
+
+    def read(self) -> Snapshot:
+        """Return the routes and policy rules of this host, as far as they are declared."""
+        kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
+        return self.kernel.read(*kinds)
+
+    def plan(self, current: Snapshot) -> RoutingPlan:
+        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
+        routes: Plan[Route] | None = None
+        rules: Plan[Rule] | None = None
+        if self.routes is not None:
+            routes = plan(self.routes, current.existing("route"), self.owner, self.purge)
+            current.missing_interfaces(routes.actions, {entry.object: entry.where for entry in self.routes})
+        if self.rules is not None:
+            rules = plan(self.rules, current.existing("rule"), self.owner, self.purge)
+        return RoutingPlan(routes, rules)
+
+    def apply(self, plan: RoutingPlan, current: Snapshot) -> None:
+        """Carry the plan out, all or nothing."""
+        self.kernel.apply(plan.actions, current, self.owner)
+
+    def undo(self, _plan: RoutingPlan, current: Snapshot) -> list[str]:
+        """Put back the routes and rules of ``current``."""
+        return self.kernel.undo(current, self.owner)
+
+    def before(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
+        """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, with what was listed or owned."""
+        return self._form(plan.routes.before if plan.routes else None, plan.rules.before if plan.rules else None)
+
+    def after(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
+        """Return the same for what is listed or owned after the plan."""
+        return self._form(plan.routes.after if plan.routes else None, plan.rules.after if plan.rules else None)
+
+    def lines(self, plan: RoutingPlan) -> dict[str, list[str]]:
+        """Return one line a route or rule for the diff."""
+        parts = [part for part in (plan.routes, plan.rules) if part]
+        return {
+            "before": [_line(item) for part in parts for item in part.before],
+            "after": [_line(item) for part in parts for item in part.after],
+        }
+
+    def _form(self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None) -> dict[str, list[dict[str, Any]]]:
+        form: dict[str, list[dict[str, Any]]] = {}
+        if routes is not None:
+            form["tables"] = tables_form(routes, self.names)
+        if rules is not None:
+            form["rules"] = [rule.as_input() for rule in rules]
+        return form
+
+
+def tables_form(routes: Sequence[Route], names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return routes as entries of ``tables``: one entry a table, with its routes."""
+    tables: dict[int, dict[str, Any]] = {}
+    for route in routes:
+        entry = tables.setdefault(route.table, {"id": route.table, "routes": []})
+        if route.table in names:
+            entry["name"] = names[route.table]
+        entry["routes"].append({name: value for name, value in route.as_input().items() if name != "table"})
+    return list(tables.values())
+
+
+def declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
+    """Return the numbers of all tables by name, those every host has included, and the faults of the declaration."""
+    names = dict(TABLE_NAMES)
+    faults: list[str] = []
+    owners: dict[Any, str] = {}
+    parsers = {"id": fields.integer(1, 0xFFFFFFFF), "name": _table_name, "routes": _list}
+    for index, table in enumerate(tables):
+        place = where("tables", index, table, "id")
+        values, table_faults = parse_fields(table, parsers, "id")
+        faults.extend(f"{place}: {fault}" for fault in table_faults)
+        if isinstance(table, Mapping) and table.get("id") is None:
+            faults.append(f"{place}: id is missing")
+        for key in (values.get("id"), values.get("name")):
+            earlier = owners.setdefault(key, place)
+            if key is not None and earlier is not place:
+                faults.append(f"{earlier} and {place}: two entries for one routing table {key}; keep one of them")
+        if "name" in values and "id" in values:
+            if names.get(values["name"], values["id"]) != values["id"]:
+                faults.append(
+                    f'{place}: name "{values["name"]}": is the routing table {names[values["name"]]} on every host'
+                )
+            names[values["name"]] = values["id"]
+    return names, faults
+
+
+def _table_name(value: Any) -> str:
+    name = fields.text(value)
+    if not all(character.isalnum() or character in "_.-" for character in name) or name.isdecimal():
+        raise ValueError("a routing table's name is made of letters, digits, '_', '.' and '-', not of digits alone")
+    return name
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("not a list")
+    return list(value)
+
+
+def _parse_routes(tables: Sequence[Any], _names: Mapping[str, int]) -> list[Entry[Route]]:
+    def part(index: int, table: Mapping[str, Any]) -> list[Entry[Route]]:
+        number = int(fields.integer(1, 0xFFFFFFFF)(table.get("id")))
+        list_name = f"{where('tables', index, table, 'id')}.routes"
+        return parse_list(
+            table.get("routes") or (),
+            list_name,
+            lambda e: Route.parse(e, number),
+            "destination",
+            lambda r: r.key,
+        )
+
+    whole = [(index, table) for index, table in enumerate(tables) if _has_number(table)]
+    parts = collect(*(lambda index=index, table=table: part(index, table) for index, table in whole))
+    return [entry for entries in parts for entry in entries]
+
+
+def _has_number(table: Any) -> bool:
+    # A table without a fit number, or whose routes are no list, has its fault from declared_tables() already.
+    try:
+        fields.integer(1, 0xFFFFFFFF)(table["id"])
+        _list(table.get("routes") or ())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return True
+
+
+def _parse_rules(rules: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Rule]]:
+    return parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise InvalidInput(faults)
+
+
+def _line(item: Route | Rule) -> str:
+    if isinstance(item, Rule):
+        return str(item)
+    shown = item.as_input()
+    way = {name: value for name, value in shown.items() if name not in ("table", "destination", "metric")}
+    return f"{item}: " + ", ".join(f"{name} {value}" for name, value in way.items())

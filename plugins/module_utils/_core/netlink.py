@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rtnetlink socket: messages as plain data out and in, through pyroute2 (0.7.2 to the newest).
+
+pyroute2 drops keyword arguments that it does not know without a word (IFA_PROTO before 0.9.3, for one), so requests
+are built from its message classes attribute by attribute, and never through its keyword interface.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import requirements
+
+# linux/netlink.h
+_NETLINK_ROUTE = 0
+_REQUEST, _ACK, _ROOT_MATCH = 0x001, 0x004, 0x300
+_REPLACE, _EXCLUSIVE, _CREATE = 0x100, 0x200, 0x400
+_DUMP_INTERRUPTED = 0x010
+FLAGS = {
+    "add": _REQUEST | _ACK | _CREATE | _EXCLUSIVE,
+    "replace": _REQUEST | _ACK | _CREATE | _REPLACE,
+    "remove": _REQUEST | _ACK,
+}
+# linux/rtnetlink.h: RTM_NEWADDR is 20, RTM_NEWROUTE 24, RTM_NEWRULE 32, and RTM_DEL… and RTM_GET… follow each
+_NEW, _DELETE, _GET = ({"address": base, "route": base + 4, "rule": base + 12} for base in (20, 21, 22))
+_CLASSES = {"address": "ifaddrmsg", "route": "rtmsg", "rule": "fibmsg"}
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One netlink message: ``kind`` is address, route or rule; ``header`` its fixed fields; ``attributes`` the rest."""
+
+    kind: str
+    header: Mapping[str, int]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute, or ``default``."""
+        return self.attributes.get(name, default)
+
+
+class RequestFailed(Exception):
+    """The kernel refused a request; ``code`` is the errno."""
+
+    def __init__(self, code: int, text: str = "") -> None:
+        self.code = code
+        super().__init__(text or os.strerror(code))
+
+
+class Netlink:
+    """A socket to the kernel of this network namespace; a context manager."""
+
+    def __init__(self) -> None:
+        self._pyroute2 = requirements.pyroute2()
+        self._classes = {kind: _message_class(kind) for kind in _CLASSES}
+        # The plain socket class takes no multicast groups: our own changes do not come back to fill its buffer.
+        self._socket = importlib.import_module("pyroute2.netlink.nlsocket").NetlinkSocket(family=_NETLINK_ROUTE)
+        self._socket.bind()
+        # Answers are decoded by a class found by message type; the map is the library's own, so put ours in its place.
+        self._socket.marshal.msg_map = {_NEW[kind]: cls for kind, cls in self._classes.items()}
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._socket.close()
+
+    def dump(self, kind: str) -> list[Message]:
+        """Return every object of a kind, of both families, in the kernel's order.
+
+        A dump that the kernel says was interrupted by a change is taken again (RFC 3549; NLM_F_DUMP_INTR).
+        """
+        messages: list[Message] = []
+        # Addresses of all families come with one request; routes and rules are asked for family by family, as an
+        # AF_UNSPEC dump would also bring those of multicast and MPLS.
+        for family in (socket.AF_UNSPEC,) if kind == "address" else FAMILIES:
+            wanted = FAMILIES if kind == "address" else (family,)
+            # With IPv6 switched off the kernel answers an IPv6 dump with everything: keep only what was asked for.
+            messages += [m for m in self._dump(kind, family) if m.header["family"] in wanted]
+        return messages
+
+    def _dump(self, kind: str, family: int) -> list[Message]:
+        for _attempt in range(10):
+            answers = self._request(kind, _GET[kind], {"family": family}, {}, _REQUEST | _ROOT_MATCH)
+            if not any(answer["header"]["flags"] & _DUMP_INTERRUPTED for answer in answers):
+                return [plain(kind, answer) for answer in answers if answer["header"]["type"] == _NEW[kind]]
+        raise RequestFailed(4, f"{kind}s of this host change faster than they can be read")
+
+    def send(self, operation: str, message: Message) -> None:
+        """Add, replace or remove one object. Raises RequestFailed when the kernel refuses."""
+        types = _DELETE if operation == "remove" else _NEW
+        self._request(message.kind, types[message.kind], message.header, message.attributes, FLAGS[operation])
+
+    def look_up(self, header: Mapping[str, int], attributes: Mapping[str, Any]) -> Message:
+        """Ask the kernel which route a packet would take (RTM_GETROUTE without dump). Raises RequestFailed."""
+        answers = self._request("route", _GET["route"], header, attributes, _REQUEST)
+        return plain("route", answers[0])
+
+    def _request(
+        self,
+        kind: str,
+        message_type: int,
+        header: Mapping[str, int],
+        attributes: Mapping[str, Any],
+        flags: int,
+    ) -> list[Any]:
+        message = self._classes[kind]()
+        for name, value in header.items():
+            message[name] = value
+        message["attrs"] = list(attributes.items())
+        try:
+            return list(self._socket.nlm_request(message, message_type, flags))
+        except self._pyroute2.NetlinkError as error:
+            raise RequestFailed(error.code) from error
+        except self._pyroute2.netlink.exceptions.NetlinkDumpInterrupted:
+            # 0.7.2 raises this after the last message; the next attempt reads all again.
+            return [{"header": {"flags": _DUMP_INTERRUPTED, "type": 0}}]
+
+
+def _message_class(kind: str) -> Any:
+    name = _CLASSES[kind]
+    cls = getattr(importlib.import_module(f"pyroute2.netlink.rtnl.{name}"), name)
+    if kind == "address" and not any(entry[0] == "IFA_PROTO" for entry in cls.nla_map):
+        # pyroute2 before 0.9.3 ends its table at IFA_FLAGS (8); linux/if_addr.h goes on with 9, 10 and 11.
+        later = (("IFA_RT_PRIORITY", "uint32"), ("IFA_TARGET_NETNSID", "uint32"), ("IFA_PROTO", "uint8"))
+        cls = type(name, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__})
+    return cls
+
+
+def plain(kind: str, answer: Any) -> Message:
+    """Return a pyroute2 message as plain data."""
+    header = {name: answer[name] for name, _format in answer.fields}
+    return Message(kind, header, {name: _plain_value(value) for name, value in answer["attrs"]})
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Mapping) and "attrs" in value:
+        inner = {name: _plain_value(part) for name, part in value.items() if name not in ("attrs", "header")}
+        return {**inner, "attrs": [(name, _plain_value(part)) for name, part in value["attrs"]]}
+    if isinstance(value, (list, tuple)):
+        return [_plain_value(part) for part in value]
+    return value
+
+
+def interfaces() -> dict[str, int]:
+    """Return the interfaces of this network namespace: name to index."""
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def attributes(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return attributes without those that are None."""
+    return {name: value for name, value in pairs if value is not None}

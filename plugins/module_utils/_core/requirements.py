@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine needs on a host, found and judged: pyroute2 and nft. Nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from .errors import Unsupported
+
+PYROUTE2_NEEDED = "0.7.2"
+NFT_NEEDED = "1.0.2"
+# Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_CACHE: dict[str, Any] = {}
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version: ``0.7.2.dev3`` is (0, 7, 2)."""
+    numbers = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
+def pyroute2() -> Any:
+    """Return the imported pyroute2; raises Unsupported when it is missing or too old, saying where it was found."""
+    if "pyroute2" in _CACHE:
+        return _CACHE["pyroute2"]
+    remedy = f"install python3-pyroute2 for {sys.executable}, or name another ansible_python_interpreter"
+    try:
+        module = importlib.import_module("pyroute2")
+    except ImportError as error:
+        raise Unsupported("pyroute2", f"{PYROUTE2_NEEDED} or newer", f"none ({error})", remedy) from error
+    found = _pyroute2_version(module)
+    if version_tuple(found) < version_tuple(PYROUTE2_NEEDED):
+        raise Unsupported("pyroute2", f"{PYROUTE2_NEEDED} or newer", _located(module), remedy)
+    _CACHE["pyroute2"] = module
+    return module
+
+
+def _pyroute2_version(module: Any) -> str:
+    # Debian's 0.7.2 has no version file, and says "unknown" of itself: ask the installed metadata then.
+    found = str(getattr(module, "__version__", "unknown"))
+    if not version_tuple(found):
+        try:
+            found = metadata.version("pyroute2")
+        except metadata.PackageNotFoundError:
+            found = "0"
+    return found
+
+
+def tool(name: str) -> str | None:
+    """Return the path of a system tool, or None."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_PATH])
+    return shutil.which(name, path=path)
+
+
+def nft() -> str:
+    """Return the path of a fit ``nft``; raises Unsupported with the version needed, the one found, and where."""
+    if "nft" in _CACHE:
+        return str(_CACHE["nft"])
+    path = tool("nft")
+    remedy = "install the package nftables"
+    if path is None:
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", "none in PATH or the system directories", remedy)
+    found = nft_version(path)
+    if version_tuple(found) < version_tuple(NFT_NEEDED):
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", f"{found} in {path}", remedy)
+    _CACHE["nft"] = path
+    return path
+
+
+def nft_version(path: str) -> str:
+    """Return the version that ``nft --version`` prints (``nftables v1.0.6 (Lester Gooch #5)``)."""
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    numbers = re.search(r"v(\d+(?:\.\d+)+)", answer.stdout)
+    return numbers[1] if numbers else "0"
+
+
+def report() -> dict[str, dict[str, Any]]:
+    """Return ``{name: {ok, needed, found, remedy}}`` of everything needed; never raises."""
+    return {
+        "pyroute2": _row(PYROUTE2_NEEDED, lambda: _located(pyroute2())),
+        "nft": _row(NFT_NEEDED, lambda: f"{nft_version(nft())} in {nft()}"),
+    }
+
+
+def _located(module: Any) -> str:
+    return f"{_pyroute2_version(module)} in {module.__file__}"
+
+
+def _row(needed: str, find: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"ok": True, "needed": needed, "found": find()}
+    except Unsupported as error:
+        return {"ok": False, "needed": needed, "found": error.found, "remedy": error.remedy}
