@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..plugin_utils import _web, _web_lists
+from ..plugin_utils._filters import as_filter, of_host
+
+
+class FilterModule:
+    """The declaration -> the variables of role multihomed_web, and these -> the lists of its modules."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
+        return {
+            "multihomed_web_lines": of_host(_web.lines),
+            "multihomed_web_aliases": as_filter(_web_lists.aliases),
+            "multihomed_web_tables": as_filter(_web_lists.tables),
+            "multihomed_web_rules": as_filter(_web_lists.rules),
+        }

@@ -1,0 +1,263 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or go without notice.
+
+"""What the three lists of the declaration must agree on.
+
+A check says nothing about what a faulty field keeps it from knowing: a fault is reported once, at its cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ._addresses import (
+    FAMILIES,
+    family_name,
+    is_everyone,
+    of_family,
+)
+from ._conflicts import check_claims, check_holders
+from ._declaration import (
+    LISTS,
+    Declaration,
+    Line,
+    Server,
+    Service,
+    line_ends,
+    next_hops,
+    offers_on,
+    read_lists,
+)
+from ._faults import DeclarationError, Place, shown
+from ._reading import report_repeated
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress
+
+POSITION = re.compile(r"multihome_(lines|servers|services)\[([0-9]+)\]")
+
+
+def read_declaration(data: object) -> Declaration:
+    """The declaration, sound as a whole.
+
+    Raises DeclarationError with every fault at once.
+    """
+    declaration, faults = examine(data)
+    if faults:
+        raise DeclarationError(faults)
+    return declaration
+
+
+def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> tuple[Declaration, list[str]]:
+    """The declaration as far as it can be read, and all its faults by their places.
+
+    With ``groups``, those of the inventory, a host that is not in the group of its role is a fault too.
+    """
+    faults: list[str] = []
+    declaration = read_lists(data, faults)
+    for part in (declaration.lines, declaration.servers, declaration.services):
+        report_repeated([each.entry for each in part], "name", "id")
+    for line in declaration.lines:
+        _check_line(line, declaration)
+    for server in declaration.servers:
+        _check_server(server, declaration)
+    for service in declaration.services:
+        _check_service(service, declaration)
+    _check_roles(declaration)
+    check_holders(declaration)
+    check_claims(declaration)
+    if groups is not None:
+        _check_groups(declaration, groups)
+    return declaration, sorted(faults, key=_position)
+
+
+def _position(fault: str) -> tuple[int, int]:
+    """Which list and which entry a fault is about, so that the faults of one entry stand together."""
+    found = POSITION.match(fault)
+    return (list(LISTS).index(found[1]), int(found[2])) if found else (-1, 0)
+
+
+def _check_line(line: Line, declaration: Declaration) -> None:
+    place, broken = line.entry.place, line.entry.broken
+    for family in FAMILIES:
+        gateways = of_family(line.gateway, family)
+        public = of_family(line.public_addresses, family)
+        if len(gateways) > 1:
+            place.fault(f"gateway: one per family is enough, not {' and '.join(map(str, gateways))}")
+        for gateway in gateways:
+            _check_gateway(line, gateway)
+        if public and not gateways and not line.firewall and not broken & {"firewall", "gateway"}:
+            place.fault(f"has no firewall, so it needs the ISP's {family_name(family)} gateway")
+    _repeated(place, "public_addresses", [address.ip for address in line.public_addresses])
+    if line.firewall and not line.inside_addresses and "inside_addresses" not in broken:
+        place.fault('"inside_addresses" is needed: they are what the servers behind the firewall send to')
+    if "firewall" in broken or line.firewall:
+        return
+    if line.inside_addresses:
+        place.fault('"inside_addresses" belong to a firewall, and the line has none')
+    ends = line_ends(line, list(declaration.servers), declaration.services)
+    listed = any(line.name in server.entry.values.get("addresses", {}) for server in declaration.servers)
+    if len(ends) > 1 and not listed and line.name:
+        place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
+
+
+def _check_gateway(line: Line, gateway: IPAddress) -> None:
+    public = of_family(line.public_addresses, gateway.version)
+    if any(gateway == address.ip for address in line.public_addresses):
+        line.entry.place.fault(f"gateway: {gateway} is the line's own address")
+    elif gateway.version == 6 and gateway.is_link_local():
+        return
+    elif not any(gateway in address for address in public) and "public_addresses" not in line.entry.broken:
+        line.entry.place.fault(f"gateway: {gateway} is not in a network of the line's public addresses")
+
+
+def _check_server(server: Server, declaration: Declaration) -> None:
+    lines = declaration.line_named
+    place = server.entry.place
+    listed = server.entry.values.get("addresses", {})
+    for name, addresses in listed.items():
+        where = place.at("addresses").key(shown(name)[1:-1])
+        line = lines.get(name)
+        if line is None:
+            place.fault(f"line {shown(name)} is not in multihome_lines")
+            continue
+        _repeated(place, f"addresses.{name}", [address.ip for address in addresses])
+        if "firewall" in line.entry.broken:
+            continue
+        if line.firewall:
+            _check_next_hops(server, line, where)
+        elif "public_addresses" not in line.entry.broken:
+            public = {str(address) for address in line.public_addresses}
+            for address in addresses:
+                if str(address) not in public:
+                    where.fault(f"{address} is not a public address of the line, which has no firewall")
+    behind = sorted(name for name in listed if name in lines and lines[name].firewall)
+    if behind and not server.interface and "interface" not in server.entry.broken:
+        place.fault(f'"interface" is needed for the addresses of line {shown(behind[0])}')
+
+
+def _check_next_hops(server: Server, line: Line, where: Place) -> None:
+    addresses = server.addresses[line.name]
+    if not line.inside_addresses or "inside_addresses" in line.entry.broken or "addresses" in server.entry.broken:
+        return  # reported there
+    for family in FAMILIES:
+        if not of_family(addresses, family):
+            continue
+        hops = next_hops(line, addresses, family)
+        if not hops:
+            where.fault(
+                f'no {family_name(family)} address in "inside_addresses" of line {shown(line.name)}'
+                " is in the network of the server's address"
+                if of_family(line.inside_addresses, family)
+                else f'line {shown(line.name)} has no {family_name(family)} address in "inside_addresses"'
+            )
+        elif len(hops) > 1:
+            text = " and ".join(map(str, hops))
+            where.fault(f"the next hop is not clear: line {shown(line.name)} has {text} as inside addresses")
+
+
+def _check_service(service: Service, declaration: Declaration) -> None:
+    place, broken = service.entry.place, service.entry.broken
+    for name in service.lines or ():
+        if name not in declaration.line_named:
+            place.fault(f"line {shown(name)} is not in multihome_lines")
+    _repeated(place, "lines", service.lines or ())
+    _check_own_ports(service)
+    server = declaration.server_named.get(service.server)
+    if server is None and "server" not in broken:
+        place.fault(f"server {shown(service.server)} is not in multihome_servers")
+    if server is None or broken & {"lines", "sources"} or "addresses" in server.entry.broken:
+        return
+    names = server.addresses if service.lines is None else service.lines
+    # A list, not a generator: each line is to be looked at, also after one that carries the service.
+    carried = [
+        _check_on_line(service, declaration.line_named[name], server, declaration)
+        for name in names
+        if name in declaration.line_named
+    ]
+    unknown = any(_open_end(line, declaration) for line in declaration.lines)
+    if service.lines is None and not unknown and not any(carried):
+        place.fault(f"is offered nowhere: server {shown(server.name)} has no line that could carry it")
+
+
+def _check_on_line(service: Service, line: Line, server: Server, declaration: Declaration) -> bool:
+    """Whether a line carries a service, as far as faults elsewhere let us know."""
+    place = service.entry.place
+    if line.name not in server.addresses:
+        if not _open_end(line, declaration):
+            place.fault(f"server {shown(server.name)} has no address on line {shown(line.name)}")
+        return False
+    if line.entry.broken & {"firewall", "public_addresses"}:
+        return True
+    offered = offers_on(service, line, server)
+    if not offered and service.lines is not None:
+        place.fault(
+            f"cannot be offered on line {shown(line.name)}: no family has a public address there,"
+            f" an address of server {shown(server.name)} for it, and a source"
+        )
+    if offered and not line.firewall:
+        _check_without_firewall(service, line)
+    return bool(offered)
+
+
+def _open_end(line: Line, declaration: Declaration) -> bool:
+    """Whether it is reported elsewhere that nobody knows on which server a line ends."""
+    return "firewall" in line.entry.broken or (not line.firewall and not declaration.servers_of(line))
+
+
+def _check_own_ports(service: Service) -> None:
+    """The ports of one service among themselves, and the ports to verify against them."""
+    place = service.entry.place
+    for index, mapping in enumerate(service.ports):
+        for other in service.ports[:index]:
+            if mapping.protocol == other.protocol and mapping.public.overlaps(other.public):
+                place.fault(f"ports: {other} and {mapping} overlap")
+    for wanted in service.verify_ports or ():
+        if wanted.protocol not in ("tcp", "udp") or len(wanted.public) > 1:
+            place.fault(f"verify_ports: {wanted} is not a single tcp or udp port")
+        elif "ports" not in service.entry.broken and not any(wanted.is_part_of(port) for port in service.ports):
+            place.fault(f"verify_ports: {wanted} is not among the ports of the service")
+
+
+def _check_without_firewall(service: Service, line: Line) -> None:
+    """Where a line ends on the server, nothing translates ports and nothing looks at sources."""
+    for mapping in service.ports:
+        if mapping.public != mapping.private:
+            service.entry.place.fault(
+                f"port {mapping.public} cannot become {mapping.private} on line {shown(line.name)},"
+                " which has no firewall to translate it"
+            )
+    if not all(is_everyone(source) for source in service.sources or ()):
+        service.entry.place.fault(f"sources cannot be kept on line {shown(line.name)}, which has no firewall")
+
+
+def _repeated(place: Place, what: str, values: Iterable[object]) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            place.fault(f"{what}: {value} stands twice")
+        seen.add(value)
+
+
+def _check_roles(declaration: Declaration) -> None:
+    """No host in both roles: each removes what carries the owner tag and is not its own."""
+    firewalls = {line.firewall for line in declaration.lines if line.firewall}
+    for server in declaration.servers:
+        if server.name in firewalls:
+            server.entry.place.fault("is the firewall of a line too; a host is one or the other")
+
+
+def _check_groups(declaration: Declaration, groups: Mapping[str, Iterable[str]]) -> None:
+    """Each host in the inventory group that its role is deployed to."""
+    firewalls = set(groups.get("isp_firewall", ()))
+    servers = set(groups.get("multihomed_web", ()))
+    for line in declaration.lines:
+        if line.firewall and line.firewall not in firewalls:
+            line.entry.place.fault(f"firewall {shown(line.firewall)} is not in inventory group isp_firewall")
+    for server in declaration.servers:
+        if server.name and server.name not in servers:
+            server.entry.place.fault(f"{shown(server.name)} is not in inventory group multihomed_web")

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or go without notice.
+
+"""What two entries of the declaration must not both claim: an address, or a public port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ._addresses import (
+    overlap,
+)
+from ._declaration import Declaration, Line, Service
+from ._faults import Place, shown
+from ._ports import PortMapping
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress, IPNetwork
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """Who has an address: a host, for one purpose, on one line; ``place`` is where that is declared."""
+
+    host: str
+    purpose: str
+    place: Place
+    line: Line
+
+
+def check_holders(declaration: Declaration) -> None:
+    """One address, one host; and one alias, one firewall: replies are told apart by their source address."""
+    seen: dict[IPAddress, _Holder] = {}
+    for line in declaration.lines:
+        if line.firewall:
+            for address in line.public_addresses:
+                _hold(seen, address.ip, _Holder(line.firewall, "public", line.entry.place, line))
+            for address in line.inside_addresses:
+                _hold(seen, address.ip, _Holder(line.firewall, "inside", line.entry.place, line))
+    for server in declaration.servers:
+        for line in declaration.lines_of(server):
+            for address in server.addresses[line.name]:
+                _hold(seen, address.ip, _Holder(server.name, "alias", server.entry.place, line))
+
+
+def _hold(seen: dict[IPAddress, _Holder], address: IPAddress, holder: _Holder) -> None:
+    other = seen.setdefault(address, holder)
+    same_host = other.host == holder.host and other.purpose == holder.purpose
+    if same_host and (holder.purpose == "inside" or other.line is holder.line):
+        return  # twice in one list is reported there
+    if same_host and holder.purpose == "alias" and other.line.firewall and holder.line.firewall:
+        if other.line.firewall != holder.line.firewall:
+            holder.place.fault(
+                f"address {address} stands for lines {shown(other.line.name)} and {shown(holder.line.name)}, which"
+                " end on different firewalls: replies cannot be told apart without connection marks,"
+                " and this version sets none; give the server one address for each line"
+            )
+        return
+    holder.place.fault(f"address {address} is taken by {other.place.text}, for line {shown(other.line.name)}")
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A public port of one service."""
+
+    service: Service
+    mapping: PortMapping
+    sources: tuple[IPNetwork, ...]
+
+
+def check_claims(declaration: Declaration) -> None:
+    """No two services may claim the same public address, protocol and port for the same sources."""
+    claims: dict[tuple[IPAddress, str], list[_Claim]] = {}
+    for offer in declaration.offers():
+        for mapping in offer.service.ports:
+            for address in offer.public:
+                claim = _Claim(offer.service, mapping, offer.sources)
+                claims.setdefault((address, mapping.protocol), []).append(claim)
+    for (address, _protocol), claimed in claims.items():
+        claimed.sort(key=lambda claim: claim.mapping.public)
+        open_claims: list[_Claim] = []
+        for claim in claimed:
+            first = claim.mapping.public.first
+            open_claims = [other for other in open_claims if other.mapping.public.last >= first]
+            for other in open_claims:
+                _check_pair(address, other, claim)
+            open_claims.append(claim)
+
+
+def _check_pair(address: IPAddress, one: _Claim, other: _Claim) -> None:
+    if one.service is other.service:
+        return  # reported with the ports of that service
+    if any(overlap(source, against) for source in one.sources for against in other.sources):
+        other.service.entry.place.fault(
+            f"{other.mapping} on {address} is claimed by {one.service.entry.place.text} too ({one.mapping})"
+        )

@@ -1,0 +1,218 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or go without notice.
+
+"""What to ask to verify a deployment, and the answers as one matrix of line, service and family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._addresses import family_name
+from ._declaration import Declaration, Offer, Server, next_hops
+from ._ports import PortMapping, PortRange
+
+# ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
+WIDEST = 68
+LONGEST_NAME = 16
+UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take it out of that list"
+PATH_REMEDY = "deploy the server again, and look for another program that changes its rules or routes"
+
+
+Target = tuple[object, ...]
+
+
+@dataclass
+class Cell:
+    """The outcome for one line, service and family. ``good`` is None where nothing was asked."""
+
+    offer: Offer
+    good: bool | None = None
+    detail: str = ""
+    faults: list[str] = field(default_factory=list)
+
+    def text(self, widths: Sequence[int]) -> str:
+        """One row of the matrix."""
+        mark = {True: "✓", False: "✗", None: "-"}[self.good]
+        words = (self.offer.line.name, self.offer.service.name, family_name(self.offer.family))
+        columns = [_cut(word, width).ljust(width) for word, width in zip(words, widths, strict=True)]
+        return _cut("  ".join([*columns, f"{mark} {self.detail}"]), WIDEST).rstrip()
+
+
+def targets(declaration: Declaration, timeout: float) -> list[dict[str, Any]]:
+    """The targets of line_check: each offer at each of its public addresses and each port to verify."""
+    return [
+        {
+            "name": offer.service.name,
+            "line": offer.line.name,
+            "address": str(address),
+            "port": port.public.first,
+            "protocol": port.protocol,
+            "timeout": timeout,
+        }
+        for offer in declaration.offers()
+        for address in offer.public
+        for port in ports_to_verify(offer)
+    ]
+
+
+def ports_to_verify(offer: Offer) -> list[PortMapping]:
+    """The ports that the service names for it, else the first of each of its tcp entries.
+
+    Whatever listens on a tcp port answers a connection, but only some services answer a datagram that they do not
+    know, and sctp is not asked at all.
+    """
+    if offer.service.verify_ports is not None:
+        return sorted(offer.service.verify_ports)
+    first = [PortRange(port.public.first, port.public.first) for port in offer.service.ports if port.protocol == "tcp"]
+    return [PortMapping("tcp", port, port) for port in sorted(first)]
+
+
+def paths(declaration: Declaration, host: str, destinations: Iterable[str]) -> list[dict[str, Any]]:
+    """The paths of path_info on a server: from each of its addresses, to a destination of the same family."""
+    server = declaration.server_named.get(host)
+    if server is None:
+        return []
+    return [
+        {"name": line.name, "source": str(address.ip), "destination": destination}
+        for line in declaration.lines_of(server)
+        for address in server.addresses[line.name]
+        for destination in destinations
+        if (":" in destination) == (address.version == 6)
+    ]
+
+
+def report(
+    declaration: Declaration,
+    probes: Mapping[str, Any],
+    taken: Mapping[str, Any],
+    expect_down: Sequence[str],
+) -> dict[str, Any]:
+    """The matrix and all that is wrong, as lists of lines of text.
+
+    ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by server; whatever is not
+    in there counts as a failure, so that a host which could not be asked is never taken for a good one.
+    """
+    answers = {vantage: _by_target(rows) for vantage, rows in sorted(probes.items())}
+    cells = [_cell(offer, answers, offer.line.name in expect_down) for offer in declaration.offers()]
+    words = [(c.offer.line.name, c.offer.service.name, family_name(c.offer.family)) for c in cells]
+    widths = [min(max(map(len, column)), LONGEST_NAME) for column in zip(*words, strict=True)]
+    known = declaration.line_named
+    faults = [
+        f'multihome_verify_expect_down: line "{name}" is not in multihome_lines'
+        for name in expect_down
+        if name not in known
+    ]
+    faults += [fault for cell in cells for fault in cell.faults]
+    for server in sorted(declaration.servers, key=lambda server: server.name):
+        faults += _path_faults(declaration, server, taken)
+    asked = [cell for cell in cells if cell.good is not None]
+    good = sum(1 for cell in asked if cell.good)
+    return {
+        "matrix": [cell.text(widths) for cell in cells] + [f"{good} of {len(asked)} as they should be"],
+        "faults": faults,
+    }
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one vantage host got from one address and port; ``row`` is empty where it did not ask."""
+
+    vantage: str
+    address: str
+    port: PortMapping
+    row: Mapping[str, Any]
+
+    @property
+    def asked(self) -> bool:
+        """Whether line_check has a row on it."""
+        return bool(self.row)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the service answered."""
+        return self.row.get("ok") is True
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in a few words."""
+        return str(self.row.get("error") or "no answer") if self.asked else "not asked"
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with an answer, or with its absence, and what to do next."""
+        if self.ok:
+            return UP_REMEDY
+        if not self.asked:
+            return f"not asked: see what {self.vantage} says above"
+        return f"{self.error}: {self.row['hint']}" if self.row.get("hint") else self.error
+
+
+def _by_target(rows: object) -> dict[Target, Mapping[str, Any]]:
+    """The rows of line_check by what was asked; none where the host gave no rows at all."""
+    keys = ("line", "name", "address", "protocol", "port")
+    return {tuple(row.get(key) for key in keys): row for row in rows} if isinstance(rows, Sequence) else {}
+
+
+def _cell(offer: Offer, rows: Mapping[str, Mapping[Target, Mapping[str, Any]]], expected_down: bool) -> Cell:
+    cell = Cell(offer)
+    wanted = [(str(address), port) for address in offer.public for port in ports_to_verify(offer)]
+    if not wanted:
+        cell.detail = "not asked: no tcp port and no verify_ports"
+        return cell
+    label = (offer.line.name, offer.service.name)
+    answers = [
+        _Answer(vantage, address, port, found.get((*label, address, port.protocol, port.public.first), {}))
+        for vantage, found in rows.items()
+        for address, port in wanted
+    ]
+    if expected_down:
+        wrong = [answer for answer in answers if answer.ok or not answer.asked]
+        bad = "expected to be down, but answers"
+        good = "down, as expected"
+    else:
+        wrong = [answer for answer in answers if not answer.ok]
+        bad = _summary(wrong, {answer.vantage for answer in answers})
+        good = f"{max((float(answer.row.get('milliseconds') or 0) for answer in answers), default=0):.1f} ms"
+    cell.good = bool(answers) and not wrong
+    cell.detail = good if cell.good else bad
+    where = f"line {offer.line.name}, {offer.service.name} {family_name(offer.family)}"
+    cell.faults = [f"{where} ({each.address} {each.port} from {each.vantage}): {each.trouble}" for each in wrong]
+    if not answers:
+        cell.faults = [f"{where}: no vantage host asked"]
+    return cell
+
+
+def _summary(wrong: Sequence[_Answer], vantages: set[str]) -> str:
+    """Why a cell is bad in a few words, and from where when that is not from everywhere."""
+    if not wrong:
+        return "no vantage host asked"
+    failing = {answer.vantage for answer in wrong}
+    only = "" if failing == vantages else f" (only from {', '.join(sorted(failing))})"
+    return f"{wrong[0].port}: {wrong[0].error}{only}"
+
+
+def _path_faults(declaration: Declaration, server: Server, taken: Mapping[str, Any]) -> list[str]:
+    """Each path of a server that is unknown, or leaves by another next hop than its line's."""
+    rows = taken.get(server.name)
+    if not isinstance(rows, Sequence):
+        return [f"{server.name}: its paths are not known: see what it says above"] if server.addresses else []
+    gateways = {(row.get("source"), row.get("destination")): row.get("gateway") for row in rows}
+    faults = []
+    for line in declaration.lines_of(server):
+        for address in server.addresses[line.name]:
+            wanted = str(next_hops(line, server.addresses[line.name], address.version)[0])
+            found = {gateway for (source, _), gateway in gateways.items() if source == str(address.ip)}
+            for gateway in sorted(map(str, found - {wanted})):
+                faults.append(
+                    f"{server.name}: {address.ip} of line {line.name} leaves by {gateway}, not by {wanted}:"
+                    f" {PATH_REMEDY}"
+                )
+    return faults
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
