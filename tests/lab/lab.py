@@ -155,7 +155,7 @@ class Lab:
                 raise LabError(f'no line "{name}", the lab has: {", ".join(line.name for line in plan.lines)}')
             if how == "firewall" and plan.hosts[line.end].role != "firewall":
                 raise LabError(f'line "{name}" ends on {line.end} itself (shape C): it has no firewall to break')
-            before = record["breaks"].get(name)
+            before: str | None = record["breaks"].get(name)
             record["breaks"].pop(name, None)
             if how is not None:
                 record["breaks"][name] = how
@@ -272,7 +272,7 @@ def _is_same(path: Path, descriptor: int) -> bool:
         own, other = path.stat(), os.fstat(descriptor)
     except FileNotFoundError:
         return False
-    return bool(os.path.samestat(own, other))
+    return os.path.samestat(own, other)
 
 
 def _options(record: dict[str, Any]) -> Options:
