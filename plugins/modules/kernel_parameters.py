@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kernel_parameters
+short_description: Set kernel parameters now and at every boot
+description:
+  - Sets kernel parameters (sysctl) in C(/proc/sys), and keeps them in one file below C(/etc/sysctl.d), which sets them
+    again at boot.
+  - The whole list is one change. When a parameter is refused, those set before it get their old values back.
+  - An entry is satisfied only when the value in effect and the file agree with it.
+  - Some parameters change others, as C(net.ipv4.ip_forward) changes C(net.ipv4.conf.eth0.forwarding). The module sets
+    and writes those that reach furthest first, so that the entry for a single interface holds, whatever the order of
+    the list.
+author:
+  - multihome.linux contributors (@multihome)
+extends_documentation_fragment:
+  - multihome.linux._attributes
+  - multihome.linux._attributes.FULL
+options:
+  parameters:
+    description:
+      - The kernel parameters.
+      - All faults of the list are reported together.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - The parameter, with dots or with slashes between its parts.
+          - Where a part, usually an interface, holds a dot itself, write slashes between the parts, or a slash for
+            that dot, as sysctl.d(5) says.
+        type: str
+        required: true
+      value:
+        description:
+          - The value.
+          - How much white space stands between the parts of a value makes no difference.
+        type: str
+        required: true
+      optional:
+        description:
+          - Whether the entry is left out on a host that has no such parameter.
+          - The result names such entries in RV(skipped_parameters).
+        type: bool
+        default: false
+  file:
+    description:
+      - The file that sets the parameters at boot, right in C(/etc/sysctl.d), with a name that ends in C(.conf).
+      - It belongs to this module alone. A file that somebody else wrote is never overwritten.
+      - At boot, a file whose name sorts later has the last word.
+    type: str
+    default: /etc/sysctl.d/60-multihome.conf
+  purge:
+    description:
+      - Whether to remove from O(file) what O(parameters) does not name. A file that holds nothing any more is removed.
+      - The value in effect stays as it is until the next boot, because nobody knows what it would be otherwise.
+    type: bool
+    default: false
+seealso:
+  - module: ansible.posix.sysctl
+"""
+
+EXAMPLES = r"""
+- name: Let a firewall forward both families
+  multihome.linux.kernel_parameters:
+    parameters:
+      - name: net.ipv4.ip_forward
+        value: "1"
+      - name: net.ipv6.conf.all.forwarding
+        value: "1"
+
+- name: Accept on each line's interface what leaves by another
+  multihome.linux.kernel_parameters:
+    parameters:
+      - name: net.ipv4.conf.all.rp_filter
+        value: "0"
+      - name: net.ipv4.conf.wan0.rp_filter
+        value: "2"
+      - name: net/ipv4/conf/eth0.100/rp_filter
+        value: "2"
+
+- name: Keep these and no others in a file of their own
+  multihome.linux.kernel_parameters:
+    file: /etc/sysctl.d/61-multihome-web.conf
+    purge: true
+    parameters:
+      - name: net.ipv4.tcp_rmem
+        value: 4096 131072 6291456
+      - name: net.netfilter.nf_conntrack_max
+        value: "262144"
+        optional: true
+
+- name: Set nothing at boot any more
+  multihome.linux.kernel_parameters:
+    parameters: []
+    purge: true
+"""
+
+RETURN = r"""
+actions:
+  description:
+    - What was done, or in check mode would be done, in this order.
+    - V(add) stands for a parameter that O(file) did not name, V(replace) for one whose value in O(file) or in effect
+      was another, V(remove) for one that is taken from O(file).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - op: add
+      object:
+        name: net.ipv4.ip_forward
+        value: "1"
+before:
+  description: What O(file) held, as entries of O(parameters), with the values that were in effect of those listed.
+  returned: when something changed, or in diff mode
+  type: list
+  elements: dict
+  sample: []
+after:
+  description: What O(file) holds now, as entries of O(parameters).
+  returned: when something changed, or in diff mode
+  type: list
+  elements: dict
+  sample:
+    - name: net.ipv4.ip_forward
+      value: "1"
+skipped_parameters:
+  description: The names of the optional parameters that this host does not have.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - net.netfilter.nf_conntrack_max
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._core.converge import converge
+from ..module_utils._core.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
+from ..module_utils._core.lock import exclusive
+from ..module_utils._module import result, with_errors_reported
+
+# Entries are checked by the engine, which tells all faults of the list at once.
+ARGUMENT_SPEC = {
+    "parameters": {"type": "list", "elements": "dict", "required": True},
+    "file": {"type": "str", "default": DEFAULT_FILE},
+    "purge": {"type": "bool", "default": False},
+}
+
+
+def set_parameters(module: AnsibleModule) -> None:
+    """Converge the parameters and end the module with the result; raises MultihomeError."""
+    engine = KernelParameterEngine(**module.params)
+    outcome = converge(engine, module.check_mode, exclusive)
+    answer = result(engine, outcome, bool(module._diff))
+    module.exit_json(**answer, skipped_parameters=list(outcome.plan.missing))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    with_errors_reported(module, lambda: set_parameters(module))
+
+
+if __name__ == "__main__":
+    main()
