@@ -121,14 +121,24 @@ def role_faults(name: str, variables: Mapping[str, Any], *, complete: bool) -> l
 
 
 def declaration_faults(declaration: Mapping[str, Any]) -> list[str]:
-    """What the filters have against the three lists, asked for every host that they name."""
+    """What is wrong with the three lists, for every host that they name.
+
+    A filter named like a role's variable derives it from them; the role must take what comes out.
+    """
     lines, servers, services = (declaration[name] for name in LISTS)
     hosts = {line.get("firewall") for line in lines} | {server.get("name") for server in servers}
-    faults = set()
-    for name, function in filters().items():
+    derived = filters()
+    faults: list[str] = []
+    for role, directory in roles().items():
+        options = role_options(directory)
         for host in sorted(filter(None, hosts)):
             try:
-                function({"lines": lines, "servers": servers, "services": services}, host)
+                variables = {
+                    name: derived[name]({"lines": lines, "servers": servers, "services": services}, host)
+                    for name in options.keys() & derived.keys()
+                }
             except AnsibleError as error:
-                faults.add(f"{name}: {error}")
-    return sorted(faults)
+                faults.append(str(error))
+            else:
+                faults += role_faults(role, variables, complete=False)
+    return sorted(set(faults))

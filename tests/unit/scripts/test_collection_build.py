@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection as users get it: built, installed elsewhere, and complete there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import sources
+from environment import ROOT
+
+# What is for users, and what Ansible adds.
+FOLDERS = {"LICENSES", "changelogs", "docs", "inventory", "meta", "playbooks", "plugins", "roles"}
+FILES = {"CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "REUSE.toml"}
+
+
+def run(*command: str, directory: Path, collections: Path | None = None) -> str:
+    """Run a command of Ansible, which finds collections only in the given place; return its output."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections or directory)
+    return subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive that `ansible-galaxy collection build` makes of the checkout's own files."""
+    checkout = tmp_path_factory.mktemp("build") / "checkout"
+    sources.copy_to(checkout)
+    run("ansible-galaxy", "collection", "build", directory=checkout)
+    return checkout / "multihome-linux-0.1.0.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def installed(archive: Path) -> Path:
+    """Where the archive was installed."""
+    collections = archive.parent.parent / "collections"
+    run("ansible-galaxy", "collection", "install", str(archive), "-p", str(collections), directory=archive.parent)
+    return collections
+
+
+def test_the_archive_holds_what_users_need_and_nothing_else(archive: Path) -> None:
+    with tarfile.open(archive) as opened:
+        held = {Path(member.name) for member in opened if not member.isdir()}
+    needed = {path for path in sources.files() if path.parts[0] in FOLDERS}
+    needed = {path for path in needed if path.parts[:2] != ("inventory", "lab")}
+    assert needed - held == set()
+    assert {str(path) for path in held - needed} <= FILES
+
+
+def test_the_installed_collection_documents_every_module(archive: Path, installed: Path) -> None:
+    listed = run("ansible-doc", "--list", "--json", "multihome.linux", directory=archive.parent, collections=installed)
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    names = {f"multihome.linux.{name}" for name in runtime["action_groups"]["multihome"]}
+    assert set(json.loads(listed)) == names
+    text = run("ansible-doc", "--json", *sorted(names), directory=archive.parent, collections=installed)
+    for name, documented in json.loads(text).items():
+        assert documented["doc"]["filename"].startswith(str(installed)), name
+
+
+@pytest.mark.parametrize("playbook", ["deploy", "verify"])
+def test_the_installed_playbooks_run_on_the_example(archive: Path, installed: Path, playbook: str) -> None:
+    example = installed / "ansible_collections" / "multihome" / "linux" / "inventory" / "example"
+    command = ["ansible-playbook", "-i", str(example), f"multihome.linux.{playbook}", "--syntax-check"]
+    assert playbook in run(*command, directory=archive.parent, collections=installed)
+
+
+def test_control_nothing_is_found_where_nothing_is_installed(archive: Path, tmp_path: Path) -> None:
+    command = ("ansible-doc", "--list", "--json", "multihome.linux")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run(*command, directory=archive.parent, collections=tmp_path)
+    assert "unable to locate collection multihome.linux" in failed.value.stderr
