@@ -8,19 +8,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 DONE = {"add": "added", "remove": "removed", "replace": "replaced"}
 
 
-def summary(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """``{host: {what: result of a module}}`` as ``web1: 2 addresses added, 6 rules and routes added``."""
-    return [f"{host}: {', '.join(_changes(of_host)) or 'unchanged'}" for host, of_host in sorted(results.items())]
+def summary(hosts: Iterable[str], variables: Mapping[str, Any], registered: Mapping[str, str]) -> list[str]:
+    """``web1: 3 addresses added, 8 routes and rules added`` for each host.
 
-
-def _changes(of_host: Mapping[str, Any]) -> list[str]:
-    return [text for what, result in of_host.items() for text in _counted(what, result)]
+    ``variables`` are those of each host, ``registered`` says which of them hold a module's result, and of what.
+    """
+    lines = []
+    for host in hosts:
+        texts = [text for name, what in registered.items() for text in _counted(what, variables[host].get(name))]
+        lines.append(f"{host}: {', '.join(texts) or 'unchanged'}")
+    return lines
 
 
 def _counted(what: str, result: object) -> list[str]:

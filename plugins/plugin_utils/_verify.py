@@ -196,22 +196,29 @@ def _summary(wrong: Sequence[_Answer], vantages: set[str]) -> str:
 
 
 def _path_faults(declaration: Declaration, server: Server, taken: Mapping[str, Any]) -> list[str]:
-    """Each path of a server that is unknown, or leaves by another next hop than its line's."""
+    """Each path of a server that is not known, or that leaves by another next hop than its line's."""
     rows = taken.get(server.name)
     if not isinstance(rows, Sequence):
         return [f"{server.name}: its paths are not known: see what it says above"] if server.addresses else []
-    gateways = {(row.get("source"), row.get("destination")): row.get("gateway") for row in rows}
     faults = []
     for line in declaration.lines_of(server):
-        for address in server.addresses[line.name]:
-            wanted = str(next_hops(line, server.addresses[line.name], address.version)[0])
-            found = {gateway for (source, _), gateway in gateways.items() if source == str(address.ip)}
-            for gateway in sorted(map(str, found - {wanted})):
-                faults.append(
-                    f"{server.name}: {address.ip} of line {line.name} leaves by {gateway}, not by {wanted}:"
-                    f" {PATH_REMEDY}"
-                )
+        addresses = server.addresses[line.name]
+        for address in addresses:
+            wanted = str(next_hops(line, addresses, address.version)[0])
+            # A set: several destinations that go astray in the same way are one fault.
+            ways = {_way(row) for row in rows if row.get("source") == str(address.ip)}
+            faults += [
+                f"{server.name}: {address.ip} of line {line.name} {way}, not by {wanted}: {PATH_REMEDY}"
+                for way in sorted(ways - {f"leaves by {wanted}"})
+            ]
     return faults
+
+
+def _way(row: Mapping[str, Any]) -> str:
+    """How a packet leaves, by a row of path_info."""
+    if row.get("reachable") is False:
+        return f"does not leave at all ({row.get('error')})"
+    return f"leaves by {row.get('gateway') or 'no gateway'}"
 
 
 def _cut(text: str, width: int) -> str:
