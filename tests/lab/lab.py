@@ -133,6 +133,23 @@ class Lab:
         process: subprocess.Popen[str] = subprocess.Popen(self.command(host, *words), **arguments)
         return process
 
+    def ask(self, host: str, *urls: str, timeout: float = 2, count: int = 1, **options: Any) -> dict[str, Any]:
+        """Let `host` request `urls` and return client.py's report, failures and all.
+
+        `options` are client.py's: source, concurrency, interval.
+        """
+        words = [sys.executable, str(Path(__file__).with_name("client.py")), *urls]
+        for name, value in {"timeout": timeout, "count": count, **options}.items():
+            words += [f"--{name}", str(value)]
+        limit = 30 + timeout * count * len(urls)
+        report: dict[str, Any] = json.loads(self.exec(host, *words, check=False, timeout=limit).stdout)
+        return report
+
+    def ansible_environment(self) -> dict[str, str]:
+        """Return the environment in which Ansible's commands work on this lab."""
+        configuration = state.CHECKOUT / "inventory" / "lab" / "ansible.cfg"
+        return {**os.environ, "ANSIBLE_CONFIG": str(configuration), "LAB_NAME": self.name}
+
     def break_line(self, line: str, how: str) -> bool:
         """Break `line`: `carrier` is lost at the firewall, the ISP is a `blackhole`, or the `firewall` is gone.
 
@@ -207,6 +224,7 @@ class Lab:
             holder = subprocess.Popen(
                 [sys.executable, "-m", "tests.lab.holder", *words],
                 cwd=state.CHECKOUT,
+                env={**os.environ, "LAB_NAME": self.name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

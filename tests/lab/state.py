@@ -22,7 +22,7 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT_VARIABLES = ("TERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_KEPT_VARIABLES = ("LAB_NAME", "TERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 
 class LabError(Exception):
