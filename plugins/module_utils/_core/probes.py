@@ -169,16 +169,17 @@ def probe_all(targets: Sequence[Target]) -> list[Row]:
 
 
 def _sockets_for(wanted: int) -> int:
+    """Return how many sockets may be open at a time, after raising the process's limit for ``wanted`` of them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(1, soft - _OTHER_DESCRIPTORS)
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_DESCRIPTORS))
 
 
 async def _probe_all(targets: Sequence[Target], at_a_time: int) -> list[Row]:
-    slots = asyncio.Semaphore(max(1, at_a_time))
+    slots = asyncio.Semaphore(at_a_time)
 
     async def one(target: Target) -> Row:
         async with slots:
