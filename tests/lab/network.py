@@ -104,5 +104,12 @@ def black_hole(closed: bool) -> str:
     # `add` before `delete` makes the delete succeed when there is nothing.
     text = f"add {BLACK_HOLE}\ndelete {BLACK_HOLE}\n"
     if closed:
-        text += f"{BLACK_HOLE} {{ chain forward {{ type filter hook forward priority -10; counter drop; }} }}\n"
+        text += (
+            f"{BLACK_HOLE} {{\n"
+            "  chain forward {\n"
+            "    type filter hook forward priority filter - 10; policy accept;\n"
+            "    counter drop\n"
+            "  }\n"
+            "}\n"
+        )
     return text

@@ -160,7 +160,7 @@ def _lan(third: int, last: int, length: int | None = None) -> tuple[str, str]:
 
 
 def _firewall_place(number: int) -> tuple[int, int]:
-    return (168, 10 + number) if number <= 10 else (0, number)
+    return (168, 10 + number) if number <= 10 else (100, number)
 
 
 def _alias_place(server: int, line: int) -> tuple[int, int]:

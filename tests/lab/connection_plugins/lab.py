@@ -36,8 +36,8 @@ options:
     description: Name of the host in the lab.
     type: str
     vars:
-      - name: lab_host
       - name: inventory_hostname
+      - name: lab_host
 extends_documentation_fragment:
   - connection_pipelining
 """
