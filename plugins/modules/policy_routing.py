@@ -69,7 +69,7 @@ options:
             description: The source address of what the host itself sends by this route.
             type: str
           mtu:
-            description: The largest packet in bytes, 68 to 65535.
+            description: The largest packet in bytes, 68 to 65520.
             type: raw
           onlink:
             description: Whether the gateway is on the interface's link though no address of the host says so.

@@ -51,7 +51,8 @@ def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> 
             values[field] = parsers[field](written)
         except ValueError as error:
             shown = field == main_field and not entry.get("name")
-            faults.append(str(error) if shown else f'{field} "{written}": {error}')
+            said = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
+            faults.append(str(error) if shown else f"{said}: {error}")
     return values, faults
 
 

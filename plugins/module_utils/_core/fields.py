@@ -64,12 +64,10 @@ def integer(low: int, high: int) -> Parser:
     """Return a parser of whole numbers from ``low`` to ``high``; accepts decimal strings, as templates produce them."""
 
     def parse(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
+        # int() alone would also take "1_0", " 1" and digits of other scripts.
+        if isinstance(value, bool) or not re.fullmatch("-?[0-9]+", str(value)):
             raise ValueError("not a whole number")
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError("not a whole number") from None
+        number = int(value)
         if not low <= number <= high:
             raise ValueError(f"not within {low} to {high}")
         return number
@@ -116,16 +114,27 @@ def address(value: Any) -> str:
     return str(parsed)
 
 
+def host(value: Any) -> str:
+    """Return the address of one host in canonical text: not ``0.0.0.0``, ``::`` or a multicast address."""
+    parsed = ipaddress.ip_address(address(value))
+    if parsed.is_multicast or parsed.is_unspecified or str(parsed) == "255.255.255.255":
+        raise ValueError("not the address of a host")
+    return str(parsed)
+
+
+def is_link_local(value: str) -> bool:
+    """Tell whether a canonical address means something on one IPv6 link only (fe80::/10)."""
+    return ":" in value and ipaddress.ip_address(value).is_link_local
+
+
 def host_address(value: Any) -> str:
     """Return ``ADDRESS/LENGTH`` of one host; without a length it is that single address (/32 or /128)."""
     written = text(value)
     head, slash, length = written.partition("/")
-    parsed = ipaddress.ip_address(address(head))
-    if slash and not (length.isdecimal() and 0 < int(length) <= parsed.max_prefixlen):
+    parsed = ipaddress.ip_address(host(head))
+    if slash and not (re.fullmatch("[0-9]{1,3}", length) and 0 < int(length) <= parsed.max_prefixlen):
         raise ValueError(f"prefix length is not within 1 to {parsed.max_prefixlen}")
     result = ipaddress.ip_interface(f"{parsed}/{int(length) if slash else parsed.max_prefixlen}")
-    if parsed.is_multicast or parsed.is_unspecified:
-        raise ValueError("not the address of a host")
     if parsed.version == 4 and result.network.prefixlen < 31:
         if parsed == result.network.network_address:
             raise ValueError(f"the address of the network {result.network}, not of a host")
@@ -137,6 +146,8 @@ def host_address(value: Any) -> str:
 def prefix(value: Any) -> str:
     """Return a network prefix in canonical text, always with its length; host bits must be zero."""
     written = text(value)
+    if "%" in written:
+        raise ValueError("a prefix with a zone; name the interface instead")
     try:
         return str(ipaddress.ip_network(written))
     except ValueError:
@@ -171,7 +182,7 @@ def short_prefix(value: str) -> str:
 
 def port_range(value: Any) -> tuple[int, int]:
     """Return ``(first, last)`` for 80, "80" or "5000-6000"."""
-    match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", str(value)) if isinstance(value, (int, str)) else None
+    match = re.fullmatch("([0-9]{1,6})(?:-([0-9]{1,6}))?", str(value)) if isinstance(value, (int, str)) else None
     if not match or isinstance(value, bool):
         raise ValueError("not a port or a range FIRST-LAST")
     first = int(match[1])
@@ -193,11 +204,12 @@ def mark(value: Any) -> tuple[int, int]:
     """Return ``(mark, mask)`` for 1, "0x1" or "0x1/0xff"; without a mask all 32 bits count."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError("not a mark")
-    first, slash, second = str(value).partition("/")
-    try:
-        number, mask = int(first, 0), int(second, 0) if slash else 0xFFFFFFFF
-    except ValueError:
-        raise ValueError("not a mark MARK or MARK/MASK") from None
+    # No leading zero: some tools read 010 as eight, some as ten.
+    number_text = "0[xX][0-9a-fA-F]+|0|[1-9][0-9]*"
+    match = re.fullmatch(f"({number_text})(?:/({number_text}))?", str(value))
+    if not match:
+        raise ValueError("not a mark MARK or MARK/MASK")
+    number, mask = int(match[1], 0), int(match[2] or "0xffffffff", 0)
     if not (0 <= number <= 0xFFFFFFFF and 0 < mask <= 0xFFFFFFFF):
         raise ValueError("mark and mask have 32 bits, and the mask is not zero")
     if number & ~mask:

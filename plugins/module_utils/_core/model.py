@@ -88,7 +88,7 @@ class NextHop:
     interface: str | None = None
     weight: int = 1
 
-    FIELDS = {"gateway": fields.address, "interface": fields.interface, "weight": fields.integer(1, 256)}
+    FIELDS = {"gateway": fields.host, "interface": fields.interface, "weight": fields.integer(1, 256)}
 
     @classmethod
     def parse(cls, entry: Any) -> NextHop:
@@ -96,6 +96,7 @@ class NextHop:
         values, faults = parse_fields(entry, cls.FIELDS, "gateway")
         if not faults and not ("gateway" in values or "interface" in values):
             faults.append("needs a gateway, an interface or both")
+        faults.extend(_link_local_faults(values))
         if faults:
             raise ValueError("; ".join(faults))
         return cls(**values)
@@ -120,6 +121,8 @@ def _next_hops(value: Any) -> tuple[NextHop, ...]:
             hops.append(NextHop.parse(entry))
         except ValueError as error:
             faults.append(f"[{index}] {error}")
+    if len({(hop.gateway, hop.interface) for hop in hops}) < len(hops):
+        faults.append("the same next hop twice; give it a weight instead")
     if faults:
         raise ValueError("; ".join(faults))
     # The kernel keeps next hops in the order given, but their order has no meaning: sort, so that it changes nothing.
@@ -144,12 +147,13 @@ class Route:
     FIELDS = {
         "destination": fields.destination,
         "family": fields.choice("ipv4", "ipv6"),
-        "gateway": fields.address,
+        "gateway": fields.host,
         "interface": fields.interface,
         "type": fields.choice(*ROUTE_TYPES),
         "metric": _PREFERENCE,
-        "source": fields.address,
-        "mtu": fields.integer(68, 65535),
+        "source": fields.host,
+        # Linux net/ipv4/metrics.c cuts a larger one down to 65520.
+        "mtu": fields.integer(68, 65520),
         "onlink": fields.boolean,
         "nexthops": _next_hops,
     }
@@ -174,17 +178,12 @@ class Route:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
             faults.append('nothing tells the family; write destination "0.0.0.0/0" or "::/0", or give family')
-        if values.get("type", "unicast") == "unicast":
-            if hops and ("gateway" in values or "interface" in values):
-                faults.append("has nexthops beside a gateway or interface; use one of them")
-            elif not hops and not faults and not ("gateway" in values or "interface" in values):
-                faults.append("needs a gateway, an interface or nexthops")
-            if values.get("onlink") and not ("gateway" in values and "interface" in values):
-                faults.append("onlink needs both a gateway and an interface")
-        elif hops or "gateway" in values or "interface" in values:
-            faults.append(f"a route of type {values['type']} has no next hop")
+        faults.extend(_way_faults(values, hops, 6 in families, complete=not faults))
         if faults:
             raise InvalidInput(faults)
+        if len(hops) == 1:
+            # The kernel makes no difference between one next hop and a list of one; its weight has no meaning.
+            values.update(gateway=hops[0].gateway, interface=hops[0].interface, nexthops=())
         family = families.pop()
         if values["destination"] == "default":
             values["destination"] = "0.0.0.0/0" if family == 4 else "::/0"
@@ -356,6 +355,30 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
             raise ValueError(f"table number {error}") from None
 
     return parse
+
+
+def _link_local_faults(values: Mapping[str, Any]) -> list[str]:
+    if fields.is_link_local(values.get("gateway", "")) and "interface" not in values:
+        return [f'gateway "{values["gateway"]}": is on every link; name the interface too']
+    return []
+
+
+def _way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
+    """Return what is wrong with where a route leads; ``complete`` tells that every field of it could be read."""
+    has_hop = "gateway" in values or "interface" in values
+    kind = values.get("type", "unicast")
+    if kind != "unicast":
+        return [f"a route of type {kind} has no next hop"] if hops or has_hop or values.get("onlink") else []
+    faults: list[str] = []
+    if hops and has_hop:
+        faults.append("has nexthops beside a gateway or interface; use one of them")
+    elif not hops and not has_hop and complete:
+        faults.append("needs a gateway, an interface or nexthops")
+    if values.get("onlink") and not ("gateway" in values and "interface" in values):
+        faults.append("onlink needs both a gateway and an interface")
+    if len(hops) > 1 and ipv6 and not all(hop.gateway for hop in hops):
+        faults.append("each of several IPv6 next hops needs a gateway")
+    return faults + _link_local_faults(values)
 
 
 def _require(entry: Any, values: Mapping[str, Any], faults: list[str], *names: str) -> None:

@@ -30,6 +30,12 @@ FLAGS = {
 # linux/rtnetlink.h: RTM_NEWADDR is 20, RTM_NEWROUTE 24, RTM_NEWRULE 32, and RTM_DEL… and RTM_GET… follow each
 _NEW, _DELETE, _GET = ({"address": base, "route": base + 4, "rule": base + 12} for base in (20, 21, 22))
 _CLASSES = {"address": "ifaddrmsg", "route": "rtmsg", "rule": "fibmsg"}
+# What pyroute2's tables end before. Addresses: before 0.9.3 at IFA_FLAGS (8), linux/if_addr.h goes on with 9, 10, 11.
+# Rules: linux/fib_rules.h since 6.16; the kernel tells the mask of each single port, and it is all ones.
+_LATER_ATTRIBUTES: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "address": (("IFA_RT_PRIORITY", "uint32"), ("IFA_TARGET_NETNSID", "uint32"), ("IFA_PROTO", "uint8")),
+    "rule": ((28, "FRA_SPORT_MASK", "uint16"), (29, "FRA_DPORT_MASK", "uint16")),
+}
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -127,11 +133,9 @@ class Netlink:
 def _message_class(kind: str) -> Any:
     name = _CLASSES[kind]
     cls = getattr(importlib.import_module(f"pyroute2.netlink.rtnl.{name}"), name)
-    if kind == "address" and not any(entry[0] == "IFA_PROTO" for entry in cls.nla_map):
-        # pyroute2 before 0.9.3 ends its table at IFA_FLAGS (8); linux/if_addr.h goes on with 9, 10 and 11.
-        later = (("IFA_RT_PRIORITY", "uint32"), ("IFA_TARGET_NETNSID", "uint32"), ("IFA_PROTO", "uint8"))
-        cls = type(name, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__})
-    return cls
+    known = {field for entry in cls.nla_map for field in entry}
+    later = tuple(entry for entry in _LATER_ATTRIBUTES.get(kind, ()) if known.isdisjoint(entry[:-1]))
+    return type(name, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__}) if later else cls
 
 
 def plain(kind: str, answer: Any) -> Message:

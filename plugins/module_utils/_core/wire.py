@@ -23,6 +23,7 @@ _ONLINK = 0x04  # RTNH_F_ONLINK, linux/rtnetlink.h
 _CLONED = 0x200  # RTM_F_CLONED: an entry of the route cache
 _INVERT = 0x02  # FIB_RULE_INVERT, linux/fib_rules.h
 _UNLIMITED = 0xFFFFFFFF
+_WHOLE_PORT = 0xFFFF
 _LINK_SCOPE = 253
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
@@ -51,9 +52,14 @@ _VOLATILE_ATTRIBUTES = frozenset(("IFA_CACHEINFO", "RTA_CACHEINFO", "RTA_EXPIRES
 _LASTING_ADDRESS_FLAGS = 0x80 | 0x100 | 0x200 | 0x400 | 0x02  # permanent, managed, no prefix route, autojoin, no DAD
 
 
+def _canonical(text: str | None) -> str | None:
+    # The C library writes ::ffff:192.0.2.1 where Python's ipaddress, and so the model, may write ::ffff:c000:201.
+    return str(ipaddress.ip_address(text)) if text and ":" in text and "." in text else text
+
+
 def decode_alias(message: Message, names: Mapping[int, str]) -> Existing[Alias] | None:
     """Return the address of a message; ``names`` gives interface names by index."""
-    text = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
+    text = _canonical(message.get("IFA_LOCAL") or message.get("IFA_ADDRESS"))
     name = names.get(message.header["index"])
     if text is None or name is None:
         return None
@@ -101,7 +107,7 @@ def decode_route(message: Message, names: Mapping[int, str]) -> Existing[Route] 
     unicast = kind == "unicast"
     hops = tuple(
         NextHop(
-            dict(hop["attrs"]).get("RTA_GATEWAY"),
+            _canonical(dict(hop["attrs"]).get("RTA_GATEWAY")),
             names.get(hop["oif"], f"index {hop['oif']}"),
             hop["hops"] + 1,
         )
@@ -111,13 +117,13 @@ def decode_route(message: Message, names: Mapping[int, str]) -> Existing[Route] 
     metrics = dict((message.get("RTA_METRICS") or {}).get("attrs", ()))
     route = Route(
         table=message.get("RTA_TABLE", header["table"]),
-        destination=f"{message.get('RTA_DST', everything)}/{header['dst_len']}",
+        destination=f"{_canonical(message.get('RTA_DST', everything))}/{header['dst_len']}",
         metric=message.get("RTA_PRIORITY", 0),
         type=kind,
-        gateway=message.get("RTA_GATEWAY") if unicast else None,
+        gateway=_canonical(message.get("RTA_GATEWAY")) if unicast else None,
         # The kernel lists a reject route of IPv6 on the loopback interface; it means nothing there.
         interface=names.get(oif, f"index {oif}") if unicast and oif is not None else None,
-        source=message.get("RTA_PREFSRC"),
+        source=_canonical(message.get("RTA_PREFSRC")),
         mtu=metrics.get("RTAX_MTU"),
         onlink=unicast and not hops and bool(header["flags"] & _ONLINK),
         nexthops=tuple(sorted(hops, key=lambda hop: (hop.gateway or "", hop.interface or "", hop.weight))),
@@ -178,8 +184,8 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
     rule = Rule(
         priority=get("FRA_PRIORITY", 0),
         family=VERSION[header["family"]],
-        source=f"{get('FRA_SRC')}/{header['src_len']}" if header["src_len"] else None,
-        destination=f"{get('FRA_DST')}/{header['dst_len']}" if header["dst_len"] else None,
+        source=f"{_canonical(get('FRA_SRC'))}/{header['src_len']}" if header["src_len"] else None,
+        destination=f"{_canonical(get('FRA_DST'))}/{header['dst_len']}" if header["dst_len"] else None,
         in_interface=get("FRA_IIFNAME"),
         out_interface=get("FRA_OIFNAME"),
         mark=mark if mark[1] else None,
@@ -195,11 +201,9 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
 
 
 def _says_nothing(name: str, value: Any) -> bool:
-    return name in ("FRA_SUPPRESS_IFGROUP", "FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (
-        0,
-        _UNLIMITED,
-        None,
-    )
+    if name in ("FRA_SPORT_MASK", "FRA_DPORT_MASK"):
+        return bool(value == _WHOLE_PORT)
+    return name in ("FRA_SUPPRESS_IFGROUP", "FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (0, _UNLIMITED, None)
 
 
 def _ports(value: str | None) -> tuple[int, int] | None:
