@@ -138,9 +138,10 @@ class KernelParameterEngine:
             lambda: parse_list(parameters, "parameters", Parameter.parse, "name", _key, _called),
             lambda: parse_file_name(file),
         ]
-        declared, self.file = collect(*parts)
+        self.declared: list[Entry[Parameter]]
+        self.declared, self.file = collect(*parts)
         # The kernel carries some values over to others: in this order the most particular one is set last.
-        self.desired: list[Entry[Parameter]] = sorted(declared, key=lambda entry: setting_order(entry.object.path))
+        self.desired = sorted(self.declared, key=lambda entry: setting_order(entry.object.path))
         self.purge = purge
         self.system = system or System()
 
@@ -233,7 +234,7 @@ class KernelParameterEngine:
         """Return path -> name of what is optional and not here, and a fault for all else that has no value."""
         missing: dict[str, str] = {}
         faults: list[str] = []
-        for entry in self.desired:
+        for entry in self.declared:
             item, error = entry.object, current.unreadable.get(entry.object.path)
             if error is None:
                 continue
@@ -269,9 +270,12 @@ class KernelParameterEngine:
         """Put everything back as it was, whatever happens; returns what was put back and what could not be."""
         undone: list[str] = []
         failed: list[str] = []
+        declared = {entry.object.path for entry in self.declared}
+        # What was declared comes before what the kernel set along with it, so that people read what they wrote.
+        order = sorted(current.live, key=lambda path: (setting_order(path)[0], path not in declared, path))
         steps: list[tuple[str, Callable[[], bool]]] = [
-            (f"{parameter_name(path)} = {value}", partial(self._ensure, path, value))
-            for path, value in sorted(current.live.items(), key=lambda item: setting_order(item[0]))
+            (f"{parameter_name(path)} = {current.live[path]}", partial(self._ensure, path, current.live[path]))
+            for path in order
         ]
         steps.append((self.file, partial(self._ensure_file, current.text)))
         for what, step in steps:
