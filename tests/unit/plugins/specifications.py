@@ -95,10 +95,12 @@ def option_faults(
 
 
 def module_faults(name: str, given: object) -> list[str]:
-    """What a module has against a task's options."""
+    """What a module has against a task's options; none may be given at all."""
     module = modules().get(name)
     if module is None:
         return [f"{COLLECTION}.{name} is not a module"]
+    if given is None:
+        given = {}
     if not isinstance(given, Mapping):
         return [f"{COLLECTION}.{name}: its options are not a mapping"]
     faults = option_faults(given, module.ARGUMENT_SPEC, getattr(module, "SPEC_RULES", None))

@@ -119,7 +119,7 @@ def test_control_what_the_wrong_ones_are_made_from_is_taken(good: str) -> None:
         (GOOD_TASK, "[{address", "[{address: [", "not YAML"),
         (GOOD_LISTS, "lines: [a]", "lines: [b]", '"b"'),
         (GOOD_LISTS, "80/tcp", "80/tpc", "80/tpc"),
-        (GOOD_LISTS, "203.0.113.10/24", "203.0.113.300/24", "203.0.113.300/24"),
+        (GOOD_LISTS, "203.0.113.10/24", "203.0.113.300/24", "203.0.113.300"),
         (GOOD_ROLE, "multihomed_web\n", "multihomed_wep\n", "multihomed_wep does not exist"),
         (GOOD_ROLE, "multihomed_web_purge", "multihomed_web_purged", "multihomed_web_purged"),
         (GOOD_ROLE, '"{{ lines }}"', "{a: 1}", "multihomed_web_lines"),
