@@ -27,10 +27,14 @@ def run_engine(
     argument_spec: Mapping[str, Any],
     make_engine: Callable[[dict[str, Any]], Engine],
     rules: Mapping[str, Any] | None = None,
+    extra: Callable[[Engine], Mapping[str, Any]] = lambda _engine: {},
 ) -> None:
-    """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input)."""
+    """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input).
+
+    ``extra`` gives what the result says besides, from the engine after its run.
+    """
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **dict(rules or {}))
-    with_errors_reported(module, lambda: _converge(module, make_engine))
+    with_errors_reported(module, lambda: _converge(module, make_engine, extra))
 
 
 def run_reader(argument_spec: Mapping[str, Any], read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -62,10 +66,14 @@ def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
     raise AssertionError("fail_json returned")
 
 
-def _converge(module: AnsibleModule, make_engine: Callable[[dict[str, Any]], Engine]) -> None:
+def _converge(
+    module: AnsibleModule,
+    make_engine: Callable[[dict[str, Any]], Engine],
+    extra: Callable[[Engine], Mapping[str, Any]],
+) -> None:
     engine = make_engine(module.params)
     outcome = converge(engine, module.check_mode, exclusive)
-    module.exit_json(**result(engine, outcome, bool(module._diff)))
+    module.exit_json(**result(engine, outcome, bool(module._diff)), **extra(engine))
 
 
 def result(engine: Engine, outcome: Outcome, diff: bool) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done so that the listed translations stand in the order of their list. No I/O.
+
+Everything in our part of the table is ours, so nothing is ever foreign. What stands and is not listed, without purge,
+keeps its place: it stays behind the overlapping entries that it is behind now, and in front of new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .entries import Entry
+from .nat_compile import Layout, compile_rules
+from .nat_model import NatRule
+from .nat_overlap import earlier_overlaps
+from .nat_table import Table
+from .nat_transaction import Counters, transaction
+from .plan import Action
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the table that is nobody's entry: what is wrong with it, or what is there without reason."""
+
+    what: str
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What it is."""
+        return (self.what,)
+
+    def satisfied_by(self, other: Part) -> bool:
+        """Tell whether ``other`` is the same."""
+        return self == other
+
+    def as_input(self) -> dict[str, Any]:
+        """Return what it is; no entry can ask for it."""
+        return {"table": self.what}
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True)
+class NatPlan:
+    """``actions`` in order, what stood ``before`` and stands ``after``, and the transaction between (may be empty)."""
+
+    actions: tuple[Action[Any], ...]
+    before: tuple[NatRule, ...]
+    after: tuple[NatRule, ...]
+    text: str
+
+
+def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, purge: bool) -> NatPlan:
+    """Return the plan from ``current`` to a state in which every listed entry stands, first match as listed."""
+    evaluated = current.rules()
+    standing = {rule.key: rule for rule, _position in evaluated}
+    adding: list[Action[Any]] = []
+    listed: list[NatRule] = []
+    fresh = set()
+    for entry in desired:
+        rule = entry.object
+        kept = standing.get(rule.key)
+        if kept is not None and rule.satisfied_by(kept):
+            listed.append(kept)
+            continue
+        listed.append(rule)
+        adding.append(Action("replace" if kept else "add", rule))
+        if kept is None or (kept.to_address, kept.to_port) != (rule.to_address, rule.to_port):
+            fresh.add(rule.key)
+    keys = {rule.key for rule in listed}
+    rest = [rule for rule, _position in evaluated if rule.key not in keys]
+    removing: list[Action[Any]] = [Action("remove", rule) for rule in rest] if purge else []
+    after = listed if purge or not rest else _among(listed, [rule for rule, _position in evaluated])
+    layout = compile_rules(after)
+    moved = _moved(after, layout, {rule.key: position for rule, position in evaluated})
+    changed = {action.object.key for action in adding}
+    adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
+    strays = current.strays() if purge or current.faults else []
+    removing += [Action("remove", Part(stray)) for stray in strays]
+    adding = [Action("replace", Part(fault)) for fault in current.faults] + adding
+    wanted = layout if after or (current.strays() and not purge) else None
+    text = ""
+    if wanted is not None or evaluated or current.faults or (purge and current.stands):
+        text = transaction(table, current, wanted, Counters(current, frozenset(fresh)), purge)
+    if text and not adding and not removing:
+        # Nothing but the arrangement differs: a stage too many, or a table of ours that holds nothing.
+        adding.append(Action("replace", Part(f"arrangement of table inet {table}")))
+    ordered = [rule for rule, _position in evaluated]
+    return NatPlan(tuple(adding + removing), _shown(ordered, after, bool(moved)), tuple(after), text)
+
+
+def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
+    """Return the listed entries with those that stand and are not listed put among them, in their place."""
+    order = {rule.key: position for position, rule in enumerate(listed)}
+    overlaps = earlier_overlaps(evaluated)
+    behind: dict[int, list[NatRule]] = {}
+    anchors: list[int] = []
+    for position, rule in enumerate(evaluated):
+        if rule.key in order:
+            anchors.append(order[rule.key])
+            continue
+        anchors.append(max((anchors[earlier] for earlier in overlaps.get(position, ())), default=-1))
+        behind.setdefault(anchors[-1], []).append(rule)
+    result = behind.get(-1, [])
+    for position, rule in enumerate(listed):
+        result.append(rule)
+        result += behind.get(position, [])
+    return result
+
+
+def _moved(after: Sequence[NatRule], layout: Layout, position: Mapping[Any, int]) -> list[NatRule]:
+    """Return the entries that an entry standing behind them now has to be tried before."""
+    moved = []
+    for index, earlier in sorted(layout.overlaps.items()):
+        here = position.get(after[index].key)
+        if here is not None and any(position.get(after[other].key, 0) > here for other in earlier):
+            moved.append(after[index])
+    return moved
+
+
+def _shown(evaluated: list[NatRule], after: Sequence[NatRule], moved: bool) -> tuple[NatRule, ...]:
+    """Return what stood in the order of what will stand, so that a diff shows only what differs.
+
+    Where the order itself changes, it is the order in which the entries were tried.
+    """
+    if moved:
+        return tuple(evaluated)
+    order = {rule.key: position for position, rule in enumerate(after)}
+    return tuple(sorted(evaluated, key=lambda rule: order.get(rule.key, len(order))))

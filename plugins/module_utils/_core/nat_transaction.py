@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one nft transaction from what stands to what is wanted: only what differs, everything else is left untouched.
+
+Elements and rules that have to move take their counters along; those that stay are not mentioned at all.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+from .nat_compile import SHIFT, Item, Key, Layout, MapName
+from .nat_json import Counted
+from .nat_model import NatRule
+from .nat_table import ChainRule, Table
+from .nat_text import (
+    BASE_CHAINS,
+    CHAINS,
+    element_text,
+    item_text,
+    key_text,
+    map_definition,
+    skeleton,
+)
+
+
+def transaction(table: str, current: Table, target: Layout | None, counters: Counters, purge: bool = True) -> str:
+    """Return the text for ``nft -f``, empty when nothing differs.
+
+    A target of None takes our part away, and the table when nothing else is in it. ``purge`` tells whether strays go.
+    """
+    if target is None:
+        if not current.exists:
+            return ""
+        return _text([f"delete table inet {table}"] if not current.shared else _removal(table, current))
+    if not current.stands or current.faults:
+        lines = [f"add table inet {table}", *_removal(table, current), *skeleton(table)]
+        for name, held in target.maps.items():
+            lines.append(map_definition(table, name))
+            lines += _additions(table, name, held, counters)
+        for hook, items in target.chains.items():
+            lines += [f"add rule inet {table} {CHAINS[hook]} {item_text(i, counters.of_rule(i))}" for i in items]
+        return _text(lines)
+    return _text(_difference(table, current, target, counters, purge))
+
+
+class Counters:
+    """What each translation has counted so far, but for those that begin anew. Looked up only when one moves."""
+
+    def __init__(self, current: Table, fresh: frozenset[Any] = frozenset()) -> None:
+        self._current = current
+        self._fresh = fresh
+        self._counted: dict[Any, Counted] | None = None
+
+    def of_rule(self, item: Item) -> Counted:
+        """Return packets and bytes of a rule; a lookup counts nothing."""
+        return (0, 0) if isinstance(item, MapName) else self._of(item, None)
+
+    def of_element(self, name: MapName, key: Key, rule: NatRule) -> Counted:
+        """Return packets and bytes of an element, which is one port where ports are shifted."""
+        return self._of(rule, key[-1] if name.tokens[-1] == SHIFT else None)
+
+    def _of(self, rule: NatRule, port: int | None) -> Counted:
+        if rule.key in self._fresh:
+            return 0, 0
+        if self._counted is None:
+            self._counted = {}
+            for name, held in self._current.maps.items():
+                shifted = name.tokens[-1] == SHIFT
+                for key, (found, packets, count) in held.items():
+                    self._counted[found.key, key[-1] if shifted else None] = (packets, count)
+            for rules in self._current.chains.values():
+                self._counted.update({(r.item.key, None): r.counted for r in rules if isinstance(r.item, NatRule)})
+        return self._counted.get((rule.key, port), (0, 0))
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _removal(table: str, current: Table) -> list[str]:
+    chains = [chain for chain in BASE_CHAINS if chain in current.present_chains]
+    lines = [f"flush chain inet {table} {chain}" for chain in chains]
+    lines += [f"delete chain inet {table} {chain}" for chain in chains]
+    return lines + [f"delete map inet {table} {name}" for name in current.maps]
+
+
+def _additions(table: str, name: MapName, held: dict[Key, NatRule], counters: Counters) -> list[str]:
+    if not held:
+        return []
+    texts = [element_text(name, key, rule, counters.of_element(name, key, rule)) for key, rule in held.items()]
+    return [f"add element inet {table} {name} {{ {', '.join(texts)} }}"]
+
+
+def _difference(table: str, current: Table, target: Layout, counters: Counters, purge: bool) -> list[str]:
+    removing: list[str] = []
+    adding: list[str] = []
+    deleted_rules: list[str] = []
+    stray_elements: dict[MapName, list[Key]] = {}
+    for name, key in current.stray_elements:
+        stray_elements.setdefault(name, []).append(key)
+    for name, held in current.maps.items():
+        wanted = target.maps.get(name)
+        stray = stray_elements.get(name, [])
+        if wanted is None and (purge or not stray):
+            removing.append(f"delete map inet {table} {name}")
+            continue
+        wanted = wanted or {}
+        gone = [key for key, element in held.items() if wanted.get(key) != element[0]]
+        gone += [key for key in stray if purge or key in wanted]
+        if gone:
+            texts = ", ".join(key_text(name, key) for key in gone)
+            removing.append(f"delete element inet {table} {name} {{ {texts} }}")
+        new = {key: rule for key, rule in wanted.items() if key not in held or held[key][0] != rule}
+        adding += _additions(table, name, new, counters)
+    for name, wanted in target.maps.items():
+        if name not in current.maps:
+            adding.append(map_definition(table, name))
+            adding += _additions(table, name, wanted, counters)
+    inserted: list[str] = []
+    for hook, items in target.chains.items():
+        gone_rules, new_rules = _chain_difference(current.chains[hook], items, purge)
+        deleted_rules += [f"delete rule inet {table} {rule.chain} handle {rule.handle}" for rule in gone_rules]
+        for item, following in new_rules:
+            place = f"insert rule inet {table} {CHAINS[hook]} handle {following}" if following else ""
+            place = place or f"add rule inet {table} {CHAINS[hook]}"
+            inserted.append(f"{place} {item_text(item, counters.of_rule(item))}")
+    if purge:
+        fixed = [rule for rule in current.stray_rules if rule.chain not in CHAINS.values()]
+        deleted_rules += [f"delete rule inet {table} {rule.chain} handle {rule.handle}" for rule in fixed]
+    return deleted_rules + removing + adding + inserted
+
+
+def _chain_difference(
+    standing: Sequence[ChainRule], wanted: Sequence[Item], purge: bool
+) -> tuple[list[ChainRule], list[tuple[Item, int | None]]]:
+    """Return the rules to delete, and those to insert, each with the handle of the kept rule that follows it."""
+    index = {rule.item: position for position, rule in enumerate(standing) if rule.item is not None}
+    positions = [(index[item], place) for place, item in enumerate(wanted) if item in index]
+    kept = {positions[i][1]: positions[i][0] for i in _longest_rising([position for position, _place in positions])}
+    stays = set(kept.values())
+    gone = [r for i, r in enumerate(standing) if i not in stays and (purge or r.item is not None)]
+    new: list[tuple[Item, int | None]] = []
+    following: int | None = None
+    for place in range(len(wanted) - 1, -1, -1):
+        if place in kept:
+            following = standing[kept[place]].handle
+        else:
+            new.append((wanted[place], following))
+    return gone, new[::-1]
+
+
+def _longest_rising(numbers: Sequence[int]) -> list[int]:
+    """Return the indices of a longest rising subsequence of distinct numbers."""
+    tails: list[int] = []
+    at: list[int] = []
+    before: list[int] = []
+    for index, number in enumerate(numbers):
+        place = bisect_left(tails, number)
+        before.append(at[place - 1] if place else -1)
+        if place == len(tails):
+            tails.append(number)
+            at.append(index)
+        else:
+            tails[place] = number
+            at[place] = index
+    result = []
+    index = at[-1] if at else -1
+    while index >= 0:
+        result.append(index)
+        index = before[index]
+    return result[::-1]
