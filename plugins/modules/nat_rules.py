@@ -12,8 +12,8 @@ description:
   - Makes sure that a list of address translations stands in an nftables table of its own, IPv4 and IPv6 in one list.
   - The first entry of the list that matches a connection translates it. Entries become elements of nftables maps, so a
     packet costs the same with ten entries as with ten thousand, and the order of the list still holds exactly.
-  - A change is one nftables transaction of only the elements that differ. All of it is applied, or nothing; counters and
-    established connections of the other entries stay.
+  - A change is one nftables transaction of only the elements that differ. All of it is applied, or nothing. Counters
+    and established connections of the other entries stay.
   - No other nftables table is read or written, and within the table no chain or map that is not this module's.
   - Connections that a firewall itself opens to one of its own addresses, loopback excepted, are translated like those
     that come in, by entries without an interface.
