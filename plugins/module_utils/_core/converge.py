@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
-from .errors import VerifyFailed
+from .errors import MultihomeError, VerifyFailed
 from .plan import Action
 
 
@@ -70,8 +70,8 @@ class Outcome:
 def converge(engine: Engine, check_mode: bool, lock: Callable[[], AbstractContextManager[None]]) -> Outcome:
     """Bring the host to what ``engine`` desires and return what was done.
 
-    A run with nothing to do sends nothing. Raises ForeignObject, ApplyFailed, VerifyFailed, Unsupported or Busy;
-    after each of them the host is as it was, unless the error says otherwise.
+    A run with nothing to do sends nothing. Raises ForeignObject, ReadFailed, ApplyFailed, VerifyFailed, Unsupported or
+    Busy; after each of them the host is as it was, unless the error says otherwise.
     """
     if check_mode:
         return Outcome(engine.plan(engine.read()))
@@ -80,8 +80,16 @@ def converge(engine: Engine, check_mode: bool, lock: Callable[[], AbstractContex
         plan = engine.plan(current)
         if plan.actions:
             engine.apply(plan, current)
-            left = engine.plan(engine.read()).actions
-            if left:
+            differences = _differences(engine)
+            if differences:
                 not_undone = engine.undo(plan, current)
-                raise VerifyFailed([f"still to do: {action}" for action in left] + not_undone, not not_undone)
+                raise VerifyFailed(differences + not_undone, not not_undone)
         return Outcome(plan)
+
+
+def _differences(engine: Engine) -> list[str]:
+    try:
+        return [f"still to do: {action}" for action in engine.plan(engine.read()).actions]
+    except MultihomeError as error:
+        # Somebody else changed the host meanwhile, or it cannot be read: what was meant does not stand either way.
+        return str(error).splitlines()

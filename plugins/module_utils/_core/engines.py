@@ -11,9 +11,11 @@ from typing import Any
 from . import fields
 from .entries import Entry, collect, parse_fields, parse_list, where
 from .errors import InvalidInput
-from .kernel import Kernel, Snapshot
+from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
 from .plan import Action, Plan, plan
+from .rule_steps import indistinct
+from .snapshot import Snapshot
 from .wire import SECONDARY
 
 _OWNER = fields.integer(1, 255)
@@ -251,7 +253,9 @@ def _has_number(table: Any) -> bool:
 
 
 def _parse_rules(rules: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Rule]]:
-    return parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
+    parsed = parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
+    _raise(indistinct(parsed))
+    return parsed
 
 
 def _raise(faults: list[str]) -> None:

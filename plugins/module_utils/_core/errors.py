@@ -27,6 +27,10 @@ class ForeignObject(MultihomeError):
         super().__init__("\n".join(self.conflicts))
 
 
+class ReadFailed(MultihomeError):
+    """The kernel would not tell its state."""
+
+
 class ApplyFailed(MultihomeError):
     """The kernel refused a request half-way. ``not_undone`` lists what could not be put back (usually nothing)."""
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from . import requirements
 from .engines import parse_owner, tables_form
-from .kernel import Kernel, Snapshot
+from .kernel import Kernel
 from .plan import Existing
+from .snapshot import Snapshot
 
 SUBSETS = ("ip_aliases", "policy_routing", "requirements")
 _KINDS_OF_SUBSET = {"ip_aliases": ("address",), "policy_routing": ("route", "rule")}

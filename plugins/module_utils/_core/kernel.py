@@ -1,81 +1,38 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's addresses, routes and policy rules: read them, apply a plan, put back what was.
-
-Undo is no list of inverse steps but a comparison: what stood before is in the snapshot, so whatever is missing is
-added again and whatever of ours is new is removed. That also brings back what the kernel took along by itself, as it
-does with routes when an address goes.
-"""
+"""The kernel's addresses, routes and policy rules: read them, apply a plan, all or nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from . import wire
-from .errors import ApplyFailed, InvalidInput
+from .errors import ApplyFailed, ReadFailed
+from .model import Rule
 from .netlink import Message, Netlink, RequestFailed, interfaces
-from .plan import Action, Existing
+from .plan import Action
+from .rule_steps import RuleSteps
+from .snapshot import Snapshot, Socket, dump
+from .undo import bring_back_routes, restore
 
-KINDS = ("address", "route", "rule")
-_DECODE: dict[str, Callable[[Message, Mapping[int, str]], Existing[Any] | None]] = {
-    "address": wire.decode_alias,
-    "route": wire.decode_route,
-    "rule": wire.decode_rule,
-}
 _HINTS = {
     errno.EPERM: "run as root (CAP_NET_ADMIN is needed)",
-    errno.ENETUNREACH: "no address of this host reaches the gateway; give its interface an address first",
-    errno.EHOSTUNREACH: "the gateway is not on the link of this interface",
+    errno.ENETUNREACH: "no address of this host reaches the gateway; give its interface an address, and set it up",
+    errno.EHOSTUNREACH: "the gateway is not on the link of this interface, or the interface is switched off",
     errno.EINVAL: "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
     errno.ENETDOWN: "the interface is switched off; set it up (its cable may be unplugged) and run again",
     errno.ENODEV: "the interface is gone, or has no such family switched on",
-    errno.EEXIST: "another program added the same at this moment; run again",
+    errno.EEXIST: "the kernel takes it for one that stands: another program added it at this moment, or, for a policy "
+    "rule, one of ours differs only in source, destination or invert; remove that or give another priority",
     errno.EACCES: "the kernel does not allow it here; is the family disabled on this interface?",
-    errno.EADDRNOTAVAIL: "the address is not there any more; another program removed it at this moment; run again",
+    errno.EADDRNOTAVAIL: "the interface cannot have this address, or another program removed it at this moment",
     errno.ESRCH: "it is not there any more; another program removed it at this moment; run again",
 }
-
-
-class Socket(Protocol):
-    """What is needed of a netlink socket; tests put a stateful fake in its place."""
-
-    def dump(self, kind: str) -> list[Message]:
-        """Return every object of a kind."""
-
-    def send(self, operation: str, message: Message) -> None:
-        """Add, replace or remove one object."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What one read found: interfaces by name, and the messages of each kind that was asked for."""
-
-    interfaces: Mapping[str, int]
-    messages: Mapping[str, Sequence[Message]]
-
-    def existing(self, kind: str) -> list[Existing[Any]]:
-        """Return the objects of a kind that the model has words for."""
-        names = {index: name for name, index in self.interfaces.items()}
-        decoded = (_DECODE[kind](message, names) for message in self.messages[kind])
-        return [item for item in decoded if item is not None]
-
-    def missing_interfaces(self, actions: Iterable[Action[Any]], where: Mapping[Any, str]) -> None:
-        """Raise InvalidInput for each added object on an interface that this host does not have."""
-        faults = []
-        for action in actions:
-            for name in wire.interfaces_of(action.object) if action.op != "remove" else ():
-                if name not in self.interfaces:
-                    there = ", ".join(sorted(self.interfaces))
-                    faults.append(
-                        f'{where[action.object]}: interface "{name}" does not exist on this host; it has {there}'
-                    )
-        if faults:
-            raise InvalidInput(faults)
 
 
 class Kernel:
@@ -94,77 +51,66 @@ class Kernel:
     def read(self, *kinds: str) -> Snapshot:
         """Return a snapshot of the kinds: one dump each."""
         with self._connect() as socket:
-            return Snapshot(self._list_interfaces(), {kind: socket.dump(kind) for kind in kinds})
+            return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
 
     def apply(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
-        """Carry out the actions in order; after a refused one, undo all and raise ApplyFailed."""
+        """Carry the actions out in order; after a refused one, undo all and raise ApplyFailed."""
         with self._connect() as socket:
             if "address" in snapshot.messages and any(action.op != "add" for action in actions):
-                # The kernel drops routes along with an address; know them, so that undo can bring them back.
-                snapshot = replace(snapshot, messages={**snapshot.messages, "route": socket.dump("route")})
-            done: list[str] = []
+                # The kernel drops routes along with an address: know them, to bring them back.
+                snapshot.messages["route"] = dump(socket, "route")
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
-                for action in actions:
-                    try:
-                        for operation, message in wire.requests(action, snapshot.interfaces, owner):
-                            socket.send(operation, message)
-                    except RequestFailed as error:
-                        hint = _HINTS.get(error.code)
-                        reason = f"{error} ({hint})" if hint else str(error)
-                        not_undone = _restore(socket, snapshot, owner)
-                        raise ApplyFailed(f"cannot {action}", reason, done, not_undone) from error
-                    except BaseException:
-                        # An interrupt, or a fault of our own: nothing half-done may stay for that either.
-                        _restore(socket, snapshot, owner)
-                        raise
-                    done.append(str(action))
+                self._apply(socket, actions, snapshot, owner)
+
+    def _apply(self, socket: Socket, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
+        done: list[str] = []
+        requests = _Requests(actions, snapshot, owner)
+        changed = [action for action in actions if action.op == "replace"]
+        for action in actions:
+            try:
+                for operation, message in requests.of(action):
+                    socket.send(operation, message)
+                if "address" in snapshot.messages and changed and action is changed[-1]:
+                    # A changed label means that the address was gone for a moment; its routes went with it.
+                    bring_back_routes(socket, snapshot)
+            except (RequestFailed, ReadFailed) as error:
+                not_undone = restore(socket, snapshot, owner)
+                raise ApplyFailed(f"cannot {action}", _reason(error), done, not_undone) from error
+            except BaseException:
+                # An interrupt, or a fault of our own: nothing half-done may stay for that either.
+                restore(socket, snapshot, owner)
+                raise
+            done.append(str(action))
 
     def undo(self, snapshot: Snapshot, owner: int) -> list[str]:
         """Put back what the snapshot holds; return what could not be."""
         with self._connect() as socket:
-            return _restore(socket, snapshot, owner)
+            return restore(socket, snapshot, owner)
 
 
-def _restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
-    failures: list[str] = []
+class _Requests:
+    """The requests of each action, asked for in the order of the plan."""
 
-    def send(operation: str, message: Message) -> None:
-        try:
-            socket.send(operation, message)
-        except RequestFailed as error:
-            failures.append(f"{operation} {_shown(message, snapshot)}: {error}")
+    def __init__(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
+        self._indexes, self._owner = snapshot.interfaces, owner
+        ours = [item.object for item in snapshot.existing("rule") if item.owner == owner] if _has_rules(actions) else []
+        removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
+        self._rule_steps = RuleSteps(ours, removed)
 
-    def compare(kind: str) -> tuple[list[Message], list[Message]]:
-        before = [wire.lasting(message) for message in snapshot.messages[kind]]
-        now = [wire.lasting(message) for message in socket.dump(kind)]
-        missing = [message for message in before if message not in now]
-        extra = [message for message in now if message not in before and _owner(message) == owner]
-        return missing, extra
-
-    for kind in (kind for kind in KINDS if kind in snapshot.messages):
-        missing, extra = compare(kind)
-        if kind == "address":
-            # One key holds one address: the new one has to go before the old one can come back.
-            for message in extra:
-                send("remove", message)
-        for message in missing:
-            send("replace" if kind == "route" else "add", message)
-        if kind != "address":
-            for message in compare(kind)[1]:
-                send("remove", message)
-    return failures
+    def of(self, action: Action[Any]) -> list[tuple[str, Message]]:
+        """Return the requests ``(operation, message)`` of one action."""
+        if not isinstance(action.object, Rule):
+            return wire.requests(action, self._indexes, self._owner)
+        return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]
 
 
-def _owner(message: Message) -> int:
-    if message.kind == "route":
-        return message.header["proto"]
-    return int(message.get("IFA_PROTO" if message.kind == "address" else "FRA_PROTOCOL", 0))
+def _has_rules(actions: Iterable[Action[Any]]) -> bool:
+    return any(isinstance(action.object, Rule) for action in actions)
 
 
-def _shown(message: Message, snapshot: Snapshot) -> str:
-    names = {index: name for name, index in snapshot.interfaces.items()}
-    existing = _DECODE[message.kind](message, names)
-    return str(existing.object) if existing else f"{message.kind} {dict(message.attributes)}"
+def _reason(error: RequestFailed | ReadFailed) -> str:
+    hint = _HINTS.get(error.code) if isinstance(error, RequestFailed) else None
+    return f"{error} ({hint})" if hint else str(error)
 
 
 def _interfaces_that_lose_a_primary(actions: Iterable[Action[Any]], snapshot: Snapshot) -> set[str]:
@@ -193,15 +139,22 @@ class _PromotedSecondaries:
 
     def __enter__(self) -> None:
         for path in self._paths:
-            with open(path, encoding="ascii") as setting:
-                if setting.read().strip() != "0":
-                    continue
-            _write(path, "1")
+            try:
+                with open(path, encoding="ascii") as setting:
+                    if setting.read().strip() != "0":
+                        continue
+                _write(path, "1")
+            except OSError as error:
+                self.__exit__()
+                reason = f"{error}; let it be written, or set it to 1"
+                raise ApplyFailed("cannot keep secondary addresses while their primary goes", reason) from error
             self._changed.append(path)
 
     def __exit__(self, *_exception: object) -> None:
         for path in self._changed:
-            _write(path, "0")
+            # The interface may be gone by now, and its settings with it.
+            with contextlib.suppress(FileNotFoundError):
+                _write(path, "0")
 
 
 def _write(path: str, text: str) -> None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from .errors import Busy
+from .errors import Busy, Unsupported
 
 LOCK_FILE = "/run/multihome/lock"
 
@@ -19,10 +19,15 @@ LOCK_FILE = "/run/multihome/lock"
 def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
     """Hold the host's lock; wait at most ``timeout`` seconds for another run, then raise Busy naming its process.
 
+    Raises Unsupported when the lock file cannot be opened.
+
     The kernel drops the lock with its holder, so a killed run leaves nothing to clean up.
     """
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Unsupported("the lock file", "the rights of root", str(error), "run as root (become: true)") from error
     try:
         deadline = time.monotonic() + timeout
         while True:

@@ -22,6 +22,7 @@ SECONDARY = 0x01  # IFA_F_SECONDARY, linux/if_addr.h
 _ONLINK = 0x04  # RTNH_F_ONLINK, linux/rtnetlink.h
 _CLONED = 0x200  # RTM_F_CLONED: an entry of the route cache
 _INVERT = 0x02  # FIB_RULE_INVERT, linux/fib_rules.h
+PLURAL = {"address": "addresses", "route": "routes", "rule": "policy rules"}
 _UNLIMITED = 0xFFFFFFFF
 _WHOLE_PORT = 0xFFFF
 _LINK_SCOPE = 253
@@ -270,8 +271,29 @@ def lasting(message: Message) -> Message:
     return Message(message.kind, header, kept)
 
 
+def again(message: Message) -> Message:
+    """Return a dumped message as it can be sent to make its object stand again, with the lifetime it has left."""
+    lasting_message = lasting(message)
+    lifetime = message.get("IFA_CACHEINFO")
+    if message.kind != "address" or not lifetime or lifetime["ifa_valid"] == _UNLIMITED:
+        return lasting_message
+    return Message("address", lasting_message.header, {**lasting_message.attributes, "IFA_CACHEINFO": lifetime})
+
+
+def owner_of(message: Message) -> int:
+    """Return the protocol number of an object, its owner tag."""
+    if message.kind == "route":
+        return message.header["proto"]
+    return int(message.get("IFA_PROTO" if message.kind == "address" else "FRA_PROTOCOL", 0))
+
+
+def is_ipv4_on(message: Message, index: int) -> bool:
+    """Tell whether a message is of an IPv4 address on the interface of this index."""
+    return message.header["family"] == AF[4] and message.header["index"] == index
+
+
 def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
-    """Return the requests of one action, in order: ``[(operation, message)]``."""
+    """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
     item, standing = action.object, action.standing
     gone = [("remove", lasting(standing.handle))] if standing and action.op != "add" else []
     if action.op == "remove":
@@ -279,9 +301,7 @@ def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> lis
     if isinstance(item, Alias):
         # The kernel cannot change a label in place, and refuses a second address of one key: break before make.
         return [*gone, ("add", encode_alias(item, indexes[item.interface], owner))]
-    if isinstance(item, Route):
-        return [("replace" if standing else "add", encode_route(item, indexes, owner))]
-    return [("add", encode_rule(item, owner)), *gone]
+    return [("replace" if standing else "add", encode_route(item, indexes, owner))]
 
 
 def interfaces_of(item: Any) -> list[str]:

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the kernel tells policy rules apart, which is not by their whole selector, and how to change them all the same.
+
+Linux net/core/fib_rules.c: a new rule "exists" already when one stands that differs only in a source or destination
+which the new one does not have, or in being inverted (rule_exists). A removal takes the first rule that has all that
+the request names, whatever more it selects by (rule_find). The owner tag counts in both, so all of this is among our
+own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .entries import Entry
+from .model import Rule
+from .plan import Action
+
+_SELECTORS = (
+    "source",
+    "destination",
+    "in_interface",
+    "out_interface",
+    "mark",
+    "ip_protocol",
+    "source_port",
+    "destination_port",
+    "suppress_prefix_length",
+)
+
+
+def is_taken_for(new: Rule, standing: Rule) -> bool:
+    """Tell whether the kernel refuses ``new`` because it takes ``standing`` for the same."""
+    # Asked for each pair of one priority: what is cheap and tells most comes first.
+    if new.source not in (None, standing.source) or new.destination not in (None, standing.destination):
+        return False
+    return new == replace(
+        standing,
+        source=standing.source if new.source else None,
+        destination=standing.destination if new.destination else None,
+        invert=new.invert,
+    )
+
+
+def is_found_for(asked: Rule, standing: Rule) -> bool:
+    """Tell whether the kernel, asked to remove ``asked``, would remove ``standing`` if it came to it first."""
+    same_place = (asked.family, asked.priority, asked.action) == (standing.family, standing.priority, standing.action)
+    return (
+        same_place
+        and asked.table in (None, standing.table)
+        and all(getattr(asked, name) in (None, getattr(standing, name)) for name in _SELECTORS)
+    )
+
+
+def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
+    """Return a fault for each entry that the kernel would refuse beside another one of the list."""
+    first_two: dict[Rule, list[Entry[Rule]]] = {}
+    for entry in entries:
+        for view in _views(entry.object):
+            others = first_two.setdefault(view, [])
+            if len(others) < 2:
+                others.append(entry)
+    faults = []
+    for entry in entries:
+        others = first_two[replace(entry.object, invert=False)]
+        if len(others) > 1:
+            other = others[1] if others[0] is entry else others[0]
+            faults.append(
+                f"{entry.where}: the kernel cannot tell it from {other.where}, which differs only in source, "
+                "destination or invert; give it another priority"
+            )
+    return faults
+
+
+def _views(rule: Rule) -> Iterable[Rule]:
+    # Every form, more general by what is_taken_for() does not look at, under which a new rule would meet this one.
+    upright = replace(rule, invert=False)
+    return {
+        replace(upright, source=source, destination=destination)
+        for source in (rule.source, None)
+        for destination in (rule.destination, None)
+    }
+
+
+class RuleSteps:
+    """Turns actions on policy rules into single steps that the kernel cannot misunderstand.
+
+    ``standing`` are our own rules in the kernel's order, ``doomed`` those of them that the plan removes.
+    """
+
+    def __init__(self, standing: Iterable[Rule], doomed: Iterable[Rule]) -> None:
+        self._order: dict[tuple[int, int], list[Rule]] = {}
+        for rule in standing:
+            self._beside(rule).append(rule)
+        self._doomed: dict[tuple[int, int], list[Rule]] = {}
+        for rule in doomed:
+            self._doomed.setdefault((rule.family, rule.priority), []).append(rule)
+        self._steps: list[tuple[str, Rule]] = []
+
+    def of(self, action: Action[Rule]) -> list[tuple[str, Rule]]:
+        """Return the steps ``(operation, rule)`` of one action; actions are asked for in the order of the plan."""
+        self._steps = []
+        if action.op == "remove":
+            self._remove(action.object)
+            return self._steps
+        self._add(action.object)
+        if action.standing is not None:
+            self._remove(action.standing.object)
+        return self._steps
+
+    def _beside(self, rule: Rule) -> list[Rule]:
+        return self._order.setdefault((rule.family, rule.priority), [])
+
+    def _add(self, rule: Rule) -> None:
+        doomed = self._doomed.get((rule.family, rule.priority), ())
+        in_the_way = [other for other in doomed if is_taken_for(rule, other) and other in self._beside(rule)]
+        # Nobody is without a rule meanwhile: what has to go first gets a stand-in just in front of it.
+        stand_ins = [replace(other, priority=other.priority - 1) for other in in_the_way if other.priority]
+        stand_ins = [one for one in stand_ins if not any(is_taken_for(one, other) for other in self._beside(one))]
+        for one in stand_ins:
+            self._take("add", one)
+        for other in in_the_way:
+            self._remove(other)
+        self._take("add", rule)
+        for one in stand_ins:
+            self._remove(one)
+
+    def _remove(self, rule: Rule) -> None:
+        beside = self._beside(rule)
+        if rule not in beside:
+            return  # it was in the way of another one, and is gone already
+        for other in beside[: beside.index(rule)]:
+            if is_found_for(rule, other):
+                # It would be removed instead: put it behind. The more general one does its work meanwhile.
+                self._remove(other)
+                self._take("add", other)
+        self._take("remove", rule)
+
+    def _take(self, operation: str, rule: Rule) -> None:
+        if operation == "add":
+            self._beside(rule).append(rule)
+        else:
+            self._beside(rule).remove(rule)
+        self._steps.append((operation, rule))

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one read of the kernel found, and the little that reading and writing need of a netlink socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Protocol
+
+from . import wire
+from .errors import InvalidInput, ReadFailed
+from .netlink import Message, RequestFailed
+from .plan import Action, Existing
+
+_DECODE: dict[str, Callable[[Message, Mapping[int, str]], Existing[Any] | None]] = {
+    "address": wire.decode_alias,
+    "route": wire.decode_route,
+    "rule": wire.decode_rule,
+}
+
+
+class Socket(Protocol):
+    """What is needed of a netlink socket; tests put a stateful fake in its place."""
+
+    def dump(self, kind: str) -> list[Message]:
+        """Return every object of a kind."""
+
+    def send(self, operation: str, message: Message) -> None:
+        """Add, replace or remove one object."""
+
+
+def dump(socket: Socket, kind: str) -> list[Message]:
+    """Return every object of a kind; raises ReadFailed when the kernel does not tell."""
+    try:
+        return socket.dump(kind)
+    except RequestFailed as error:
+        raise ReadFailed(f"cannot read the {wire.PLURAL[kind]} of this host: {error}") from error
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one read found: interfaces by name, and the messages of each kind that was asked for."""
+
+    interfaces: Mapping[str, int]
+    messages: dict[str, Sequence[Message]]
+
+    def existing(self, kind: str) -> list[Existing[Any]]:
+        """Return the objects of a kind that the model has words for."""
+        return self.decoded(kind, self.messages[kind])
+
+    def decoded(self, kind: str, messages: Iterable[Message]) -> list[Existing[Any]]:
+        """Return the objects of some messages that the model has words for."""
+        decoded = (_DECODE[kind](message, self.names) for message in messages)
+        return [item for item in decoded if item is not None]
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the interfaces by index."""
+        return {index: name for name, index in self.interfaces.items()}
+
+    def shown(self, message: Message) -> str:
+        """Return an object as messages name it."""
+        existing = _DECODE[message.kind](message, self.names)
+        return str(existing.object) if existing else f"{message.kind} {dict(message.attributes)}"
+
+    def missing_interfaces(self, actions: Iterable[Action[Any]], where: Mapping[Any, str]) -> None:
+        """Raise InvalidInput for each added object on an interface that this host does not have."""
+        faults = []
+        for action in actions:
+            for name in wire.interfaces_of(action.object) if action.op != "remove" else ():
+                if name not in self.interfaces:
+                    there = ", ".join(sorted(self.interfaces))
+                    faults.append(
+                        f'{where[action.object]}: interface "{name}" does not exist on this host; it has {there}'
+                    )
+        if faults:
+            raise InvalidInput(faults)

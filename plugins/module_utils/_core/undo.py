@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put back what a snapshot holds.
+
+Undo is no list of inverse steps but a comparison: what stood before is in the snapshot, so whatever is missing is
+added again and whatever of ours is new is removed. That also brings back what the kernel took along by itself, as it
+does with routes when an address goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from . import wire
+from .errors import ReadFailed
+from .model import Rule
+from .netlink import Message, RequestFailed
+from .plan import Action
+from .rule_steps import RuleSteps
+from .snapshot import Snapshot, Socket, dump
+
+Send = Callable[[str, Message], None]
+
+
+def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
+    """Put back every kind that the snapshot holds; return what could not be, one line each."""
+    failures: list[str] = []
+
+    def send(operation: str, message: Message) -> None:
+        try:
+            socket.send(operation, message)
+        except RequestFailed as error:
+            failures.append(f"{operation} {snapshot.shown(message)}: {error}")
+
+    # Routes need the addresses, and policy rules should find their routes.
+    for kind, put_back in (("address", _addresses), ("route", _routes), ("rule", _rules)):
+        if kind in snapshot.messages:
+            try:
+                put_back(socket, snapshot, owner, send)
+            except ReadFailed as error:
+                failures.append(str(error))
+    return failures
+
+
+def bring_back_routes(socket: Socket, snapshot: Snapshot) -> None:
+    """Add again the routes of the snapshot that are gone or changed; raises RequestFailed or ReadFailed."""
+    for message in _missing(snapshot.messages["route"], dump(socket, "route")):
+        socket.send("replace", wire.again(message))
+
+
+def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]:
+    """Return the messages of ``before`` that ``now`` does not have."""
+    standing = {repr(wire.lasting(message)) for message in now}
+    return [message for message in before if repr(wire.lasting(message)) not in standing]
+
+
+def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> list[Message]:
+    """Return the messages of ``now`` that are ours and that ``before`` does not have."""
+    return _missing([message for message in now if wire.owner_of(message) == owner], before)
+
+
+def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
+    before, now = snapshot.messages["address"], dump(socket, "address")
+    # One key holds one address: the new one has to go before the old one can come back. Secondaries are listed behind
+    # their primaries, and go first.
+    for message in reversed(_extra(before, now, owner)):
+        send("remove", wire.lasting(message))
+    for message in _missing(before, now):
+        send("add", wire.again(message))
+    _order_of_addresses(socket, snapshot, send)
+
+
+def _order_of_addresses(socket: Socket, snapshot: Snapshot, send: Send) -> None:
+    """Put IPv4 addresses in their old order: the first one of a subnet is its primary, the source of what is sent.
+
+    An address added again comes last, so all behind the first one out of place are added again. The order of IPv6
+    addresses says nothing, and each would have to be probed for duplicates once more.
+    """
+    here = dump(socket, "address")
+    for index in snapshot.interfaces.values():
+        now = [message for message in here if wire.is_ipv4_on(message, index)]
+        before = [message for message in snapshot.messages["address"] if wire.is_ipv4_on(message, index)]
+        # What could not be put back, or came from elsewhere meanwhile, has no place.
+        before, now = _common(before, now), _common(now, before)
+        same = 0
+        while same < len(before) and wire.lasting(before[same]) == wire.lasting(now[same]):
+            same += 1
+        for message in reversed(now[same:]):
+            send("remove", wire.lasting(message))
+        for message in before[same:]:
+            send("add", wire.again(message))
+
+
+def _common(messages: Sequence[Message], others: Sequence[Message]) -> list[Message]:
+    known = {repr(wire.lasting(message)) for message in others}
+    return [message for message in messages if repr(wire.lasting(message)) in known]
+
+
+def _routes(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
+    before = snapshot.messages["route"]
+    for message in _missing(before, dump(socket, "route")):
+        send("replace", wire.again(message))
+    for message in _extra(before, dump(socket, "route"), owner):
+        send("remove", wire.lasting(message))
+
+
+def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
+    # Only ours: the kernel takes no policy rule along, so a foreign one that is missing was removed by its owner.
+    def ours(messages: Iterable[Message]) -> list[Rule]:
+        return [existing.object for existing in snapshot.decoded("rule", messages) if existing.owner == owner]
+
+    before, now = ours(snapshot.messages["rule"]), ours(dump(socket, "rule"))
+    extra = [rule for rule in now if rule not in before]
+    steps = RuleSteps(now, extra)
+    actions = [Action("add", rule) for rule in before if rule not in now] + [Action("remove", rule) for rule in extra]
+    for action in actions:
+        for operation, rule in steps.of(action):
+            send(operation, wire.encode_rule(rule, owner))
