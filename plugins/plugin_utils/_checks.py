@@ -36,7 +36,7 @@ from ._faults import DeclarationError, Place, shown
 from ._reading import report_repeated
 
 if TYPE_CHECKING:
-    from netaddr import IPAddress
+    from netaddr import IPAddress, IPNetwork
 
 POSITION = re.compile(r"multihome_(lines|servers|services)\[([0-9]+)\]")
 
@@ -129,6 +129,7 @@ def _check_server(server: Server, declaration: Declaration) -> None:
         if "firewall" in line.entry.broken:
             continue
         if line.firewall:
+            _check_stand_in(addresses, line, where)
             _check_next_hops(server, line, where)
         elif "public_addresses" not in line.entry.broken:
             public = {str(address) for address in line.public_addresses}
@@ -140,12 +141,21 @@ def _check_server(server: Server, declaration: Declaration) -> None:
         place.fault(f'"interface" is needed for the addresses of line {shown(behind[0])}')
 
 
+def _check_stand_in(addresses: Iterable[IPNetwork], line: Line, where: Place) -> None:
+    """An alias stands for public addresses of its family; without any, it would attract traffic that cannot leave."""
+    for family in FAMILIES:
+        stray = of_family(addresses, family)
+        if stray and not of_family(line.public_addresses, family) and "public_addresses" not in line.entry.broken:
+            name = family_name(family)
+            where.fault(f"line {shown(line.name)} has no public {name} address for which {stray[0].ip} could stand")
+
+
 def _check_next_hops(server: Server, line: Line, where: Place) -> None:
     addresses = server.addresses[line.name]
     if not line.inside_addresses or "inside_addresses" in line.entry.broken or "addresses" in server.entry.broken:
         return  # reported there
     for family in FAMILIES:
-        if not of_family(addresses, family):
+        if not of_family(addresses, family) or not of_family(line.public_addresses, family):
             continue
         hops = next_hops(line, addresses, family)
         if not hops:

@@ -107,13 +107,13 @@ class Declaration:
 
     @cached_property
     def line_named(self) -> Mapping[str, Line]:
-        """The lines by their names, where they have one."""
-        return {line.name: line for line in self.lines if line.name}
+        """The lines by their names, where they have one; of two with one name, the first."""
+        return {line.name: line for line in reversed(self.lines) if line.name}
 
     @cached_property
     def server_named(self) -> Mapping[str, Server]:
-        """The servers by their names, where they have one."""
-        return {server.name: server for server in self.servers if server.name}
+        """The servers by their names, where they have one; of two with one name, the first."""
+        return {server.name: server for server in reversed(self.servers) if server.name}
 
     def servers_of(self, line: Line) -> list[Server]:
         """The servers that have an address on a line."""

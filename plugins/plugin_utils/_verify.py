@@ -207,6 +207,12 @@ def _path_faults(declaration: Declaration, server: Server, taken: Mapping[str, A
             wanted = str(next_hops(line, addresses, address.version)[0])
             # A set: several destinations that go astray in the same way are one fault.
             ways = {_way(row) for row in rows if row.get("source") == str(address.ip)}
+            if not ways:
+                family = family_name(address.version)
+                faults.append(
+                    f"{server.name}: the way of {address.ip} of line {line.name} is not known:"
+                    f" multihome_verify_destinations has no {family} address"
+                )
             faults += [
                 f"{server.name}: {address.ip} of line {line.name} {way}, not by {wanted}: {PATH_REMEDY}"
                 for way in sorted(ways - {f"leaves by {wanted}"})
