@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from .nat_model import NatRule
-from .nat_overlap import INTERVALS, TOKENS, earlier_overlaps, hook, tokens
+from .nat_model import INTERVALS, TOKENS, NatRule
+from .nat_overlap import earlier_overlaps, hook
 
 HOOKS = ("destination", "source")
 # In place of "dports" where a range is translated to another range: each port is an element of its own.
@@ -97,7 +97,7 @@ def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
 
     Rules are: masquerading, prefix to prefix, a choice of source ports, and what matches everything of a family.
     """
-    shape = tokens(rule)
+    shape = rule.tokens
     assert rule.to_address is not None or rule.type == "masquerade"
     if rule.type == "masquerade" or not shape or "/" in (rule.to_address or ""):
         return None

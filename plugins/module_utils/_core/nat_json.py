@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .nat_compile import SHIFT, Item, Key, MapName, elements, map_tokens
@@ -116,8 +117,8 @@ def _shifted_rule(name: MapName, held: Mapping[Key, tuple[Any, int, int]], comme
     one_port = _rule_of(single, (*key[:-1], first), {"concat": start[0]}, None)
     if one_port is None:
         return None
-    values = {**one_port.__dict__, "destination_port": (first, last), "name": match[3]}
-    rule = NatRule(**{**values, "to_port": (port, port + last - first)})
+    target = (port, port + last - first)
+    rule = replace(one_port, name=match[3], destination_port=(first, last), to_port=target)
     whole = {key: [address, target_port(rule, key[-1])] for key in elements(rule, name.tokens)}
     actual = {key: value for key, (value, _packets, _bytes) in held.items()}
     return rule if rule.shifts_ports and rule.to_port != rule.destination_port and whole == actual else None

@@ -19,6 +19,20 @@ MAX_ENTRIES = 100_000
 MAX_NAME_BYTES = 128
 Ports = tuple[int, int]
 
+# The fields that match, each with its tokens in shapes and in names of maps: that for one exact value, and that for an
+# interval (a prefix, a range of ports).
+TOKENS: dict[str, tuple[str, str]] = {
+    "in_interface": ("iif", "iif"),
+    "out_interface": ("oif", "oif"),
+    "source": ("saddr", "snet"),
+    "destination": ("daddr", "dnet"),
+    "protocol": ("proto", "proto"),
+    "source_port": ("sport", "sports"),
+    "destination_port": ("dport", "dports"),
+}
+FIELD_OF_TOKEN = {token: field for field, tokens in TOKENS.items() for token in tokens}
+INTERVALS = frozenset(interval for exact, interval in TOKENS.values() if exact != interval)
+
 _family_choice = fields.choice("ipv4", "ipv6")
 
 
@@ -128,7 +142,7 @@ class NatRule:
             values.pop("to_port", None)
         return cls(**values)
 
-    @property
+    @functools.cached_property
     def key(self) -> tuple[Any, ...]:
         """Family, type and the whole match."""
         return (
@@ -142,6 +156,23 @@ class NatRule:
             self.in_interface,
             self.out_interface,
         )
+
+    @functools.cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The shape of the match: one token per field that it selects by, in the order of TOKENS."""
+        shape = []
+        for field, (exact, interval) in TOKENS.items():
+            value = getattr(self, field)
+            if value is None or value == "any":
+                continue
+            if exact == interval:
+                is_exact = True
+            elif isinstance(value, str):
+                is_exact = "/" not in value
+            else:
+                is_exact = value[0] == value[1]
+            shape.append(exact if is_exact else interval)
+        return tuple(shape)
 
     @property
     def shifts_ports(self) -> bool:

@@ -14,45 +14,12 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from .nat_model import NatRule
-
-# Per field: the token for one exact value, and for an interval (a prefix, a range of ports).
-TOKENS: dict[str, tuple[str, str]] = {
-    "in_interface": ("iif", "iif"),
-    "out_interface": ("oif", "oif"),
-    "source": ("saddr", "snet"),
-    "destination": ("daddr", "dnet"),
-    "protocol": ("proto", "proto"),
-    "source_port": ("sport", "sports"),
-    "destination_port": ("dport", "dports"),
-}
-FIELD_OF_TOKEN = {token: field for field, tokens in TOKENS.items() for token in tokens}
-INTERVALS = frozenset(interval for exact, interval in TOKENS.values() if exact != interval)
+from .nat_model import FIELD_OF_TOKEN, INTERVALS, NatRule
 
 
 def hook(rule: NatRule) -> str:
     """Return where a translation happens: ``destination`` or ``source``."""
     return "destination" if rule.type == "dnat" else "source"
-
-
-def tokens(rule: NatRule) -> tuple[str, ...]:
-    """Return the shape of a match, one token per field it selects by."""
-    result = []
-    if rule.in_interface:
-        result.append("iif")
-    if rule.out_interface:
-        result.append("oif")
-    if rule.source:
-        result.append("snet" if "/" in rule.source else "saddr")
-    if rule.destination:
-        result.append("dnet" if "/" in rule.destination else "daddr")
-    if rule.protocol != "any":
-        result.append("proto")
-    if rule.source_port:
-        result.append("sport" if rule.source_port[0] == rule.source_port[1] else "sports")
-    if rule.destination_port:
-        result.append("dport" if rule.destination_port[0] == rule.destination_port[1] else "dports")
-    return tuple(result)
 
 
 @functools.cache
@@ -122,7 +89,7 @@ def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     result: dict[int, list[int]] = {}
     for position, rule in enumerate(rules):
         shapes = groups.setdefault((rule.family, hook(rule)), {})
-        shape = tokens(rule)
+        shape = rule.tokens
         found: list[int] = []
         for other, members in shapes.items():
             if other == shape and not INTERVALS.intersection(shape):
