@@ -25,7 +25,8 @@ options:
   aliases:
     description:
       - The addresses that must stand.
-      - Two entries with one O(aliases[].interface), address and prefix length are an error.
+      - Two entries with one O(aliases[].interface), address and prefix length are an error. An interface can have an
+        IPv6 address only once, whatever its prefix length.
     type: list
     elements: dict
     required: true

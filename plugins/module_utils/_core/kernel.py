@@ -27,11 +27,15 @@ _HINTS = {
     errno.EINVAL: "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
     errno.ENETDOWN: "the interface is switched off; set it up (its cable may be unplugged) and run again",
     errno.ENODEV: "the interface is gone, or has no such family switched on",
-    errno.EEXIST: "the kernel takes it for one that stands: another program added it at this moment, or, for a policy "
-    "rule, one of ours differs only in source, destination or invert; remove that or give another priority",
+    errno.EEXIST: "another program added the same at this moment; run again",
     errno.EACCES: "the kernel does not allow it here; is the family disabled on this interface?",
     errno.EADDRNOTAVAIL: "the interface cannot have this address, or another program removed it at this moment",
     errno.ESRCH: "it is not there any more; another program removed it at this moment; run again",
+    errno.ENOENT: "it is not there any more; another program removed it at this moment; run again",
+}
+_RULE_HINTS = {
+    errno.EEXIST: "the kernel cannot tell it from one of ours that stands and differs only in source, destination or "
+    "invert; give it another priority, or purge",
 }
 
 
@@ -75,7 +79,7 @@ class Kernel:
                     bring_back_routes(socket, snapshot)
             except (RequestFailed, ReadFailed) as error:
                 not_undone = restore(socket, snapshot, owner)
-                raise ApplyFailed(f"cannot {action}", _reason(error), done, not_undone) from error
+                raise ApplyFailed(f"cannot {action}", _reason(error, action), done, not_undone) from error
             except BaseException:
                 # An interrupt, or a fault of our own: nothing half-done may stay for that either.
                 restore(socket, snapshot, owner)
@@ -108,8 +112,9 @@ def _has_rules(actions: Iterable[Action[Any]]) -> bool:
     return any(isinstance(action.object, Rule) for action in actions)
 
 
-def _reason(error: RequestFailed | ReadFailed) -> str:
-    hint = _HINTS.get(error.code) if isinstance(error, RequestFailed) else None
+def _reason(error: RequestFailed | ReadFailed, action: Action[Any]) -> str:
+    hints = {**_HINTS, **_RULE_HINTS} if isinstance(action.object, Rule) else _HINTS
+    hint = hints.get(error.code) if isinstance(error, RequestFailed) else None
     return f"{error} ({hint})" if hint else str(error)
 
 

@@ -64,12 +64,12 @@ class Alias:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Interface, address and prefix length."""
-        return (self.interface, self.address)
+        """Interface, address and prefix length; of an IPv6 address an interface holds only one, whatever its length."""
+        return (self.interface, self.address if self.family == 4 else self.address.partition("/")[0])
 
     def satisfied_by(self, other: Alias) -> bool:
         """Tell whether ``other``, of the same key, is what this entry asks for; no label asked for is any label."""
-        return self.label in (None, other.label)
+        return self.address == other.address and self.label in (None, other.label)
 
     def as_input(self) -> dict[str, Any]:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
