@@ -206,6 +206,13 @@ def test_what_is_lost_once_is_sent_again(hosts: Hosts, protocol: str) -> None:
     assert errors(check(hosts["client"], target(4, protocol, timeout=0.8))) == ["no answer within 0.8 s"]
 
 
+def test_the_reply_to_another_probe_is_not_taken(hosts: Hosts) -> None:
+    # Two ask at once from one address; only the second request passes, and both hear its reply.
+    drop(hosts["server"], "icmp type echo-request numgen inc mod 2 0 drop")
+    result = check(hosts["client"], *[target(4, "icmp", timeout=0.8)] * 2)
+    assert sorted(map(str, errors(result))) == ["None", "no answer within 0.8 s"]
+
+
 NO_PRIVILEGE = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
 
