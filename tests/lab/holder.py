@@ -144,8 +144,8 @@ def _run_host(channel: socket.socket, host: Host, layers: rootfs.Layers, plan: T
     _batch(network.addressing(host), host.name)
     if host.customer:
         _run(["nft", "-f", "-"], network.source_filter(host), host.name)
-    _set(network.settings_after(host))
     _wait_for_links(host)
+    _set(network.settings_after(host))
     if plan.options.web and host.role in ("server", "client"):
         _start_web_server()
     _report(channel, host=host.name)
@@ -169,13 +169,25 @@ def _run(command: list[str], text: str, where: str) -> None:
 
 
 def _wait_for_links(host: Host) -> None:
-    """Wait until the kernel has taken notice of every carrier, a moment after both ends are up."""
-    waiting = [Path("/sys/class/net", interface.name, "operstate") for interface in host.interfaces]
+    """Wait until the kernel has taken notice of every carrier, a moment after both ends of the cables are up."""
+    ports = {port for interface in host.interfaces for port in interface.ports}
     deadline = time.monotonic() + _LINKS_TIMEOUT
-    while waiting := [path for path in waiting if path.read_text(encoding="ascii") != "up\n"]:
-        if time.monotonic() > deadline:
-            raise state.LabError(f"{host.name}: no carrier on {', '.join(path.parent.name for path in waiting)}")
-        time.sleep(0.005)
+    for interface in host.interfaces:
+        while not _is_ready(interface.name, link_local=interface.name not in ports):
+            if time.monotonic() > deadline:
+                raise state.LabError(f"{host.name}: {interface.name} does not come up")
+            time.sleep(0.005)
+
+
+def _is_ready(interface: str, link_local: bool) -> bool:
+    """Whether an interface is up and, where `link_local`, has the address that IPv6 asks its neighbours from."""
+    if Path("/sys/class/net", interface, "operstate").read_text(encoding="ascii") != "up\n":
+        return False
+    # Address, index, prefix length, scope, flags, name; link scope is 20, the flag of a tentative address 40.
+    rows = [line.split() for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()]
+    return not link_local or any(
+        name == interface and scope == "20" and not int(flags, 16) & 0x40 for *_, scope, flags, name in rows
+    )
 
 
 def _write_names(host: Host, plan: Topology) -> None:

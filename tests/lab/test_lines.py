@@ -98,6 +98,8 @@ def test_the_ways_to_break_differ_in_what_the_firewall_and_the_lan_see(lab: Lab)
     # From one to the other without healing: only the last holds.
     for how in BREAKS:
         lab.break_line(line.name, how)
+        if expected[how][1]:
+            wait_for_answer(lab, line.end, line.gateways[0])
         assert seen() == expected[how]
     lab.heal_line(line.name)
     wait_for_answer(lab, line.end, line.gateways[0])
