@@ -40,7 +40,8 @@ GROUPS = [
 ]
 # As an ordinary user the above was just that.
 if os.geteuid() == 0:
-    GROUPS.append([Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-test")])])
+    report = REPORTS / "ordinary-user.xml"
+    GROUPS.append([Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-test", str(report))], report)])
 
 
 def selected(names: list[str]) -> list[list[Phase]]:

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run targets of the Makefile again as an ordinary user: root does so on a copy that belongs to that user.
+"""Run a phase of the Makefile again as an ordinary user: root does so on a copy that belongs to that user.
 
-`python scripts/ordinary_user.py TARGET...`; the copy sets itself up, as a clone would, and is removed afterwards.
+`python scripts/ordinary_user.py PHASE REPORT`; the copy sets itself up, as a clone would, and is removed afterwards.
+What pytest counted in the phase is left in REPORT.
 """
 
 from __future__ import annotations
@@ -31,23 +32,24 @@ def hand_over(directory: Path, user: pwd.struct_passwd) -> None:
         os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-def make_as(user: pwd.struct_passwd, checkout: Path, targets: list[str]) -> int:
+def make_as(user: pwd.struct_passwd, checkout: Path, target: str) -> int:
     """Run `make` in a checkout as another user, who has no home; return the exit status."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_HANDED_ON)}
     path = environment["PATH"].split(os.pathsep)
     environment["PATH"] = os.pathsep.join(part for part in path if not Path(part).is_relative_to(ROOT))
     become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    phase = Phase(f"{' '.join(targets)} as {user.pw_name}", [[*become, "make", *targets]])
+    phase = Phase(f"{target} as {user.pw_name}", [[*become, "make", target]])
     (result,) = Runner(environment, checkout).run([[phase]])
     return int(bool(result.failed))
 
 
 def main() -> int:
-    """Return the exit status: 0 when all targets went well."""
+    """Return the exit status: 0 when the phase went well."""
     if os.geteuid() != 0:
         raise SystemExit("Only root can become another user; as an ordinary user call make itself.")
     # Not only a Ctrl-C has to get as far as to the removal of the copy.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    name, report = sys.argv[1:]
     user = pwd.getpwnam(USER)
     parent = Path(tempfile.mkdtemp(prefix="multihome-"))
     try:
@@ -55,7 +57,11 @@ def main() -> int:
         sources.copy_to(checkout)
         subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
         hand_over(parent, user)
-        return make_as(user, checkout, sys.argv[1:])
+        status = make_as(user, checkout, name)
+        written = checkout / ".cache" / "reports" / f"{name}.xml"
+        if written.exists():
+            shutil.copyfile(written, report)
+        return status
     finally:
         shutil.rmtree(parent)
 
