@@ -8,7 +8,7 @@ with the machine: only net.* that belongs to a network namespace may ever be set
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -20,14 +20,14 @@ FILE = f"{DIRECTORY}/60-multihome.conf"
 FOREIGN = "# somebody else's\nnet.ipv4.conf.eth0.log_martians=1\n"
 HEADER = "# Kept by Ansible, multihome.linux.kernel_parameters: change it there, not here.\n"
 
-LISTED: list[dict[str, Any]] = [
+LISTED: tuple[dict[str, Any], ...] = (
     {"name": "net.ipv4.conf.eth1.forwarding", "value": 0},
     {"name": "net/ipv4/conf/eth0.100/rp_filter", "value": "2"},
     {"name": "net.ipv4.ip_forward", "value": "1"},
     {"name": "net.ipv6.conf.all.forwarding", "value": "1"},
     {"name": "net.ipv4.tcp_rmem", "value": "4096\t131072   4194304"},
     {"name": "net.ipv4.conf.ppp0.rp_filter", "value": "2", "optional": True},
-]
+)
 
 
 @pytest.fixture(params=["as it comes", "user namespace"])
@@ -43,10 +43,12 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         yield made
 
 
-def run(host: Host, parameters: list[Any] = LISTED, **options: Any) -> dict[str, Any]:
+def run(host: Host, parameters: Sequence[Any] = LISTED, **options: Any) -> dict[str, Any]:
     """Run kernel_parameters; ``check`` and ``diff`` are run_module's, the rest the module's own."""
     modes = {name: options.pop(name) for name in ("check", "diff") if name in options}
-    return run_module("kernel_parameters", {"parameters": parameters, **options}, netns_prefix=host.prefix, **modes)
+    return run_module(
+        "kernel_parameters", {"parameters": list(parameters), **options}, netns_prefix=host.prefix, **modes
+    )
 
 
 def value(host: Host, path: str) -> str:

@@ -28,8 +28,8 @@ def _matrix(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         cells.setdefault((row.target.line, _service(row)), []).append(row)
     failing = {key for key, held in cells.items() if not all(row.ok for row in held)}
-    lines, lines_left = _shown([line for line, _ in cells], {line for line, _ in failing}, _LINES)
-    services, services_left = _shown([name for _, name in cells], {name for _, name in failing}, _SERVICES)
+    lines, lines_left = _shown([key[0] for key in cells], {key[0] for key in failing}, _LINES)
+    services, services_left = _shown([key[1] for key in cells], {key[1] for key in failing}, _SERVICES)
     table = [["line", *services]]
     table += [[line, *(_cell(cells.get((line, service), [])) for service in services)] for line in lines]
     widths = [max(map(len, column)) for column in zip(*table)]
