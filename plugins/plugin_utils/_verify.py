@@ -18,6 +18,7 @@ from ._ports import PortMapping, PortRange
 # ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
 WIDEST = 68
 LONGEST_NAME = 16
+MOST_LISTED = 6
 UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take it out of that list"
 PATH_REMEDY = "deploy the server again, and look for another program that changes its rules or routes"
 
@@ -32,7 +33,7 @@ class Cell:
     offer: Offer
     good: bool | None = None
     detail: str = ""
-    faults: list[str] = field(default_factory=list)
+    wrong: list[_Answer] = field(default_factory=list)
 
     def text(self, widths: Sequence[int]) -> str:
         """One row of the matrix."""
@@ -106,7 +107,9 @@ def report(
         for name in expect_down
         if name not in known
     ]
-    faults += [fault for cell in cells for fault in cell.faults]
+    if not probes:
+        faults.append("no vantage host asked")
+    faults += _grouped(cells)
     for server in sorted(declaration.servers, key=lambda server: server.name):
         faults += _path_faults(declaration, server, taken)
     asked = [cell for cell in cells if cell.good is not None]
@@ -125,6 +128,11 @@ class _Answer:
     address: str
     port: PortMapping
     row: Mapping[str, Any]
+
+    @property
+    def target(self) -> str:
+        """What was asked, as a fault names it."""
+        return f"{self.address} {self.port}"
 
     @property
     def asked(self) -> bool:
@@ -147,7 +155,7 @@ class _Answer:
         if self.ok:
             return UP_REMEDY
         if not self.asked:
-            return f"not asked: see what {self.vantage} says above"
+            return "not asked: see what the host says above"
         return f"{self.error}: {self.row['hint']}" if self.row.get("hint") else self.error
 
 
@@ -170,19 +178,15 @@ def _cell(offer: Offer, rows: Mapping[str, Mapping[Target, Mapping[str, Any]]], 
         for address, port in wanted
     ]
     if expected_down:
-        wrong = [answer for answer in answers if answer.ok or not answer.asked]
+        cell.wrong = [answer for answer in answers if answer.ok or not answer.asked]
         bad = "expected to be down, but answers"
         good = "down, as expected"
     else:
-        wrong = [answer for answer in answers if not answer.ok]
-        bad = _summary(wrong, {answer.vantage for answer in answers})
+        cell.wrong = [answer for answer in answers if not answer.ok]
+        bad = _summary(cell.wrong, set(rows))
         good = f"{max((float(answer.row.get('milliseconds') or 0) for answer in answers), default=0):.1f} ms"
-    cell.good = bool(answers) and not wrong
+    cell.good = bool(answers) and not cell.wrong
     cell.detail = good if cell.good else bad
-    where = f"line {offer.line.name}, {offer.service.name} {family_name(offer.family)}"
-    cell.faults = [f"{where} ({each.address} {each.port} from {each.vantage}): {each.trouble}" for each in wrong]
-    if not answers:
-        cell.faults = [f"{where}: no vantage host asked"]
     return cell
 
 
@@ -193,6 +197,26 @@ def _summary(wrong: Sequence[_Answer], vantages: set[str]) -> str:
     failing = {answer.vantage for answer in wrong}
     only = "" if failing == vantages else f" (only from {', '.join(sorted(failing))})"
     return f"{wrong[0].port}: {wrong[0].error}{only}"
+
+
+def _grouped(cells: Iterable[Cell]) -> list[str]:
+    """What went wrong, once for all that it happened to on a line."""
+    groups: dict[tuple[str, str], list[_Answer]] = {}
+    for cell in cells:
+        for answer in cell.wrong:
+            groups.setdefault((cell.offer.line.name, answer.trouble), []).append(answer)
+    return [
+        f"line {line}: {_listed(answer.target for answer in answers)},"
+        f" from {_listed(answer.vantage for answer in answers)}: {trouble}"
+        for (line, trouble), answers in groups.items()
+    ]
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Words, each once, as far as anybody would read them."""
+    each = list(dict.fromkeys(words))
+    more = len(each) - MOST_LISTED
+    return ", ".join(each[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _path_faults(declaration: Declaration, server: Server, taken: Mapping[str, Any]) -> list[str]:
