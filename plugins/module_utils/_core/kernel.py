@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Callable
 
-from . import wire
+from . import duplicate_addresses, wire
 from .errors import ApplyFailed, ReadFailed
-from .model import Rule
+from .model import Alias, Rule
 from .netlink import Message, Netlink, RequestFailed, interfaces
 from .plan import Action
 from .rule_steps import RuleSteps
@@ -85,6 +85,15 @@ class Kernel:
                 restore(socket, snapshot, owner)
                 raise
             done.append(str(action))
+        try:
+            taken = duplicate_addresses.wait(socket, snapshot, [a.object for a in actions if _adds_address(a)])
+        except BaseException:
+            restore(socket, snapshot, owner)
+            raise
+        if taken:
+            not_undone = restore(socket, snapshot, owner)
+            failed = f"cannot add {', '.join(map(str, taken))}"
+            raise ApplyFailed(failed, "another host on this link has the address already", done, not_undone)
 
     def undo(self, snapshot: Snapshot, owner: int) -> list[str]:
         """Put back what the snapshot holds; return what could not be."""
@@ -104,8 +113,15 @@ class _Requests:
     def of(self, action: Action[Any]) -> list[tuple[str, Message]]:
         """Return the requests ``(operation, message)`` of one action."""
         if not isinstance(action.object, Rule):
-            return wire.requests(action, self._indexes, self._owner)
+            requests = wire.requests(action, self._indexes, self._owner)
+            if _adds_address(action):
+                requests[-1] = ("add", duplicate_addresses.usable_request(action.object, requests[-1][1]))
+            return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]
+
+
+def _adds_address(action: Action[Any]) -> bool:
+    return isinstance(action.object, Alias) and action.op != "remove"
 
 
 def _has_rules(actions: Iterable[Action[Any]]) -> bool:

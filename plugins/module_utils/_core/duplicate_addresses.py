@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Duplicate address detection (RFC 4862, section 5.4): a new IPv6 address is of use once no neighbour claims it.
+
+Until then it is tentative, and the kernel takes it neither as the source of a route nor of a packet. So a run that
+adds addresses ends when they are usable: the next one may set routes that need them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket as sockets
+import struct
+import time
+from collections.abc import Collection
+from dataclasses import replace
+
+from . import wire
+from .model import Alias
+from .netlink import Message
+from .snapshot import Snapshot, Socket, dump
+
+# linux/if_addr.h
+_NO_DETECTION, _FAILED, _TENTATIVE = 0x02, 0x08, 0x40
+# linux/sockios.h, linux/if.h: running means that the interface is up and its cable is plugged in.
+_GET_FLAGS, _RUNNING = 0x8913, 0x40
+_PATIENCE = 5.0  # seconds; a probe is sent within one second, and answers are awaited for another one
+_INTERVAL = 0.05
+
+
+def is_running(interface: str) -> bool:
+    """Tell whether an interface can send; one that the kernel says nothing about is taken for one that can."""
+    request = struct.pack("16sH14x", interface.encode(), 0)
+    try:
+        with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as any_socket:
+            answer = fcntl.ioctl(any_socket, _GET_FLAGS, request)
+    except OSError:
+        return True
+    return bool(struct.unpack("16sH14x", answer)[1] & _RUNNING)
+
+
+def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience: float = _PATIENCE) -> list[Alias]:
+    """Wait until the added addresses are usable; return those that a neighbour has already.
+
+    After ``patience`` seconds an address is left as it is: the kernel goes on by itself, as when a cable is plugged in.
+    """
+    waited_for = {alias.key for alias in added if alias.family == 6}
+    deadline = time.monotonic() + patience
+    while waited_for:
+        standing = snapshot.decoded("address", dump(socket, "address"))
+        flags = {item.object: item.handle.get("IFA_FLAGS", 0) for item in standing if item.object.key in waited_for}
+        failed = [alias for alias in flags if flags[alias] & _FAILED]
+        if failed or time.monotonic() > deadline or not any(value & _TENTATIVE for value in flags.values()):
+            return failed
+        time.sleep(_INTERVAL)
+    return []
+
+
+def usable_request(alias: Alias, message: Message) -> Message:
+    """Return the request for ``alias``, such that the address will be usable also where no cable is plugged in."""
+    if message.header["family"] == wire.AF[6] and not is_running(alias.interface):
+        return replace(message, header={**message.header, "flags": _NO_DETECTION})
+    return message
