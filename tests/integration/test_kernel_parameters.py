@@ -159,12 +159,12 @@ def test_a_refused_value_takes_everything_back(host: Host, entry: dict[str, str]
 
 def test_a_file_that_cannot_be_written_takes_everything_back(host: Host) -> None:
     before = state(host)
-    host.run("mount", "-o", "remount,ro", DIRECTORY)
+    host.run("mount", "-o", "remount,bind,ro", DIRECTORY)
     result = run(host)
     assert result["failed"] is True
     assert result["msg"].startswith(f"write {FILE}: the file system is read-only here")
     assert state(host) == before
-    host.run("mount", "-o", "remount,rw", DIRECTORY)
+    host.run("mount", "-o", "remount,bind,rw", DIRECTORY)
     assert run(host)["changed"] is True
 
 
