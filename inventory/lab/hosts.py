@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The running lab as an Ansible inventory: its hosts, their groups, and the collection's three lists.

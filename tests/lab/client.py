@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask a server of the lab (webserver.py), once or many times, and print one JSON object of what came of it.
@@ -89,7 +88,7 @@ class Load:
     def run(self) -> dict[str, Any]:
         """Ask as the options say and return the report."""
         begin = time.monotonic()
-        threads = [threading.Thread(target=self._work) for _ in range(self.options.concurrency)]
+        threads = [threading.Thread(target=self._work) for _number in range(self.options.concurrency)]
         for thread in threads:
             thread.start()
         if self.options.until_end_of_input:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 
 from . import preflight, state
@@ -94,6 +95,7 @@ def _check(_options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `status | head` is no error
     lab = Lab(options.name)
     record = state.running(lab.name)
     chosen = lab.topology.options

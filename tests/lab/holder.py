@@ -86,13 +86,13 @@ def _hold(channel: socket.socket, tie: int, store: Path, user_namespace: bool, p
     layers = rootfs.prepare(store, user_namespace, visible)
     pipes = {host.name: _start_host(channel, host, layers, plan) for host in plan.hosts.values()}
     pids = {}
-    for host, (pid_pipe, _) in pipes.items():
+    for host, (pid_pipe, _go_pipe) in pipes.items():
         pids[host] = int(os.read(pid_pipe, 20) or b"0")
         if not pids[host]:
             raise state.LabError(f"host {host} did not start")
         os.close(pid_pipe)
     _batch(network.cables(plan, pids), "cables")
-    for _, go_pipe in pipes.values():
+    for _pid_pipe, go_pipe in pipes.values():
         os.write(go_pipe, b"g")
         os.close(go_pipe)
     _report(channel, host="")
@@ -186,7 +186,8 @@ def _is_ready(interface: str, link_local: bool) -> bool:
     # Address, index, prefix length, scope, flags, name; link scope is 20, the flag of a tentative address 40.
     rows = [line.split() for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines()]
     return not link_local or any(
-        name == interface and scope == "20" and not int(flags, 16) & 0x40 for *_, scope, flags, name in rows
+        name == interface and scope == "20" and not int(flags, 16) & 0x40
+        for _address, _index, _length, scope, flags, name in rows
     )
 
 

@@ -83,8 +83,8 @@ def check(
             "or run the lab as an ordinary user"
         )
     found = [(reason, remedy) for name, (value, reason, remedy) in _REFUSALS.items() if read(name) == value]
-    reasons = "; ".join(reason for reason, _ in found) or "the system refuses namespaces to ordinary users"
-    remedies = "; or ".join([f"as root: {remedy}" for _, remedy in found] + ["run the lab as root"])
+    reasons = "; ".join(reason for reason, _remedy in found) or "the system refuses namespaces to ordinary users"
+    remedies = "; or ".join([f"as root: {remedy}" for _reason, remedy in found] + ["run the lab as root"])
     raise LabError(f"{reasons} ({failure}). Remedies: {remedies}")
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's servers: HTTP on TCP port 80, echo on TCP ports 5000 to 5010 and on UDP port 53.
@@ -47,11 +46,11 @@ class Server:
     def serve(self) -> None:
         """Serve until killed."""
         while True:
-            for key, _ in self.selector.select():
+            for key, _events in self.selector.select():
                 key.data(key.fileobj)
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(64):  # then let the others have a turn
+        for _turn in range(64):  # then let the others have a turn
             try:
                 connection, _address = listener.accept()
             except (BlockingIOError, ConnectionError):
