@@ -15,7 +15,6 @@ from .state import CHECKOUT, LabError, find_tool
 
 # What the lab and the tests on it call, and Debian's package of each.
 TOOLS = {
-    "conntrack": "conntrack",
     "ip": "iproute2",
     "iptables": "iptables",
     "nft": "nftables",

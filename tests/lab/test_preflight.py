@@ -50,11 +50,11 @@ def test_a_root_that_may_not_is_told_about_containers() -> None:
 
 
 def test_missing_tools_are_named_in_one_line_with_the_command() -> None:
-    missing = {"nft", "conntrack", "setpriv", "nsenter"}
+    missing = {"nft", "ping", "setpriv", "nsenter"}
     with pytest.raises(LabError) as caught:
         preflight.check(False, find=lambda tool: None if tool in missing else tool, attempt=lambda _user: None)
     assert str(caught.value) == (
-        "missing: conntrack, nft, nsenter, setpriv; install with: apt-get install -y conntrack nftables util-linux"
+        "missing: nft, nsenter, ping, setpriv; install with: apt-get install -y iputils-ping nftables util-linux"
     )
 
 
