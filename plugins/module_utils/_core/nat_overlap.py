@@ -92,8 +92,9 @@ def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
         shape = rule.tokens
         found: list[int] = []
         for other, members in shapes.items():
-            if other == shape and not INTERVALS.intersection(shape):
-                continue  # two entries that match the same exact fields differ in one of them: the key is unique
+            if other == shape and rule.type == "dnat" and INTERVALS.isdisjoint(shape):
+                # Keys are unique, so two such entries differ in some field; snat and masquerade may share a match.
+                continue
             common = shared.get((other, shape))
             if common is None:
                 common = tuple(t for t in other if t in shape and t not in INTERVALS)

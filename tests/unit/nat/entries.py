@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random lists of translations and random packets, from a world so small that they meet often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
+from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet
+from hypothesis import strategies as st
+
+ADDRESSES = {4: ["10.0.0.1", "10.0.0.2", "10.0.1.1"], 6: ["fd00::1", "fd00::2", "fd00:0:0:1::1"]}
+PREFIXES = {4: ["10.0.0.0/24", "10.0.0.0/16", "10.0.0.0/31"], 6: ["fd00::/64", "fd00::/48", "fd00::/127"]}
+TARGETS = {4: ["192.168.0.1", "192.168.0.2"], 6: ["fd01::1", "fd01::2"]}
+INTERFACES = ["wan0", "wan1"]
+PORTS = [1, 2, 3, 4, 5]
+
+
+@st.composite
+def entry(draw: st.DrawFn) -> dict[str, Any]:
+    """One entry, nearly always a legal one."""
+    family = draw(st.sampled_from([4, 4, 4, 6]))
+    kind = draw(st.sampled_from(["dnat", "dnat", "dnat", "snat", "masquerade"]))
+    found: dict[str, Any] = {"type": kind}
+    protocol = draw(st.sampled_from(["tcp", "tcp", "udp", None]))
+    if protocol:
+        found["protocol"] = protocol
+    for field in ("source", "destination"):
+        value = draw(st.sampled_from([None, None, *ADDRESSES[family], *PREFIXES[family]]))
+        if value:
+            found[field] = value
+    if draw(st.integers(0, 3)) == 0:
+        found["in_interface" if kind == "dnat" else "out_interface"] = draw(st.sampled_from(INTERFACES))
+    for field in ("source_port", "destination_port"):
+        ports = draw(st.sampled_from([None, "1", "2", "3", "2-4", "1-2"]))
+        if ports and protocol and (field == "destination_port" or draw(st.booleans())):
+            found[field] = ports
+    if draw(st.booleans()):
+        found["name"] = draw(st.sampled_from(["web", "two words", "umläute \\ and 'more'", "22-23 misleading"]))
+    if kind == "masquerade":
+        found.update({} if {"source", "destination"} & set(found) else {"family": f"ipv{family}"})
+    else:
+        found["to_address"] = draw(st.sampled_from(TARGETS[family]))
+        _prefix_to_prefix(draw, found, family)
+    if protocol and "/" not in found.get("to_address", ""):
+        _to_port(draw, found)
+    return found
+
+
+def _prefix_to_prefix(draw: st.DrawFn, found: dict[str, Any], family: int) -> None:
+    matched = found.get("destination" if found["type"] == "dnat" else "source", "")
+    length = matched.partition("/")[2]
+    if length and draw(st.booleans()):
+        found["to_address"] = f"192.168.0.0/{length}" if family == 4 else f"fd01::/{length}"
+
+
+def _to_port(draw: st.DrawFn, found: dict[str, Any]) -> None:
+    if found["type"] == "dnat":
+        ports = found.get("destination_port", "")
+        choices = {"": [None], "2-4": [None, "12-14", "3-5"], "1-2": [None, "2-3"]}.get(ports, [None, "1", "80"])
+    else:
+        choices = [None, "1024-2000", "53"] if "source_port" not in found else [None]
+    to_port = draw(st.sampled_from(choices))
+    if to_port:
+        found["to_port"] = to_port
+
+
+@st.composite
+def entries(draw: st.DrawFn, most: int = 12) -> list[dict[str, Any]]:
+    """A legal list."""
+    result: list[dict[str, Any]] = []
+    for candidate in draw(st.lists(entry(), max_size=most)):
+        try:
+            parse_rules([*result, candidate])
+        except InvalidInput:
+            continue
+        result.append(candidate)
+    return result
+
+
+@st.composite
+def packets(draw: st.DrawFn) -> Packet:
+    """A packet that the entries may be about."""
+    family = draw(st.sampled_from([4, 4, 4, 6]))
+    address = st.sampled_from([*ADDRESSES[family], "10.9.0.1" if family == 4 else "fd99::1"])
+    return Packet(
+        hook=draw(st.sampled_from(["destination", "destination", "source"])),
+        family=family,
+        protocol=draw(st.sampled_from(["tcp", "udp", "icmp"])),
+        source=draw(address),
+        destination=draw(address),
+        source_port=draw(st.sampled_from(PORTS)),
+        destination_port=draw(st.sampled_from(PORTS)),
+        interface=draw(st.sampled_from(INTERFACES)),
+    )

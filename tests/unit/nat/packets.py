@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens to a packet: by the list of entries read plainly, and by nft's JSON as the kernel reads it.
+
+The one knows nothing of maps, the other nothing of lists; both know nothing of the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.multihome.linux.tests.unit.nat.fake_nft_language import share
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The first packet of a connection, at one hook: "destination" or "source"."""
+
+    hook: str
+    family: int
+    protocol: str
+    source: str
+    destination: str
+    source_port: int
+    destination_port: int
+    interface: str
+
+
+def first_match(entries: Sequence[Mapping[str, Any]], packet: Packet) -> tuple[Any, ...] | None:
+    """Return what the first entry that matches does, as (type, address, ports), or None."""
+    for entry in entries:
+        if _matches(entry, packet):
+            return _translation(entry, packet)
+    return None
+
+
+def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
+    told = [entry[name] for name in ("source", "destination", "to_address") if name in entry]
+    family = (6 if ":" in told[0] else 4) if told else int(entry["family"][3:])
+    interface = entry.get("in_interface", entry.get("out_interface", packet.interface))
+    return (
+        family == packet.family
+        and (entry["type"] == "dnat") == (packet.hook == "destination")
+        and entry.get("protocol", "any") in ("any", packet.protocol)
+        and interface == packet.interface
+        and _within(packet.source, entry.get("source"))
+        and _within(packet.destination, entry.get("destination"))
+        and _among(packet.source_port, entry.get("source_port"))
+        and _among(packet.destination_port, entry.get("destination_port"))
+    )
+
+
+def _within(address: str, prefix: str | None) -> bool:
+    return prefix is None or ipaddress.ip_address(address) in ipaddress.ip_network(prefix)
+
+
+def _among(port: int, ports: str | None) -> bool:
+    if ports is None:
+        return True
+    first, _dash, last = ports.partition("-")
+    return int(first) <= port <= int(last or first)
+
+
+def _translation(entry: Mapping[str, Any], packet: Packet) -> tuple[Any, ...]:
+    kind, target, to_port = entry["type"], entry.get("to_address"), entry.get("to_port")
+    if target and "/" in target:
+        return kind, _moved(packet.destination if kind == "dnat" else packet.source, target), None
+    if kind != "dnat":
+        return kind, target, to_port
+    if to_port is None:
+        return kind, target, packet.destination_port if packet.protocol != "icmp" else None
+    begin = int(to_port.partition("-")[0])
+    return kind, target, begin + packet.destination_port - int(entry["destination_port"].partition("-")[0])
+
+
+def _moved(address: str, prefix: str) -> str:
+    network = ipaddress.ip_network(prefix)
+    host = int(ipaddress.ip_address(address)) & int(network.hostmask)
+    return str(network.network_address + host)
+
+
+def in_kernel(objects: Sequence[Mapping[str, Any]], packet: Packet) -> tuple[Any, ...] | None:
+    """Return the same for the objects of ``nft -j list table``, beginning at the chain hooked for the packet."""
+    hook = "prerouting" if packet.hook == "destination" else "postrouting"
+    chains = [o["chain"]["name"] for o in objects if o.get("chain", {}).get("hook") == hook]
+    return _run(objects, chains[0], packet) if chains else None
+
+
+def _run(objects: Sequence[Mapping[str, Any]], chain: str, packet: Packet) -> tuple[Any, ...] | None:
+    for listed in objects:
+        if listed.get("rule", {}).get("chain") == chain:
+            done = _rule(objects, listed["rule"]["expr"], packet)
+            if done is not None:
+                return done
+    return None
+
+
+def _rule(
+    objects: Sequence[Mapping[str, Any]], expressions: Sequence[Mapping[str, Any]], packet: Packet
+) -> tuple[Any, ...] | None:
+    for expression in expressions:
+        [(kind, content)] = expression.items()
+        if kind == "match":
+            value = _value(content["left"], packet)
+            if value is None or not share(value, content["right"]):
+                return None
+        elif kind == "jump":
+            return _run(objects, content["target"], packet)
+        elif kind in ("dnat", "snat", "masquerade"):
+            return _statement(objects, kind, content or {}, packet)
+    return None
+
+
+def _statement(
+    objects: Sequence[Mapping[str, Any]], kind: str, content: Mapping[str, Any], packet: Packet
+) -> tuple[Any, ...] | None:
+    if "family" in content and content["family"] != ("ip6" if packet.family == 6 else "ip"):
+        return None
+    address, ports = content.get("addr"), content.get("port")
+    if isinstance(address, dict) and "map" in address:
+        found = _looked_up(objects, address["map"], packet)
+        if found is None:
+            return None
+        address, ports = found["concat"] if isinstance(found, dict) else (found, None)
+    elif isinstance(address, dict):
+        prefix = f"{address['prefix']['addr']}/{address['prefix']['len']}"
+        return kind, _moved(packet.destination if kind == "dnat" else packet.source, prefix), None
+    if isinstance(ports, dict):
+        ports = "-".join(map(str, ports["range"]))
+    if kind == "dnat" and ports is None and packet.protocol != "icmp":
+        ports = packet.destination_port
+    return kind, address, str(ports) if kind != "dnat" and ports is not None else ports
+
+
+def _looked_up(objects: Sequence[Mapping[str, Any]], lookup: Mapping[str, Any], packet: Packet) -> Any:
+    expressions = lookup["key"].get("concat", [lookup["key"]])
+    values = [_value(expression, packet) for expression in expressions]
+    held = next(o["map"] for o in objects if o.get("map", {}).get("name") == lookup["data"].lstrip("@"))
+    for element, result in held.get("elem", []):
+        key = element["elem"]["val"]
+        parts = key["concat"] if isinstance(key, dict) and "concat" in key else [key]
+        if None not in values and all(map(share, values, parts)):
+            return result
+    return None
+
+
+def _value(left: Mapping[str, Any], packet: Packet) -> Any:
+    """Return what an expression reads from a packet, or None where it has no such thing."""
+    if "meta" in left:
+        key = left["meta"]["key"]
+        interface = {"iifname": "destination", "oifname": "source"}
+        if key in interface:
+            return packet.interface if interface[key] == packet.hook else None
+        return f"ipv{packet.family}" if key == "nfproto" else packet.protocol
+    protocol, name = left["payload"]["protocol"], left["payload"]["field"]
+    if protocol in ("ip", "ip6"):
+        same = (protocol == "ip6") == (packet.family == 6)
+        return (packet.source if name == "saddr" else packet.destination) if same else None
+    if packet.protocol == "icmp" or protocol not in ("th", packet.protocol):
+        return None
+    return packet.source_port if name == "sport" else packet.destination_port
