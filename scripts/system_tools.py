@@ -15,6 +15,7 @@ import subprocess
 # Command -> the Debian package that brings it.
 TOOLS = {
     "ip": "iproute2",
+    "ping": "iputils-ping",
     "nft": "nftables",
     "iptables": "iptables",
     "unshare": "util-linux",

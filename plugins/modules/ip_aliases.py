@@ -15,7 +15,7 @@ description:
   - An address that stands already is satisfied, whoever put it there, and is not taken over.
   - The addresses stand until the next boot.
 author:
-  - multihome.linux contributors
+  - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full

@@ -12,7 +12,7 @@ description:
   - Reads what stands on a host, each kind in the input form of the module that manages it, so that it can be kept,
     compared, or given back to that module.
 author:
-  - multihome.linux contributors
+  - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.read_only
@@ -21,17 +21,22 @@ options:
     description:
       - What to read.
       - Reading V(ip_aliases) and V(policy_routing) needs pyroute2 on the host.
+      - Reading V(nat_rules) and V(nat_counters) needs nft on the host.
       - V(requirements) tells which of the tools the modules need are there, and never fails.
+      - Without this option V(ip_aliases), V(policy_routing) and, where nft is installed, V(nat_rules).
     type: list
     elements: str
-    choices: [ip_aliases, policy_routing, requirements]
-    default: [ip_aliases, policy_routing]
+    choices: [ip_aliases, policy_routing, nat_rules, nat_counters, requirements]
   owned_only:
     description:
       - Whether to leave out what others put there.
       - What the kernel makes by itself, routes of connected networks for instance, is left out in any case.
     type: bool
     default: true
+  table:
+    description: The nft table of V(nat_rules) and V(nat_counters).
+    type: str
+    default: multihome
   protocol:
     description: The owner tag by which this collection's objects are known.
     type: int
@@ -39,6 +44,7 @@ options:
 seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.policy_routing
+  - module: multihome.linux.nat_rules
 """
 
 EXAMPLES = r"""
@@ -50,6 +56,10 @@ EXAMPLES = r"""
   multihome.linux.multihome_info:
     gather_subset: [policy_routing]
     owned_only: false
+
+- name: Which service is used, and how much?
+  multihome.linux.multihome_info:
+    gather_subset: [nat_counters]
 
 - name: Is what the modules need installed?
   multihome.linux.multihome_info:
@@ -79,6 +89,24 @@ policy_routing:
       elements: dict
       sample: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
   sample: {tables: [], rules: []}
+nat_rules:
+  description: Translations, as entries of O(multihome.linux.nat_rules#module:rules), in the order they are tried.
+  returned: when O(gather_subset) has V(nat_rules)
+  type: list
+  elements: dict
+  sample: [{type: masquerade, family: ipv4, out_interface: wan0}]
+nat_counters:
+  description: The same, each with the C(packets) and C(bytes) it counted; of a connection only the first packet is.
+  returned: when O(gather_subset) has V(nat_counters)
+  type: list
+  elements: dict
+  sample: [{type: masquerade, family: ipv4, out_interface: wan0, packets: 12, bytes: 720}]
+left_out:
+  description: What could not be read for want of a tool, with the reason.
+  returned: when O(gather_subset) is not given and nft is missing
+  type: dict
+  sample:
+    nat_rules: nft needs 1.0.2 or newer, found none in PATH or the system directories; install the package nftables
 requirements:
   description: For each tool whether it will do (C(ok)), the version C(needed), the one C(found) and where, a C(remedy).
   returned: when O(gather_subset) has V(requirements)
@@ -93,6 +121,7 @@ requirements:
 """
 
 from ..module_utils._core.info import SUBSETS, gather
+from ..module_utils._core.nat_engine import DEFAULT_TABLE
 from ..module_utils._module import OWNER_OPTIONS, run_reader
 
 ARGUMENT_SPEC = {
@@ -100,16 +129,16 @@ ARGUMENT_SPEC = {
         "type": "list",
         "elements": "str",
         "choices": list(SUBSETS),
-        "default": [subset for subset in SUBSETS if subset != "requirements"],
     },
     "owned_only": {"type": "bool", "default": True},
+    "table": {"type": "str", "default": DEFAULT_TABLE},
     "protocol": OWNER_OPTIONS["protocol"],
 }
 
 
 def main() -> None:
     """Run the module."""
-    run_reader(ARGUMENT_SPEC, lambda o: gather(o["gather_subset"], o["protocol"], o["owned_only"]))
+    run_reader(ARGUMENT_SPEC, lambda o: gather(o["gather_subset"], o["protocol"], o["owned_only"], o["table"]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ description:
     that come in, by entries without an interface.
   - The translations stand until the next boot, or until somebody flushes the whole rule set of the host.
 author:
-  - multihome.linux contributors
+  - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full

@@ -13,7 +13,7 @@ description:
     and policy rule decide that.
   - A packet that has no way is a row with its error, not a failure of the module.
 author:
-  - multihome.linux contributors
+  - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.read_only

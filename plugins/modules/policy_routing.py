@@ -18,7 +18,7 @@ description:
     another owner under the same key is an error that names the owner.
   - Routes and policy rules stand until the next boot.
 author:
-  - multihome.linux contributors
+  - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
@@ -220,7 +220,7 @@ actions:
       type: str
       sample: add
     object:
-      description: A route, as an entry of RV(before.tables[].routes) with its table, or a policy rule.
+      description: A route with its table beside it, or a policy rule, as entries of O(tables[].routes) and O(rules).
       type: dict
       sample: {table: 1001, destination: default, gateway: 192.168.168.11, interface: eth0}
   sample:

@@ -158,6 +158,34 @@ def test_info_tells_others_apart(server: Host) -> None:
     assert run_module("multihome_info", {"protocol": 110}, netns_prefix=server.prefix)["ip_aliases"] == []
 
 
+def test_info_gives_back_translations_and_what_they_counted(server: Host) -> None:
+    rules = [{"type": "snat", "source": "192.168.168.1", "out_interface": "eth0", "to_address": "203.0.113.10"}]
+    run_module("nat_rules", {"rules": rules}, netns_prefix=server.prefix)
+    assert run_module("multihome_info", {}, netns_prefix=server.prefix)["nat_rules"] == rules
+    counters = {"gather_subset": ["nat_counters"]}
+    assert run_module("multihome_info", counters, netns_prefix=server.prefix)["nat_counters"] == [
+        {**rules[0], "packets": 0, "bytes": 0}
+    ]
+    server.run("ip", "neighbour", "replace", "192.168.168.11", "lladdr", "02:00:00:00:00:01", "dev", "eth0")
+    server.run("ping", "-c", "1", "-W", "1", "-I", "192.168.168.1", "192.0.2.1", check=False)
+    counted = run_module("multihome_info", counters, netns_prefix=server.prefix)["nat_counters"]
+    assert counted == [{**rules[0], "packets": 1, "bytes": 84}]
+
+
+def test_a_host_without_nft_still_tells_the_rest(server: Host, tmp_path: Path) -> None:
+    # A sitecustomize that Python runs first takes nft off the search path.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import shutil\nfind = shutil.which\n"
+        "shutil.which = lambda name, **more: None if name == 'nft' else find(name, **more)\n"
+    )
+    path = [str(tmp_path)]
+    result = run_module("multihome_info", {}, netns_prefix=server.prefix, path=path)
+    assert result["ip_aliases"]
+    assert "needs 1.0.2 or newer, found none" in result["left_out"]["nat_rules"]
+    asked = run_module("multihome_info", {"gather_subset": ["nat_rules"]}, netns_prefix=server.prefix, path=path)
+    assert asked["failed"] is True
+
+
 def test_a_missing_pyroute2_is_named_with_version_and_place(server: Host, tmp_path: Path) -> None:
     (tmp_path / "pyroute2.py").write_text('raise ImportError("No module named pyroute2")\n')
     path = [str(tmp_path)]

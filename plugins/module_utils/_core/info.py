@@ -4,26 +4,34 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import requirements
 from .engines import parse_owner, tables_form
+from .errors import Unsupported
 from .kernel import Kernel
+from .nat_engine import NatEngine
 from .plan import Existing
 from .snapshot import Snapshot
 
-SUBSETS = ("ip_aliases", "policy_routing", "requirements")
+STATE_SUBSETS = ("ip_aliases", "policy_routing", "nat_rules")
+SUBSETS = (*STATE_SUBSETS, "nat_counters", "requirements")
 _KINDS_OF_SUBSET = {"ip_aliases": ("address",), "policy_routing": ("route", "rule")}
 
 
-def gather(subsets: Sequence[str], owner: int, owned_only: bool, kernel: Kernel | None = None) -> dict[str, Any]:
-    """Return ``{subset: state}`` from one dump of each kind that is needed.
+def gather(
+    wanted: Sequence[str] | None, owner: int, owned_only: bool, table: str = "multihome", kernel: Kernel | None = None
+) -> dict[str, Any]:
+    """Return ``{subset: state}`` from one dump of each kind that is needed; None stands for all that holds state.
 
     With ``owned_only`` only objects with the owner tag count; without it everything that the model has words for, as
     far as it is configuration: what the kernel itself makes (its local table, connected routes) is left out.
-    Raises Unsupported when what reads a subset is missing.
+    Raises Unsupported when what reads a wanted subset is missing; when all are asked for, that one is left out and
+    ``left_out`` names it with the reason.
     """
+    subsets = STATE_SUBSETS if wanted is None else wanted
     parse_owner(owner)
     kinds = sorted({kind for subset in subsets for kind in _KINDS_OF_SUBSET.get(subset, ())})
     snapshot = (kernel or Kernel()).read(*kinds) if kinds else Snapshot({}, {})
@@ -33,15 +41,28 @@ def gather(subsets: Sequence[str], owner: int, owned_only: bool, kernel: Kernel 
             e.object for e in snapshot.existing(kind) if (e.owner == owner if owned_only else not _made_by_kernel(e))
         ]
 
+    nat = NatEngine([], table)
+    nat_standing = functools.lru_cache(maxsize=None)(nat.read)
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
         "policy_routing": lambda: {
             "tables": tables_form(objects("route"), {}),
             "rules": [rule.as_input() for rule in objects("rule")],
         },
+        "nat_rules": lambda: nat.form(nat_standing()),
+        "nat_counters": lambda: nat.entries_with_counters(nat_standing()),
         "requirements": requirements.report,
     }
-    return {subset: readers[subset]() for subset in SUBSETS if subset in subsets}
+    found: dict[str, Any] = {}
+    for subset in (subset for subset in SUBSETS if subset in subsets):
+        try:
+            found[subset] = readers[subset]()
+        except Unsupported as error:
+            # A server without NAT has no need of nft.
+            if wanted is not None or subset != "nat_rules":
+                raise
+            found["left_out"] = {subset: str(error)}
+    return found
 
 
 def _made_by_kernel(existing: Existing[Any]) -> bool:

@@ -269,9 +269,9 @@ class Rule:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table_names: Mapping[str, int] = TABLE_NAMES) -> Rule:
+    def parse(cls, entry: Any, table_names: Mapping[str, int] | None = None) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
-        parsers = dict(cls.FIELDS, table=table_parser(table_names))
+        parsers = dict(cls.FIELDS, table=table_parser(TABLE_NAMES if table_names is None else table_names))
         values, faults = parse_fields(entry, parsers, "priority")
         _require(entry, values, faults, "priority")
         families = {fields.family_of(values[name]) for name in ("source", "destination") if name in values}

@@ -72,6 +72,10 @@ class NatEngine:
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
 
+    def form(self, current: Table) -> list[dict[str, Any]]:
+        """Return what stands as entries of ``rules``, in the order they are tried."""
+        return [rule.as_input() for rule, _position in current.rules()]
+
     def entries_with_counters(self, current: Table) -> list[dict[str, Any]]:
         """Return what stands as entries of ``rules`` in the order they are tried, each with ``packets``, ``bytes``."""
         counted = counters(current)
