@@ -59,7 +59,8 @@ def _prefix_to_prefix(draw: st.DrawFn, found: dict[str, Any], family: int) -> No
 def _to_port(draw: st.DrawFn, found: dict[str, Any]) -> None:
     if found["type"] == "dnat":
         ports = found.get("destination_port", "")
-        choices = {"": [None], "2-4": [None, "12-14", "3-5"], "1-2": [None, "2-3"]}.get(ports, [None, "1", "80"])
+        by_ports: dict[str, list[str | None]] = {"": [None], "2-4": [None, "12-14", "3-5"], "1-2": [None, "2-3"]}
+        choices = by_ports.get(ports, [None, "1", "80"])
     else:
         choices = [None, "1024-2000", "53"] if "source_port" not in found else [None]
     to_port = draw(st.sampled_from(choices))

@@ -157,7 +157,10 @@ class FakeNft:
     def _position(rules: list[dict[str, Any]], rest: list[str]) -> int:
         if rest[0] != "handle":
             raise Refused("no handle")
-        return [rule["handle"] for rule in rules].index(int(rest[1])) if rules else {}["no rule"]
+        handles = [rule["handle"] for rule in rules]
+        if int(rest[1]) not in handles:
+            raise Refused(f"no rule {rest[1]}")
+        return handles.index(int(rest[1]))
 
     def _rule(self, table: Content, rest: list[str]) -> dict[str, Any]:
         self._handle += 1

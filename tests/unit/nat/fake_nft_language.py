@@ -47,7 +47,7 @@ def parse_value(after: list[str], types: list[str]) -> dict[str, Any]:
 def _counter(line: list[str]) -> tuple[dict[str, int], list[str]]:
     if line[0] != "counter":
         raise Refused("no counter")
-    if line[1] == "packets":
+    if line[1:2] == ["packets"]:
         return {"packets": int(line[2]), "bytes": int(line[4])}, line[5:]
     return {"packets": 0, "bytes": 0}, line[1:]
 
@@ -80,54 +80,71 @@ def _address(word: str) -> Any:
 
 def parse_rule(line: list[str]) -> dict[str, Any]:
     """Return ``expr`` and ``comment`` of a rule; what nft leaves out when it prints is left out."""
-    expressions: list[dict[str, Any]] = []
-    family = transport = None
     comment: dict[str, str] = {}
+    if line[-2:-1] == ["comment"]:
+        line, comment = line[:-2], {"comment": line[-1].strip('"')}
+    expressions: list[dict[str, Any]] = []
     while line:
-        match line:
-            case ["comment", text]:
-                comment, line = {"comment": text.strip('"')}, []
-            case ["counter", *_]:
-                counter, line = _counter(line)
-                expressions.append({"counter": counter})
-            case ["jump", target]:
-                expressions.append({"jump": {"target": target}})
-                line = []
-            case ["fib", "daddr", "type", "local", *line]:
-                left = {"fib": {"result": "type", "flags": ["daddr"]}}
-                expressions.append({"match": {"op": "==", "left": left, "right": "local"}})
-            case ["meta", "nfproto", family, *line]:
-                expressions.append(_match({"meta": {"key": "nfproto"}}, family))
-            case ["meta", "l4proto", number, *line]:
-                transport = PROTOCOLS[number]
-                expressions.append(_match({"meta": {"key": "l4proto"}}, transport))
-            case ["iifname" | "oifname" as key, name, *line]:
-                expressions.append(_match({"meta": {"key": key}}, name.strip('"')))
-            case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, "!=", value, *line]:
-                left = {"payload": {"protocol": protocol, "field": name}}
-                expressions.append({"match": {"op": "!=", "left": left, "right": _address(value)}})
-            case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, value, *line]:
-                expressions = [e for e in expressions if "nfproto" not in str(e)]
-                expressions.append(_match({"payload": {"protocol": protocol, "field": name}}, _address(value)))
-            case ["th", "sport" | "dport" as name, value, *line]:
-                if transport is None:
-                    raise Refused("a port without its protocol")
-                expressions = [e for e in expressions if "l4proto" not in str(e)]
-                expressions.append(_match({"payload": {"protocol": transport, "field": name}}, _ports(value)))
-            case ["masquerade", "to", ports, *line]:
-                expressions.append({"masquerade": {"port": _ports(ports.lstrip(":"))}})
-            case ["masquerade", *line]:
-                expressions.append({"masquerade": None})
-            case ["dnat" | "snat" as kind, "ip" | "ip6" as word, *rest]:
-                statement, line = _statement(rest)
-                expressions.append({kind: {"family": word, **statement}})
-            case _:
-                raise Refused(f"not understood: {' '.join(line)}")
+        found = _selector(line) or _port_selector(line, expressions) or _verdict(line)
+        if found is None:
+            raise Refused(f"not understood: {' '.join(line)}")
+        expression, line = found
+        # A match of an address implies the family, one of a port the protocol.
+        implied = {"ip": "nfproto", "ip6": "nfproto", "tcp": "l4proto", "udp": "l4proto", "sctp": "l4proto"}
+        protocol = expression.get("match", {}).get("left", {}).get("payload", {}).get("protocol")
+        expressions = [e for e in expressions if implied.get(protocol, "nothing") not in str(e)]
+        expressions.append(expression)
     return {**comment, "expr": expressions}
 
 
-def _match(left: Any, right: Any) -> dict[str, Any]:
-    return {"match": {"op": "==", "left": left, "right": right}}
+Found = tuple[dict[str, Any], list[str]]
+
+
+def _selector(line: list[str]) -> Found | None:
+    match line:
+        case ["fib", "daddr", "type", "local", *rest]:
+            return _match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"), rest
+        case ["meta", "nfproto" | "l4proto" as key, value, *rest]:
+            return _match({"meta": {"key": key}}, PROTOCOLS.get(value, value)), rest
+        case ["iifname" | "oifname" as key, name, *rest]:
+            return _match({"meta": {"key": key}}, name.strip('"')), rest
+        case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, "!=", value, *rest]:
+            return _match({"payload": {"protocol": protocol, "field": name}}, _address(value), "!="), rest
+        case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, value, *rest]:
+            return _match({"payload": {"protocol": protocol, "field": name}}, _address(value)), rest
+    return None
+
+
+def _port_selector(line: list[str], before: list[dict[str, Any]]) -> Found | None:
+    if line[0] != "th":
+        return None
+    lefts = [expression.get("match", {}).get("left", {}) for expression in before]
+    told = [e["match"]["right"] for e, left in zip(before, lefts, strict=True) if left == {"meta": {"key": "l4proto"}}]
+    told += [left["payload"]["protocol"] for left in lefts if "port" in str(left.get("payload"))]
+    if not told:
+        raise Refused("a port without its protocol")
+    return _match({"payload": {"protocol": told[0], "field": line[1]}}, _ports(line[2])), line[3:]
+
+
+def _verdict(line: list[str]) -> Found | None:
+    match line:
+        case ["counter", *_]:
+            counter, rest = _counter(line)
+            return {"counter": counter}, rest
+        case ["jump", target]:
+            return {"jump": {"target": target}}, []
+        case ["masquerade", "to", ports]:
+            return {"masquerade": {"port": _ports(ports.lstrip(":"))}}, []
+        case ["masquerade"]:
+            return {"masquerade": None}, []
+        case ["dnat" | "snat" as kind, "ip" | "ip6" as word, *rest]:
+            statement, rest = _statement(rest)
+            return {kind: {"family": word, **statement}}, rest
+    return None
+
+
+def _match(left: Any, right: Any, operator: str = "==") -> dict[str, Any]:
+    return {"match": {"op": operator, "left": left, "right": right}}
 
 
 def _statement(rest: list[str]) -> tuple[dict[str, Any], list[str]]:

@@ -44,7 +44,7 @@ def same(listed: Sequence[dict[str, Any]], nft: FakeNft, sent: Sequence[Packet])
         assert in_kernel(standing, packet) == expected, packet
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(entries(), entries(), st.lists(packets(), min_size=5, max_size=40), STYLES)
 def test_first_match_of_the_list_is_what_nft_does(
     earlier: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet], style: str
@@ -56,7 +56,7 @@ def test_first_match_of_the_list_is_what_nft_does(
     same(listed, nft, sent)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(entries(), entries(), st.booleans(), st.lists(packets(), min_size=5, max_size=20))
 def test_check_foretells_the_run_and_the_second_run_does_nothing(
     earlier: list[dict[str, Any]], listed: list[dict[str, Any]], purge: bool, sent: list[Packet]
@@ -76,7 +76,7 @@ def test_check_foretells_the_run_and_the_second_run_does_nothing(
     same(engine.after(done.plan), nft, sent)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(entries(), st.lists(packets(), min_size=5, max_size=20), st.randoms(use_true_random=False))
 def test_an_order_that_means_the_same_changes_nothing(
     listed: list[dict[str, Any]], sent: list[Packet], random: Any
