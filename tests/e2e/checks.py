@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to hold in a deployed lab. Each check sends packets and returns what is wrong: [] is good.
+
+Tests, their negative controls, the demo and the benchmark of deployments ask the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..lab.holder import LOG_DIRECTORY
+from ..lab.lab import Lab
+from ..lab.topology import LAN_CLIENT, Line
+from .offers import CLIENT, FAMILIES, Offer, offers, plain, url
+from .playbooks import Run
+from .traffic import TIMEOUT, ask
+
+_PACKETS_OF_A_REPLY = 3  # at least: SYN-ACK, the answer, the end
+
+
+def services_answered(
+    lab: Lab, lines: Sequence[str] | None = None, client: str = CLIENT, timeout: float = TIMEOUT
+) -> list[str]:
+    """Each line, service, family and port answers on the Internet: the right server, by its alias for that line.
+
+    The ISPs let out only their own addresses (BCP 38), so what is answered was answered by its own line.
+    """
+    wanted = offers(lab.topology, lines)
+    answers = ask(lab, client, [offer.url for offer in wanted], timeout=timeout)
+    problems = []
+    for offer in wanted:
+        answer = answers.get(offer.url)
+        if answer is None:
+            problems.append(f"{offer}: no answer")
+            continue
+        found = (answer["host"], answer["local"], answer["port"])
+        if found != (offer.server, offer.alias, offer.private_port):
+            problems.append(f"{offer}: answered by {found}")
+    return problems
+
+
+def line_is_dead(lab: Lab, line: str, timeout: float = 1) -> list[str]:
+    """Nothing answers by ``line``."""
+    wanted = offers(lab.topology, [line])
+    answers = ask(lab, CLIENT, [offer.url for offer in wanted], timeout=timeout)
+    return [f"{offer}: answers" for offer in wanted if offer.url in answers]
+
+
+def replies_leave_by_the_line(lab: Lab, line: str, requests: int = 20) -> list[str]:
+    """What is asked by ``line`` is answered by ``line``: counted at the ISPs, on the cables from their customers."""
+    wanted = [offer.url for offer in offers(lab.topology, [line]) if offer.protocol == "tcp"]
+    before, dropped = _from_customers(lab), _filtered(lab)
+    for _ in range(-(-requests // len(wanted))):
+        ask(lab, CLIENT, wanted)
+    after = _from_customers(lab)
+    problems = []
+    for name, packets in after.items():
+        seen = packets - before[name]
+        if name == line and seen < requests * _PACKETS_OF_A_REPLY:
+            problems.append(f"line {line}: its ISP saw only {seen} packets in reply to {requests} requests")
+        # Neighbour discovery is some packets; a reply that took this line would be dozens.
+        if name != line and seen >= requests:
+            problems.append(f"line {line}: {seen} packets left by line {name}")
+    if (wrong := _filtered(lab)) != dropped:
+        problems.append(f"line {line}: packets with a source that is not the line's own: {dropped} before, now {wrong}")
+    return problems
+
+
+def log_shows_client(lab: Lab, lines: Sequence[str] | None = None) -> list[str]:
+    """The web server's log has the client's own address, in each family and by each line."""
+    path = secrets.token_hex(8)
+    web = [offer for offer in offers(lab.topology, lines) if offer.url.startswith("http")]
+    ask(lab, CLIENT, [offer.url + path for offer in web])
+    logs = {server.name: _requests(lab, server.name, path) for server in lab.topology.servers}
+    addresses = dict(zip(FAMILIES, _addresses(lab, CLIENT), strict=True))
+    problems = []
+    for offer in web:
+        clients = {entry["client"] for entry in logs[offer.server] if entry["local"] == offer.alias}
+        if clients != {addresses[offer.family]}:
+            problems.append(f"{offer}: the log shows {sorted(clients) or 'nothing'}, not {addresses[offer.family]}")
+    return problems
+
+
+def lan_reaches_aliases(lab: Lab, timeout: float = TIMEOUT) -> list[str]:
+    """A client on the LAN gets an answer from every alias of every server, directly."""
+    aliases = [
+        plain(address) for server in lab.topology.servers for own in server.addresses.values() for address in own
+    ]
+    answers = ask(lab, LAN_CLIENT, [url(alias) for alias in aliases], timeout=timeout)
+    own = _addresses(lab, LAN_CLIENT)
+    problems = []
+    for alias in aliases:
+        answer = answers.get(url(alias))
+        if answer is None:
+            problems.append(f"alias {alias}: the LAN client gets no answer")
+        elif answer["local"] != alias or answer["client"] not in own:
+            problems.append(f"alias {alias}: the LAN client {answer['client']} got to {answer['local']}")
+    return problems
+
+
+def hairpin(lab: Lab, lines: Sequence[str] | None = None, timeout: float = TIMEOUT) -> list[str]:
+    """A client on the LAN gets an answer from every service by its public address."""
+    wanted = offers(lab.topology, lines)
+    answers = ask(lab, LAN_CLIENT, [offer.url for offer in wanted], timeout=timeout)
+    problems = []
+    for offer in wanted:
+        answer = answers.get(offer.url)
+        if answer is None or (answer["host"], answer["port"]) != (offer.server, offer.private_port):
+            problems.append(f"{offer}: the LAN client gets {answer or 'no answer'}")
+    return problems
+
+
+def outbound_by_alias(lab: Lab, lines: Sequence[str] | None = None, timeout: float = TIMEOUT) -> list[str]:
+    """What a server sends from an alias reaches the Internet, with the public address of the alias's line."""
+    problems = []
+    for server in lab.topology.servers:
+        for line in _of(lab, server.addresses, lines):
+            for place, alias in enumerate(map(plain, server.addresses[line.name])):
+                seen = _seen_outside(lab, server.name, place, alias, timeout)
+                if seen != plain(line.public[place]):
+                    problems.append(f"{server.name} from {alias}: seen as {seen}, not as {line.public[place]}")
+    return problems
+
+
+def outbound_unbound(lab: Lab, preferred: str | None = None, timeout: float = TIMEOUT) -> list[str]:
+    """What a server sends from no address in particular leaves by ``preferred`` (default: the heaviest line)."""
+    problems = []
+    for server in lab.topology.servers:
+        own = _of(lab, server.addresses, preferred and [preferred])
+        line = min(own, key=lambda line: (-line.weight, line.id))
+        for place, family in enumerate(FAMILIES):
+            seen = _seen_outside(lab, server.name, place, None, timeout)
+            if seen != plain(line.public[place]):
+                problems.append(f"{server.name} {family}: seen as {seen}, not as {line.public[place]} of {line.name}")
+    return problems
+
+
+def nothing_changed(run: Run) -> list[str]:
+    """The run reported no change on any host, and reached each."""
+    if not run.hosts:
+        return ["no host was reached"]
+    return [f"{host}: changed={count}" for host, count in run.changed.items() if count]
+
+
+def everything(lab: Lab) -> list[str]:
+    """All that has to hold while every line is whole, for servers behind firewalls."""
+    problems = services_answered(lab) + log_shows_client(lab) + lan_reaches_aliases(lab) + hairpin(lab)
+    problems += outbound_by_alias(lab) + outbound_unbound(lab)
+    for line in lab.lines:
+        problems += replies_leave_by_the_line(lab, line.name)
+    return problems
+
+
+def matrix(lab: Lab, lines: Sequence[str] | None = None) -> list[tuple[Offer, bool]]:
+    """Return each offer and whether it is answered on the Internet."""
+    wanted = offers(lab.topology, lines)
+    answers = ask(lab, CLIENT, [offer.url for offer in wanted])
+    return [(offer, offer.url in answers) for offer in wanted]
+
+
+def _of(lab: Lab, names: Iterable[str], lines: Sequence[str] | None) -> list[Line]:
+    return [line for line in lab.lines if line.name in names and (not lines or line.name in lines)]
+
+
+def _addresses(lab: Lab, host: str) -> list[str]:
+    """Return the IPv4 and the IPv6 address of a client."""
+    return [plain(address) for address in lab.topology.hosts[host].interfaces[0].addresses]
+
+
+def _seen_outside(lab: Lab, server: str, place: int, source: str | None, timeout: float) -> str | None:
+    """Return the source address that the client on the Internet, which answers HTTP too, sees; None if none comes."""
+    there = url(_addresses(lab, CLIENT)[place])
+    answer = ask(lab, server, [there], source, timeout).get(there)
+    return answer and answer["client"]
+
+
+def _requests(lab: Lab, server: str, path: str) -> list[Mapping[str, str]]:
+    """Return the entries of a web server's log that are about ``path``."""
+    log = lab.exec(server, "cat", f"{LOG_DIRECTORY}/access.log").stdout
+    return [entry for entry in map(json.loads, log.splitlines()) if path in entry["request"]]
+
+
+def _from_customers(lab: Lab) -> dict[str, int]:
+    """Return the number of packets that each line's ISP has received from its customer."""
+    packets = {}
+    for line in lab.lines:
+        text = lab.exec(line.isp, "ip", "-json", "-statistics", "link", "show", "dev", "line0").stdout
+        packets[line.name] = int(json.loads(text)[0]["stats64"]["rx"]["packets"])
+    return packets
+
+
+def _filtered(lab: Lab) -> dict[str, int]:
+    """Return the number of packets that each line's ISP has dropped for their source address."""
+    dropped = {}
+    for line in lab.lines:
+        found = json.loads(lab.exec(line.isp, "nft", "--json", "list", "table", "inet", "source_filter").stdout)
+        rules = [part["rule"]["expr"] for part in found["nftables"] if "rule" in part]
+        counters = [part["counter"]["packets"] for rule in rules for part in rule if "counter" in part]
+        dropped[line.name] = sum(counters)
+    return dropped

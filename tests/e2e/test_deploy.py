@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run of the playbook touches: nothing in check mode, the second time, or for a faulty declaration."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.dumps import Dump, differences, dump
+from ansible_collections.multihome.linux.tests.e2e.playbooks import Run, deploy
+from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
+from ansible_collections.multihome.linux.tests.lab.lab import Lab
+
+MANAGED = ["fw-a", "fw-b", "web1"]
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: StartLab) -> Lab:
+    """Two lines, on which nothing is deployed yet; the tests of this file build on each other in their order."""
+    return start_lab(lines=2)
+
+
+@pytest.fixture(scope="module")
+def fresh(lab: Lab) -> Dump:
+    """What stood before anything was deployed."""
+    return dump(lab)
+
+
+@pytest.fixture(scope="module")
+def foretold(lab: Lab, fresh: Dump) -> Run:
+    """A run in check mode, with differences, on the fresh lab."""
+    assert fresh
+    return deploy(lab, "--check", "--diff")
+
+
+@pytest.fixture(scope="module")
+def deployed(lab: Lab, foretold: Run) -> Run:
+    """The deployment proper."""
+    assert foretold
+    return deploy(lab, "--diff")
+
+
+def test_a_faulty_declaration_is_refused_with_all_its_faults_before_any_host_is_touched(lab: Lab, fresh: Dump) -> None:
+    lists = playbooks.declared(lab)
+    lists["multihome_services"][0]["lines"] = ["unicon"]
+    lists["multihome_services"][1]["ports"] = ["5000-70000/tcp"]
+    lists["multihome_lines"][1]["id"] = 1
+    lists["multihome_servers"][0]["addresses"]["interlink"] = ["192.168.168.300/24"]
+    run = playbooks.run(lab, playbooks.DEPLOY, variables=lists)
+    assert run.code
+    said = "\n".join(run.failures)
+    assert 'multihome_services[0] (web): line "unicon" is not in multihome_lines' in said
+    assert "multihome_services[1] (echo)" in said
+    assert "multihome_lines[1] (interlink)" in said
+    assert "multihome_servers[0] (web1)" in said
+    assert differences(fresh, dump(lab)) == []
+
+
+def test_check_mode_foretells_and_touches_nothing(lab: Lab, fresh: Dump, foretold: Run) -> None:
+    assert differences(fresh, dump(lab)) == []
+    assert sorted(foretold.changed) == MANAGED
+    assert all(foretold.changed.values())
+
+
+def test_check_mode_foretells_what_then_is_done(foretold: Run, deployed: Run) -> None:
+    assert deployed.changed == foretold.changed
+    told = {(r.host, r.task): (r.values.get("actions"), r.values.get("after")) for r in foretold.results}
+    done = {(r.host, r.task): (r.values.get("actions"), r.values.get("after")) for r in deployed.results}
+    assert told == done
+    assert sum(bool(actions) for actions, _ in told.values()) == sum(foretold.changed.values())
+
+
+def test_differences_are_shown_where_there_are_any(foretold: Run) -> None:
+    shown = {(r.host, r.task.split(" : ")[-1]): r.values["diff"] for r in foretold.results if r.values.get("diff")}
+    differing = {place: str(diff) for place, diff in shown.items() if diff["before"] != diff["after"]}
+    assert len(differing) == sum(foretold.changed.values())
+    assert "192.168.168.2/24" in differing["web1", "Hold an address for each line"]
+    assert "198.51.100.20" in differing["fw-b", "Translate addresses"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",), ("--check", "--diff")], ids=" ".join)
+def test_once_deployed_nothing_changes(lab: Lab, deployed: Run, arguments: tuple[str, ...]) -> None:
+    assert checks.nothing_changed(deployed) != []  # the control
+    before = dump(lab)
+    run = deploy(lab, *arguments)
+    assert checks.nothing_changed(run) == []
+    assert sorted(run.changed) == MANAGED
+    assert differences(before, dump(lab)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("addresses", ["ip", "address", "add", "192.168.168.77/24", "dev", "lan0"]),
+        ("links", ["ip", "link", "set", "dev", "lan0", "mtu", "1400"]),
+        ("rules, IPv4", ["ip", "rule", "add", "from", "192.168.168.77", "lookup", "77"]),
+        ("rules, IPv6", ["ip", "-6", "rule", "add", "from", "fd00:168::77", "lookup", "77"]),
+        ("routes, IPv4", ["ip", "route", "add", "192.0.2.0/24", "via", "192.168.168.201"]),
+        ("routes, IPv6", ["ip", "-6", "route", "add", "2001:db8:77::/64", "via", "fd00:168::201"]),
+        ("nft", ["nft", "add", "table", "inet", "somebody"]),
+        ("settings", ["sysctl", "-w", "net.ipv4.conf.lan0.log_martians=1"]),
+        ("files", ["touch", "/etc/hosts"]),
+    ],
+)
+def test_a_dump_shows_every_kind_of_change(lab: Lab, deployed: Run, kind: str, command: list[str]) -> None:
+    assert deployed
+    before = dump(lab)
+    lab.exec("fw-b", *command)
+    assert any(line.startswith(f"fw-b: {kind}: ") for line in differences(before, dump(lab)))
+
+
+def test_a_dump_shows_an_object_made_anew(lab: Lab, deployed: Run) -> None:
+    assert deployed
+    before = dump(lab)
+    table = lab.exec("fw-a", "nft", "list", "table", "inet", "multihome").stdout
+    lab.exec("fw-a", "nft", "-f", "-", stdin="delete table inet multihome\n" + table)
+    assert any("handle" in line for line in differences(before, dump(lab)))

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask from a host of the lab, once or without a break, by tests/lab/client.py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..lab import client
+from ..lab.lab import Lab
+
+TIMEOUT = 2.0  # seconds; the lab answers within milliseconds, and a lost SYN is sent again after one
+Answer = dict[str, Any]
+
+
+def ask(
+    lab: Lab, host: str, urls: Sequence[str], source: str | None = None, timeout: float = TIMEOUT
+) -> dict[str, Answer]:
+    """Ask each URL once from ``host``, all at the same time; return the answers by URL, none where none came."""
+    command = [*_command(urls, source, timeout), "--concurrency", str(min(len(urls), 64))]
+    report = json.loads(lab.exec(host, *command, check=False).stdout)
+    return {answer["url"]: answer for answer in report["answers"]}
+
+
+class Load:
+    """Requests without a break. ``report`` is client.py's, once the load has ended."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.report: Answer = {}
+
+    @property
+    def failed(self) -> int:
+        """The number of requests that got no answer."""
+        return int(self.report["failed"])
+
+    @property
+    def answered(self) -> int:
+        """The number of requests that got one."""
+        return int(self.report["answered"])
+
+    def end(self) -> None:
+        """End the load and read its report."""
+        output, _ = self._process.communicate(input="", timeout=60)
+        self.report = json.loads(output)
+
+
+@contextlib.contextmanager
+def load(lab: Lab, host: str, urls: Sequence[str], concurrency: int = 4, interval: float = 0.01) -> Iterator[Load]:
+    """Ask ``urls`` in turn for as long as the context lasts, each thread pausing ``interval`` seconds in between."""
+    words = ["--concurrency", str(concurrency), "--interval", str(interval), "--until-end-of-input"]
+    process = lab.popen(host, *_command(urls, None, TIMEOUT), *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    requests = Load(process)
+    try:
+        yield requests
+    finally:
+        requests.end()
+
+
+def _command(urls: Sequence[str], source: str | None, timeout: float) -> list[str]:
+    command = [sys.executable, str(Path(client.__file__)), *urls, "--timeout", str(timeout)]
+    return command if source is None else [*command, "--source", source]
