@@ -68,6 +68,7 @@ SNAT_FIELDS = {
     "line": Field(read_line_name, required=True),
     "source": Field(read_prefix, required=True),
 }
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,8 @@ def kernel_parameters(lines: object) -> list[dict[str, Any]]:
         {"name": f"net.ipv6.conf.{line.interface.replace('.', '/')}.accept_ra", "value": "2"}
         for line in learning
     ]
-    parameters.append({"name": "net.ipv4.ip_forward", "value": "1"})
-    if any(of_family(line.public_addresses, 6) for line in found):
-        parameters.append({"name": "net.ipv6.conf.all.forwarding", "value": "1"})
+    families = {address.version for line in found for address in line.public_addresses}
+    parameters += [{"name": name, "value": "1"} for family, name in FORWARDING.items() if family in families]
     return parameters
 
 

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles, playbooks, filters and modules name each other's parts as these are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
+from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLES = ("isp_firewall", "multihomed_web")
+DEPLOY = yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text())[0]
+
+
+def role(name: str, part: str) -> Any:
+    """One YAML file of a role."""
+    return yaml.safe_load((ROOT / "roles" / name / part / "main.yml").read_text())
+
+
+def options(name: str) -> set[str]:
+    """The variables that a role documents."""
+    document = yaml.safe_load((ROOT / "roles" / name / "meta" / "argument_specs.yml").read_text())
+    return set(document["argument_specs"]["main"]["options"])
+
+
+def words(name: str, text: str) -> set[str]:
+    """Every word of a text that begins like a variable of a role, without the collection's filters."""
+    return set(re.findall(rf"(?<![\w.])_*{name}_\w+", text))
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_uses_each_variable_that_it_documents_and_no_others(name: str) -> None:
+    texts = [(ROOT / "roles" / name / part / "main.yml").read_text() for part in ("tasks", "vars")]
+    used = words(name, "\n".join(texts))
+    assert {word for word in used if not word.startswith("__")} == options(name)
+    internal = {word for word in used if word.startswith("__")}
+    registered = set(re.findall(r"register: (\w+)", texts[0])) | set(role(name, "vars"))
+    assert internal <= registered
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_deploy_derives_each_variable_by_the_filter_of_its_name(name: str) -> None:
+    derived = {variable: text for variable, text in DEPLOY["vars"].items() if variable.startswith(name)}
+    assert derived.keys() == options(name) & FILTERS.keys()
+    for variable, text in derived.items():
+        assert f"multihome_declaration | multihome.linux.{variable}(inventory_hostname)" in text
+
+
+def test_deploy_sums_up_what_the_roles_register() -> None:
+    summed = set(DEPLOY["post_tasks"][0]["vars"]["multihome_registered"])
+    texts = [(ROOT / "roles" / name / "tasks" / "main.yml").read_text() for name in ROLES]
+    registered = set(re.findall(r"register: (\w+)", "\n".join(texts)))
+    assert summed == {name for name in registered if not name.endswith("_found")}
+
+
+def test_whatever_the_modules_report_as_missing_has_a_package() -> None:
+    reported = set(requirements.report())
+    assert reported <= set(role("isp_firewall", "defaults")["isp_firewall_packages"])
+    assert reported - {"nft"} <= set(role("multihomed_web", "defaults")["multihomed_web_packages"])

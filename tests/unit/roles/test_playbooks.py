@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks refuse what is wrong before they touch a host.
+
+No host of these tests can run a module: its Python is one that does not exist, and whoever tries says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.unit.filter import declarations
+
+TOUCHED = "/nowhere/python"
+HOST = {"ansible_connection": "local", "ansible_pipelining": True, "ansible_python_interpreter": TOUCHED}
+GROUPS = {"isp_firewall": ["fw-a", "fw-b"], "multihomed_web": ["web1"]}
+
+
+def run(directory: Path, playbook: str, declaration: declarations.Declaration, **groups: list[str]) -> tuple[int, str]:
+    """Run one of the playbooks; exit status and output."""
+    variables = {f"multihome_{name}": entries for name, entries in declaration.items()}
+    inventory: dict[str, Any] = {
+        group: {"hosts": {host: HOST for host in hosts}} for group, hosts in {**GROUPS, **groups}.items()
+    }
+    inventory["all"] = {"vars": variables}
+    (directory / "inventory.json").write_text(json.dumps(inventory))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory.json", f"multihome.linux.{playbook}"],
+        cwd=directory,
+        env={**os.environ, "ANSIBLE_HOME": str(directory / "home"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_control_a_sound_declaration_goes_on_to_the_hosts(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "deploy", declarations.seed())
+    assert status != 0
+    assert TOUCHED in output
+
+
+@pytest.mark.parametrize("playbook", ["deploy", "verify"])
+def test_a_faulty_declaration_is_refused_whole_before_any_host_is_touched(tmp_path: Path, playbook: str) -> None:
+    faulty = declarations.seed()
+    faulty["services"][0]["lines"] = ["unicon"]
+    faulty["lines"][0]["id"] = 0
+    status, output = run(tmp_path, playbook, faulty)
+    assert status != 0
+    assert 'multihome_services[0] (web): line "unicon" is not in multihome_lines' in output
+    assert "multihome_lines[0] (unicom): id: 0 is not from 1 to 250" in output
+    assert TOUCHED not in output
+
+
+def test_a_host_outside_the_group_of_its_role_is_refused(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "deploy", declarations.seed(), isp_firewall=["fw-a"])
+    assert status != 0
+    assert 'firewall "fw-b" is not in inventory group isp_firewall' in output
+    assert TOUCHED not in output
+
+
+def test_several_lines_on_one_firewall_are_refused_by_name(tmp_path: Path) -> None:
+    declaration = declarations.seed()
+    declaration["lines"][1].update(firewall="fw-a", inside_addresses=["192.168.168.11"])
+    status, output = run(tmp_path, "deploy", declaration, isp_firewall=["fw-a"])
+    assert status != 0
+    assert "fw-a terminates 2 lines (unicom, interlink)" in output
+    assert TOUCHED not in output
+
+
+def test_a_list_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    declaration = declarations.seed()
+    del declaration["servers"]
+    status, output = run(tmp_path, "deploy", declaration)
+    assert status != 0
+    assert "multihome_servers" in output
+    assert TOUCHED not in output
+
+
+def test_a_server_that_cannot_be_asked_fails_the_verification(tmp_path: Path) -> None:
+    declaration = declarations.seed()
+    declaration["services"] = []
+    status, output = run(tmp_path, "verify", declaration)
+    assert status != 0
+    assert "web1: its paths are not known" in output
+
+
+def test_a_vantage_that_cannot_ask_fails_the_verification(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "verify", declarations.seed(), multihome_vantage=["client1"])
+    assert status != 0
+    assert "0 of 3 as they should be" in output
+    assert "not asked: see what the host says above" in output
