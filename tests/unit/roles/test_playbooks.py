@@ -69,10 +69,15 @@ def test_a_host_outside_the_group_of_its_role_is_refused(tmp_path: Path) -> None
 def test_several_lines_on_one_firewall_are_refused_by_name(tmp_path: Path) -> None:
     declaration = declarations.seed()
     declaration["lines"][1].update(firewall="fw-a", inside_addresses=["192.168.168.11"])
-    status, output = run(tmp_path, "deploy", declaration, isp_firewall=["fw-a"])
+    status, output = run(tmp_path, "deploy", declaration)
     assert status != 0
     assert "fw-a terminates 2 lines (unicom, interlink)" in output
     assert TOUCHED not in output
+
+
+def test_a_firewall_that_fails_does_not_keep_the_others_from_being_deployed(tmp_path: Path) -> None:
+    _, output = run(tmp_path, "deploy", declarations.seed())
+    assert all(f"fatal: [{host}]" in output for host in ("fw-a", "fw-b", "web1"))
 
 
 def test_a_list_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
