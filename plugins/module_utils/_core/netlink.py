@@ -27,9 +27,12 @@ FLAGS = {
     "replace": _REQUEST | _ACK | _CREATE | _REPLACE,
     "remove": _REQUEST | _ACK,
 }
-# linux/rtnetlink.h: RTM_NEWADDR is 20, RTM_NEWROUTE 24, RTM_NEWRULE 32, and RTM_DEL… and RTM_GET… follow each
-_NEW, _DELETE, _GET = ({"address": base, "route": base + 4, "rule": base + 12} for base in (20, 21, 22))
-_CLASSES = {"address": "ifaddrmsg", "route": "rtmsg", "rule": "fibmsg"}
+# linux/rtnetlink.h: RTM_NEWADDR is 20, RTM_NEWROUTE 24, RTM_NEWNEIGH 28, RTM_NEWRULE 32, and RTM_DEL… and RTM_GET…
+# follow each
+_NEW, _DELETE, _GET = (
+    {"address": base, "route": base + 4, "neighbour": base + 8, "rule": base + 12} for base in (20, 21, 22)
+)
+_CLASSES = {"address": "ifaddrmsg", "route": "rtmsg", "neighbour": "ndmsg", "rule": "fibmsg"}
 # What pyroute2's tables end before. Addresses: before 0.9.3 at IFA_FLAGS (8), linux/if_addr.h goes on with 9, 10, 11.
 # Rules: linux/fib_rules.h since 6.16; the kernel tells the mask of each single port, and it is all ones.
 _LATER_ATTRIBUTES: dict[str, tuple[tuple[Any, ...], ...]] = {
@@ -41,7 +44,7 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 @dataclass(frozen=True)
 class Message:
-    """One netlink message: ``kind`` is address, route or rule; ``header`` its fixed fields; ``attributes`` the rest."""
+    """One netlink message: ``kind`` says of what, ``header`` are its fixed fields, ``attributes`` the rest."""
 
     kind: str
     header: Mapping[str, int]
@@ -140,7 +143,8 @@ def _message_class(kind: str) -> Any:
 
 def plain(kind: str, answer: Any) -> Message:
     """Return a pyroute2 message as plain data."""
-    header = {name: answer[name] for name, _format in answer.fields}
+    # Padding is a field without a value.
+    header = {name: answer[name] for name, _format in answer.fields if not name.startswith("__")}
     return Message(kind, header, {name: _plain_value(value) for name, value in answer["attrs"]})
 
 

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine of connection marks: what converge() drives, over whichever backend keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from .entries import Entry, collect
+from .errors import InvalidInput
+from .mark_model import (
+    DEFAULT_MASK,
+    BalanceLine,
+    ConnectionMark,
+    Marks,
+    outside_mask,
+    parse_addresses,
+    parse_balance,
+    parse_marks,
+    parse_mask,
+    parse_prefixes,
+)
+from .mark_standing import Backend, Standing
+from .nat_plan import Part
+from .neighbours import Found, Wanted, resolve
+from .plan import Action, Existing, Model, Plan, plan
+
+M = TypeVar("M", bound=Model)
+# Everything in our own table or chains is ours; the planner wants a number for it.
+_OURS = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that holds for all marks, as a step of a plan."""
+
+    name: str
+    value: Any
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The option."""
+        return (self.name,)
+
+    def satisfied_by(self, other: Setting) -> bool:
+        """Tell whether ``other`` is the same value."""
+        return self == other
+
+    def as_input(self) -> dict[str, Any]:
+        """Return the option with its value."""
+        return {self.name: list(self.value) if isinstance(self.value, tuple) else self.value}
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.as_input()[self.name]}"
+
+
+@dataclass(frozen=True)
+class MarkPlan:
+    """The steps in order, and all marks before and after them."""
+
+    actions: tuple[Action[Any], ...]
+    before: Marks
+    after: Marks
+
+
+@dataclass(frozen=True)
+class Current:
+    """What one read found: what stands, and where the listed gateways are."""
+
+    standing: Any
+    found: Found
+
+
+class MarkEngine:
+    """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
+
+    A list that is None is left alone: nothing of its kind is added or removed.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        marks: Sequence[Any] | None = None,
+        balance: Sequence[Any] | None = None,
+        mask: Any = DEFAULT_MASK,
+        balance_from: Sequence[Any] = (),
+        balance_exclude: Sequence[Any] = (),
+        purge: bool = False,
+        find: Callable[[Iterable[Wanted]], Found] = resolve,
+    ) -> None:
+        parts: list[Any] = [
+            lambda: parse_marks(marks or ()),
+            lambda: parse_balance(balance or ()),
+            lambda: parse_mask(mask),
+            lambda: parse_addresses(balance_from, "balance_from"),
+            lambda: parse_prefixes(balance_exclude, "balance_exclude"),
+        ]
+        listed, shares, self.mask, self.balance_from, self.balance_exclude = collect(*parts)
+        faults = outside_mask([*listed, *shares], self.mask)
+        if faults:
+            raise InvalidInput(faults)
+        self.marks: list[Entry[ConnectionMark]] | None = None if marks is None else listed
+        self.balance: list[Entry[BalanceLine]] | None = None if balance is None else shares
+        self.backend = backend
+        self.purge = purge
+        self._find = find
+        self._found: Found | None = None
+
+    def read(self) -> Current:
+        """Return what stands; the listed gateways are looked for once in a run."""
+        standing = self.backend.read()
+        if self._found is None:
+            self._found = self._find(entry.object.key for entry in self.marks or () if entry.object.gateway)
+        return Current(standing, self._found)
+
+    def plan(self, current: Current) -> MarkPlan:
+        """Return the plan; raises InvalidInput when gateways of different marks are one and the same neighbour."""
+        standing: Standing = current.standing
+        marks = _planned(self._located(standing.marks, current.found), standing.marks.marks, self.purge)
+        balance = _planned(self.balance, standing.marks.balance, self.purge)
+        before = replace(standing.marks, marks=marks.before, balance=balance.before)
+        after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)
+        if self.balance is not None:
+            after = replace(after, balance_from=self.balance_from, balance_exclude=self.balance_exclude)
+        if not after.balance:
+            after = replace(after, balance_from=(), balance_exclude=())
+        self._refuse(after)
+        settings = self._settings(before, after)
+        strays = standing.faults if after or self.purge else ()
+        parts: list[Action[Any]] = [Action("replace" if after else "remove", Part(fault)) for fault in strays]
+        adding: list[Action[Any]] = [*marks.adding(), *balance.adding()]
+        removing: list[Action[Any]] = [*balance.removing(), *marks.removing()]
+        return MarkPlan((*settings, *parts, *adding, *removing), before, after)
+
+    def apply(self, plan: MarkPlan, current: Current) -> None:
+        """Carry the plan out in one transaction."""
+        self.backend.write(current.standing, plan.after)
+
+    def undo(self, _plan: MarkPlan, current: Current) -> list[str]:
+        """Put back the marks of ``current``."""
+        return self.backend.undo(current.standing)
+
+    def before(self, plan: MarkPlan) -> list[dict[str, Any]]:
+        """Return the marks that stood, as entries of ``marks``."""
+        return [mark.as_input() for mark in plan.before.marks]
+
+    def after(self, plan: MarkPlan) -> list[dict[str, Any]]:
+        """Return the marks that stand after the plan, as entries of ``marks``."""
+        return [mark.as_input() for mark in plan.after.marks]
+
+    def lines(self, plan: MarkPlan) -> dict[str, list[str]]:
+        """Return one line a mark, a share or a setting for the diff."""
+        return {"before": _lines(plan.before), "after": _lines(plan.after)}
+
+    def remarks(self, plan: MarkPlan, diff: bool) -> dict[str, Any]:
+        """Return what the result says besides: the backend, gateways without an answer, and the shares."""
+        reasons = self._found.reasons if self._found else {}
+        unresolved = [
+            {**entry.object.as_input(), "reason": reasons[entry.object.key]}
+            for entry in self.marks or ()
+            if entry.object.key in reasons
+        ]
+        shown: dict[str, Any] = {"backend": self.backend.name, "unresolved": unresolved}
+        if self.balance is not None and (plan.actions or diff):
+            for name, marks in (("balance_before", plan.before), ("balance_after", plan.after)):
+                shown[name] = [line.as_input() for line in marks.balance]
+        return shown
+
+    def _located(self, before: Marks, found: Found) -> list[Entry[ConnectionMark]] | None:
+        """Return the listed marks with their neighbours; what does not answer now is where it was before."""
+        if self.marks is None:
+            return None
+        known = {mark.key: mark.neighbour for mark in before.marks}
+
+        def located(mark: ConnectionMark) -> ConnectionMark:
+            return replace(mark, neighbour=found.neighbours.get(mark.key) or known.get(mark.key))
+
+        return [Entry(located(entry.object), entry.where) for entry in self.marks]
+
+    def _settings(self, before: Marks, after: Marks) -> list[Action[Any]]:
+        """Return a step for each setting that changes of marks that stand; those of new ones come with them."""
+        names = ["mask"] if before and after else []
+        if before.balance and after.balance:
+            names += ["balance_from", "balance_exclude"]
+        return [
+            Action("replace", Setting(name, getattr(after, name)))
+            for name in names
+            if getattr(before, name) != getattr(after, name)
+        ]
+
+    def _refuse(self, after: Marks) -> None:
+        listed = [*(self.marks or ()), *(self.balance or ())]
+        places = {entry.object.key: entry.where for entry in listed}
+        standing: list[ConnectionMark | BalanceLine] = [*after.marks, *after.balance]
+        faults = [
+            f"{entry} stands, is not listed, and has bits outside the mask 0x{after.mask:x}; list it, or purge"
+            for entry in standing
+            if entry.mark & ~after.mask
+        ]
+        first: dict[Any, ConnectionMark] = {}
+        for mark in after.marks:
+            other = first.setdefault(mark.neighbour, mark) if mark.neighbour else mark
+            if other.mark != mark.mark:
+                faults.append(
+                    f"{places.get(other.key, other)} and {places.get(mark.key, mark)}: both gateways are "
+                    f"{mark.neighbour.address if mark.neighbour else ''}, so their connections cannot be told apart; "
+                    "give the lines interfaces, or gateways, of their own"
+                )
+        if faults:
+            raise InvalidInput(faults)
+
+
+def _planned(desired: list[Entry[M]] | None, standing: Iterable[M], purge: bool) -> Plan[M]:
+    existing = [Existing(item, _OURS) for item in standing]
+    return plan(desired or [], existing, _OURS, purge and desired is not None)
+
+
+def _lines(marks: Marks) -> list[str]:
+    settings = [f"mask 0x{marks.mask:x}"] if marks else []
+    for name in ("balance_from", "balance_exclude"):
+        if getattr(marks, name):
+            settings.append(f"{name} {', '.join(getattr(marks, name))}")
+    return [*settings, *map(str, marks.marks), *map(str, marks.balance)]

@@ -1,0 +1,371 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connection marks in nftables: what of our table is theirs, written as text, read back from JSON.
+
+Every name begins with ``marks_``; nothing else in the table is looked at. What the chains do is told in docs/marks.md.
+What was declared is in the maps' elements, what is a number of its own (names, weights, hardware addresses) in their
+comments, so that reading needs no record outside the kernel.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import fields
+from .errors import ApplyFailed
+from .mark_model import FAMILIES, BalanceLine, ConnectionMark, Marks
+from .mark_standing import Standing
+from .neighbours import Neighbour
+from .nftables import Nftables
+
+PREFIX = "marks_"
+# name -> type, hook, priority. Marks are set after connections are tracked (-200), before destinations are translated
+# (-100) and routes looked up; sources are translated before the administrator's own source NAT (100).
+BASE_CHAINS = {
+    "marks_prerouting": ("filter", "prerouting", -150),
+    "marks_output": ("route", "output", -150),
+    "marks_postrouting": ("nat", "postrouting", 90),
+}
+_IP = {4: "ip", 6: "ip6"}
+_GATEWAY_NOTE = re.compile(r"(?:unknown|at ([0-9a-f:]{17}) on (\S+))(?:; (.*))?")
+_WEIGHT_NOTE = re.compile(r"weight (\d+)(?:; (.*))?")
+_RULE_NOTE = re.compile(r"mask (0x[0-9a-f]+), [0-9a-f]{8}")
+# An element's value and comment.
+Element = tuple["str | None", "str | None"]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A set or map: ``kind``, the types of key and (of a map) value, flags, and elements by key."""
+
+    kind: str
+    key: str
+    value: str | None = None
+    flags: tuple[str, ...] = ()
+    elements: Mapping[str, Element] = field(default_factory=dict)
+
+
+@dataclass
+class Layout:
+    """Our part of the table: sets and maps, base chains by what they are hooked to, the rules of every chain.
+
+    A rule that is read is its comment alone, which tells the text it was made of; None is a rule of somebody else.
+    """
+
+    holders: dict[str, Holder] = field(default_factory=dict)
+    hooks: dict[str, tuple[Any, ...] | None] = field(default_factory=dict)
+    rules: dict[str, list[str | None]] = field(default_factory=dict)
+
+    def differences(self, other: Layout) -> list[str]:
+        """Return the parts in which the two differ, as messages name them."""
+        parts = []
+        for kind, mine, its in (("chain", self._chains(), other._chains()), ("set", self.holders, other.holders)):
+            names = sorted({*mine, *its})
+            parts += [f"{kind} {name}" for name in names if mine.get(name) != its.get(name)]
+        return parts
+
+    def _chains(self) -> dict[str, tuple[Any, ...]]:
+        return {name: (hook, self.rules.get(name, [])) for name, hook in self.hooks.items()}
+
+
+@dataclass(frozen=True)
+class NftablesStanding(Standing):
+    """What stands in our table, with what is needed to replace it."""
+
+    exists: bool = False
+    shared: bool = False
+    layout: Layout = field(default_factory=Layout)
+
+
+class NftablesMarks:
+    """Reads and writes marks in one nft table of family inet."""
+
+    name = "nftables"
+
+    def __init__(self, table: str, nftables: Nftables | None = None) -> None:
+        self.nftables = nftables or Nftables(table)
+
+    def read(self) -> NftablesStanding:
+        """Return what stands; raises Unsupported when nft is missing or may not read."""
+        objects = self.nftables.read()
+        if objects is None:
+            return NftablesStanding(Marks())
+        layout, shared = read_layout(objects)
+        marks = recover(layout)
+        written = layout_of(marks)[0] if marks else Layout()
+        return NftablesStanding(marks, tuple(layout.differences(written)), True, shared, layout)
+
+    def write(self, standing: NftablesStanding, marks: Marks) -> None:
+        """Put ``marks`` in place of what stands, in one transaction; raises ApplyFailed."""
+        text = transaction(self.nftables.table, standing, marks)
+        if text:
+            self.nftables.apply(text)
+
+    def undo(self, before: NftablesStanding) -> list[str]:
+        """Put back what stood; return what could not be."""
+        try:
+            self.write(self.read(), before.marks)
+            if before.exists and not before.marks:
+                self.nftables.apply(f"add table inet {self.nftables.table}\n")
+        except ApplyFailed as error:
+            return [str(error)]
+        return [f"{part} was not whole before" for part in before.faults]
+
+
+def transaction(table: str, standing: NftablesStanding, marks: Marks) -> str:
+    """Return the text for ``nft -f``: our part is emptied and filled again, and the kernel switches at once.
+
+    Chains that are hooked where they must be stay hooked. Without marks our part goes, and the table with it when
+    nothing else is in it.
+    """
+    if not marks and not standing.shared:
+        return f"delete table inet {table}\n" if standing.exists else ""
+    wanted, texts = layout_of(marks) if marks else (Layout(), {})
+    here = standing.layout
+    kept = {name for name, hook in wanted.hooks.items() if name in here.hooks and here.hooks[name] == hook}
+    lines = [f"add table inet {table}"]
+    lines += [f"flush chain inet {table} {name}" for name in here.hooks]
+    lines += [f"delete {holder.kind} inet {table} {name}" for name, holder in here.holders.items()]
+    lines += [f"delete chain inet {table} {name}" for name in here.hooks if name not in kept]
+    for name, hook in wanted.hooks.items():
+        if name not in kept:
+            definition = f" {{ type {hook[0]} hook {hook[1]} priority {hook[2]}; policy accept; }}" if hook else ""
+            lines.append(f"add chain inet {table} {name}{definition}")
+    for name, holder in wanted.holders.items():
+        types = f"{holder.key} : {holder.value}" if holder.value else holder.key
+        flags = f" flags {', '.join(holder.flags)};" if holder.flags else ""
+        lines.append(f"add {holder.kind} inet {table} {name} {{ type {types};{flags} }}")
+        if holder.elements:
+            elements = ", ".join(_element_text(key, *element) for key, element in holder.elements.items())
+            lines.append(f"add element inet {table} {name} {{ {elements} }}")
+    for name, rules in texts.items():
+        for text, comment in zip(rules, wanted.rules[name]):
+            lines.append(f'add rule inet {table} {name} {text} comment "{comment}"')
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _element_text(key: str, value: str | None, comment: str | None) -> str:
+    note = f' comment "{comment}"' if comment else ""
+    return f"{key}{note} : {value}" if value else f"{key}{note}"
+
+
+def layout_of(marks: Marks) -> tuple[Layout, dict[str, list[str]]]:
+    """Return the layout that stands for ``marks``, and the rules of its chains as text."""
+    layout = Layout(_holders(marks))
+    layout.hooks = {name: hook for name, hook in BASE_CHAINS.items() if name != "marks_postrouting" or marks.balance}
+    texts = _rules(marks, layout.holders)
+    for name, rules in texts.items():
+        layout.hooks.setdefault(name, None)
+        # The comment tells the mask, and by its checksum that the rule is of this text.
+        layout.rules[name] = [f"mask 0x{marks.mask:x}, {zlib.crc32(text.encode()):08x}" for text in rules]
+    return layout, texts
+
+
+def _holders(marks: Marks) -> dict[str, Holder]:
+    interfaces: dict[str, Element] = {}
+    neighbours: dict[str, Element] = {}
+    gateways: dict[int, dict[str, Element]] = {4: {}, 6: {}}
+    for entry in sorted(marks.marks, key=lambda entry: (entry.gateway or "", entry.in_interface or "")):
+        target = f"goto marks_connection_{entry.mark}"
+        if entry.gateway is None:
+            interfaces[f'"{entry.in_interface}"'] = (target, entry.name)
+            continue
+        note = f"at {entry.neighbour.address} on {entry.neighbour.interface}" if entry.neighbour else "unknown"
+        # No interface's name can be "/": it stands for a gateway that may be on any.
+        key = f'"{entry.in_interface or "/"}" . {entry.gateway}'
+        full_note = f"{note}; {entry.name}" if entry.name else note
+        gateways[fields.family_of(entry.gateway)][key] = (str(entry.mark), full_note)
+        if entry.neighbour:
+            neighbours[f'"{entry.neighbour.interface}" . {entry.neighbour.address}'] = (target, None)
+    packets = {str(number): (f"goto marks_packet_{number}", None) for number in marks.numbers}
+    holders = {
+        "marks_interfaces": Holder("map", "ifname", "verdict", elements=interfaces),
+        "marks_neighbours": Holder("map", "ifname . ether_addr", "verdict", elements=neighbours),
+        "marks_packets": Holder("map", "mark", "verdict", elements=packets),
+    }
+    for family in FAMILIES:
+        address = f"ipv{family}_addr"
+        holders[f"marks_gateways{family}"] = Holder("map", f"ifname . {address}", "mark", elements=gateways[family])
+        if marks.balance:
+            holders.update(_balance_holders(marks, family, address))
+    return holders
+
+
+def _balance_holders(marks: Marks, family: int, address: str) -> dict[str, Holder]:
+    lines = sorted(marks.balance, key=lambda line: line.mark)
+    sources: dict[str, Element] = {}
+    own: dict[str, Element] = {}
+    for line in lines:
+        lead = line.source(family)
+        if lead:
+            note = f"weight {line.weight}"
+            sources[str(line.mark)] = (lead, f"{note}; {line.name}" if line.name else note)
+        own.update({s: (None, f"mark {line.mark}") for s in line.sources if fields.family_of(s) == family})
+    given = {source: (None, None) for source in marks.balance_from if fields.family_of(source) == family}
+    excluded = {prefix: (None, None) for prefix in marks.balance_exclude if fields.family_of(prefix) == family}
+    return {
+        f"marks_sources{family}": Holder("map", "mark", address, elements=sources),
+        f"marks_own{family}": Holder("set", address, elements=own),
+        f"marks_from{family}": Holder("set", address, elements=given),
+        f"marks_exclude{family}": Holder("set", address, flags=("interval",), elements=excluded),
+    }
+
+
+def _rules(marks: Marks, holders: Mapping[str, Holder]) -> dict[str, list[str]]:
+    mask, rest = f"0x{marks.mask:x}", f"0x{marks.mask ^ 0xFFFFFFFF:x}"
+    restore = f"ct mark & {mask} vmap @marks_packets"
+    rules = {
+        "marks_prerouting": [
+            "ct direction original iifname . ether saddr vmap @marks_neighbours",
+            "ct direction original iifname vmap @marks_interfaces",
+            restore,
+        ],
+        "marks_output": [restore],
+    }
+    for number in marks.numbers:
+        rules[f"marks_connection_{number}"] = [f"ct mark & {mask} == 0 ct mark set ct mark & {rest} | 0x{number:x}"]
+        rules[f"marks_packet_{number}"] = [f"meta mark set meta mark & {rest} | 0x{number:x}"]
+    if marks.balance:
+        rules["marks_postrouting"] = []
+        for line in marks.balance:
+            rules[f"marks_new_{line.mark}"] = [
+                f"ct mark set ct mark & {rest} | 0x{line.mark:x}",
+                f"goto marks_packet_{line.mark}",
+            ]
+        for family in FAMILIES:
+            _add_balance(rules, marks, family, mask, holders)
+    return rules
+
+
+def _add_balance(
+    rules: dict[str, list[str]], marks: Marks, family: int, mask: str, holders: Mapping[str, Holder]
+) -> None:
+    shares = []
+    first = 0
+    for line in sorted(marks.balance, key=lambda line: line.mark):
+        if line.source(family) and line.weight:
+            last = first + line.weight - 1
+            shares.append(f"{first if first == last else f'{first}-{last}'} : goto marks_new_{line.mark}")
+            first = last + 1
+    if not holders[f"marks_sources{family}"].elements:
+        return
+    ip = _IP[family]
+    # A socket that is bound to a line's own address keeps that line.
+    free = f"{ip} saddr @marks_from{family}" if marks.balance_from else f"{ip} saddr != @marks_own{family}"
+    if shares:
+        rules["marks_output"].append(
+            f"ct direction original ct status & confirmed == 0 meta mark & {mask} == 0 {free} "
+            f"{ip} daddr != @marks_exclude{family} fib daddr type unicast "
+            f"numgen inc mod {first} vmap {{ {', '.join(shares)} }}"
+        )
+    rules["marks_postrouting"].append(
+        f"{free} fib saddr type local snat {ip} to ct mark & {mask} map @marks_sources{family}"
+    )
+
+
+def read_layout(objects: Iterable[Mapping[str, Any]]) -> tuple[Layout, bool]:
+    """Return our part of the objects of ``nft -j list table``, and whether the table holds anything else."""
+    layout = Layout()
+    shared = False
+    for wrapped in objects:
+        for kind, found in wrapped.items():
+            name = found.get("chain") if kind == "rule" else found.get("name", "")
+            if kind in ("metainfo", "table"):
+                continue
+            if kind not in ("chain", "rule", "set", "map") or not str(name).startswith(PREFIX):
+                shared = True
+            elif kind == "chain":
+                hook = tuple(found.get(part) for part in ("type", "hook", "prio"))
+                layout.hooks[name] = hook if any(hook) else None
+                layout.rules.setdefault(name, [])
+            elif kind == "rule":
+                layout.rules.setdefault(name, []).append(found.get("comment"))
+            else:
+                layout.holders[name] = _read_holder(kind, found)
+    return layout, shared
+
+
+def _read_holder(kind: str, found: Mapping[str, Any]) -> Holder:
+    elements: dict[str, Element] = {}
+    for element in found.get("elem", []):
+        key, value = element if kind == "map" else (element, None)
+        comment = None
+        if isinstance(key, dict) and "elem" in key:
+            key, comment = key["elem"]["val"], key["elem"].get("comment")
+        elements[_plain(key, _type(found["type"]))] = (None if value is None else _plain(value), comment)
+    flags = found.get("flags", ())
+    return Holder(
+        kind,
+        _type(found["type"]),
+        _type(found["map"]) if kind == "map" else None,
+        tuple([flags] if isinstance(flags, str) else flags),
+        elements,
+    )
+
+
+def _type(printed: Any) -> str:
+    return printed if isinstance(printed, str) else " . ".join(printed)
+
+
+def _plain(value: Any, types: str = "") -> str:
+    """Return a key or value of an element as it is written; a name of an interface is quoted."""
+    if isinstance(value, dict):
+        kind, inner = next(iter(value.items()))
+        if kind == "concat":
+            return " . ".join(_plain(part, one) for part, one in zip(inner, types.split(" . ")))
+        if kind == "prefix":
+            return f"{_plain(inner['addr'])}/{inner['len']}"
+        return f"goto {inner['target']}" if kind == "goto" else str(value)
+    if types == "ifname":
+        return f'"{value}"'
+    # nft shows the last 32 bits of some IPv6 addresses as an IPv4 address.
+    return str(ipaddress.ip_address(value)) if ":" in str(value) and "." in str(value) else str(value)
+
+
+def recover(layout: Layout) -> Marks:
+    """Return the marks that a layout tells of; what it cannot tell is left out, and shows as a difference."""
+    held = {name: holder.elements for name, holder in layout.holders.items()}
+    notes = [_RULE_NOTE.fullmatch(rule) for rules in layout.rules.values() for rule in rules if rule]
+    masks = [int(note[1], 0) for note in notes if note]
+    marks = [
+        ConnectionMark(int(value.rpartition("_")[2]), in_interface=key.strip('"'), name=comment)
+        for key, (value, comment) in held.get("marks_interfaces", {}).items()
+        if value and value.rpartition("_")[2].isdecimal()
+    ]
+    for family in FAMILIES:
+        for key, (value, comment) in held.get(f"marks_gateways{family}", {}).items():
+            note = _GATEWAY_NOTE.fullmatch(comment or "")
+            if note and value:
+                interface, _dot, gateway = key.partition(" . ")
+                neighbour = Neighbour(note[2], note[1]) if note[1] else None
+                on = None if interface == '"/"' else interface.strip('"')
+                marks.append(ConnectionMark(int(value), on, gateway, note[3], neighbour))
+    return Marks(
+        max(set(masks), key=masks.count) if masks else Marks.mask,
+        tuple(marks),
+        tuple(_recover_balance(held)),
+        tuple(sorted(address for family in FAMILIES for address in held.get(f"marks_from{family}", {}))),
+        tuple(prefix for family in FAMILIES for prefix in held.get(f"marks_exclude{family}", {})),
+    )
+
+
+def _recover_balance(held: Mapping[str, Mapping[str, Element]]) -> list[BalanceLine]:
+    shares: dict[int, tuple[int, str | None]] = {}
+    sources: dict[int, list[str]] = {}
+    for family in FAMILIES:
+        for key, (value, comment) in held.get(f"marks_sources{family}", {}).items():
+            note = _WEIGHT_NOTE.fullmatch(comment or "")
+            if note and value and key.isdecimal():
+                shares[int(key)] = (int(note[1]), note[2])
+                sources.setdefault(int(key), []).append(value)
+        for address, (_value, comment) in held.get(f"marks_own{family}", {}).items():
+            number = (comment or "").rpartition(" ")[2]
+            listed = sources.get(int(number), []) if number.isdecimal() else []
+            if address not in listed:
+                listed.append(address)
+    return [BalanceLine(number, tuple(sources[number]), *shares[number]) for number in sorted(shares)]
