@@ -112,10 +112,11 @@ requirements:
   returned: when O(gather_subset) has V(requirements)
   type: dict
   sample:
-    nft: {ok: true, needed: "1.0.2", found: 1.0.6 in /usr/sbin/nft}
+    ip: {ok: true, needed: any version, found: /usr/sbin/ip}
+    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft}
     pyroute2:
       ok: false
-      needed: "0.7.2"
+      needed: 0.7.2 or newer
       found: none (No module named 'pyroute2')
       remedy: install python3-pyroute2 for /usr/bin/python3, or name another ansible_python_interpreter
 """

@@ -196,7 +196,16 @@ def test_a_missing_pyroute2_is_named_with_version_and_place(server: Host, tmp_pa
     found = run_module("multihome_info", {"gather_subset": ["requirements"]}, netns_prefix=server.prefix, path=path)[
         "requirements"
     ]
-    assert (found["pyroute2"]["ok"], found["nft"]["ok"]) == (False, True)
+    assert {name: row["ok"] for name, row in found.items()} == {"pyroute2": False, "nft": True, "ip": True}
+
+
+def test_requirements_name_what_was_found_and_where(server: Host, pyroute2_path: list[str]) -> None:
+    asked = {"gather_subset": ["requirements"]}
+    found = run_module("multihome_info", asked, netns_prefix=server.prefix, path=pyroute2_path)["requirements"]
+    assert [row["ok"] for row in found.values()] == [True] * 3
+    version, place = found["pyroute2"]["found"].split(" in ")
+    assert version == "0.7.2" if pyroute2_path else version != "0.7.2"
+    assert place.startswith(pyroute2_path[0] if pyroute2_path else "/")
 
 
 def test_a_too_old_pyroute2_is_named_with_version_and_place(server: Host, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _services(server: Server, topology: Topology) -> list[dict[str, Any]]:
     services: list[dict[str, Any]] = [
         {"name": "web", "server": server.name, "ports": ["80/tcp"]},
         {"name": "echo", "server": server.name, "ports": ["5000-5010/tcp"]},
-        {"name": "query", "server": server.name, "ports": ["53/udp"]},
+        {"name": "query", "server": server.name, "ports": ["53/udp"], "verify_ports": ["53/udp"]},
     ]
     if topology.options.shape == "D":
         services[1]["lines"] = list(server.addresses)[:1]

@@ -68,10 +68,13 @@ def followers(path: str) -> str | None:
 
 
 def setting_order(path: str) -> tuple[int, str]:
-    """Return a sort key: what reaches all interfaces, then the default of new ones, then single ones and the rest.
+    """Return a sort key: accept_ra, what reaches all interfaces, the default of new ones, single ones and the rest.
 
-    Set in this order, no parameter changes one that was set before it.
+    Set in this order, no parameter changes one that was set before it; and an interface that is to go on listening to
+    router advertisements is told so before forwarding makes Linux drop its default routes (rt6_purge_dflt_routers).
     """
+    if path.endswith("/accept_ra"):
+        return -1, path
     if followers(path):
         return 0, path
     return (1 if "/conf/default/" in path else 2), path

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ PYROUTE2_NEEDED = "0.7.2"
 NFT_NEEDED = "1.0.2"
 # Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_NOWHERE = "none in PATH or the system directories"
 _CACHE: dict[str, Any] = {}
 
 
@@ -69,11 +71,11 @@ def nft() -> str:
     path = tool("nft")
     remedy = "install the package nftables"
     if path is None:
-        raise Unsupported("nft", f"{NFT_NEEDED} or newer", "none in PATH or the system directories", remedy)
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", _NOWHERE, remedy)
     found = nft_version(path)
     if version_tuple(found) < version_tuple(NFT_NEEDED):
         raise Unsupported("nft", f"{NFT_NEEDED} or newer", f"{found} in {path}", remedy)
-    _CACHE["nft"] = path
+    _CACHE.update({"nft": path, "nft version": found})
     return path
 
 
@@ -87,9 +89,35 @@ def nft_version(path: str) -> str:
 def report() -> dict[str, dict[str, Any]]:
     """Return ``{name: {ok, needed, found, remedy}}`` of everything needed; never raises."""
     return {
-        "pyroute2": _row(PYROUTE2_NEEDED, lambda: _located(pyroute2())),
-        "nft": _row(NFT_NEEDED, lambda: f"{nft_version(nft())} in {nft()}"),
+        "pyroute2": _row(f"{PYROUTE2_NEEDED} or newer", _find_pyroute2),
+        "nft": _row(f"{NFT_NEEDED} or newer", _find_nft),
+        "ip": _row("any version", _find_ip),
     }
+
+
+def _find_pyroute2() -> str:
+    # Importing it takes 100 ms; where its metadata lies beside it, they tell as much.
+    spec = importlib.util.find_spec("pyroute2")
+    try:
+        installed = metadata.distribution("pyroute2")
+    except metadata.PackageNotFoundError:
+        return _located(pyroute2())
+    beside = spec is not None and str(installed.locate_file("pyroute2/__init__.py")) == spec.origin
+    if spec is None or not beside or version_tuple(installed.version) < version_tuple(PYROUTE2_NEEDED):
+        return _located(pyroute2())
+    return f"{installed.version} in {spec.origin}"
+
+
+def _find_nft() -> str:
+    path = nft()
+    return f"{_CACHE['nft version']} in {path}"
+
+
+def _find_ip() -> str:
+    path = tool("ip")
+    if path is None:
+        raise Unsupported("ip", "any version", _NOWHERE, "install the package iproute2")
+    return path
 
 
 def _located(module: Any) -> str:

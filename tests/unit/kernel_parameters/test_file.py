@@ -15,6 +15,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.kernel_param
     parameter_value,
     parse_file,
     render,
+    setting_order,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +142,12 @@ def test_a_file_of_ours_is_read_whatever_its_layout() -> None:
 def test_what_somebody_else_wrote_is_told_by_line(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_file(text)
+
+
+def test_an_interface_keeps_listening_before_forwarding_is_switched_on() -> None:
+    paths = ["net/ipv6/conf/all/forwarding", "net/ipv6/conf/wan0/accept_ra", "net/ipv6/conf/wan0/forwarding"]
+    assert sorted(paths, key=setting_order) == [
+        "net/ipv6/conf/wan0/accept_ra",
+        "net/ipv6/conf/all/forwarding",
+        "net/ipv6/conf/wan0/forwarding",
+    ]
