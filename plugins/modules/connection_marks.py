@@ -62,9 +62,10 @@ options:
   balance:
     description:
       - The lines over which new connections of local processes are spread, exactly by weight.
-      - A connection is spread when it begins with a source that is none of the lines' own, see O(balance_from). It
-        leaves with the first address of O(balance[].sources) of its family, by the line of its mark.
-      - A process that binds its socket to one of O(balance[].sources), or marks its packets itself, is left alone.
+      - A connection is spread when it begins with an address of O(balance_from). It leaves by the line of its mark,
+        with the address of O(balance[].sources) of its family.
+      - A process that binds its socket to another address, such as a line's own, or marks its packets itself, is left
+        alone.
       - Two entries with one mark are an error.
       - Left out, the spreading that stands is left alone.
     type: list
@@ -82,7 +83,7 @@ options:
         type: str
       sources:
         description:
-          - The addresses that this host has on the line. The first one of each family is what connections leave with.
+          - The address that this host has on the line, one of each family. Connections leave with it.
           - A line without an address of a family gets no connections of it.
           - Needed in every entry.
         type: list
@@ -92,16 +93,17 @@ options:
         type: str
   balance_from:
     description:
-      - The source addresses whose new connections are spread. Nothing else is.
-      - When it is empty, connections from every address are spread but from those in O(balance[].sources). Then give
-        the default route of the main table a source of its own that is none of these, see the examples.
-      - Only used with O(balance).
+      - The source addresses whose new connections are spread. Needed for O(balance).
+      - A process that binds its socket to no address begins with the one that the route gives. Give the default routes
+        of the main table a source of their own, as in the examples, and exactly what no process binds and what goes to
+        the Internet is spread.
     type: list
     elements: str
     default: []
   balance_exclude:
     description:
-      - Prefixes to which connections are not spread, for example of the LAN.
+      - Prefixes to which connections are not spread, for example the LAN's when O(balance_from) is an address that
+        connections to the LAN have too.
       - Only used with O(balance).
     type: list
     elements: str
@@ -170,7 +172,7 @@ EXAMPLES = r"""
     balance:
       - {mark: 1, weight: 4, sources: [192.168.168.1]}
       - {mark: 2, weight: 1, sources: [192.168.168.2]}
-    balance_exclude: [192.168.168.0/24]
+    balance_from: [192.0.0.8]
 
 - name: Take everything away
   multihome.linux.connection_marks:

@@ -99,6 +99,8 @@ class MarkEngine:
         ]
         listed, shares, self.mask, self.balance_from, self.balance_exclude = collect(*parts)
         faults = outside_mask([*listed, *shares], self.mask)
+        if shares and not self.balance_from:
+            faults.append("balance_from is missing: from which source addresses are connections spread?")
         if faults:
             raise InvalidInput(faults)
         self.marks: list[Entry[ConnectionMark]] | None = None if marks is None else listed

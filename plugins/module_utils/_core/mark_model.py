@@ -54,21 +54,20 @@ def _host(value: Any) -> str:
     return fields.host_address(fields.address(value)).partition("/")[0]
 
 
-def _hosts(value: Any) -> tuple[str, ...]:
-    """Return addresses in the order given: the first of each family has a meaning."""
+def _one_per_family(value: Any) -> tuple[str, ...]:
+    """Return at most one address of each family, IPv4 first."""
     if not isinstance(value, (list, tuple)):
         raise ValueError("not a list of addresses")
-    return tuple(dict.fromkeys(_each(value, _host)))
-
-
-def _each(values: Iterable[Any], parser: fields.Parser) -> list[Any]:
-    parsed = []
-    for value in values:
+    found: dict[int, str] = {}
+    for written in value:
         try:
-            parsed.append(parser(value))
+            address = _host(written)
         except ValueError as error:
-            raise ValueError(f"{value}: {error}") from None
-    return parsed
+            raise ValueError(f"{written}: {error}") from None
+        earlier = found.setdefault(fields.family_of(address), address)
+        if earlier != address:
+            raise ValueError(f"{earlier} and {address}: connections leave with one address of a family")
+    return tuple(found[family] for family in sorted(found))
 
 
 @dataclass(frozen=True)
@@ -132,14 +131,14 @@ class ConnectionMark:
 
 @dataclass(frozen=True)
 class BalanceLine:
-    """A line's share of new connections. ``sources`` are its addresses on this host, the first of a family leads."""
+    """A line's share of new connections, and the address of each family that they leave with."""
 
     mark: int
     sources: tuple[str, ...]
     weight: int = 1
     name: str | None = None
 
-    FIELDS = {"mark": _number, "weight": fields.integer(0, MAX_WEIGHT), "sources": _hosts}
+    FIELDS = {"mark": _number, "weight": fields.integer(0, MAX_WEIGHT), "sources": _one_per_family}
 
     @classmethod
     def parse(cls, entry: Any) -> BalanceLine:
@@ -161,13 +160,7 @@ class BalanceLine:
 
     def satisfied_by(self, other: BalanceLine) -> bool:
         """Tell whether ``other`` is the same share with the same addresses."""
-        same_order = [self.source(family) == other.source(family) for family in FAMILIES]
-        return (
-            self.weight == other.weight
-            and all(same_order)
-            and set(self.sources) == set(other.sources)
-            and self.name in (None, other.name)
-        )
+        return (self.weight, self.sources) == (other.weight, other.sources) and self.name in (None, other.name)
 
     def source(self, family: int) -> str | None:
         """Return the address that connections of a family leave with, None when the line has none."""
@@ -187,8 +180,7 @@ class BalanceLine:
 class Marks:
     """All that a host remembers of its connections' lines: what a backend writes, and reads back.
 
-    New connections are spread from ``balance_from`` (when empty: from every source that is no line's own), and never
-    to ``balance_exclude``.
+    New connections that begin with an address of ``balance_from`` are spread, but none to ``balance_exclude``.
     """
 
     mask: int = DEFAULT_MASK
@@ -212,20 +204,10 @@ def parse_marks(entries: Sequence[Any]) -> list[Entry[ConnectionMark]]:
 
 
 def parse_balance(entries: Sequence[Any]) -> list[Entry[BalanceLine]]:
-    """Return the entries of ``balance``; raises InvalidInput with every fault, addresses of two lines included."""
-    parsed = parse_list(
+    """Return the entries of ``balance``; raises InvalidInput with every fault."""
+    return parse_list(
         entries, "balance", BalanceLine.parse, "mark", lambda line: line.key, lambda line: f"mark 0x{line.mark:x}"
     )
-    faults = []
-    places: dict[str, str] = {}
-    for entry in parsed:
-        for source in entry.object.sources:
-            earlier = places.setdefault(source, entry.where)
-            if earlier is not entry.where:
-                faults.append(f"{earlier} and {entry.where}: {source} can be the address of one line only")
-    if faults:
-        raise InvalidInput(faults)
-    return parsed
 
 
 def parse_mask(value: Any) -> int:

@@ -158,7 +158,7 @@ def layout_of(marks: Marks) -> tuple[Layout, dict[str, list[str]]]:
     """Return the layout that stands for ``marks``, and the rules of its chains as text."""
     layout = Layout(_holders(marks))
     layout.hooks = {name: hook for name, hook in BASE_CHAINS.items() if name != "marks_postrouting" or marks.balance}
-    texts = _rules(marks, layout.holders)
+    texts = _rules(marks)
     for name, rules in texts.items():
         layout.hooks.setdefault(name, None)
         # The comment tells the mask, and by its checksum that the rule is of this text.
@@ -197,26 +197,22 @@ def _holders(marks: Marks) -> dict[str, Holder]:
 
 
 def _balance_holders(marks: Marks, family: int, address: str) -> dict[str, Holder]:
-    lines = sorted(marks.balance, key=lambda line: line.mark)
     sources: dict[str, Element] = {}
-    own: dict[str, Element] = {}
-    for line in lines:
-        lead = line.source(family)
-        if lead:
+    for line in marks.balance:
+        source = line.source(family)
+        if source:
             note = f"weight {line.weight}"
-            sources[str(line.mark)] = (lead, f"{note}; {line.name}" if line.name else note)
-        own.update({s: (None, f"mark {line.mark}") for s in line.sources if fields.family_of(s) == family})
+            sources[str(line.mark)] = (source, f"{note}; {line.name}" if line.name else note)
     given = {source: (None, None) for source in marks.balance_from if fields.family_of(source) == family}
     excluded = {prefix: (None, None) for prefix in marks.balance_exclude if fields.family_of(prefix) == family}
     return {
         f"marks_sources{family}": Holder("map", "mark", address, elements=sources),
-        f"marks_own{family}": Holder("set", address, elements=own),
         f"marks_from{family}": Holder("set", address, elements=given),
         f"marks_exclude{family}": Holder("set", address, flags=("interval",), elements=excluded),
     }
 
 
-def _rules(marks: Marks, holders: Mapping[str, Holder]) -> dict[str, list[str]]:
+def _rules(marks: Marks) -> dict[str, list[str]]:
     mask, rest = f"0x{marks.mask:x}", f"0x{marks.mask ^ 0xFFFFFFFF:x}"
     restore = f"ct mark & {mask} vmap @marks_packets"
     rules = {
@@ -238,33 +234,28 @@ def _rules(marks: Marks, holders: Mapping[str, Holder]) -> dict[str, list[str]]:
                 f"goto marks_packet_{line.mark}",
             ]
         for family in FAMILIES:
-            _add_balance(rules, marks, family, mask, holders)
+            _add_balance(rules, marks, family, mask)
     return rules
 
 
-def _add_balance(
-    rules: dict[str, list[str]], marks: Marks, family: int, mask: str, holders: Mapping[str, Holder]
-) -> None:
+def _add_balance(rules: dict[str, list[str]], marks: Marks, family: int, mask: str) -> None:
+    ip = _IP[family]
     shares = []
-    first = 0
+    total = 0
     for line in sorted(marks.balance, key=lambda line: line.mark):
         if line.source(family) and line.weight:
-            last = first + line.weight - 1
-            shares.append(f"{first if first == last else f'{first}-{last}'} : goto marks_new_{line.mark}")
-            first = last + 1
-    if not holders[f"marks_sources{family}"].elements:
-        return
-    ip = _IP[family]
-    # A socket that is bound to a line's own address keeps that line.
-    free = f"{ip} saddr @marks_from{family}" if marks.balance_from else f"{ip} saddr != @marks_own{family}"
+            first, total = total, total + line.weight
+            turns = str(first) if line.weight == 1 else f"{first}-{total - 1}"
+            shares.append(f"{turns} : goto marks_new_{line.mark}")
     if shares:
+        # Only the first packet of a connection is not confirmed yet.
         rules["marks_output"].append(
-            f"ct direction original ct status & confirmed == 0 meta mark & {mask} == 0 {free} "
-            f"{ip} daddr != @marks_exclude{family} fib daddr type unicast "
-            f"numgen inc mod {first} vmap {{ {', '.join(shares)} }}"
+            f"{ip} saddr @marks_from{family} {ip} daddr != @marks_exclude{family} fib daddr type unicast "
+            f"ct direction original ct status & confirmed == 0 meta mark & {mask} == 0 "
+            f"numgen inc mod {total} vmap {{ {', '.join(shares)} }}"
         )
     rules["marks_postrouting"].append(
-        f"{free} fib saddr type local snat {ip} to ct mark & {mask} map @marks_sources{family}"
+        f"{ip} saddr @marks_from{family} fib saddr type local snat {ip} to ct mark & {mask} map @marks_sources{family}"
     )
 
 
@@ -356,16 +347,11 @@ def recover(layout: Layout) -> Marks:
 
 def _recover_balance(held: Mapping[str, Mapping[str, Element]]) -> list[BalanceLine]:
     shares: dict[int, tuple[int, str | None]] = {}
-    sources: dict[int, list[str]] = {}
+    sources: dict[int, tuple[str, ...]] = {}
     for family in FAMILIES:
         for key, (value, comment) in held.get(f"marks_sources{family}", {}).items():
             note = _WEIGHT_NOTE.fullmatch(comment or "")
-            if note and value and key.isdecimal():
+            if note and value:
                 shares[int(key)] = (int(note[1]), note[2])
-                sources.setdefault(int(key), []).append(value)
-        for address, (_value, comment) in held.get(f"marks_own{family}", {}).items():
-            number = (comment or "").rpartition(" ")[2]
-            listed = sources.get(int(number), []) if number.isdecimal() else []
-            if address not in listed:
-                listed.append(address)
-    return [BalanceLine(number, tuple(sources[number]), *shares[number]) for number in sorted(shares)]
+                sources[int(key)] = (*sources.get(int(key), ()), value)
+    return [BalanceLine(number, sources[number], *shares[number]) for number in sorted(shares)]
