@@ -76,6 +76,11 @@ class MapName:
         """Whether the map gives an address and a port, not an address alone."""
         return self.type == "dnat" and self.tokens[-1] in ("dport", SHIFT)
 
+    @property
+    def needs_protocol(self) -> bool:
+        """Whether nft 1.0.6 takes the lookup only behind a match of the protocol: ports as value of an interval map."""
+        return self.has_intervals and self.has_port_value
+
 
 Item = Union[MapName, NatRule]
 

@@ -126,20 +126,20 @@ def _shifted_rule(name: MapName, held: Mapping[Key, tuple[Any, int, int]], comme
 
 def parse_rule(expressions: Sequence[Any], hook: str, comment: str | None) -> tuple[Item | None, Counted]:
     """Return the lookup or translation that a rule's expressions are, or None; and what its counter says."""
+    if not expressions:
+        return None, (0, 0)
+    kind, content = next(iter(expressions[-1].items()))
+    if kind in ("dnat", "snat") and "map" in _as_dict(content.get("addr")):
+        name = _lookup_of(kind, content, expressions[:-1])
+        return (name if name and name.hook == hook else None), (0, 0)
     values: dict[str, Any] = {}
     counted = (0, 0)
     for expression in expressions[:-1]:
-        kind, content = next(iter(expression.items()))
-        if kind == "counter" and content:
-            counted = (content["packets"], content["bytes"])
-        elif kind != "match" or content["op"] not in ("==", "in") or not _take_match(values, content):
+        before, about = next(iter(expression.items()))
+        if before == "counter" and about:
+            counted = (about["packets"], about["bytes"])
+        elif before != "match" or about["op"] != "==" or not _take_match(values, about):
             return None, counted
-    if not expressions:
-        return None, counted
-    kind, content = next(iter(expressions[-1].items()))
-    if kind in ("dnat", "snat") and not values and "map" in _as_dict(content.get("addr")):
-        name = _lookup_of(kind, content)
-        return (name if name and name.hook == hook else None), counted
     rule = _translation(kind, content or {}, values, comment)
     wanted = ("dnat",) if hook == "destination" else ("snat", "masquerade")
     return (rule if rule and rule.type in wanted and map_tokens(rule) is None else None), counted
@@ -171,14 +171,23 @@ def _take_match(values: dict[str, Any], match: Mapping[str, Any]) -> bool:
     return True
 
 
-def _lookup_of(kind: str, content: Mapping[str, Any]) -> MapName | None:
+def _lookup_of(kind: str, content: Mapping[str, Any], before: Sequence[Any]) -> MapName | None:
     name = MapName.parse(str(content["addr"]["map"].get("data", "")).lstrip("@"))
     if name is None or name.type != kind or content.get("family") != ip(name.family):
         return None
     expected = [_key_expression(token, name.family) for token in name.tokens]
     key = content["addr"]["map"].get("key", {})
     actual = key.get("concat", [key])
-    return name if set(content) == {"family", "addr"} and actual == expected else None
+    if set(content) != {"family", "addr"} or actual != expected:
+        return None
+    return name if (_is_protocol_match(before) if name.needs_protocol else not before) else None
+
+
+def _is_protocol_match(expressions: Sequence[Any]) -> bool:
+    match = expressions[0].get("match", {}) if len(expressions) == 1 else {}
+    protocols = _as_dict(match.get("right")).get("set", [])
+    is_whole = {_PROTOCOLS.get(protocol) for protocol in protocols} == set(_PROTOCOLS.values())
+    return is_whole and match["op"] == "==" and match["left"] == {"meta": {"key": "l4proto"}}
 
 
 def _key_expression(token: str, family: int) -> dict[str, Any]:

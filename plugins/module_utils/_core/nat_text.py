@@ -113,7 +113,8 @@ def item_text(item: Item, counted: tuple[int, int] = (0, 0)) -> str:
 
 def _lookup(name: MapName) -> str:
     expressions = " . ".join(EXPRESSIONS[token] for token in name.tokens).replace("{ip}", ip(name.family))
-    return f"{name.type} {ip(name.family)} to {expressions} map @{name}"
+    guard = f"meta l4proto {{ {', '.join(map(str, PROTOCOL_NUMBERS.values()))} }} " if name.needs_protocol else ""
+    return f"{guard}{name.type} {ip(name.family)} to {expressions} map @{name}"
 
 
 def _rule(rule: NatRule, counted: tuple[int, int]) -> str:

@@ -168,6 +168,9 @@ class FakeNft:
         for name in re.findall(r'"@(\w+)"', json.dumps(rule)):
             if name not in table.maps:
                 raise Refused(f"no map {name}")
+            held = table.maps[name]
+            if held.interval and len(held.values) > 1 and '"set"' not in json.dumps(rule):
+                raise Refused("transport protocol mapping is only valid after transport protocol match")
         return rule
 
     def _list(self, name: str) -> tuple[int, str, str]:

@@ -104,8 +104,9 @@ def _selector(line: list[str]) -> Found | None:
     match line:
         case ["fib", "daddr", "type", "local", *rest]:
             return _match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"), rest
-        case ["meta", "nfproto" | "l4proto" as key, value, *rest]:
-            return _match({"meta": {"key": key}}, PROTOCOLS.get(value, value)), rest
+        case ["meta", "nfproto" | "l4proto" as key, *rest]:
+            value, rest = _one_or_set(rest)
+            return _match({"meta": {"key": key}}, value), rest
         case ["iifname" | "oifname" as key, name, *rest]:
             return _match({"meta": {"key": key}}, name.strip('"')), rest
         case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, "!=", value, *rest]:
@@ -113,6 +114,13 @@ def _selector(line: list[str]) -> Found | None:
         case ["ip" | "ip6" as protocol, "saddr" | "daddr" as name, value, *rest]:
             return _match({"payload": {"protocol": protocol, "field": name}}, _address(value)), rest
     return None
+
+
+def _one_or_set(rest: list[str]) -> tuple[Any, list[str]]:
+    if rest[0] != "{":
+        return PROTOCOLS.get(rest[0], rest[0]), rest[1:]
+    end = rest.index("}")
+    return {"set": [PROTOCOLS[word] for word in rest[1:end] if word != ","]}, rest[end + 1 :]
 
 
 def _port_selector(line: list[str], before: list[dict[str, Any]]) -> Found | None:

@@ -105,7 +105,9 @@ def _rule(
         [(kind, content)] = expression.items()
         if kind == "match":
             value = _value(content["left"], packet)
-            if value is None or not share(value, content["right"]):
+            right = content["right"]
+            wanted = right["set"] if isinstance(right, dict) and "set" in right else [right]
+            if value is None or not any(share(value, one) for one in wanted):
                 return None
         elif kind == "jump":
             return _run(objects, content["target"], packet)
