@@ -131,8 +131,8 @@ class NatRule:
         values, faults = parse_fields(entry, cls.FIELDS, "destination")
         if isinstance(entry, Mapping):
             faults += _faults_of_fields(entry, values)
-            faults += _faults_of_family(values)
-            faults += _faults_of_ports(values)
+            faults += _faults_of_family(entry, values)
+            faults += _faults_of_ports(entry, values)
         if faults:
             raise InvalidInput(faults)
         for name in ("source", "destination"):
@@ -230,7 +230,7 @@ def _faults_of_fields(entry: Mapping[str, Any], values: dict[str, Any]) -> list[
     return faults
 
 
-def _faults_of_family(values: dict[str, Any]) -> list[str]:
+def _faults_of_family(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
     """Return what is wrong with the families; when nothing is, put the entry's number in ``values``."""
     addresses = ("source", "destination", "to_address")
     told: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
@@ -240,23 +240,26 @@ def _faults_of_family(values: dict[str, Any]) -> list[str]:
     if len(families) > 1:
         return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in told.items())]
     if not families:
-        return ["nothing tells the family; give family: ipv4 or ipv6"] if "type" in values else []
+        # What was given and is malformed has its fault already; that of what is missing is to_address.
+        given = any(entry.get(name) is not None for name in ("family", *addresses))
+        is_masquerade = values.get("type") == "masquerade"
+        return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []
     values["family"] = families.pop()
     return []
 
 
-def _faults_of_ports(values: dict[str, Any]) -> list[str]:
+def _faults_of_ports(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
     given = [name for name in ("source_port", "destination_port", "to_port") if name in values]
-    if given and values.get("protocol", "any") == "any":
+    if given and entry.get("protocol") in (None, "any"):
         return [f"{' and '.join(given)} without a protocol that has ports: give protocol tcp, udp or sctp"]
     to_port = values.get("to_port")
     if to_port is None:
         return []
     if values.get("type") == "dnat":
         ports = values.get("destination_port")
-        if ports is None:
+        if entry.get("destination_port") is None:
             return ["to_port without destination_port: say which ports are translated"]
-        if span(ports) != span(to_port):
+        if ports and span(ports) != span(to_port):
             return [f"destination_port has {span(ports)} ports and to_port {span(to_port)}: make them equally long"]
     elif "source_port" in values and (span(values["source_port"]), span(to_port)) != (1, 1):
         return ["source_port together with to_port: only one port to one port has a meaning here"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
 from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
@@ -92,6 +93,33 @@ def test_an_order_that_means_the_same_changes_nothing(
     elif outcome.actions():
         # Some packet must be able to tell: two entries of different order overlap.
         assert any(_overlap(listed, shuffled, entry["object"]) for entry in outcome.actions())
+
+
+@settings(max_examples=100)
+@given(entries(), entries(), st.lists(packets(), min_size=5, max_size=20))
+def test_without_purge_what_stands_keeps_its_meaning_and_two_lists_do_not_quarrel(
+    standing: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet]
+) -> None:
+    nft = FakeNft()
+    run(nft, standing)
+    taken = {entry.object.key for entry in parse_rules(standing)}
+    new = [entry for entry in listed if parse_rules([entry])[0].object.key not in taken]
+    run(nft, new, purge=False)
+    same(standing + new, nft, sent)
+    for again in (standing, new, standing):
+        assert not run(nft, again, purge=False)[1].changed
+
+
+@settings(max_examples=100)
+@given(entries(), st.data(), st.lists(packets(), min_size=5, max_size=20))
+def test_without_purge_a_part_of_the_list_changes_nothing(
+    standing: list[dict[str, Any]], data: st.DataObject, sent: list[Packet]
+) -> None:
+    nft = FakeNft()
+    run(nft, standing)
+    part = [entry for entry in standing if data.draw(st.booleans())]
+    assert not run(nft, part, purge=False)[1].changed
+    same(standing, nft, sent)
 
 
 def _overlap(listed: list[dict[str, Any]], shuffled: list[dict[str, Any]], moved: dict[str, Any]) -> bool:

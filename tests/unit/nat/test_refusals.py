@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a list must not contain: each fault with its entry, its reason and its remedy, all at once; and near misses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule, parse_rules
+from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+
+FORWARD = {
+    "type": "dnat",
+    "protocol": "tcp",
+    "destination": "203.0.113.10",
+    "destination_port": "80",
+    "to_address": "192.168.168.1",
+}
+SNAT = {"type": "snat", "source": "192.168.168.0/24", "to_address": "203.0.113.10"}
+MASQUERADE = {"type": "masquerade", "family": "ipv4"}
+
+
+def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """An entry with some fields changed; None takes one out."""
+    return {name: value for name, value in {**base, **changes}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        (entry(FORWARD, type=None), "type is missing"),
+        (entry(FORWARD, type="redirect"), 'type "redirect": not one of dnat, snat, masquerade'),
+        (entry(FORWARD, protocol="icmp"), 'protocol "icmp": not one of tcp, udp, sctp, any'),
+        (entry(FORWARD, protocol=None), "destination_port without a protocol that has ports"),
+        (entry(FORWARD, protocol="any"), "give protocol tcp, udp or sctp"),
+        (entry(FORWARD, destination_port="0"), "port 0 is not within 1 to 65535"),
+        (entry(FORWARD, destination_port=65536), "port 65536 is not within 1 to 65535"),
+        (entry(FORWARD, destination_port="90-80"), "the range runs backwards"),
+        (entry(FORWARD, destination_port=[80]), "not a port or a range"),
+        (entry(FORWARD, destination_port="80-89", to_port="90-98"), "has 10 ports and to_port 9"),
+        (entry(FORWARD, destination_port="80-89", to_port="90"), "has 10 ports and to_port 1"),
+        (entry(FORWARD, to_port="90-99"), "has 1 ports and to_port 10"),
+        (entry(FORWARD, destination_port=None, to_port="90"), "to_port without destination_port"),
+        (entry(FORWARD, to_address=None), "to_address is missing: dnat needs"),
+        (entry(FORWARD, to_address="fd00::1"), "mixes IPv4 and IPv6: destination is IPv4, to_address is IPv6"),
+        (entry(FORWARD, source="fd00::/8"), "mixes IPv4 and IPv6: source is IPv6"),
+        (entry(FORWARD, family="ipv6"), "family is IPv6"),
+        (entry(FORWARD, to_address="0.0.0.0"), "not the address of a host"),
+        (entry(FORWARD, to_address="192.168.168.0/24"), "destination must then be a prefix of the same length, /24"),
+        (entry(FORWARD, destination="203.0.113.10/24"), "has host bits set"),
+        (entry(FORWARD, destination="203.0.113.300"), "not an IP prefix"),
+        (entry(FORWARD, destination=["203.0.113.10"]), "not a printable, non-empty string"),
+        (entry(FORWARD, out_interface="wan0"), "match in_interface instead of out_interface"),
+        (entry(FORWARD, in_interface="a-name-longer-than-15"), "at most 15 bytes"),
+        (entry(FORWARD, in_interface="wan*"), "nft cannot match an interface"),
+        (entry(FORWARD, name='the "web"'), "cannot hold a quotation mark"),
+        (entry(FORWARD, name="x" * 129), "longer than the 128 bytes"),
+        (entry(FORWARD, name="ä" * 65), "longer than the 128 bytes"),
+        (entry(FORWARD, destination_port="1-9", to_port="11-19", name="x" * 117), "has at most 116 bytes"),
+        (entry(FORWARD, port="80"), 'unknown field "port"'),
+        (entry(SNAT, in_interface="wan0"), "match out_interface instead of in_interface"),
+        (entry(SNAT, to_address=None), "to_address is missing: snat needs"),
+        (entry(SNAT, to_address="203.0.113.0/25"), "source must then be a prefix of the same length, /25"),
+        (entry(SNAT, protocol="tcp", to_address="10.0.0.0/24", to_port="1"), "ports are kept, leave to_port out"),
+        (entry(SNAT, to_port="1024-2000"), "to_port without a protocol that has ports"),
+        (entry(SNAT, protocol="udp", source_port="1-2", to_port="3-4"), "source_port together with to_port"),
+        (entry(MASQUERADE, to_address="203.0.113.10"), "leave to_address out, or use snat"),
+        (entry(MASQUERADE, family=None), "nothing tells the family"),
+        (entry(MASQUERADE, family=None, source="10.0.0.0/33"), 'source "10.0.0.0/33": not an IP prefix'),
+        (entry(FORWARD, destination_port="x", to_port="80"), 'destination_port "x": not a port'),
+        ("dnat", "not a dictionary but str"),
+    ],
+)
+def test_a_fault_is_said_with_its_entry(listed: Any, said: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_rules([FORWARD, listed])
+    assert len(raised.value.faults) == 1, raised.value.faults
+    assert raised.value.faults[0].startswith("rules[1]")
+    assert said in raised.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ([FORWARD, SNAT, entry(FORWARD, to_address="192.168.168.2")], "rules[0] (203.0.113.10) and rules[2]"),
+        ([FORWARD, entry(FORWARD, destination="203.0.113.10/32")], "two entries for one"),
+        ([FORWARD, entry(FORWARD, destination_port="80-80")], "two entries for one"),
+        ([MASQUERADE, entry(MASQUERADE, source="0.0.0.0/0")], "two entries for one"),
+        (
+            [entry(FORWARD, destination_port="1-9"), SNAT, entry(FORWARD, destination_port="9-12", name="b")],
+            "rules[0] (203.0.113.10) and rules[2] (b): the ranges 1-9 and 9-12 of destination_port overlap",
+        ),
+        ([entry(FORWARD, destination_port="1-99"), entry(FORWARD, destination_port="5-9")], "1-99 and 5-9"),
+        ([entry(FORWARD, source_port="1-9"), entry(FORWARD, source_port="2-10")], "of source_port overlap"),
+        (
+            [entry(FORWARD, destination_port=p) for p in ("1-99", "5-9", "50-60")],
+            "rules[2] (203.0.113.10): the ranges 1-99 and 50-60",
+        ),
+        (
+            [entry(FORWARD, destination_port="1-60000", to_port="2-60001", destination=f"10.0.0.{n}") for n in (1, 2)],
+            "shifts 120000 single ports; at most 100000",
+        ),
+    ],
+)
+def test_entries_that_contradict_each_other_are_both_named(listed: list[Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match="rules") as raised:
+        parse_rules(listed)
+    assert any(said in fault for fault in raised.value.faults), raised.value.faults
+
+
+def test_too_many_entries_are_refused_before_they_are_read() -> None:
+    with pytest.raises(InvalidInput, match="rules has 100001 entries; at most 100000 are supported"):
+        parse_rules([None] * 100_001)
+    with pytest.raises(InvalidInput) as raised:
+        parse_rules([None] * 100_000)
+    assert len(raised.value.faults) == 100_000
+
+
+def test_every_fault_of_the_list_and_of_the_table_is_said_at_once() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        NatEngine([entry(FORWARD, destination_port=0, to_address="x"), {}], table="no name")
+    shown = "\n".join(raised.value.faults)
+    for part in ("rules[0] (203.0.113.10): destination_port", "rules[0] (203.0.113.10): to_address", "rules[1]: type"):
+        assert part in shown
+    assert 'table "no name": not a name' in shown
+
+
+@pytest.mark.parametrize("name", ["", "a-b", "1a", "a b", "é", "a" * 65, None, 5])
+def test_a_table_needs_a_name_that_nft_can_write(name: Any) -> None:
+    with pytest.raises(InvalidInput, match="not a name for an nft table"):
+        Nftables(name)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [entry(FORWARD, destination_port="1-99"), FORWARD],
+        [entry(FORWARD, destination_port="1-79"), entry(FORWARD, destination_port="80-99")],
+        [entry(FORWARD, destination_port="1-9"), entry(FORWARD, destination_port="1-10", source="10.0.0.0/8")],
+        [entry(FORWARD, destination_port="1-9"), entry(FORWARD, destination_port="1-10", protocol="udp")],
+        [entry(SNAT), {"type": "masquerade", "source": "192.168.168.0/24"}],
+        [entry(FORWARD, name="x" * 128), entry(FORWARD, destination_port=65535, to_port="1", protocol="sctp")],
+        [entry(FORWARD, destination_port="1-9", to_port="11-19", name="x" * 116)],
+        [entry(SNAT, protocol="udp", source_port="1", to_port="3")],
+        [],
+    ],
+)
+def test_what_looks_like_a_fault_and_is_none(listed: list[Any]) -> None:
+    assert len(parse_rules(listed)) == len(listed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (entry(FORWARD), entry(FORWARD, destination="203.0.113.10/32", destination_port=80, source="0.0.0.0/0")),
+        (entry(FORWARD), entry(FORWARD, to_port=80, family="ipv4")),
+        (entry(FORWARD, destination_port="1-9"), entry(FORWARD, destination_port="1-9", to_port="1-9")),
+        (entry(MASQUERADE), entry(MASQUERADE, protocol="any")),
+        (
+            {"type": "dnat", "destination": "2001:DB8::0001", "to_address": "FD00:0::1"},
+            {"type": "dnat", "destination": "2001:db8::1/128", "to_address": "fd00::1/128"},
+        ),
+    ],
+)
+def test_two_ways_to_write_one_entry(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert NatRule.parse(one) == NatRule.parse(other)
+    assert NatRule.parse(NatRule.parse(one).as_input()) == NatRule.parse(one)
+
+
+def test_a_name_that_is_not_asked_for_may_be_any() -> None:
+    named, other, plain = (NatRule.parse(entry(FORWARD, name=name)) for name in ("a", "b", None))
+    assert plain.satisfied_by(named)
+    assert not named.satisfied_by(plain)
+    assert not named.satisfied_by(other)
