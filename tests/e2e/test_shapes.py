@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shape C, lines that end on the servers themselves, and shape D, several servers with services on some of the lines.
+
+Shape A, a firewall for each line, is what all other files are about.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.offers import offers
+from ansible_collections.multihome.linux.tests.e2e.test_packets import eventually
+from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
+from ansible_collections.multihome.linux.tests.lab.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def shape_c(start_lab: StartLab) -> Lab:
+    """Three lines on a server's own interfaces, of which the preferred one is down during the only deployment."""
+    lab = start_lab(lines=3, shape="C")
+    lab.break_line("unicom", "carrier")
+    playbooks.deploy(lab)
+    assert checks.services_answered(lab, ["interlink", "line3"]) == []
+    assert checks.line_is_dead(lab, "unicom") == []
+    lab.heal_line("unicom")
+    assert eventually(lambda: checks.everything(lab)) == []
+    return lab
+
+
+@pytest.mark.parametrize("how", ["carrier", "blackhole"])
+def test_in_shape_c_a_broken_line_costs_only_itself(shape_c: Lab, how: str) -> None:
+    shape_c.break_line("interlink", how)
+    assert checks.line_is_dead(shape_c, "interlink") == []
+    assert checks.services_answered(shape_c, ["unicom", "line3"]) == []
+    assert checks.outbound_by_alias(shape_c, ["unicom", "line3"]) == []
+    assert checks.outbound_unbound(shape_c) == []
+    shape_c.heal_line("interlink")
+    assert eventually(lambda: checks.everything(shape_c)) == []
+
+
+def test_in_shape_c_nothing_changes_the_second_time(shape_c: Lab) -> None:
+    assert checks.nothing_changed(playbooks.deploy(shape_c)) == []
+    assert playbooks.verify(shape_c).code == 0
+
+
+def test_in_shape_c_a_fault_is_noticed(shape_c: Lab) -> None:
+    shape_c.exec("web1", "ip", "-6", "rule", "del", "priority", "23020")
+    assert any("line interlink, web IPv6" in problem for problem in checks.services_answered(shape_c, timeout=1))
+    playbooks.deploy(shape_c)
+    assert checks.services_answered(shape_c) == []
+
+
+def test_in_shape_d_each_service_is_answered_on_its_lines_by_its_server(start_lab: StartLab) -> None:
+    lab = start_lab(lines=3, servers=2, shape="D")
+    playbooks.deploy(lab)
+    found = {(offer.service, offer.server, offer.line) for offer in offers(lab.topology)}
+    assert found == {
+        *(("web", "web1", line) for line in ("unicom", "interlink", "line3")),
+        *(("query", "web1", line) for line in ("unicom", "interlink", "line3")),
+        ("echo", "web1", "unicom"),
+        *(("web-2", "web2", line) for line in ("interlink", "line3")),
+    }
+    assert checks.everything(lab) == []
+    assert checks.nothing_changed(playbooks.deploy(lab)) == []
+    assert playbooks.verify(lab).code == 0
+    # The control: what is offered on some lines is not answered on the others.
+    elsewhere = checks.ask(lab, "client1", ["tcp://198.51.100.20:5000", "http://203.0.113.10:8082/"], timeout=1)
+    assert elsewhere == {}
