@@ -43,9 +43,16 @@ def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
 
 
 def bring_back_routes(socket: Socket, snapshot: Snapshot) -> None:
-    """Add again the routes of the snapshot that are gone or changed; raises RequestFailed or ReadFailed."""
-    for message in _missing(snapshot.messages["route"], dump(socket, "route")):
-        socket.send("replace", wire.again(message))
+    """Add again the routes of the snapshot that are gone or changed; raises RequestFailed or ReadFailed.
+
+    The kernel's own routes follow the addresses, and one that is gone belongs to an address as it was; but one that
+    changed, as the source of a network's route does when its primary address is away for a moment, is set right.
+    """
+    now = dump(socket, "route")
+    standing = {wire.route_key(message) for message in now}
+    for message in _missing(snapshot.messages["route"], now):
+        if not wire.is_made_by_kernel(message) or wire.route_key(message) in standing:
+            socket.send("replace", wire.again(message))
 
 
 def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]:
@@ -110,9 +117,38 @@ def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
         return [existing.object for existing in snapshot.decoded("rule", messages) if existing.owner == owner]
 
     before, now = ours(snapshot.messages["rule"]), ours(dump(socket, "rule"))
-    extra = [rule for rule in now if rule not in before]
+    known, standing = set(before), set(now)
+    extra = [rule for rule in now if rule not in known]
+    missing = [rule for rule in before if rule not in standing]
     steps = RuleSteps(now, extra)
-    actions = [Action("add", rule) for rule in before if rule not in now] + [Action("remove", rule) for rule in extra]
-    for action in actions:
-        for operation, rule in steps.of(action):
-            send(operation, wire.encode_rule(rule, owner))
+
+    def carry_out(actions: Iterable[Action[Rule]]) -> None:
+        for action in actions:
+            for operation, rule in steps.of(action):
+                send(operation, wire.encode_rule(rule, owner))
+
+    carry_out([Action("add", rule) for rule in missing] + [Action("remove", rule) for rule in extra])
+    # A rule added again is the last of its priority: put those that stood behind it behind it again.
+    carry_out(
+        Action(operation, rule)
+        for rule in _behind_their_place(before, ours(dump(socket, "rule")))
+        for operation in ("remove", "add")
+    )
+
+
+def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rule]:
+    """Return the rules of ``before`` from the first one of each priority that ``now`` has in another place."""
+
+    def by_priority(rules: Sequence[Rule], known: set[Rule]) -> dict[tuple[int, int], list[Rule]]:
+        groups: dict[tuple[int, int], list[Rule]] = {}
+        for rule in rules:
+            if rule in known:
+                groups.setdefault((rule.family, rule.priority), []).append(rule)
+        return groups
+
+    result: list[Rule] = []
+    found = by_priority(now, set(before))
+    for place, wanted in by_priority(before, set(now)).items():
+        same = next((at for at, pair in enumerate(zip(wanted, found[place])) if pair[0] != pair[1]), len(wanted))
+        result += wanted[same:]
+    return result

@@ -26,6 +26,7 @@ PLURAL = {"address": "addresses", "route": "routes", "rule": "policy rules"}
 _UNLIMITED = 0xFFFFFFFF
 _WHOLE_PORT = 0xFFFF
 _LINK_SCOPE = 253
+_PROTOCOL_KERNEL = 2  # RTPROT_KERNEL
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
 _RULE_ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
@@ -285,6 +286,25 @@ def owner_of(message: Message) -> int:
     if message.kind == "route":
         return message.header["proto"]
     return int(message.get("IFA_PROTO" if message.kind == "address" else "FRA_PROTOCOL", 0))
+
+
+def is_made_by_kernel(message: Message) -> bool:
+    """Tell whether a route is one of those that the kernel adds for each address."""
+    return message.header["proto"] == _PROTOCOL_KERNEL
+
+
+def route_key(message: Message) -> tuple[Any, ...]:
+    """Return by what the kernel tells routes apart."""
+    header = message.header
+    table = message.get("RTA_TABLE", header["table"])
+    return (
+        header["family"],
+        table,
+        header["tos"],
+        message.get("RTA_DST"),
+        header["dst_len"],
+        message.get("RTA_PRIORITY"),
+    )
 
 
 def is_ipv4_on(message: Message, index: int) -> bool:
