@@ -121,7 +121,9 @@ def _difference(table: str, current: Table, target: Layout, counters: Counters, 
             adding += _additions(table, name, wanted, counters)
     inserted: list[str] = []
     for hook, items in target.chains.items():
-        gone_rules, new_rules = _chain_difference(current.chains[hook], items, purge)
+        # A lookup goes with its map, which stays while it holds strays that are to stay.
+        leave = [None, *stray_elements] if not purge else []
+        gone_rules, new_rules = _chain_difference(current.chains[hook], items, leave)
         deleted_rules += [f"delete rule inet {table} {rule.chain} handle {rule.handle}" for rule in gone_rules]
         for item, following in new_rules:
             place = f"insert rule inet {table} {CHAINS[hook]} handle {following}" if following else ""
@@ -134,14 +136,15 @@ def _difference(table: str, current: Table, target: Layout, counters: Counters, 
 
 
 def _chain_difference(
-    standing: Sequence[ChainRule], wanted: Sequence[Item], purge: bool
+    standing: Sequence[ChainRule], wanted: Sequence[Item], leave: Sequence[Item | None]
 ) -> tuple[list[ChainRule], list[tuple[Item, int | None]]]:
     """Return the rules to delete, and those to insert, each with the handle of the kept rule that follows it."""
     index = {rule.item: position for position, rule in enumerate(standing) if rule.item is not None}
     positions = [(index[item], place) for place, item in enumerate(wanted) if item in index]
     kept = {positions[i][1]: positions[i][0] for i in _longest_rising([position for position, _place in positions])}
     stays = set(kept.values())
-    gone = [r for i, r in enumerate(standing) if i not in stays and (purge or r.item is not None)]
+    wanted_items = set(wanted)
+    gone = [r for i, r in enumerate(standing) if i not in stays and (r.item in wanted_items or r.item not in leave)]
     new: list[tuple[Item, int | None]] = []
     following: int | None = None
     for place in range(len(wanted) - 1, -1, -1):
