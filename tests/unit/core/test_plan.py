@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core import rule_steps, wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
+from ansible_collections.multihome.linux.plugins.module_utils._core.engines import AliasEngine, RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import (
     ApplyFailed,
     ForeignObject,
@@ -157,11 +158,11 @@ def test_routing(
     event(check_everything(fake, make, (listed, listed_rules), shuffled))
 
 
-def make_routing(fake: FakeKernel, both: Any, purge: bool) -> hosts.RoutingEngine:
-    return hosts.routing_engine(fake, *both, purge)
+def make_routing(fake: FakeKernel, both: Any, purge: bool) -> RoutingEngine:
+    return hosts.routing_engine(fake, both[0], both[1], purge)
 
 
-class TakesOver(hosts.AliasEngine):
+class TakesOver(AliasEngine):
     """Calls what belongs to another owner its own."""
 
     def plan(self, current: Any) -> Any:
@@ -170,7 +171,7 @@ class TakesOver(hosts.AliasEngine):
         return super().plan(current)
 
 
-class Meddles(hosts.AliasEngine):
+class Meddles(AliasEngine):
     """Does what it is to do, and removes an address of another owner besides."""
 
     def apply(self, plan: Any, current: Any) -> None:
@@ -181,7 +182,7 @@ class Meddles(hosts.AliasEngine):
                 self.kernel.apply([Action("remove", existing.object, existing)], current, OURS)
 
 
-class Forgets(hosts.AliasEngine):
+class Forgets(AliasEngine):
     """Finds nothing to do."""
 
     def plan(self, current: Any) -> Any:

@@ -49,7 +49,7 @@ ALIASES = [
     {"address": "10.1.0.2/24", "interface": "eth1"},
     {"address": "fd00::1/48", "interface": "eth0"},
 ]
-ROUTES_THERE = [
+ROUTES_THERE: list[tuple[int, int, dict[str, Any]]] = [
     (OURS, 1001, {"destination": "default", "gateway": "10.0.0.254"}),
     (BIRD, 1001, {"destination": "default", "gateway": "10.0.0.254", "metric": 5}),
     (OURS, 1001, {"destination": "10.9.0.0/16", "type": "unreachable"}),
