@@ -55,7 +55,7 @@ def replies_leave_by_the_line(lab: Lab, line: str, rounds: int = 3) -> list[str]
     for each in lab.lines:
         lab.exec(each.isp, "nft", "-f", "-", stdin=_witness(sources))
     try:
-        for _ in range(rounds):
+        for _round in range(rounds):
             ask(lab, CLIENT, [offer.url for offer in wanted])
         seen = {each.name: _counted(lab, each.isp, "witness") for each in lab.lines}
     finally:

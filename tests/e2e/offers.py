@@ -76,7 +76,7 @@ def _ports(entries: Sequence[object]) -> list[tuple[str, int, int]]:
         if isinstance(entry, dict):
             ports.append((entry["protocol"], entry["public"], entry["private"]))
             continue
-        numbers, _, protocol = str(entry).partition("/")
-        first, _, last = numbers.partition("-")
+        numbers, _slash, protocol = str(entry).partition("/")
+        first, _dash, last = numbers.partition("-")
         ports += [(protocol, port, port) for port in sorted({int(first), int(last or first)})]
     return ports

@@ -67,7 +67,7 @@ def test_check_mode_foretells_what_then_is_done(foretold: Run, deployed: Run) ->
     told = {(r.host, r.task): (r.values.get("actions"), r.values.get("after")) for r in foretold.results}
     done = {(r.host, r.task): (r.values.get("actions"), r.values.get("after")) for r in deployed.results}
     assert told == done
-    assert sum(bool(actions) for actions, _ in told.values()) == sum(foretold.changed.values())
+    assert sum(bool(actions) for actions, _object in told.values()) == sum(foretold.changed.values())
 
 
 def test_differences_are_shown_where_there_are_any(foretold: Run) -> None:

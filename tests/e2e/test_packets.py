@@ -96,7 +96,7 @@ def test_clients_on_the_lan_reach_the_services_by_their_public_addresses(lab: La
 def test_a_firewall_serves_the_lan_also_at_the_public_addresses_of_another_line_that_is_gone(lab: Lab) -> None:
     """A LAN client whose only gateway is fw-a, as most have, while fw-b is gone."""
     prefixes = [("-4", "198.51.100.0/24", "192.168.168.12"), ("-6", "2001:db8:b::/64", "fd00:168::12")]
-    for family, prefix, _ in prefixes:
+    for family, prefix, _target in prefixes:
         lab.exec(LAN_CLIENT, "ip", family, "route", "del", prefix)
     try:
         lab.break_line("interlink", "firewall")

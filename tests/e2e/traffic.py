@@ -47,7 +47,7 @@ class Load:
 
     def end(self) -> None:
         """End the load and read its report."""
-        output, _ = self._process.communicate(input="", timeout=60)
+        output, _errors = self._process.communicate(input="", timeout=60)
         self.report = json.loads(output)
 
 

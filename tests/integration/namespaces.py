@@ -75,9 +75,7 @@ class Host:
 
     def sysctl(self, **values: int) -> None:
         """Set kernel settings; ``net__ipv4__ip_forward=1`` sets net/ipv4/ip_forward."""
-        self.run(
-            "sysctl", "-q", "-w", *(f"{name.replace('__', '/')}={value}" for name, value in values.items())
-        )
+        self.run("sysctl", "-q", "-w", *(f"{name.replace('__', '/')}={value}" for name, value in values.items()))
 
     def close(self) -> None:
         """End everything started on the host and the host itself."""

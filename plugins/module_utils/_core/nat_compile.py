@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from .nat_model import INTERVALS, TOKENS, NatRule
+from .nat_model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule
 from .nat_overlap import earlier_overlaps, hook
 
 HOOKS = ("destination", "source")
@@ -100,11 +100,10 @@ class Layout:
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     """Return the tokens of the map that a translation belongs to, or None when it is a rule.
 
-    Rules are: masquerading, prefix to prefix, a choice of source ports, and what matches everything of a family.
+    Rules are: masquerading, prefix to prefix, a choice of source ports, and what matches by nothing or by all fields.
     """
     shape = rule.tokens
-    assert rule.to_address is not None or rule.type == "masquerade"
-    if rule.type == "masquerade" or not shape or "/" in (rule.to_address or ""):
+    if rule.type == "masquerade" or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
         return None
     if rule.type == "snat" and rule.to_port:
         return None

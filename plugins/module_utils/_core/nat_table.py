@@ -106,8 +106,8 @@ def read_table(objects: Iterable[Mapping[str, Any]]) -> Table:
                 table.faults += _faults_of_chain(found)
             elif kind == "rule" and found["chain"] in BASE_CHAINS:
                 _take_rule(table, fixed, found)
-            elif kind == "map" and MapName.parse(found["name"]):
-                _take_map(table, found)
+            elif kind == "map" and (name := MapName.parse(found["name"])):
+                _take_map(table, name, found)
             elif kind not in ("metainfo", "table"):
                 table.shared = True
     table.stands = bool(table.present_chains or table.maps)
@@ -137,9 +137,7 @@ def _take_rule(table: Table, fixed: dict[str, list[list[Any]]], found: Mapping[s
     table.chains[hook].append(ChainRule(chain, found["handle"], item, counted))
 
 
-def _take_map(table: Table, found: Mapping[str, Any]) -> None:
-    name = MapName.parse(found["name"])
-    assert name is not None
+def _take_map(table: Table, name: MapName, found: Mapping[str, Any]) -> None:
     keys, values = types(name)
     flags = ["interval"] if name.has_intervals else []
     actual = (_type_list(found["type"]), _type_list(found["map"]), _as_list(found.get("flags", [])))

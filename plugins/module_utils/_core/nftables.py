@@ -19,7 +19,8 @@ Runner = Callable[[Sequence[str], Optional[str]], tuple[int, str, str]]
 
 
 def _run(arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-    done = subprocess.run(
+    # _core knows no Ansible, and so no run_command.
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         [requirements.nft(), *arguments],
         input=text,
         stdin=subprocess.DEVNULL if text is None else None,

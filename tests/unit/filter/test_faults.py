@@ -226,7 +226,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "fault"), WRONG, ids=[fault for _, fault in WRONG])
+@pytest.mark.parametrize(("changes", "fault"), WRONG, ids=[fault for _changes, fault in WRONG])
 def test_a_fault_is_told(changes: dict[Path, object], fault: str) -> None:
     assert fault in "\n".join(faults(changed(changes)))
 

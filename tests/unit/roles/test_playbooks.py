@@ -26,7 +26,7 @@ def run(directory: Path, playbook: str, declaration: declarations.Declaration, *
     """Run one of the playbooks; exit status and output."""
     variables = {f"multihome_{name}": entries for name, entries in declaration.items()}
     inventory: dict[str, Any] = {
-        group: {"hosts": {host: HOST for host in hosts}} for group, hosts in {**GROUPS, **groups}.items()
+        group: {"hosts": dict.fromkeys(hosts, HOST)} for group, hosts in {**GROUPS, **groups}.items()
     }
     inventory["all"] = {"vars": variables}
     (directory / "inventory.json").write_text(json.dumps(inventory))
@@ -76,7 +76,7 @@ def test_several_lines_on_one_firewall_are_refused_by_name(tmp_path: Path) -> No
 
 
 def test_a_firewall_that_fails_does_not_keep_the_others_from_being_deployed(tmp_path: Path) -> None:
-    _, output = run(tmp_path, "deploy", declarations.seed())
+    _code, output = run(tmp_path, "deploy", declarations.seed())
     assert all(f"fatal: [{host}]" in output for host in ("fw-a", "fw-b", "web1"))
 
 
