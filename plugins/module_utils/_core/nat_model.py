@@ -17,6 +17,8 @@ PROTOCOLS = ("tcp", "udp", "sctp", "any")
 MAX_ENTRIES = 100_000
 # nft: NFTNL_UDATA_COMMENT_MAXLEN; names are kept as comments of elements and rules.
 MAX_NAME_BYTES = 128
+# nft numbers a concatenation's type in 32 bits, TYPE_BITS (6) a field; a longer key is taken, and printed as another.
+MAX_KEY_FIELDS = 5
 Ports = tuple[int, int]
 
 # The fields that match, each with its tokens in shapes and in names of maps: that for one exact value, and that for an
@@ -279,6 +281,11 @@ def parse_rules(entries: Iterable[Any] | None, list_name: str = "rules") -> list
         rule = entry.object
         if rule.shifts_ports and rule.name and len(rule.name.encode()) > MAX_NAME_BYTES - len("65535-65535 "):
             faults.append(f"{entry.where}: the name of a translation of port ranges has at most 116 bytes")
+        if rule.shifts_ports and len(rule.tokens) > MAX_KEY_FIELDS:
+            faults.append(
+                f"{entry.where}: a range to another range by all of source, source_port, destination and interface is "
+                "more than an nft map can match; leave one out, or give one entry for each port"
+            )
     if faults:
         raise InvalidInput(faults)
     return parsed

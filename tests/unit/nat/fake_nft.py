@@ -118,6 +118,8 @@ class FakeNft:
         definition = re.fullmatch(r"{ type (.+) : (.+?) ;( flags interval ;)? counter ; }", " ".join(rest))
         if not definition or name in table.maps:
             raise Refused("map definition")
+        if len(definition[1].split(" . ")) > 5:
+            raise Refused("the real one takes it and prints another type")
         table.maps[name] = Map(definition[1].split(" . "), definition[2].split(" . "), bool(definition[3]))
 
     def _delete_map(self, table: Content, name: str, _rest: list[str]) -> None:
@@ -165,6 +167,8 @@ class FakeNft:
     def _rule(self, table: Content, rest: list[str]) -> dict[str, Any]:
         self._handle += 1
         rule = {"handle": self._handle, **parse_rule(rest)}
+        if not set(re.findall(r'"target": "(\w+)"', json.dumps(rule))) <= set(table.chains):
+            raise Refused("no such chain to jump to")
         for name in re.findall(r'"@(\w+)"', json.dumps(rule)):
             if name not in table.maps:
                 raise Refused(f"no map {name}")

@@ -60,6 +60,10 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
         (entry(FORWARD, name="x" * 129), "longer than the 128 bytes"),
         (entry(FORWARD, name="ä" * 65), "longer than the 128 bytes"),
         (entry(FORWARD, destination_port="1-9", to_port="11-19", name="x" * 117), "has at most 116 bytes"),
+        (
+            entry(FORWARD, destination_port="1-9", to_port="2-10", source="10.0.0.1", source_port=1, in_interface="a"),
+            "more than an nft map can match; leave one out",
+        ),
         (entry(FORWARD, port="80"), 'unknown field "port"'),
         (entry(SNAT, in_interface="wan0"), "match out_interface instead of in_interface"),
         (entry(SNAT, to_address=None), "to_address is missing: snat needs"),
