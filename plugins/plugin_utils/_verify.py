@@ -23,6 +23,8 @@ UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take i
 PATH_REMEDY = "deploy the server again, and look for another program that changes its rules or routes"
 
 
+MARKS = {True: "✓", False: "✗", None: "-"}
+
 Target = tuple[object, ...]
 
 
@@ -35,12 +37,10 @@ class Cell:
     detail: str = ""
     wrong: list[_Answer] = field(default_factory=list)
 
-    def text(self, widths: Sequence[int]) -> str:
-        """One row of the matrix."""
-        mark = {True: "✓", False: "✗", None: "-"}[self.good]
-        words = (self.offer.line.name, self.offer.service.name, family_name(self.offer.family))
-        columns = [_cut(word, width).ljust(width) for word, width in zip(words, widths, strict=True)]
-        return _cut("  ".join([*columns, f"{mark} {self.detail}"]), WIDEST).rstrip()
+    @property
+    def text(self) -> str:
+        """What the matrix shows."""
+        return f"{MARKS[self.good]} {self.detail}".rstrip()
 
 
 def targets(declaration: Declaration, timeout: float) -> list[dict[str, Any]]:
@@ -99,8 +99,6 @@ def report(
     """
     answers = {vantage: _by_target(rows) for vantage, rows in sorted(probes.items())}
     cells = [_cell(offer, answers, offer.line.name in expect_down) for offer in declaration.offers()]
-    words = [(c.offer.line.name, c.offer.service.name, family_name(c.offer.family)) for c in cells]
-    widths = [min(max(map(len, column)), LONGEST_NAME) for column in zip(*words, strict=True)]
     known = declaration.line_named
     faults = [
         f'multihome_verify_expect_down: line "{name}" is not in multihome_lines'
@@ -115,9 +113,26 @@ def report(
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     return {
-        "matrix": [cell.text(widths) for cell in cells] + [f"{good} of {len(asked)} as they should be"],
+        "matrix": [*_matrix(cells), f"{good} of {len(asked)} as they should be"],
         "faults": faults,
     }
+
+
+def _matrix(cells: Sequence[Cell]) -> list[str]:
+    """A row for each line and service, a column for each family. What is cut off here stands whole in the faults."""
+    families = sorted({cell.offer.family for cell in cells})
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for cell in cells:
+        rows.setdefault((cell.offer.line.name, cell.offer.service.name), {})[cell.offer.family] = cell.text
+    table = [["line", "service", *map(family_name, families)]]
+    table += [[*names, *(row.get(family, "") for family in families)] for names, row in rows.items()]
+    names = [min(max(map(len, column)), LONGEST_NAME) for column in list(zip(*table, strict=True))[:2]]
+    room = (WIDEST - sum(names) - 4) // max(len(families), 1) - 2
+    widths = [*names, *(min(max(map(len, column)), room) for column in list(zip(*table, strict=True))[2:])]
+    return [
+        "  ".join(_cut(word, width).ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ def _cell(offer: Offer, rows: Mapping[str, Mapping[Target, Mapping[str, Any]]], 
     cell = Cell(offer)
     wanted = [(str(address), port) for address in offer.public for port in ports_to_verify(offer)]
     if not wanted:
-        cell.detail = "not asked: no tcp port and no verify_ports"
+        cell.detail = "no verify_ports"
         return cell
     label = (offer.line.name, offer.service.name)
     answers = [
