@@ -108,11 +108,20 @@ def routing_host(
     """Return a host with two interfaces that have addresses, and with routes (owner, table, entry) and rules."""
     addresses = ("eth0", "10.0.0.1/24"), ("eth0", "fd00::1/64"), ("eth1", "10.1.0.1/24"), ("eth1", "fd01::1/64")
     fake = alias_host(settings, [(NOBODY, {"address": address, "interface": link}) for link, address in addresses])
+    add_routing(fake, standing_routes, standing_rules)
+    return fake
+
+
+def add_routing(
+    fake: FakeKernel,
+    standing_routes: Sequence[tuple[int, int, dict[str, Any]]],
+    standing_rules: Sequence[tuple[int, dict[str, Any]]],
+) -> None:
+    """Add routes (owner, table, entry) and rules (owner, entry) to a host."""
     for owner, table, entry in standing_routes:
         _try(fake, wire.encode_route(Route.parse(entry, table), INTERFACES, owner))
     for owner, entry in standing_rules:
         _try(fake, wire.encode_rule(Rule.parse(entry), owner))
-    return fake
 
 
 def _try(fake: FakeKernel, message: Any) -> None:
