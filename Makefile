@@ -9,7 +9,7 @@ WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
 CHECKS = lint sanity unit integration lab-test ordinary-user
 
 .DEFAULT_GOAL = help
-.PHONY: help setup test $(CHECKS) clean
+.PHONY: help setup demo test bench $(CHECKS) clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,8 +18,14 @@ setup: ## install what is missing, make .venv; nothing outside the checkout but 
 	@python="$(PYTHON)" && test -n "$$python" && \
 	PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME="$(CURDIR)/.cache/xdg" "$$python" scripts/setup.py
 
+demo: setup ## build two ISP lines in namespaces, deploy, verify, break a line, verify again
+	@$(WITHIN) python -m tests.demo
+
 test: setup ## every check and test below, with a summary at the end
 	@$(WITHIN) python scripts/checks.py
+
+bench: setup ## measure, side by side with what people use today; BENCH="deploy nat" chooses
+	@$(WITHIN) python -m tests.benchmark.run $(BENCH)
 
 lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity

@@ -27,6 +27,7 @@ DEPLOY, VERIFY = "multihome.linux.deploy", "multihome.linux.verify"
 # What every deployment here asks for beyond the declaration.
 FAILOVER = {"multihomed_web_default_route": "failover"}
 Event = Mapping[str, Any]
+Follower = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,16 @@ class PlaybookFailed(AssertionError):
     """A run failed that should not have; the text says on which host and why."""
 
 
+def _ignore(_: Event) -> None:
+    """Follow nothing."""
+
+
 def run(
     lab: Lab,
     playbook: str,
     *arguments: str,
     variables: Mapping[str, Any] | None = None,
-    follow: Callable[[Event], None] = lambda _: None,
+    follow: Follower = _ignore,
 ) -> Run:
     """Run ``playbook`` (a name or a path) on the lab, handing each event to ``follow`` as it comes.
 
@@ -114,17 +119,17 @@ def run(
         return Run(code, time.monotonic() - begin, results, hosts, errors.read())
 
 
-def deploy(lab: Lab, *arguments: str, **variables: Any) -> Run:
+def deploy(lab: Lab, *arguments: str, variables: Mapping[str, Any] | None = None, follow: Follower = _ignore) -> Run:
     """Deploy the lab's declaration; raise PlaybookFailed if any host fails. ``variables`` replace what it says."""
-    done = run(lab, DEPLOY, *arguments, variables=FAILOVER | variables)
+    done = run(lab, DEPLOY, *arguments, variables={**FAILOVER, **(variables or {})}, follow=follow)
     if done.code:
         raise PlaybookFailed("\n".join([*done.failures, done.errors]))
     return done
 
 
-def verify(lab: Lab, **variables: Any) -> Run:
+def verify(lab: Lab, follow: Follower = _ignore, **variables: Any) -> Run:
     """Verify the lab's deployment; whether it holds is the result's code."""
-    return run(lab, VERIFY, variables={"multihome_verify_timeout": 1, **variables})
+    return run(lab, VERIFY, variables={"multihome_verify_timeout": 1, **variables}, follow=follow)
 
 
 def declared(lab: Lab, lines: Sequence[str] | None = None) -> dict[str, list[dict[str, Any]]]:

@@ -26,7 +26,7 @@ STAY, COMES = ["unicom", "line3"], "interlink"
 def three(start_lab: StartLab) -> Lab:
     """Three lines with ids 3, 17 and 250, of which the middle one is not declared yet; the tests go on from there."""
     lab = start_lab(ids=[3, 17, 250])
-    playbooks.deploy(lab, **playbooks.declared(lab, STAY))
+    playbooks.deploy(lab, variables=playbooks.declared(lab, STAY))
     assert checks.services_answered(lab, STAY) == []
     assert checks.line_is_dead(lab, COMES) == []
     return lab
@@ -85,26 +85,28 @@ def test_the_order_of_the_lines_means_nothing(three: Lab) -> None:
     for name in lists:
         lists[name].reverse()
     before = dump(three)
-    assert checks.nothing_changed(playbooks.deploy(three, **lists)) == []
+    assert checks.nothing_changed(playbooks.deploy(three, variables=lists)) == []
     assert differences(before, dump(three)) == []
 
 
 def test_a_line_that_is_removed_takes_all_its_own_and_touches_no_other_line(three: Lab) -> None:
     before = dump(three)
     with watched(three) as (requests, said):
-        playbooks.deploy(three, **playbooks.declared(three, STAY))
+        playbooks.deploy(three, variables=playbooks.declared(three, STAY))
     assert (requests.failed, requests.answered > 100) == (0, True), requests.report
     assert any("192.168.168.2" in line for line in said)
     assert [line for line in said if not of_the_line(three, COMES).search(line)] == []
     after = dump(three)
     assert of_others(three, before, after) == []
     left = of_the_line(three, COMES)
-    assert [line for (host, _), lines in after.items() if host != "fw-b" for line in lines if left.search(line)] == []
+    assert [
+        line for (host, _what), lines in after.items() if host != "fw-b" for line in lines if left.search(line)
+    ] == []
     own = [line for (host, kind), lines in after.items() if host == "fw-b" and kind != "files" for line in lines]
     assert [line for line in own if "multihome" in line or "proto 109" in line] == []
     assert checks.services_answered(three, STAY) == []
     assert checks.line_is_dead(three, COMES) == []
-    assert checks.nothing_changed(playbooks.deploy(three, **playbooks.declared(three, STAY))) == []
+    assert checks.nothing_changed(playbooks.deploy(three, variables=playbooks.declared(three, STAY))) == []
 
 
 def test_with_eight_lines_everything_holds(start_lab: StartLab) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.offers import offers
 from ansible_collections.multihome.linux.tests.e2e.test_packets import eventually
+from ansible_collections.multihome.linux.tests.e2e.traffic import ask
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 
@@ -65,5 +66,5 @@ def test_in_shape_d_each_service_is_answered_on_its_lines_by_its_server(start_la
     assert checks.nothing_changed(playbooks.deploy(lab)) == []
     assert playbooks.verify(lab).code == 0
     # The control: what is offered on some lines is not answered on the others.
-    elsewhere = checks.ask(lab, "client1", ["tcp://198.51.100.20:5000", "http://203.0.113.10:8082/"], timeout=1)
+    elsewhere = ask(lab, "client1", ["tcp://198.51.100.20:5000", "http://203.0.113.10:8082/"], timeout=1)
     assert elsewhere == {}

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two-line design on three hosts, once by this collection and once by naive.yml: times, and what then holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ...e2e import checks, playbooks
+from ...e2e.offers import FAMILIES, plain
+from ...e2e.playbooks import Run
+from ...lab.lab import Lab
+from ...lab.topology import choose
+from ..figures import Figure, Report, median_ratio
+
+TITLE = "the two-line design on three hosts, ours against ansible.builtin.iptables and command: ip …"
+ROUNDS = 3
+OURS, NAIVE = "ours", "naive"
+PLAYBOOKS = {OURS: playbooks.DEPLOY, NAIVE: str(Path(__file__).with_name("naive.yml"))}
+Check = tuple[str, Callable[[Lab], list[str]]]
+
+
+@dataclass
+class Measured:
+    """What was measured of one way to deploy: seconds of each run, changes of the second one, the checks' problems."""
+
+    first: list[float] = field(default_factory=list)
+    second: list[float] = field(default_factory=list)
+    changes: int = 0
+    tasks: int = 0
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def held(self) -> int:
+        """The number of checks that hold."""
+        return sum(not problems for problems in self.problems.values())
+
+
+def measure(say: Callable[[str], None]) -> Report:
+    """Deploy both ways in turn, each time on a fresh lab, so that what else the machine does meets both alike."""
+    measured = {OURS: Measured(), NAIVE: Measured()}
+    for number in range(1, ROUNDS + 1):
+        for name, result in measured.items():
+            say(f"round {number} of {ROUNDS}: {name}")
+            _measure(name, result, last=number == ROUNDS)
+    ours, naive = measured[OURS], measured[NAIVE]
+    figures = [
+        Figure(f"checks that hold, of {len(ours.problems)}", ours.held, at_least=len(ours.problems)),
+        Figure("first run, ours to naive", median_ratio(ours.first, naive.first)),
+        Figure("second run, ours to naive", median_ratio(ours.second, naive.second), at_most=1.5),
+    ]
+    data = {name: _data(result) for name, result in measured.items()}
+    return Report(figures, data, _comparison(ours, naive))
+
+
+def _measure(name: str, result: Measured, last: bool) -> None:
+    """Deploy twice on a fresh lab; the last time also see what holds."""
+    lab = Lab(f"benchmark-{os.getpid()}")
+    try:
+        lab.up(choose(lines=2))
+        first, second = _deploy(lab, name), _deploy(lab, name)
+        result.first.append(first.seconds)
+        result.second.append(second.seconds)
+        result.changes = sum(second.changed.values())
+        result.tasks = max(numbers["ok"] for numbers in second.hosts.values())
+        if last:
+            result.problems = {what: check(lab) for what, check in _checks(lab)}
+            result.problems["second run changes nothing"] = checks.nothing_changed(second)
+    finally:
+        lab.down()
+
+
+def _deploy(lab: Lab, name: str) -> Run:
+    """Run a playbook with the one service of the design: the web server."""
+    lists = playbooks.declared(lab)
+    lists["multihome_services"] = [service for service in lists["multihome_services"] if service["name"] == "web"]
+    done = playbooks.run(lab, PLAYBOOKS[name], variables=lists)
+    if done.code:
+        raise playbooks.PlaybookFailed("\n".join([*done.failures, done.errors]))
+    return done
+
+
+def _checks(lab: Lab) -> Sequence[Check]:
+    """Return the design's checks but the last; each asks about one line."""
+    answered: list[Check] = []
+    others: list[Check] = []
+    for line in (line.name for line in lab.lines):
+        answered += [
+            (f"{line} is answered, {family}", _about(checks.services_answered, line, f"web {family}"))
+            for family in FAMILIES
+        ]
+        others += [
+            (f"LAN client on the alias of {line}", _lan(lab, line)),
+            (f"hairpin on {line}", _about(checks.hairpin, line, "web ")),
+            (f"outbound from the alias of {line}", _about(checks.outbound_by_alias, line)),
+        ]
+    return answered + others
+
+
+def _about(check: Callable[..., list[str]], line: str, words: str = "") -> Callable[[Lab], list[str]]:
+    """Return a check of one line, left to the problems that have ``words``."""
+    return lambda lab: [problem for problem in check(lab, [line], timeout=1) if words in problem]
+
+
+def _lan(lab: Lab, line: str) -> Callable[[Lab], list[str]]:
+    (server,) = lab.topology.servers
+    own = tuple(f"alias {plain(address)}:" for address in server.addresses[line])
+    return lambda lab: [problem for problem in checks.lan_reaches_aliases(lab, timeout=1) if problem.startswith(own)]
+
+
+def _comparison(ours: Measured, naive: Measured) -> str:
+    """Return the table: times and changes, then the checks."""
+    rows = [("", NAIVE, OURS)]
+    rows += [("first run, median, s", f"{median(naive.first):.2f}", f"{median(ours.first):.2f}")]
+    rows += [("second run, median, s", f"{median(naive.second):.2f}", f"{median(ours.second):.2f}")]
+    rows += [("changes in the second run", str(naive.changes), str(ours.changes))]
+    rows += [("tasks of a host in the second run, at most", str(naive.tasks), str(ours.tasks))]
+    rows += [(what, _mark(naive, what), _mark(ours, what)) for what in ours.problems]
+    rows += [("checks that hold", str(naive.held), str(ours.held))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows)
+
+
+def _mark(measured: Measured, what: str) -> str:
+    return "✗" if measured.problems[what] else "✓"
+
+
+def _data(result: Measured) -> Mapping[str, Any]:
+    return {
+        "first_run_seconds": result.first,
+        "second_run_seconds": result.second,
+        "second_run_changes": result.changes,
+        "checks": {what: not problems for what, problems in result.problems.items()},
+        "checks_that_hold": result.held,
+    }
