@@ -10,7 +10,7 @@ from typing import Any
 
 from . import fields
 from .entries import Entry, collect, parse_fields, parse_list, where
-from .errors import InvalidInput
+from .errors import ForeignObject, InvalidInput
 from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
 from .plan import Action, Plan, plan
@@ -134,14 +134,21 @@ class RoutingEngine:
 
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
-        routes: Plan[Route] | None = None
-        rules: Plan[Rule] | None = None
-        if self.routes is not None:
-            routes = plan(self.routes, current.existing("route"), self.owner, self.purge)
-            current.missing_interfaces(routes.actions, {entry.object: entry.where for entry in self.routes})
-        if self.rules is not None:
-            rules = plan(self.rules, current.existing("rule"), self.owner, self.purge)
-        return RoutingPlan(routes, rules)
+        plans: dict[str, Any] = {"route": None, "rule": None}
+        conflicts: list[str] = []
+        lists: tuple[tuple[str, list[Entry[Any]] | None], ...] = (("route", self.routes), ("rule", self.rules))
+        for kind, desired in lists:
+            if desired is None:
+                continue
+            try:
+                plans[kind] = plan(desired, current.existing(kind), self.owner, self.purge)
+            except ForeignObject as error:
+                conflicts.extend(error.conflicts)
+        if conflicts:
+            raise ForeignObject(conflicts)
+        result = RoutingPlan(plans["route"], plans["rule"])
+        current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
+        return result
 
     def apply(self, plan: RoutingPlan, current: Snapshot) -> None:
         """Carry the plan out, all or nothing."""
