@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ip_aliases, from options to result, on the fake kernel."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core import wire
+from ansible_collections.multihome.linux.plugins.module_utils._core.engines import AliasEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive
+from ansible_collections.multihome.linux.plugins.module_utils._core.model import Alias
+from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import RequestFailed
+from ansible_collections.multihome.linux.plugins.modules import ip_aliases
+
+from .run_in_process import Runner
+
+ALIASES = [
+    {"name": "unicom", "address": "192.168.168.1/24", "interface": "eth0"},
+    {"name": "unicom, IPv6", "address": "fd00:168::1/64", "interface": "eth0"},
+]
+STANDING = [{"address": "192.168.168.1/24", "interface": "eth0"}, {"address": "fd00:168::1/64", "interface": "eth0"}]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(ip_aliases, tmp_path, monkeypatch, capsys)
+
+
+def test_check_real_check_real(host: Runner) -> None:
+    foreseen = host.run(aliases=ALIASES, check=True, diff=True)
+    done = host.run(aliases=ALIASES, diff=True)
+    for result in (foreseen, done):
+        assert result["changed"] is True
+        assert result["actions"] == [{"op": "add", "object": entry} for entry in STANDING]
+        assert result["before"] == []
+        assert result["after"] == STANDING
+        assert result["diff"] == {
+            "before": "",
+            "after": "address 192.168.168.1/24 on eth0\naddress fd00:168::1/64 on eth0\n",
+        }
+    sent = len(host.fake.sent)
+    for check in (True, False):
+        again = host.run(aliases=ALIASES, check=check)
+        assert again["changed"] is False
+        assert again["actions"] == []
+        assert not {"before", "after", "diff"} & set(again), "an unchanged run carries no lists"
+    assert len(host.fake.sent) == sent, "and sends nothing"
+
+
+def test_an_unchanged_run_in_diff_mode_shows_what_stands(host: Runner) -> None:
+    host.run(aliases=ALIASES)
+    again = host.run(aliases=ALIASES, diff=True)
+    assert again["changed"] is False
+    assert again["before"] == again["after"] == STANDING
+    assert again["diff"]["before"] == again["diff"]["after"]
+
+
+def test_a_check_run_that_would_write_is_found_out(host: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Careless(AliasEngine):
+        def plan(self, current: Any) -> Any:
+            plan = super().plan(current)
+            self.apply(plan, current)
+            return plan
+
+    monkeypatch.setattr(ip_aliases, "AliasEngine", Careless)
+    with pytest.raises(AssertionError, match="sent to a kernel that is only to be read"):
+        host.run(aliases=ALIASES, check=True)
+
+
+def test_without_purge_the_rest_stays_with_purge_only_ours_goes(host: Runner) -> None:
+    theirs = Alias.parse({"address": "192.168.168.99/24", "interface": "eth0"})
+    host.fake.carry_out("add", wire.encode_alias(theirs, 2, 12))
+    host.run(aliases=ALIASES)
+    assert host.run(aliases=ALIASES[:1])["changed"] is False
+    purged = host.run(aliases=ALIASES[:1], purge=True)
+    assert purged["actions"] == [{"op": "remove", "object": STANDING[1]}]
+    assert purged["after"] == STANDING[:1]
+    emptied = host.run(aliases=[], purge=True)
+    assert emptied["actions"] == [{"op": "remove", "object": STANDING[0]}]
+    assert emptied["after"] == []
+    assert [m.get("IFA_LOCAL") for m in host.fake.addresses] == ["192.168.168.99"]
+
+
+def test_another_owner_tag_is_another_owner(host: Runner) -> None:
+    host.run(aliases=ALIASES, protocol=77)
+    assert [m.get("IFA_PROTO") for m in host.fake.addresses] == [77, 77]
+    assert host.run(aliases=[], purge=True)["changed"] is False
+    assert host.run(aliases=[], purge=True, protocol=77)["changed"] is True
+
+
+def test_every_fault_at_once_and_nothing_changed(host: Runner) -> None:
+    host.fake.read_only = True
+    result = host.run(aliases=[*ALIASES, {"address": "192.168.168.300/24", "interface": ""}, {}], check=True)
+    assert result["failed"] is True
+    assert result["faults"] == [
+        "aliases[2] (192.168.168.300/24): not an IP address",
+        'aliases[2] (192.168.168.300/24): interface "": not a printable, non-empty string',
+        "aliases[3]: address is missing",
+        "aliases[3]: interface is missing",
+    ]
+    assert result["msg"].splitlines() == result["faults"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_an_interface_that_does_not_exist(host: Runner, check: bool) -> None:
+    result = host.run(aliases=[*ALIASES, {"address": "10.0.0.1/24", "interface": "eth7"}], check=check)
+    assert result["faults"] == [
+        'aliases[2] (10.0.0.1/24): interface "eth7" does not exist on this host; it has eth0, eth1, lo'
+    ]
+    assert host.fake.addresses == []
+
+
+def test_a_foreign_address_in_the_way(host: Runner) -> None:
+    theirs = Alias.parse({"address": "192.168.168.1/24", "interface": "eth0", "label": "eth0:9"})
+    host.fake.carry_out("add", wire.encode_alias(theirs, 2, 18))
+    result = host.run(aliases=[{**ALIASES[0], "label": "eth0:1"}])
+    (conflict,) = result["conflicts"]
+    assert conflict == (
+        "aliases[0] (unicom): address 192.168.168.1/24 on eth0 stands in its place and belongs to protocol 18 "
+        "(keepalived): {'address': '192.168.168.1/24', 'interface': 'eth0', 'label': 'eth0:9'}; "
+        "remove it or change the entry, it is not overwritten"
+    )
+    assert host.fake.sent == []
+
+
+def test_a_refusal_of_the_kernel(host: Runner) -> None:
+    host.fake.faults[2] = RequestFailed(errno.EPERM)
+    result = host.run(aliases=ALIASES)
+    assert result["failed"] is True
+    assert "exception" not in result
+    assert result["msg"].splitlines() == [
+        "cannot add address fd00:168::1/64 on eth0: Operation not permitted (run as root (CAP_NET_ADMIN is needed))",
+        "undone: add address 192.168.168.1/24 on eth0",
+        "the host is as it was before",
+    ]
+    assert host.fake.addresses == []
+
+
+def test_another_run_at_the_same_time(host: Runner) -> None:
+    with exclusive(str(host.lock)):
+        assert "has held" in host.run(aliases=ALIASES)["msg"]
+        # Who only looks does not wait.
+        assert host.run(aliases=ALIASES, check=True)["changed"] is True
+    assert host.run(aliases=ALIASES)["changed"] is True
