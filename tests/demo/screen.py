@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
@@ -22,9 +23,9 @@ class Screen:
     NO_COLOR (https://no-color.org) and TERM=dumb turn colours off.
     """
 
-    def __init__(self, out: TextIO = sys.stdout, variables: Mapping[str, str] = os.environ) -> None:
-        self._out = out
-        self._terminal = out.isatty() and variables.get("TERM") != "dumb"
+    def __init__(self, out: TextIO | None = None, variables: Mapping[str, str] = os.environ) -> None:
+        self._out = out or sys.stdout
+        self._terminal = self._out.isatty() and variables.get("TERM") != "dumb"
         self._colour = self._terminal and not variables.get("NO_COLOR")
         self._steps = 0
         self._started = time.monotonic()
@@ -50,14 +51,14 @@ class Screen:
 
     def good(self, text: str) -> None:
         """Print something that is as it should be."""
-        self._marked("✓", text, "green")
+        self.say(f"   ✓ {text}")
 
     def bad(self, text: str) -> None:
-        """Print something that is not."""
-        self._marked("✗", text, "red")
-
-    def _marked(self, mark: str, text: str, colour: str) -> None:
-        self.say(f"   {mark} {text}", *([] if mark == "✓" else [colour]))
+        """Print something that is not, all of it."""
+        first, *others = textwrap.wrap(text, WIDTH - 5) or [""]
+        self.say(f"   ✗ {first}", "red")
+        for line in others:
+            self.say(f"     {line}", "red")
 
     def rows(self, rows: Sequence[str]) -> None:
         """Print the rows of a matrix."""
