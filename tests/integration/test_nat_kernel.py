@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
@@ -18,6 +19,8 @@ from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+STYLE = requirements.nft_version(requirements.tool("nft") or "nft")
 
 
 class RealNft:
@@ -42,7 +45,7 @@ def host() -> Iterator[Host]:
 @given(lists=st.lists(entries(), min_size=1, max_size=4), purge=st.booleans())
 def test_the_same_runs_leave_the_same_table(host: Host, lists: list[list[dict[str, Any]]], purge: bool) -> None:
     host.run("nft", "flush", "ruleset")
-    real, fake = RealNft(host), FakeNft()
+    real, fake = RealNft(host), FakeNft(STYLE)
     for listed in lists:
         results = []
         for nft in (real, fake):
@@ -55,7 +58,7 @@ def test_the_same_runs_leave_the_same_table(host: Host, lists: list[list[dict[st
 
 def test_a_difference_would_show(host: Host) -> None:
     host.run("nft", "flush", "ruleset")
-    real, fake = RealNft(host), FakeNft()
+    real, fake = RealNft(host), FakeNft(STYLE)
     shown = []
     for nft, port in ((real, "80"), (fake, "81")):
         rule = {"type": "dnat", "protocol": "tcp", "destination_port": port, "to_address": "10.0.0.1"}
@@ -81,7 +84,7 @@ def test_a_difference_would_show(host: Host) -> None:
 )
 def test_what_the_kernel_refuses_the_fake_refuses(host: Host, line: str) -> None:
     host.run("nft", "flush", "ruleset")
-    for nft in (RealNft(host), FakeNft()):
+    for nft in (RealNft(host), FakeNft(STYLE)):
         common = {"type": "dnat", "protocol": "tcp", "to_address": "10.0.0.1"}
         listed = [{**common, "destination_port": "80"}, {**common, "destination_port": "100-110"}]
         engine = NatEngine(listed, nftables=Nftables("multihome", nft))
