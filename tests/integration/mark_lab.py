@@ -27,6 +27,7 @@ LENGTH = {4: 24, 6: 64}
 SERVER = {4: "10.0.0.1", 6: "fd00:10::1"}
 CONTAINER = {4: "172.16.0.2", 6: "fd00:172::2"}
 CLIENT = {4: "198.51.100.9", 6: "2001:db8:ff::9"}
+CLIENTS = {4: "198.51.100.0/24", 6: "2001:db8:ff::/64"}
 LAN_HOST = {4: "10.0.0.50", 6: "fd00:10::50"}
 # The source that the main table's default route gives to what is not bound to a line's own address.
 UNBOUND = {4: "192.0.0.8", 6: "fd00:ff::8"}
@@ -42,6 +43,15 @@ def public(line: int, family: int) -> str:
 def gateway(line: int, family: int) -> str:
     """The inside address of a line's firewall."""
     return {4: f"10.0.{3 if line == 3 else 0}.{10 + line}", 6: f"fd00:1{3 if line == 3 else 0}::1{line}"}[family]
+
+
+def visitor(line: int, family: int) -> str:
+    """The client's address that asks by a line.
+
+    From one address for all, a port that the client uses twice within a minute would be one connection to the server,
+    which then rightly answers by the line of the first time.
+    """
+    return {4: f"198.51.100.{10 + line}", 6: f"2001:db8:ff::1{line}"}[family]
 
 
 def alias(line: int, family: int) -> str:
@@ -106,7 +116,7 @@ def build(hosts: Hosts) -> None:
     for line in LINES:
         _firewall(hosts[f"fw{line}"], line)
     client = hosts["client"]
-    client.address("lo", *CLIENT.values())
+    client.address("lo", *CLIENT.values(), *(visitor(line, family) for line in LINES for family in FAMILIES))
     for line in LINES:
         for family in FAMILIES:
             client.run("ip", f"-{family}", "route", "add", alias(line, family), "via", public(line, family))
@@ -147,8 +157,8 @@ def _firewall(host: Host, line: int) -> None:
     host.address("wan", *(f"{public(line, f)}/{LENGTH[f]}" for f in FAMILIES))
     host.address("eth0", *(f"{gateway(line, f)}/{LENGTH[f]}" for f in FAMILIES))
     host.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
-    host.run("ip", "route", "add", CLIENT[4], "via", f"203.0.{line}.2")
-    host.run("ip", "route", "add", CLIENT[6], "via", f"2001:db8:{line}::2")
+    host.run("ip", "route", "add", CLIENTS[4], "via", f"203.0.{line}.2")
+    host.run("ip", "route", "add", CLIENTS[6], "via", f"2001:db8:{line}::2")
     if line == 3:
         host.run("ip", "route", "add", SERVER[4], "via", alias(3, 4))
         host.run("ip", "route", "add", SERVER[6], "via", alias(3, 6))
@@ -212,7 +222,13 @@ def must(host: Host, module: str, check: bool = False, **options: Any) -> dict[s
 
 
 def asked(
-    hosts: Hosts, family: int, protocol: str, lines: Sequence[int] = LINES, port: int = 7, times: int = 5
+    hosts: Hosts,
+    family: int,
+    protocol: str,
+    lines: Sequence[int] = LINES,
+    port: int = 7,
+    times: int = 5,
+    timeout: float = 5,
 ) -> dict[int, set[str | None]]:
     """Ask the server by lines, several times at once; return what came of it by line, None for the right answer.
 
@@ -220,10 +236,10 @@ def asked(
     """
     targets: list[dict[str, Any]] = []
     for line in lines:
-        target: dict[str, Any] = {"line": str(line), "address": public(line, family), "source": CLIENT[family]}
+        target: dict[str, Any] = {"line": str(line), "address": public(line, family), "source": visitor(line, family)}
         target |= {} if protocol == "icmp" else {"port": port}
-        target |= {"expect": CLIENT[family]} if protocol == "udp" else {}
-        targets += [{**target, "protocol": protocol, "timeout": 2}] * times
+        target |= {"expect": visitor(line, family)} if protocol == "udp" else {}
+        targets += [{**target, "protocol": protocol, "timeout": timeout}] * times
     result = run_module("line_check", {"targets": targets}, netns_prefix=hosts["client"].prefix)
     assert "rows" in result, result.get("msg")
     outcome: dict[int, set[str | None]] = {line: set() for line in lines}
@@ -234,6 +250,6 @@ def asked(
 
 def answering(hosts: Hosts, family: int, protocol: str = "udp", port: int = 7) -> list[int]:
     """Return the lines by which every answer came; by the others none may."""
-    outcome = asked(hosts, family, protocol, port=port, times=2)
+    outcome = asked(hosts, family, protocol, port=port, times=2, timeout=2)
     assert all(errors in ({None}, {"no answer within 2 s"}) for errors in outcome.values()), outcome
     return [line for line, errors in outcome.items() if errors == {None}]

@@ -94,8 +94,8 @@ class MarkEngine:
             lambda: parse_marks(marks or ()),
             lambda: parse_balance(balance or ()),
             lambda: parse_mask(mask),
-            lambda: parse_addresses(balance_from, "balance_from"),
-            lambda: parse_prefixes(balance_exclude, "balance_exclude"),
+            lambda: parse_addresses(balance_from),
+            lambda: parse_prefixes(balance_exclude),
         ]
         listed, shares, self.mask, self.balance_from, self.balance_exclude = collect(*parts)
         faults = outside_mask([*listed, *shares], self.mask)

@@ -218,12 +218,12 @@ def parse_mask(value: Any) -> int:
         raise InvalidInput([f'mask "{value}": {error}']) from None
 
 
-def parse_addresses(values: Sequence[Any], option: str) -> tuple[str, ...]:
+def parse_addresses(values: Sequence[Any], option: str = "balance_from") -> tuple[str, ...]:
     """Return a list of addresses in canonical order; raises InvalidInput with every fault."""
     return tuple(sorted(dict.fromkeys(_judged(values, option, _host))))
 
 
-def parse_prefixes(values: Sequence[Any], option: str) -> tuple[str, ...]:
+def parse_prefixes(values: Sequence[Any], option: str = "balance_exclude") -> tuple[str, ...]:
     """Return a list of prefixes, those that adjoin or hold each other made one; raises InvalidInput."""
 
     def prefix(value: Any) -> str:

@@ -13,12 +13,12 @@ import ipaddress
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import fields
 from .errors import ApplyFailed
-from .mark_model import FAMILIES, BalanceLine, ConnectionMark, Marks
+from .mark_model import FAMILIES, BalanceLine, ConnectionMark, Marks, parse_prefixes
 from .mark_standing import Standing
 from .neighbours import Neighbour
 from .nftables import Nftables
@@ -48,6 +48,19 @@ class Holder:
     value: str | None = None
     flags: tuple[str, ...] = ()
     elements: Mapping[str, Element] = field(default_factory=dict)
+
+
+HOLDERS = {
+    "marks_interfaces": Holder("map", "ifname", "verdict"),
+    "marks_neighbours": Holder("map", "ifname . ether_addr", "verdict"),
+    "marks_packets": Holder("map", "mark", "verdict"),
+}
+for _family in FAMILIES:
+    _address = f"ipv{_family}_addr"
+    HOLDERS[f"marks_gateways{_family}"] = Holder("map", f"ifname . {_address}", "mark")
+    HOLDERS[f"marks_sources{_family}"] = Holder("map", "mark", _address)
+    HOLDERS[f"marks_from{_family}"] = Holder("set", _address)
+    HOLDERS[f"marks_exclude{_family}"] = Holder("set", _address, flags=("interval",))
 
 
 @dataclass
@@ -182,33 +195,27 @@ def _holders(marks: Marks) -> dict[str, Holder]:
         gateways[fields.family_of(entry.gateway)][key] = (str(entry.mark), full_note)
         if entry.neighbour:
             neighbours[f'"{entry.neighbour.interface}" . {entry.neighbour.address}'] = (target, None)
-    packets = {str(number): (f"goto marks_packet_{number}", None) for number in marks.numbers}
-    holders = {
-        "marks_interfaces": Holder("map", "ifname", "verdict", elements=interfaces),
-        "marks_neighbours": Holder("map", "ifname . ether_addr", "verdict", elements=neighbours),
-        "marks_packets": Holder("map", "mark", "verdict", elements=packets),
-    }
+    elements = {"marks_interfaces": interfaces, "marks_neighbours": neighbours}
+    elements["marks_packets"] = {str(number): (f"goto marks_packet_{number}", None) for number in marks.numbers}
     for family in FAMILIES:
-        address = f"ipv{family}_addr"
-        holders[f"marks_gateways{family}"] = Holder("map", f"ifname . {address}", "mark", elements=gateways[family])
+        elements[f"marks_gateways{family}"] = gateways[family]
         if marks.balance:
-            holders.update(_balance_holders(marks, family, address))
-    return holders
+            elements.update(_balance_elements(marks, family))
+    return {name: replace(HOLDERS[name], elements=held) for name, held in elements.items()}
 
 
-def _balance_holders(marks: Marks, family: int, address: str) -> dict[str, Holder]:
+def _balance_elements(marks: Marks, family: int) -> dict[str, dict[str, Element]]:
     sources: dict[str, Element] = {}
     for line in marks.balance:
         source = line.source(family)
         if source:
             note = f"weight {line.weight}"
             sources[str(line.mark)] = (source, f"{note}; {line.name}" if line.name else note)
-    given = {source: (None, None) for source in marks.balance_from if fields.family_of(source) == family}
-    excluded = {prefix: (None, None) for prefix in marks.balance_exclude if fields.family_of(prefix) == family}
+    prefixes = [prefix for prefix in marks.balance_exclude if fields.family_of(prefix) == family]
     return {
-        f"marks_sources{family}": Holder("map", "mark", address, elements=sources),
-        f"marks_from{family}": Holder("set", address, elements=given),
-        f"marks_exclude{family}": Holder("set", address, flags=("interval",), elements=excluded),
+        f"marks_sources{family}": sources,
+        f"marks_from{family}": {a: (None, None) for a in marks.balance_from if fields.family_of(a) == family},
+        f"marks_exclude{family}": {fields.short_prefix(prefix): (None, None) for prefix in prefixes},
     }
 
 
@@ -320,7 +327,8 @@ def _plain(value: Any, types: str = "") -> str:
 
 def recover(layout: Layout) -> Marks:
     """Return the marks that a layout tells of; what it cannot tell is left out, and shows as a difference."""
-    held = {name: holder.elements for name, holder in layout.holders.items()}
+    # A set or map of another type is somebody else's.
+    held = {n: h.elements for n, h in layout.holders.items() if replace(h, elements={}) == HOLDERS.get(n)}
     notes = [_RULE_NOTE.fullmatch(rule) for rules in layout.rules.values() for rule in rules if rule]
     masks = [int(note[1], 0) for note in notes if note]
     marks = [
@@ -341,8 +349,15 @@ def recover(layout: Layout) -> Marks:
         tuple(marks),
         tuple(_recover_balance(held)),
         tuple(sorted(address for family in FAMILIES for address in held.get(f"marks_from{family}", {}))),
-        tuple(prefix for family in FAMILIES for prefix in held.get(f"marks_exclude{family}", {})),
+        parse_prefixes([p for family in FAMILIES for p in held.get(f"marks_exclude{family}", {}) if _is_prefix(p)]),
     )
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        return not fields.is_everything(fields.prefix(text))
+    except ValueError:
+        return False
 
 
 def _recover_balance(held: Mapping[str, Mapping[str, Element]]) -> list[BalanceLine]:

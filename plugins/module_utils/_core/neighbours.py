@@ -21,6 +21,7 @@ from .netlink import Message, Netlink, RequestFailed, interfaces
 # linux/neighbour.h
 _REACHABLE, _FAILED, _PERMANENT = 0x02, 0x20, 0x80
 _HAS_ADDRESS = 0x02 | 0x04 | 0x08 | 0x10 | 0x80  # reachable, stale, delay, probe, permanent
+_NO_ADDRESS = 0x40  # no hardware addresses on this link
 _USE = 0x01  # NTF_USE
 _UNICAST, _LOCAL = 1, 2  # RTN_UNICAST, RTN_LOCAL
 _AF = {4: 2, 6: 10}
@@ -28,6 +29,8 @@ _PAUSE = 0.02  # seconds between two looks at the table
 
 # (gateway, interface it must be on or None)
 Wanted = tuple[str, "str | None"]
+# (gateway, index of its interface)
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Found:
 
 def resolve(
     wanted: Iterable[Wanted],
-    timeout: float = 1.0,
+    timeout: float = 1.1,  # the kernel asks once a second
     connect: Callable[[], AbstractContextManager[NeighbourSocket]] = Netlink,
     list_interfaces: Callable[[], dict[str, int]] = interfaces,
 ) -> Found:
@@ -142,38 +145,42 @@ def _place(routes: _Routes, gateway: str, interface: str | None, indexes: Mappin
     return found if found is not None else "it is on the link of no interface"
 
 
-def _wait(
-    socket: NeighbourSocket, places: Mapping[Wanted, int], timeout: float
-) -> dict[tuple[str, int], tuple[int, str | None]]:
+def _wait(socket: NeighbourSocket, places: Mapping[Wanted, int], timeout: float) -> dict[Key, tuple[int, str | None]]:
     """Return the neighbours by address and interface, once all places are answered or the time is over."""
     wanted = {(gateway, index) for (gateway, _interface), index in places.items()}
-    known = _table(socket, wanted)
-    asked = False
-    for gateway, index in sorted(wanted):
-        if not known.get((gateway, index), (0, None))[0] & (_REACHABLE | _PERMANENT):
-            # A stale entry is good enough for now; asking makes the kernel verify it for later.
-            header = {"family": _AF[fields.family_of(gateway)], "ifindex": index, "state": 0, "flags": _USE}
-            try:
-                socket.send("replace", Message("neighbour", header, {"NDA_DST": gateway}))
-                asked = True
-            except RequestFailed:
-                # An interface that is down or knows no neighbours: it stays without an answer.
-                wanted.discard((gateway, index))
     deadline = time.monotonic() + timeout
-    if asked:
-        # What had failed before is being asked for again.
-        known = _table(socket, wanted)
-    while any(not state & (_HAS_ADDRESS | _FAILED) for state in (known.get(key, (0, None))[0] for key in wanted)):
+    known = _table(socket, wanted)
+    # A stale entry is good enough for now; asking makes the kernel verify it for later.
+    wanted -= _ask(socket, {key for key in wanted if not _state(known, key) & (_REACHABLE | _PERMANENT)})
+    while not all(_state(known, key) & (_HAS_ADDRESS | _NO_ADDRESS) for key in wanted):
         if time.monotonic() >= deadline:
             break
         time.sleep(_PAUSE)
         known = _table(socket, wanted)
+        # What failed within this time was asked before it began.
+        wanted -= _ask(socket, {key for key in wanted if _state(known, key) & _FAILED})
     return known
 
 
-def _table(socket: NeighbourSocket, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, str | None]]:
+def _state(known: Mapping[Key, tuple[int, str | None]], key: Key) -> int:
+    return known[key][0] if key in known else 0
+
+
+def _ask(socket: NeighbourSocket, keys: set[Key]) -> set[Key]:
+    """Let the kernel ask for neighbours; return those that it refuses, as on an interface that is down."""
+    refused = set()
+    for gateway, index in sorted(keys):
+        header = {"family": _AF[fields.family_of(gateway)], "ifindex": index, "state": 0, "flags": _USE}
+        try:
+            socket.send("replace", Message("neighbour", header, {"NDA_DST": gateway}))
+        except RequestFailed:
+            refused.add((gateway, index))
+    return refused
+
+
+def _table(socket: NeighbourSocket, wanted: set[Key]) -> dict[Key, tuple[int, str | None]]:
     """Return state and hardware address of the wanted neighbours."""
-    table: dict[tuple[str, int], tuple[int, str | None]] = {}
+    table: dict[Key, tuple[int, str | None]] = {}
     for message in socket.dump("neighbour") if wanted else ():
         key = (str(message.get("NDA_DST")), message.header["ifindex"])
         if key in wanted:
