@@ -25,7 +25,11 @@ BALANCE = [
     {"mark": 1, "weight": 4, "sources": ["192.0.2.11", "2001:db8::11"], "name": "unicom"},
     {"mark": 2, "weight": 1, "sources": ["192.0.2.12"]},
 ]
-SPREAD = {"balance": BALANCE, "balance_from": ["192.0.0.8", "fd00::8"], "balance_exclude": ["10.1.0.0/16"]}
+SPREAD: dict[str, Any] = {
+    "balance": BALANCE,
+    "balance_from": ["192.0.0.8", "fd00::8"],
+    "balance_exclude": ["10.1.0.0/16"],
+}
 TRANSLATIONS = [
     {"type": "dnat", "protocol": "tcp", "destination": "192.0.2.1", "destination_port": "80", "to_address": "10.0.0.2"},
     {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"},
@@ -196,8 +200,11 @@ def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None
 @pytest.mark.parametrize("first", ["connection_marks", "nat_rules"])
 def test_two_modules_share_the_table_and_know_nothing_of_each_other(hosts: Hosts, first: str) -> None:
     host = hosts["host"]
-    options = {"connection_marks": {"marks": MARKS, **SPREAD}, "nat_rules": {"rules": TRANSLATIONS}}
-    nothing = {"connection_marks": {"marks": [], "balance": []}, "nat_rules": {"rules": []}}
+    options: dict[str, dict[str, Any]] = {
+        "connection_marks": {"marks": MARKS, **SPREAD},
+        "nat_rules": {"rules": TRANSLATIONS},
+    }
+    nothing: dict[str, dict[str, Any]] = {"connection_marks": {"marks": [], "balance": []}, "nat_rules": {"rules": []}}
     [second] = [name for name in options if name != first]
     must(host, first, **options[first])
     alone = rules(host)

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of connection marks: what is done is what was foretold, and then there is nothing to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, VerifyFailed
+from ansible_collections.multihome.linux.plugins.module_utils._core.mark_engine import MarkEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model import ConnectionMark, Marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.neighbours import Found, Neighbour, Wanted
+from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, all_marks
+from hypothesis import given
+from hypothesis import strategies as st
+
+HERE, THERE = Neighbour("eth0", "02:00:00:00:00:01"), Neighbour("eth0", "02:00:00:00:00:02")
+GATEWAY = {"mark": 1, "gateway": "192.0.2.1"}
+
+
+def finding(neighbours: dict[Wanted, Neighbour]) -> Callable[[Iterable[Wanted]], Found]:
+    """Return a stand-in for resolve() that finds these."""
+
+    def find(wanted: Iterable[Wanted]) -> Found:
+        keys = list(wanted)
+        reasons = {key: "no answer on eth0" for key in keys if key not in neighbours}
+        return Found({key: neighbours[key] for key in keys if key in neighbours}, reasons)
+
+    return find
+
+
+def run(
+    backend: Memory, check: bool = False, at: Neighbour | None = None, **options: Any
+) -> tuple[MarkEngine, Outcome]:
+    """Converge once; the gateway of GATEWAY is ``at`` a neighbour, or silent."""
+    find = finding({("192.0.2.1", None): at} if at else {})
+    engine = MarkEngine(backend, find=find, **options)
+    return engine, converge(engine, check, contextlib.nullcontext)
+
+
+def entries(marks: Marks) -> dict[str, Any]:
+    """Return the options that ask for these marks."""
+    return {
+        "marks": [mark.as_input() for mark in marks.marks],
+        "balance": [line.as_input() for line in marks.balance],
+        "balance_from": marks.balance_from or ["192.0.0.8"],
+        "balance_exclude": marks.balance_exclude,
+    }
+
+
+@given(all_marks(), all_marks(), st.booleans())
+def test_check_mode_foretells_and_a_second_run_does_nothing(before: Marks, wanted: Marks, purge: bool) -> None:
+    backend = Memory(before)
+    find = finding({mark.key: mark.neighbour for mark in wanted.marks if mark.gateway and mark.neighbour})
+    options = {**entries(wanted), "purge": purge, "find": find}
+    try:
+        foretold = converge(MarkEngine(backend, **options), True, contextlib.nullcontext)
+    except InvalidInput:
+        # What stands and is not listed may be a neighbour of another mark.
+        assert not purge
+        return
+    assert (backend.marks, backend.writes) == (before, 0)
+    done = converge(MarkEngine(backend, **options), False, contextlib.nullcontext)
+    assert (foretold.actions(), foretold.plan.after) == (done.actions(), done.plan.after)
+    assert backend.writes == bool(done.actions())
+    if done.actions():
+        assert backend.marks == done.plan.after
+    kept = {mark.key for mark in backend.marks.marks}
+    assert {mark.key for mark in wanted.marks} <= kept
+    assert kept <= {mark.key for mark in (*wanted.marks, *(() if purge else before.marks))}
+    again = converge(MarkEngine(backend, **options), False, contextlib.nullcontext)
+    assert again.actions() == []
+
+
+@given(all_marks(), st.randoms())
+def test_the_order_of_the_lists_changes_nothing(wanted: Marks, random: Any) -> None:
+    backend = Memory()
+    converge(MarkEngine(backend, **entries(wanted), find=finding({})), False, contextlib.nullcontext)
+    marks, balance = list(wanted.marks), list(wanted.balance)
+    random.shuffle(marks)
+    random.shuffle(balance)
+    shuffled = entries(replace(wanted, marks=tuple(marks), balance=tuple(balance)))
+    again = converge(MarkEngine(backend, **shuffled, purge=True, find=finding({})), False, contextlib.nullcontext)
+    assert again.actions() == []
+
+
+def test_a_gateway_is_learned_replaced_and_kept_when_it_falls_silent() -> None:
+    backend = Memory()
+    engine, outcome = run(backend, marks=[GATEWAY])
+    assert outcome.actions() == [{"op": "add", "object": GATEWAY}]
+    remarks = engine.remarks(outcome.plan, diff=False)
+    assert remarks == {"backend": "memory", "unresolved": [{**GATEWAY, "reason": "no answer on eth0"}]}
+    for at in (HERE, THERE):
+        engine, outcome = run(backend, at=at, marks=[GATEWAY])
+        assert outcome.actions() == [{"op": "replace", "object": GATEWAY}]
+        assert at.address in engine.lines(outcome.plan)["after"][1]
+        assert not run(backend, at=at, marks=[GATEWAY])[1].changed
+    assert not run(backend, marks=[GATEWAY])[1].changed
+    # Silent, and now of another line: what was learned is not lost.
+    run(backend, marks=[{**GATEWAY, "mark": 2}])
+    assert backend.marks.marks == (ConnectionMark(2, gateway="192.0.2.1", neighbour=THERE),)
+
+
+def test_gateways_are_looked_for_once_in_a_run() -> None:
+    asked: list[list[Wanted]] = []
+
+    def find(wanted: Iterable[Wanted]) -> Found:
+        asked.append(list(wanted))
+        return Found({("192.0.2.1", None): HERE}, {})
+
+    marks = [GATEWAY, {"mark": 2, "in_interface": "wan0"}]
+    converge(MarkEngine(Memory(), marks=marks, find=find), False, contextlib.nullcontext)
+    assert asked == [[("192.0.2.1", None)]]
+
+
+def test_a_list_that_is_not_given_is_left_alone() -> None:
+    backend = Memory()
+    shares = [{"mark": 3, "sources": ["192.0.2.3"]}]
+    run(backend, at=HERE, marks=[GATEWAY], balance=shares, balance_from=["192.0.0.8"])
+    standing = backend.marks
+    assert not run(backend, at=HERE, marks=[GATEWAY], purge=True)[1].changed
+    assert not run(backend, balance=shares, balance_from=["192.0.0.8"], purge=True)[1].changed
+    assert backend.marks == standing
+    run(backend, balance=[], purge=True)
+    assert backend.marks == Marks(0xFF, standing.marks)
+
+
+def test_settings_of_what_stands_are_steps_and_of_what_is_new_are_not() -> None:
+    backend = Memory()
+    engine, outcome = run(backend, marks=[GATEWAY], mask="0xf")
+    assert [action["op"] for action in outcome.actions()] == ["add"]
+    _engine, outcome = run(backend, marks=[GATEWAY])
+    assert outcome.actions() == [{"op": "replace", "object": {"mask": 255}}]
+    assert engine.lines(outcome.plan)["after"][0] == "mask 0xff"
+
+
+def test_a_mask_that_leaves_out_what_stands_is_refused() -> None:
+    backend = Memory(Marks(0xFF, (ConnectionMark(0x20, "wan9"),)))
+    with pytest.raises(InvalidInput, match="wan9 stands, is not listed, and has bits outside the mask 0xf"):
+        run(backend, marks=[GATEWAY], mask=0xF)
+    run(backend, marks=[GATEWAY], mask=0xF, purge=True)
+
+
+def test_one_neighbour_cannot_be_two_lines() -> None:
+    backend = Memory(Marks(0xFF, (ConnectionMark(2, gateway="192.0.2.9", neighbour=HERE),)))
+    with pytest.raises(InvalidInput, match="both gateways are 02:00:00:00:00:01"):
+        run(backend, at=HERE, marks=[GATEWAY])
+    assert backend.writes == 0
+    run(backend, at=HERE, marks=[GATEWAY], purge=True)
+
+
+def test_faults_of_what_stands_are_mended_when_something_stands_or_is_purged() -> None:
+    backend = Memory(Marks(0xFF, (ConnectionMark(1, gateway="192.0.2.1", neighbour=HERE),)), ("chain marks_output",))
+    _engine, outcome = run(backend, at=HERE, marks=[GATEWAY])
+    assert outcome.actions() == [{"op": "replace", "object": {"table": "chain marks_output"}}]
+    empty = Memory(Marks(), ("chain marks_stranger",))
+    assert not run(empty, marks=[])[1].changed
+    _engine, outcome = run(empty, marks=[], purge=True)
+    assert outcome.actions() == [{"op": "remove", "object": {"table": "chain marks_stranger"}}]
+
+
+def test_a_backend_that_forgets_is_found_out_and_put_back() -> None:
+    class Forgetful(Memory):
+        def write(self, _standing: Any, _marks: Marks) -> None:
+            self.marks = Marks()
+
+    before = Marks(0xFF, (ConnectionMark(7, "wan7"),))
+    backend = Forgetful(before)
+    with pytest.raises(VerifyFailed):
+        run(backend, marks=[GATEWAY])
+    assert backend.marks == before
