@@ -13,8 +13,8 @@ from .nat_compile import SHIFT
 from .nat_model import NatRule, parse_rules
 from .nat_plan import NatPlan, plan_rules
 from .nat_table import Table, read_table
-from .nat_transaction import Counters, transaction
-from .nftables import Nftables
+from .nat_transaction import Counters, in_steps, transaction
+from .nftables import Nftables, TooLarge
 
 DEFAULT_TABLE = "multihome"
 
@@ -42,10 +42,28 @@ class NatEngine:
         """Return the plan, with the one transaction that carries it out."""
         return plan_rules(self.nftables.table, self.desired, current, self.purge)
 
-    def apply(self, plan: NatPlan, _current: Table) -> None:
-        """Send the transaction; nft carries it out whole or not at all, so there is nothing to undo."""
-        if plan.text:
+    def apply(self, plan: NatPlan, current: Table) -> None:
+        """Send the transaction; nft carries it out whole or not at all, so there is nothing to undo.
+
+        Only where it is larger than the process may send at once, as in a container, are new maps filled beforehand.
+        """
+        if not plan.text:
+            return
+        try:
             self.nftables.apply(plan.text)
+        except TooLarge as error:
+            self._apply_in_steps(plan, current, error)
+
+    def _apply_in_steps(self, plan: NatPlan, current: Table, error: TooLarge) -> None:
+        steps = in_steps(plan.text)
+        if not steps:
+            raise error
+        try:
+            for step in steps:
+                self.nftables.apply(step)
+        except ApplyFailed as failed:
+            not_undone = self.undo(plan, current)
+            raise ApplyFailed(failed.failed, failed.reason, not_undone=not_undone) from failed
 
     def undo(self, _plan: NatPlan, current: Table) -> list[str]:
         """Put back what ``current`` holds, counters included."""

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which translations can match one packet: only between those does the order of the list mean anything.
 
-Asking every pair would take 50 million comparisons for 10,000 entries. Entries are grouped by their shape, the set of
-fields they match; two entries can overlap only if they agree on the fields that both match exactly, which an index
-per pair of shapes finds at once.
+Asking every pair would take 50 million comparisons for 10,000 entries. Entries are grouped by the fields they match;
+two entries can overlap only if they agree on the fields that both match, which an index per pair of groups finds at
+once. Only ranges of ports are compared one by one, among entries that agree on all else.
 """
 
 from __future__ import annotations
@@ -22,19 +22,26 @@ def hook(rule: NatRule) -> str:
     return "destination" if rule.type == "dnat" else "source"
 
 
+_BITS = {4: 32, 6: 128}
+
+
 @functools.cache
-def bounds(prefix: str) -> tuple[int, int]:
-    """Return the first and the last address of a prefix or address, as numbers."""
-    network = ipaddress.ip_network(prefix)
-    return int(network.network_address), int(network.broadcast_address)
+def network(prefix: str) -> tuple[int, int]:
+    """Return the first address of a prefix or address as a number, and its length in bits."""
+    parsed = ipaddress.ip_network(prefix)
+    return int(parsed.network_address), parsed.prefixlen
 
 
 def _share(one: tuple[int, int] | None, other: tuple[int, int] | None) -> bool:
     return one is None or other is None or (one[0] <= other[1] and other[0] <= one[1])
 
 
-def _share_addresses(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or one == other or _share(bounds(one), bounds(other))
+def _share_addresses(family: int, one: str | None, other: str | None) -> bool:
+    if one is None or other is None or one == other:
+        return True
+    (first, length), (other_first, other_length) = network(one), network(other)
+    cut = _BITS[family] - min(length, other_length)
+    return first >> cut == other_first >> cut
 
 
 def overlap(one: NatRule, other: NatRule) -> bool:
@@ -47,24 +54,63 @@ def overlap(one: NatRule, other: NatRule) -> bool:
         and (one.out_interface is None or other.out_interface in (None, one.out_interface))
         and _share(one.source_port, other.source_port)
         and _share(one.destination_port, other.destination_port)
-        and _share_addresses(one.source, other.source)
-        and _share_addresses(one.destination, other.destination)
+        and _share_addresses(one.family, one.source, other.source)
+        and _share_addresses(one.family, one.destination, other.destination)
     )
 
 
-class _Shape:
-    """The entries so far that match by the same fields, found by the values of any subset of the exact ones."""
+# What an entry matches exactly, field by field: the length of a prefix, 0 for any other value. A range of ports is no
+# exact value (-1). Addresses of two lengths are compared by the shorter one, so prefixes are found like exact values.
+_Profile = tuple[tuple[str, int], ...]
+
+
+def _profile(rule: NatRule) -> _Profile:
+    result = []
+    for token in rule.tokens:
+        field = FIELD_OF_TOKEN[token]
+        if field in ("source", "destination"):
+            length = getattr(rule, field).partition("/")[2]
+            result.append((field, int(length) if length else _BITS[rule.family]))
+        else:
+            result.append((field, -1 if token in INTERVALS else 0))
+    return tuple(result)
+
+
+def _common(one: _Profile, other: _Profile) -> _Profile:
+    lengths = dict(other)
+    shared = [(field, min(length, lengths[field])) for field, length in one if field in lengths]
+    return tuple((field, length) for field, length in shared if length >= 0)
+
+
+def _values(common: _Profile) -> Callable[[NatRule], tuple[Any, ...]]:
+    """Return what reads the values of some fields, addresses cut to their length."""
+
+    def read(rule: NatRule) -> tuple[Any, ...]:
+        values = []
+        for field, length in common:
+            value = getattr(rule, field)
+            if field in ("source", "destination"):
+                values.append(network(value)[0] >> (_BITS[rule.family] - length))
+            else:
+                values.append(value)
+        return tuple(values)
+
+    return read
+
+
+class _Alike:
+    """The entries so far with one profile, found by their values of any part of it."""
 
     def __init__(self) -> None:
         self._all: list[int] = []
-        self._indexes: dict[tuple[str, ...], tuple[Callable[[NatRule], Any], dict[Any, list[int]]]] = {}
+        self._indexes: dict[_Profile, tuple[Callable[[NatRule], Any], dict[Any, list[int]]]] = {}
 
     def add(self, rules: Sequence[NatRule], position: int) -> None:
         self._all.append(position)
         for values_of, index in self._indexes.values():
             index.setdefault(values_of(rules[position]), []).append(position)
 
-    def candidates(self, rules: Sequence[NatRule], rule: NatRule, common: tuple[str, ...]) -> list[int]:
+    def candidates(self, rules: Sequence[NatRule], rule: NatRule, common: _Profile) -> list[int]:
         if not common:
             return self._all
         if common not in self._indexes:
@@ -77,34 +123,27 @@ class _Shape:
         return index.get(values_of(rule), [])
 
 
-def _values(common: tuple[str, ...]) -> Callable[[NatRule], Any]:
-    names = tuple(FIELD_OF_TOKEN[token] for token in common)
-    return lambda rule: tuple(getattr(rule, name) for name in names)
-
-
 def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     """Return, for each position whose entry overlaps earlier ones, their positions in ascending order."""
-    groups: dict[tuple[int, str], dict[tuple[str, ...], _Shape]] = {}
-    shared: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+    groups: dict[tuple[int, str], dict[_Profile, _Alike]] = {}
+    shared: dict[tuple[_Profile, _Profile], _Profile] = {}
     result: dict[int, list[int]] = {}
     for position, rule in enumerate(rules):
-        shapes = groups.setdefault((rule.family, hook(rule)), {})
-        shape = rule.tokens
+        profiles = groups.setdefault((rule.family, hook(rule)), {})
+        profile = _profile(rule)
+        # Keys are unique, so two such entries of one profile differ; snat and masquerade may share a match.
+        unique = rule.type == "dnat" and all(length >= 0 for _field, length in profile)
         found: list[int] = []
-        for other, members in shapes.items():
-            if other == shape and rule.type == "dnat" and INTERVALS.isdisjoint(shape):
-                # Keys are unique, so two such entries differ in some field; snat and masquerade may share a match.
+        for other, members in profiles.items():
+            if unique and other == profile:
                 continue
-            common = shared.get((other, shape))
+            common = shared.get((other, profile))
             if common is None:
-                common = tuple(t for t in other if t in shape and t not in INTERVALS)
-                shared[(other, shape)] = common
-            for candidate in members.candidates(rules, rule, common):
-                if overlap(rules[candidate], rule):
-                    found.append(candidate)
-        if shape not in shapes:
-            shapes[shape] = _Shape()
-        shapes[shape].add(rules, position)
+                common = shared[other, profile] = _common(other, profile)
+            found += [c for c in members.candidates(rules, rule, common) if overlap(rules[c], rule)]
+        if profile not in profiles:
+            profiles[profile] = _Alike()
+        profiles[profile].add(rules, position)
         if found:
             result[position] = sorted(found)
     return result

@@ -156,12 +156,9 @@ def _judge(table: Table, fixed: Mapping[str, list[list[Any]]]) -> None:
         if chain in table.present_chains and fixed[chain] != expected:
             table.faults.append(f"the rules of chain {chain} are not what they must be")
     seen: set[Any] = set()
-    looked_up = set()
     for hook, rules in table.chains.items():
         kept = []
         for rule in rules:
-            if isinstance(rule.item, MapName):
-                looked_up.add(rule.item)
             if rule.item is None or rule.item in seen:
                 kept.append(ChainRule(rule.chain, rule.handle, None))
                 table.stray_rules.append(kept[-1])
@@ -169,8 +166,6 @@ def _judge(table: Table, fixed: Mapping[str, list[list[Any]]]) -> None:
                 kept.append(rule)
                 seen.add(rule.item)
         table.chains[hook] = kept
-    unused = [name for name, held in table.maps.items() if held and name not in looked_up]
-    table.faults += [f"map {name} is not looked up" for name in unused]
     _set_doubles_aside(table)
 
 

@@ -25,6 +25,29 @@ from .nat_text import (
     skeleton,
 )
 
+# So many elements, with IPv6 and the longest names, are well below the send buffer that any process may have.
+_ELEMENTS_A_LINE = 250
+
+
+def in_steps(text: str) -> list[str]:
+    """Return a transaction cut into steps small enough for a process that may not enlarge its send buffer.
+
+    All but the last only fill new maps, which nothing looks up yet; the last one changes what packets meet, at once.
+    An empty list says that there is nothing to fill beforehand.
+    """
+    lines = text.splitlines()
+    gone = {tuple(line.split()[2:5]) for line in lines if line.startswith("delete map ")}
+    new = {tuple(line.split()[2:5]) for line in lines if line.startswith("add map ")} - gone
+    filling: list[str] = []
+    rest: list[str] = []
+    for line in lines:
+        is_map = line.startswith(("add map ", "add element ")) and tuple(line.split(maxsplit=5)[2:5]) in new
+        (filling if is_map else rest).append(line)
+    if not filling:
+        return []
+    table = [line for line in rest if line.startswith("add table ")]
+    return [f"{line}\n" for line in table + filling] + [_text(rest)]
+
 
 def transaction(table: str, current: Table, target: Layout | None, counters: Counters, purge: bool = True) -> str:
     """Return the text for ``nft -f``, empty when nothing differs.
@@ -91,7 +114,8 @@ def _additions(table: str, name: MapName, held: dict[Key, NatRule], counters: Co
     if not held:
         return []
     texts = [element_text(name, key, rule, counters.of_element(name, key, rule)) for key, rule in held.items()]
-    return [f"add element inet {table} {name} {{ {', '.join(texts)} }}"]
+    parts = [texts[start : start + _ELEMENTS_A_LINE] for start in range(0, len(texts), _ELEMENTS_A_LINE)]
+    return [f"add element inet {table} {name} {{ {', '.join(part)} }}" for part in parts]
 
 
 def _difference(table: str, current: Table, target: Layout, counters: Counters, purge: bool) -> list[str]:

@@ -18,6 +18,10 @@ from .errors import ApplyFailed, InvalidInput, Unsupported
 Runner = Callable[[Sequence[str], Optional[str]], tuple[int, str, str]]
 
 
+class TooLarge(ApplyFailed):
+    """A transaction does not fit into one message of a process that may not enlarge its send buffer."""
+
+
 def _run(arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
     # _core knows no Ansible, and so no run_command.
     done = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -71,8 +75,15 @@ class Nftables:
         )
 
     def apply(self, text: str) -> None:
-        """Carry one transaction out, all or nothing; raises ApplyFailed with what nft says."""
+        """Carry one transaction out, all or nothing; raises ApplyFailed with what nft says,
+        TooLarge when it does not fit."""
         status, _output, errors = self._run(["-f", "-"], text)
+        if status and "Message too long" in errors:
+            raise TooLarge(
+                f"nft transaction on table inet {self.table}",
+                "larger than the send buffer of this process; raise net.core.wmem_max on the machine (in a container "
+                "that is the machine it runs on), or change fewer entries at a time",
+            )
         if status:
             raise ApplyFailed(f"nft transaction on table inet {self.table}", _first_faults(errors, status))
 

@@ -53,13 +53,15 @@ class Content:
 class FakeNft:
     """Stands for the program: call it with its arguments and standard input.
 
-    ``read_only`` makes a write an AssertionError, ``fail`` makes it fail as a kernel without memory does. ``written``
-    holds every transaction that was accepted. ``style`` is the version whose JSON is printed.
+    ``read_only`` makes a write an AssertionError, ``fail`` makes it fail as a kernel without memory does, ``most`` is
+    the longest text that fits the send buffer. ``written`` holds every transaction that was accepted. ``style`` is the
+    version whose JSON is printed.
     """
 
     def __init__(self, style: str = "1.0.6") -> None:
         self.tables: dict[str, Content] = {}
         self.read_only = self.fail = False
+        self.most = 1_000_000_000
         self.written: list[str] = []
         self.style = style
         self._handle = 0
@@ -74,6 +76,8 @@ class FakeNft:
             raise AssertionError(f"written where nothing may be: {text}")
         if self.fail:
             return 1, "", "/dev/stdin:1:1-1: Error: Could not process rule: Cannot allocate memory\n"
+        if len(text) > self.most:
+            return 1, "", "netlink: Error: Could not process rule: Message too long\n"
         before = copy.deepcopy(self.tables)
         for line in text.splitlines():
             try:

@@ -193,6 +193,63 @@ def test_what_nft_refuses_changes_nothing_and_is_said(nft: FakeNft) -> None:
     assert nft.tables == before
 
 
+MANY = [forward(n % 250 + 1, destination_port=str(n)) for n in range(1, 1001)]
+
+
+def test_what_does_not_fit_the_send_buffer_is_filled_in_before_it_is_used() -> None:
+    nft, whole = FakeNft(), FakeNft()
+    run(whole, [*MANY, *LISTED])
+    nft.most = len(whole.written[0]) // 2
+    outcome = run(nft, [*MANY, *LISTED])
+    assert len(outcome.actions()) == len(MANY) + len(LISTED)
+    assert sorted(standing(nft), key=str) == sorted(standing(whole), key=str)
+    assert len(nft.written) > 4
+    # Nothing is looked up, nor even hooked, before the last step.
+    assert not any("chain" in text or "rule" in text for text in nft.written[:-1])
+    assert "hook" in nft.written[-1]
+    assert not run(nft, [*MANY, *LISTED]).changed
+
+
+@pytest.mark.parametrize("before", [[], LISTED])
+def test_steps_that_fail_are_taken_back(before: list[dict[str, Any]]) -> None:
+    class Full(FakeNft):
+        def __call__(self, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
+            if text and "dnat_ipv4_proto_dport " in text and "rule" in text:
+                return 1, "", "Error: Could not process rule: No space left on device\n"
+            return super().__call__(arguments, text)
+
+    nft = Full()
+    run(nft, before)
+    stood = copy.deepcopy(nft.tables)
+    nft.most = 20_000
+    new = [{name: value for name, value in entry.items() if name != "destination"} for entry in MANY]
+    with pytest.raises(ApplyFailed, match="No space left") as raised:
+        run(nft, [*before, *new])
+    assert "the host is as it was before" in str(raised.value)
+    assert nft.tables == stood
+
+
+def test_what_cannot_be_cut_is_refused_with_the_remedy(nft: FakeNft) -> None:
+    before = copy.deepcopy(nft.tables)
+    nft.most = 20_000
+    with pytest.raises(ApplyFailed, match=r"net\.core\.wmem_max"):
+        run(nft, [*LISTED, *MANY])
+    assert nft.tables == before
+
+
+def test_filled_maps_that_a_killed_run_left_are_used(nft: FakeNft) -> None:
+    name = "inet multihome dnat_ipv4_proto_dport"
+    by_hand(
+        nft,
+        f"add map {name} {{ type inet_proto . inet_service : ipv4_addr . inet_service; counter; }}",
+        f"add element {name} {{ 6 . 5 counter : 10.0.0.5 . 5, 6 . 6 counter : 10.0.0.6 . 6 }}",
+    )
+    listed = [*LISTED, {"type": "dnat", "protocol": "tcp", "destination_port": "5", "to_address": "10.0.0.5"}]
+    assert [action["op"] for action in run(nft, listed).actions()] == ["add"]
+    assert len(nft.tables["multihome"].maps["dnat_ipv4_proto_dport"].elements) == 1
+    assert not run(nft, listed).changed
+
+
 class Forgetful(FakeNft):
     """Accepts a transaction and leaves some elements out."""
 
