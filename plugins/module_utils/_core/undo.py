@@ -9,6 +9,7 @@ does with routes when an address goes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from . import wire
@@ -20,6 +21,8 @@ from .rule_steps import RuleSteps
 from .snapshot import Snapshot, Socket, dump
 
 Send = Callable[[str, Message], None]
+# Seconds; duplicate address detection takes one to two (RFC 4862, RETRANS_TIMER and a random delay).
+_PATIENCE = 5.0
 
 
 def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
@@ -52,7 +55,18 @@ def bring_back_routes(socket: Socket, snapshot: Snapshot) -> None:
     standing = {wire.route_key(message) for message in now}
     for message in _missing(snapshot.messages["route"], now):
         if not wire.is_made_by_kernel(message) or wire.route_key(message) in standing:
+            _await_source(socket, message)
             socket.send("replace", wire.again(message))
+
+
+def _await_source(socket: Socket, route: Message) -> None:
+    """Wait while the source of a route is tentative: added a moment ago, an IPv6 address is none before that ends."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        source = route.get("RTA_PREFSRC")
+        if source is None or not any(wire.is_tentative(m, source) for m in dump(socket, "address")):
+            return
+        time.sleep(0.02)
 
 
 def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]:
@@ -106,6 +120,7 @@ def _common(messages: Sequence[Message], others: Sequence[Message]) -> list[Mess
 def _routes(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
     before = snapshot.messages["route"]
     for message in _missing(before, dump(socket, "route")):
+        _await_source(socket, message)
         send("replace", wire.again(message))
     for message in _extra(before, dump(socket, "route"), owner):
         send("remove", wire.lasting(message))

@@ -25,6 +25,7 @@ _INVERT = 0x02  # FIB_RULE_INVERT, linux/fib_rules.h
 PLURAL = {"address": "addresses", "route": "routes", "rule": "policy rules"}
 _UNLIMITED = 0xFFFFFFFF
 _WHOLE_PORT = 0xFFFF
+_TENTATIVE = 0x40  # IFA_F_TENTATIVE
 _LINK_SCOPE = 253
 _PROTOCOL_KERNEL = 2  # RTPROT_KERNEL
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
@@ -286,6 +287,11 @@ def owner_of(message: Message) -> int:
     if message.kind == "route":
         return message.header["proto"]
     return int(message.get("IFA_PROTO" if message.kind == "address" else "FRA_PROTOCOL", 0))
+
+
+def is_tentative(message: Message, address: str) -> bool:
+    """Tell whether a message is of this IPv6 address while it is still probed for duplicates."""
+    return message.get("IFA_ADDRESS") == address and bool(message.get("IFA_FLAGS", 0) & _TENTATIVE)
 
 
 def is_made_by_kernel(message: Message) -> bool:
