@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a host is fit for its lines, told before anything is changed: every finding at once, each with its remedy.
+
+One reader gathers plain facts, one function per check turns them into findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from . import preflight_filter_checks as filter_checks
+from . import preflight_host_checks as host_checks
+from . import preflight_routing_checks as routing_checks
+from .preflight_catalogue import ERROR, INFO, KINDS, SEVERITIES, WARNING, Finding
+from .preflight_facts import Facts, gather
+from .preflight_model import NEVER, Wanted, parse_wanted
+
+Check = Callable[[Wanted, Facts], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    host_checks.interfaces,
+    host_checks.ipv6,
+    routing_checks.duplicates,
+    routing_checks.gateways,
+    routing_checks.silent_gateways,
+    routing_checks.default_routes,
+    routing_checks.tables,
+    routing_checks.priorities,
+    routing_checks.rule_marks,
+    filter_checks.marks,
+    filter_checks.forwarded,
+    filter_checks.legacy_iptables,
+    filter_checks.kernel_features,
+    host_checks.forwarding,
+    host_checks.rp_filter,
+    host_checks.arp,
+    host_checks.shared_subnets,
+    host_checks.boot,
+    host_checks.networkd,
+    routing_checks.not_checked,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails."""
+
+    findings: Sequence[Finding]
+    fail_on: str
+
+    def of(self, severity: str) -> list[Finding]:
+        """Return the findings of a severity."""
+        return [finding for finding in self.findings if finding.severity == severity]
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is a finding for which the run fails."""
+        grave = {NEVER: (), ERROR: (ERROR,), WARNING: (ERROR, WARNING)}[self.fail_on]
+        return any(finding.severity in grave for finding in self.findings)
+
+    @property
+    def message(self) -> str:
+        """Every finding that somebody has to see to, as a list for people."""
+        shown = [finding for finding in self.findings if finding.severity != INFO]
+        counts = f"errors: {len(self.of(ERROR))}, warnings: {len(self.of(WARNING))}"
+        return "\n".join([f"This host is not ready for its lines ({counts}):", *map(str, shown)])
+
+    def as_result(self) -> dict[str, Any]:
+        """Return ``findings``, and how many there are of each severity."""
+        counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
+        return {"findings": [asdict(finding) for finding in self.findings], "counts": counts}
+
+
+def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
+    """Return the findings of all checks, the gravest first. What a role mends by itself is no more than information."""
+    found = [finding for check in CHECKS for finding in check(wanted, facts)]
+    mended = [
+        replace(finding, severity=INFO, will_mend=True) if KINDS[finding.id].mended_by in wanted.mends else finding
+        for finding in found
+    ]
+    return sorted(mended, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def run(options: Mapping[str, Any]) -> Report:
+    """Look at this host. Raises InvalidInput for bad options; whatever the host lacks is a finding."""
+    wanted = parse_wanted(options)
+    return Report(judge(wanted, gather(wanted)), options["fail_on"])
