@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 
 from ..e2e import checks, playbooks
@@ -34,7 +33,6 @@ SAID = {
     "blackhole": "ISP A silently drops everything",
     "firewall": "the firewall of line A is gone",
 }
-HEALED_WITHIN = 15.0  # seconds; a neighbour that did not answer is asked again after a moment
 
 
 class NotAsItShouldBe(Exception):
@@ -174,10 +172,7 @@ class Demo:
     def wait_until_whole(self) -> None:
         """Wait until every line serves."""
         self.screen.busy("waiting until both lines serve")
-        deadline = time.monotonic() + HEALED_WITHIN
-        while (problems := checks.services_answered(self.lab)) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        self.require(problems)
+        self.require(checks.eventually(lambda: checks.services_answered(self.lab)))
 
     def require(self, problems: list[str]) -> None:
         """Stop unless all is well."""

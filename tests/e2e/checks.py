@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..lab.holder import LOG_DIRECTORY
 from ..lab.lab import Lab
@@ -156,6 +157,17 @@ def everything(lab: Lab) -> list[str]:
         problems += lan_reaches_aliases(lab) + hairpin(lab)
     for line in lab.lines:
         problems += replies_leave_by_the_line(lab, line.name)
+    return problems
+
+
+def eventually(check: Callable[[], list[str]], seconds: float = 15) -> list[str]:
+    """Return what is wrong once nothing is, or after some seconds.
+
+    After a line has healed, neighbours that did not answer are asked again only after a moment.
+    """
+    deadline = time.monotonic() + seconds
+    while (problems := check()) and time.monotonic() < deadline:
+        time.sleep(0.2)
     return problems
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
@@ -38,15 +38,7 @@ def heal(lab: Lab) -> None:
     """Heal all lines, and wait until they serve: neighbours who did not answer are asked again after a moment."""
     for line in list(lab.breaks):
         lab.heal_line(line)
-    assert eventually(lambda: checks.services_answered(lab)) == []
-
-
-def eventually(check: Callable[[], list[str]], seconds: float = 15) -> list[str]:
-    """Return what is wrong once nothing is, or after some seconds."""
-    deadline = time.monotonic() + seconds
-    while (problems := check()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return problems
+    assert checks.eventually(lambda: checks.services_answered(lab)) == []
 
 
 def test_every_line_service_and_family_is_answered(lab: Lab) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.offers import offers
-from ansible_collections.multihome.linux.tests.e2e.test_packets import eventually
 from ansible_collections.multihome.linux.tests.e2e.traffic import ask
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
@@ -25,7 +24,7 @@ def shape_c(start_lab: StartLab) -> Lab:
     assert checks.services_answered(lab, ["interlink", "line3"]) == []
     assert checks.line_is_dead(lab, "unicom") == []
     lab.heal_line("unicom")
-    assert eventually(lambda: checks.everything(lab)) == []
+    assert checks.eventually(lambda: checks.everything(lab)) == []
     return lab
 
 
@@ -37,7 +36,7 @@ def test_in_shape_c_a_broken_line_costs_only_itself(shape_c: Lab, how: str) -> N
     assert checks.outbound_by_alias(shape_c, ["unicom", "line3"]) == []
     assert checks.outbound_unbound(shape_c) == []
     shape_c.heal_line("interlink")
-    assert eventually(lambda: checks.everything(shape_c)) == []
+    assert checks.eventually(lambda: checks.everything(shape_c)) == []
 
 
 def test_in_shape_c_nothing_changes_the_second_time(shape_c: Lab) -> None:
