@@ -247,6 +247,7 @@ def main() -> None:
         ARGUMENT_SPEC,
         lambda options: NatEngine(options["rules"], options["table"], options["purge"]),
         extra=lambda _engine: {"backend": "nftables"},
+        judged=("rules",),
     )
 
 

@@ -40,13 +40,18 @@ _family_choice = fields.choice("ipv4", "ipv6")
 
 def _cached(parser: fields.Parser) -> fields.Parser:
     """Return the parser with a memory: 10,000 entries repeat most of their values."""
-    remembered = functools.lru_cache(maxsize=None, typed=True)(parser)
+    remembered = functools.lru_cache(maxsize=None)(parser)
 
     def parse(value: Any) -> Any:
-        # Nothing but text and numbers is worth remembering, and a list cannot be.
-        return remembered(value) if isinstance(value, (str, int)) else parser(value)
+        text = _as_text(value)
+        return remembered(text) if isinstance(text, str) else parser(text)
 
     return parse
+
+
+def _as_text(value: Any) -> Any:
+    """Return a number as the text it was before YAML took it for a number: all fields here are text."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 @_cached
@@ -78,7 +83,7 @@ def _interface(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    name = fields.text(value)
+    name = fields.text(_as_text(value))
     if '"' in name:
         raise ValueError('nft comments cannot hold a quotation mark (")')
     if len(name.encode()) > MAX_NAME_BYTES:

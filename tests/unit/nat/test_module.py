@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -35,19 +36,22 @@ def nft() -> FakeNft:
 
 
 @pytest.fixture
-def run(nft: FakeNft, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run_whole: Run) -> Run:
+    """Without what the module was called with."""
+    return lambda **options: {k: v for k, v in run_whole(**options).items() if k != "invocation"}
+
+
+@pytest.fixture
+def run_whole(nft: FakeNft, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setattr(nat_engine, "Nftables", lambda table: Nftables(table, nft))
     monkeypatch.setattr(_module, "exclusive", contextlib.nullcontext)
 
-    def once(check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
+    def once(check: bool = False, diff: bool = False, verbosity: int = 0, **options: Any) -> dict[str, Any]:
         nft.read_only = check
-        with (
-            patch_module_args({**options, "_ansible_check_mode": check, "_ansible_diff": diff}),
-            pytest.raises(SystemExit),
-        ):
+        ansible = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_verbosity": verbosity}
+        with patch_module_args({**options, **ansible}), pytest.raises(SystemExit):
             nat_rules.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        result.pop("invocation", None)
         return result
 
     return once
@@ -85,6 +89,28 @@ def test_ports_may_be_numbers_and_the_table_another(run: Run, nft: FakeNft) -> N
     run(rules=[{**WEB, "destination_port": 80, "to_port": 8080}], table="other", backend="nftables")
     assert list(nft.tables) == ["other"]
     assert "192.168.168.1" in str(nft.tables["other"].maps)
+
+
+def test_every_field_may_look_like_a_number(run: Run) -> None:
+    numbers = {**WEB, "name": 443, "destination_port": 443, "in_interface": 100, "source_port": 1024}
+    texts = {field: str(value) for field, value in numbers.items()}
+    assert run(rules=[numbers])["after"] == [texts]
+    assert not run(rules=[texts])["changed"]
+
+
+def test_an_unchanged_run_sends_no_entry_back_unless_ansible_shows_what_modules_are_called_with(
+    run_whole: Run,
+) -> None:
+    run_whole(rules=[WEB])
+    quiet, shown = (run_whole(rules=[WEB], verbosity=level) for level in (2, 3))
+    assert "203.0.113.10" not in json.dumps(quiet)
+    assert quiet["invocation"]["module_args"]["table"] == "multihome"
+    assert shown["invocation"]["module_args"]["rules"] == [WEB]
+
+
+def test_garbage_is_collected_again_after_a_run_in_a_process_that_goes_on(run: Run) -> None:
+    run(rules=[WEB])
+    assert gc.isenabled()
 
 
 def test_faults_are_a_list_and_nothing_is_read_or_written(run: Run, nft: FakeNft) -> None:
