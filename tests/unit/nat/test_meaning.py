@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
@@ -55,6 +56,18 @@ def test_first_match_of_the_list_is_what_nft_does(
     same(earlier, nft, sent)
     run(nft, listed)
     same(listed, nft, sent)
+
+
+@pytest.mark.parametrize("to_port", [{}, {"to_port": "1024-2000"}])
+def test_snat_and_masquerade_of_one_match_keep_their_order(to_port: dict[str, str]) -> None:
+    match = {"protocol": "tcp", "source": "10.0.0.1"}
+    snat = {"type": "snat", **match, "to_address": "192.168.0.1", **to_port}
+    masquerade = {"type": "masquerade", **match}
+    packet = Packet("source", 4, "tcp", "10.0.0.1", "10.0.0.2", 1, 1, "wan0")
+    nft = FakeNft()
+    for listed in ([snat, masquerade], [masquerade, snat], [snat, masquerade]):
+        assert run(nft, listed)[1].changed
+        same(listed, nft, [packet])
 
 
 @settings(max_examples=100)

@@ -163,6 +163,7 @@ def test_what_looks_like_a_fault_and_is_none(listed: list[Any]) -> None:
         (entry(FORWARD), entry(FORWARD, to_port=80, family="ipv4")),
         (entry(FORWARD, destination_port="1-9"), entry(FORWARD, destination_port="1-9", to_port="1-9")),
         (entry(MASQUERADE), entry(MASQUERADE, protocol="any")),
+        (entry(FORWARD, name="80"), entry(FORWARD, name=80)),
         (
             {"type": "dnat", "destination": "2001:DB8::0001", "to_address": "FD00:0::1"},
             {"type": "dnat", "destination": "2001:db8::1/128", "to_address": "fd00::1/128"},
