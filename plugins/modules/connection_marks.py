@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
 requirements:
-  - nft 1.0.2 or newer, on the managed host (package C(nftables))
+  - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8 or newer with ip6tables, on the managed host
 options:
   marks:
     description:
@@ -115,18 +115,21 @@ options:
     type: str
     default: "0xff"
   backend:
-    description: The packet filter to use. V(auto) takes nftables.
+    description:
+      - The packet filter to use. V(auto) takes nftables, or iptables where there is no fit C(nft).
+      - With V(iptables) new connections are spread by chance, and a packet costs one rule per line.
     type: str
-    choices: [auto, nftables]
+    choices: [auto, nftables, iptables]
     default: auto
   table:
     description:
       - The nftables table of family C(inet) to work in. Only its chains, sets and maps named C(marks_...) are this
         module's.
+      - With iptables, what the names of its chains begin with, at most 9 characters.
     type: str
     default: multihome
 notes:
-  - O(protocol) has no effect here. What belongs to this collection is known by its table.
+  - O(protocol) has no effect here. What belongs to this collection is known by the names of its chains, sets and maps.
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.nat_rules
@@ -244,8 +247,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
 from ..module_utils._core.lock import exclusive
+from ..module_utils._core.mark_backends import BACKENDS, choose
 from ..module_utils._core.mark_engine import MarkEngine
-from ..module_utils._core.mark_nftables import NftablesMarks
 from ..module_utils._module import OWNER_OPTIONS, result, with_errors_reported
 
 # Entries are judged by the engine, which tells all faults of the lists at once.
@@ -265,7 +268,7 @@ ARGUMENT_SPEC = {
     "balance_from": {**_TEXTS, "default": []},
     "balance_exclude": {**_TEXTS, "default": []},
     "mask": {"type": "str", "default": "0xff"},
-    "backend": {"type": "str", "choices": ["auto", "nftables"], "default": "auto"},
+    "backend": {"type": "str", "choices": list(BACKENDS), "default": "auto"},
     "table": {"type": "str", "default": "multihome"},
     **OWNER_OPTIONS,
 }
@@ -275,7 +278,7 @@ SPEC_RULES = {"required_one_of": [("marks", "balance")]}
 def set_marks(module: AnsibleModule) -> None:
     """Converge the marks and end the module with the result; raises MultihomeError."""
     options = {name: value for name, value in module.params.items() if name not in ("backend", "table", "protocol")}
-    engine = MarkEngine(NftablesMarks(module.params["table"]), **options)
+    engine = MarkEngine(choose(module.params["backend"], module.params["table"]), **options)
     outcome = converge(engine, module.check_mode, exclusive)
     diff = bool(module._diff)
     remarks = engine.remarks(outcome.plan, diff)
