@@ -46,17 +46,20 @@ def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
 
 
 def bring_back_routes(socket: Socket, snapshot: Snapshot) -> None:
-    """Add again the routes of the snapshot that are gone or changed; raises RequestFailed or ReadFailed.
+    """Add again the routes of the snapshot that are gone or changed; raises RequestFailed or ReadFailed."""
+    _bring_back(socket, snapshot, socket.send)
 
-    The kernel's own routes follow the addresses, and one that is gone belongs to an address as it was; but one that
-    changed, as the source of a network's route does when its primary address is away for a moment, is set right.
-    """
+
+def _bring_back(socket: Socket, snapshot: Snapshot, send: Send) -> None:
     now = dump(socket, "route")
     standing = {wire.route_key(message) for message in now}
     for message in _missing(snapshot.messages["route"], now):
+        # The kernel's own routes follow the addresses: one that is gone belongs to an address as it was, or will be
+        # there in an instant. But one that changed, as the source of a network's route does when its primary address
+        # is away for a moment, is set right.
         if not wire.is_made_by_kernel(message) or wire.route_key(message) in standing:
             _await_source(socket, message)
-            socket.send("replace", wire.again(message))
+            send("replace", wire.again(message))
 
 
 def _await_source(socket: Socket, route: Message) -> None:
@@ -118,11 +121,8 @@ def _common(messages: Sequence[Message], others: Sequence[Message]) -> list[Mess
 
 
 def _routes(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
-    before = snapshot.messages["route"]
-    for message in _missing(before, dump(socket, "route")):
-        _await_source(socket, message)
-        send("replace", wire.again(message))
-    for message in _extra(before, dump(socket, "route"), owner):
+    _bring_back(socket, snapshot, send)
+    for message in _extra(snapshot.messages["route"], dump(socket, "route"), owner):
         send("remove", wire.lasting(message))
 
 
