@@ -14,6 +14,7 @@ import contextlib
 import errno
 import json
 import sys
+import time
 from typing import Any
 from unittest.mock import patch
 
@@ -54,6 +55,14 @@ def state() -> dict[str, list[str]]:
     return result
 
 
+def settled_state(expected: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the state; the kernel finishes an IPv6 address by itself, an instant after it was added."""
+    deadline = time.monotonic() + 2
+    while (now := state()) != expected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return now
+
+
 def _text(message: Message) -> str:
     # What counts seconds is no part of the state.
     told = {name: value for name, value in message.attributes.items() if not name.endswith("CACHEINFO")}
@@ -84,7 +93,7 @@ def inject(case: dict[str, Any]) -> dict[str, Any]:
         outcome = run(case)
         if Faulty.sent < number:
             return {"faults": number - 1, "differences": differences, "finished": outcome == "done"}
-        after = state()
+        after = settled_state(before)
         if outcome != "undone":
             differences.append(f"request {number}: {outcome}")
         if after != before:

@@ -15,7 +15,7 @@ import pytest
 from .namespaces import Host, Hosts
 
 PROGRAM = str(Path(__file__).with_name("compare_with_fake.py"))
-STEPS = 300
+STEPS = 200
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def add_foreign(host: Host) -> None:
     host.run("ip", "route", "add", "unreachable", "10.31.0.0/16", "table", "77", "protocol", "static")
     host.run("ip", "-6", "route", "add", "fd31::/64", "from", "fd00::/64", "via", "fd00::99", "table", "77")
     for family in ("-4", "-6"):
-        host.run("ip", family, "rule", "add", "priority", "20000", "uidrange", "1000-1000", "table", "77")
+        host.run("ip", family, "rule", "add", "priority", "20000", "uidrange", "0-0", "table", "77")
         host.run("ip", family, "rule", "add", "priority", "21000", "tos", "0x10", "table", "77")
         host.run("ip", family, "rule", "add", "priority", "21500", "goto", "32766")
     for rule in THEIRS:
