@@ -23,7 +23,8 @@ class Screen:
     NO_COLOR (https://no-color.org) and TERM=dumb turn colours off.
     """
 
-    def __init__(self, out: TextIO | None = None, variables: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, out: TextIO | None = None, variables: Mapping[str, str] | None = None) -> None:
+        variables = os.environ if variables is None else variables
         self._out = out or sys.stdout
         self._terminal = self._out.isatty() and variables.get("TERM") != "dumb"
         self._colour = self._terminal and not variables.get("NO_COLOR")

@@ -76,7 +76,7 @@ class PlaybookFailed(AssertionError):
     """A run failed that should not have; the text says on which host and why."""
 
 
-def _ignore(_: Event) -> None:
+def _ignore(_event: Event) -> None:
     """Follow nothing."""
 
 

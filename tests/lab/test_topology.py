@@ -78,7 +78,7 @@ def test_two_lines_are_those_of_the_design() -> None:
         "multihome_services": [
             {"name": "web", "server": "web1", "ports": ["80/tcp"]},
             {"name": "echo", "server": "web1", "ports": ["5000-5010/tcp"]},
-            {"name": "query", "server": "web1", "ports": ["53/udp"]},
+            {"name": "query", "server": "web1", "ports": ["53/udp"], "verify_ports": ["53/udp"]},
         ],
     }
 
