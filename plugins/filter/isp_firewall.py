@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..plugin_utils import _firewall, _firewall_lists
+from ..plugin_utils import _firewall, _firewall_lists, _firewall_routing
 from ..plugin_utils._filters import as_filter, of_host
 
 
@@ -23,6 +23,8 @@ class FilterModule:
             "isp_firewall_inside_networks": of_host(_firewall.inside_networks),
             "isp_firewall_kernel_parameters": as_filter(_firewall_lists.kernel_parameters),
             "isp_firewall_addresses": as_filter(_firewall_lists.addresses),
-            "isp_firewall_tables": as_filter(_firewall_lists.tables),
+            "isp_firewall_tables": as_filter(_firewall_routing.tables),
+            "isp_firewall_rules": as_filter(_firewall_routing.rules),
+            "isp_firewall_marks": as_filter(_firewall_routing.marks),
             "isp_firewall_nat_rules": as_filter(_firewall_lists.nat_rules),
         }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..plugin_utils import _web, _web_lists
+from ..plugin_utils import _web, _web_lists, _web_routing
 from ..plugin_utils._filters import as_filter, of_host
 
 
@@ -17,7 +17,9 @@ class FilterModule:
         """The filters by name."""
         return {
             "multihomed_web_lines": of_host(_web.lines),
+            "multihomed_web_reply": of_host(_web.reply),
             "multihomed_web_aliases": as_filter(_web_lists.aliases),
-            "multihomed_web_tables": as_filter(_web_lists.tables),
-            "multihomed_web_rules": as_filter(_web_lists.rules),
+            "multihomed_web_tables": as_filter(_web_routing.tables),
+            "multihomed_web_rules": as_filter(_web_routing.rules),
+            "multihomed_web_marks": as_filter(_web_routing.marks),
         }

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..plugin_utils import _changes, _verify
+from ..plugin_utils import _changes, _verify, _verify_paths
 from ..plugin_utils._checks import examine, read_declaration
 from ..plugin_utils._filters import as_filter
+from ..plugin_utils._routing import MARK_MASK
 
 
 def declaration_faults(declaration: object, groups: Mapping[str, Iterable[str]] | None = None) -> list[str]:
@@ -21,9 +22,11 @@ def line_check_targets(declaration: object, timeout: float = 3) -> list[dict[str
     return _verify.targets(read_declaration(declaration), timeout)
 
 
-def path_info_paths(declaration: object, host: str, destinations: Iterable[str]) -> list[dict[str, Any]]:
-    """The paths of path_info on one server."""
-    return _verify.paths(read_declaration(declaration), host, destinations)
+def path_info_paths(
+    declaration: object, host: str, destinations: Iterable[str], mark_mask: object = MARK_MASK
+) -> list[dict[str, Any]]:
+    """The paths of path_info on one host."""
+    return _verify_paths.paths(read_declaration(declaration), host, destinations, mark_mask)
 
 
 def verify_report(
@@ -31,9 +34,10 @@ def verify_report(
     probes: Mapping[str, Any],
     paths: Mapping[str, Any],
     expect_down: Sequence[str] = (),
+    mark_mask: object = MARK_MASK,
 ) -> dict[str, list[str]]:
     """The matrix of a verification, and what is wrong."""
-    return _verify.report(read_declaration(declaration), probes, paths, expect_down)
+    return _verify.report(read_declaration(declaration), probes, paths, expect_down, mark_mask)
 
 
 class FilterModule:

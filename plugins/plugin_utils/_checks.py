@@ -63,6 +63,7 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
         report_repeated([each.entry for each in part], "name", "id")
     for line in declaration.lines:
         _check_line(line, declaration)
+    _check_shared_firewalls(declaration)
     for server in declaration.servers:
         _check_server(server, declaration)
     for service in declaration.services:
@@ -103,6 +104,29 @@ def _check_line(line: Line, declaration: Declaration) -> None:
     listed = any(line.name in server.entry.values.get("addresses", {}) for server in declaration.servers)
     if len(ends) > 1 and not listed and line.name:
         place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
+
+
+def _check_shared_firewalls(declaration: Declaration) -> None:
+    """A firewall of several lines knows them by their interfaces, and sends to each by its gateway."""
+    ends: dict[str, list[Line]] = {}
+    for line in declaration.lines:
+        if line.firewall:
+            ends.setdefault(line.firewall, []).append(line)
+    for firewall, lines in ends.items():
+        interfaces: dict[str, Line] = {}
+        for line in lines if len(lines) > 1 else ():
+            other = interfaces.setdefault(line.interface, line)
+            if other is not line and line.interface:
+                line.entry.place.fault(
+                    f"interface {shown(line.interface)} of {firewall} is taken by {other.entry.place.text}:"
+                    " connections are told apart by it"
+                )
+            for family in FAMILIES:
+                needed = of_family(line.public_addresses, family) and "gateway" not in line.entry.broken
+                if needed and not of_family(line.gateway, family):
+                    line.entry.place.fault(
+                        f"is one of several lines of {firewall}, so it needs the ISP's {family_name(family)} gateway"
+                    )
 
 
 def _check_gateway(line: Line, gateway: IPAddress) -> None:

@@ -32,7 +32,7 @@ class _Holder:
 
 
 def check_holders(declaration: Declaration) -> None:
-    """One address, one host; and one alias, one firewall: replies are told apart by their source address."""
+    """One address, one host; on a server it may stand for several lines that end on firewalls."""
     seen: dict[IPAddress, _Holder] = {}
     for line in declaration.lines:
         if line.firewall:
@@ -52,11 +52,12 @@ def _hold(seen: dict[IPAddress, _Holder], address: IPAddress, holder: _Holder) -
     if same_host and (holder.purpose == "inside" or other.line is holder.line):
         return  # twice in one list is reported there
     if same_host and holder.purpose == "alias" and other.line.firewall and holder.line.firewall:
-        if other.line.firewall != holder.line.firewall:
+        # Replies are told apart by their firewall, or by marks; but both lines of one firewall are one neighbour.
+        one, two = other.line, holder.line
+        if one.firewall == two.firewall and set(one.inside_addresses) != set(two.inside_addresses):
             holder.place.fault(
-                f"address {address} stands for lines {shown(other.line.name)} and {shown(holder.line.name)}, which"
-                " end on different firewalls: replies cannot be told apart without connection marks,"
-                " and this version sets none; give the server one address for each line"
+                f"address {address} stands for lines {shown(one.name)} and {shown(two.name)} of {one.firewall}:"
+                " give both the same inside addresses"
             )
         return
     holder.place.fault(f"address {address} is taken by {other.place.text}, for line {shown(other.line.name)}")

@@ -124,6 +124,14 @@ class Declaration:
         lines = (self.line_named[name] for name in server.addresses if name in self.line_named)
         return sorted(lines, key=lambda line: line.id)
 
+    def undecided(self, server: Server) -> set[IPAddress]:
+        """The addresses of a server that stand for lines of different firewalls, so that only marks tell the line."""
+        firewalls: dict[IPAddress, set[str]] = {}
+        for line in self.lines_of(server):
+            for address in server.addresses[line.name]:
+                firewalls.setdefault(address.ip, set()).add(line.firewall)
+        return {address for address, names in firewalls.items() if len(names) > 1}
+
     def offers(self) -> list[Offer]:
         """Every service on every line by every family, whatever the order of the lists."""
         found = [

@@ -26,7 +26,11 @@ def own_lines(declaration: Declaration, host: str) -> list[Line]:
 
 
 def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
-    """``isp_firewall_lines``; ``gateway`` is one address, or a list of one per family, or left out."""
+    """``isp_firewall_lines``; ``gateway`` is one address, or a list of one per family, or left out.
+
+    A line has a ``weight`` where there is another to weigh it against.
+    """
+    mine = own_lines(declaration, host)
     return [
         {
             "name": line.name,
@@ -34,8 +38,9 @@ def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
             "interface": line.interface,
             "public_addresses": [str(address) for address in line.public_addresses],
             **_gateway(line),
+            **({"weight": line.weight} if len(mine) > 1 else {}),
         }
-        for line in own_lines(declaration, host)
+        for line in mine
     ]
 
 

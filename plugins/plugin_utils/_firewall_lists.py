@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._addresses import (
-    FAMILIES,
     family_name,
     is_everyone,
     of_family,
@@ -36,16 +35,18 @@ from ._reading import (
     read_text,
     report_repeated,
 )
+from ._routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
 
 LINE_FIELDS = {
     "name": Field(read_line_name, required=True),
-    "id": Field(integer(1, 250), required=True),
+    "id": Field(integer(1, LARGEST_ID), required=True),
     "interface": Field(read_interface, required=True),
     "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
     "gateway": Field(list_of(read_gateway, single=True)),
+    "weight": Field(integer(1, LARGEST_WEIGHT)),
 }
 PORT_FIELDS = {
     "protocol": Field(choice(*PROTOCOLS), required=True),
@@ -81,6 +82,7 @@ class Line:
     interface: str = ""
     public_addresses: tuple[IPNetwork, ...] = ()
     gateway: tuple[IPAddress, ...] = ()
+    weight: int = 1
 
 
 def read_lines(value: object, faults: list[str]) -> list[Line]:
@@ -121,19 +123,6 @@ def addresses(lines: object) -> list[dict[str, Any]]:
     ]
 
 
-def tables(lines: object) -> list[dict[str, Any]]:
-    """The tables of policy_routing: in main, a default route by each gateway that is given."""
-    with sound() as faults:
-        found = read_lines(lines, faults)
-    routes = [
-        {"name": line.name, "destination": "default", "gateway": str(gateway), "interface": line.interface}
-        for line in found
-        for family in FAMILIES
-        for gateway in of_family(line.gateway, family)
-    ]
-    return [{"id": 254, "name": "main", "routes": routes}] if routes else []
-
-
 def nat_rules(
     lines: object, forwards: object = (), snat: object = (), inside_networks: object = (), hairpins: object = ()
 ) -> list[dict[str, Any]]:
@@ -158,7 +147,7 @@ def nat_rules(
 def _forwarded(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, Any]]:
     rules = []
     for entry in entries:
-        line = _line_of(entry, named)
+        line = line_of(entry, named)
         target = entry.values.get("to_address")
         if line is None or target is None:
             continue
@@ -208,7 +197,7 @@ def _dnat(entry: Entry, public: IPAddress) -> list[dict[str, Any]]:
 def _translated(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, Any]]:
     rules = []
     for entry in entries:
-        line, source = _line_of(entry, named), entry.values.get("source")
+        line, source = line_of(entry, named), entry.values.get("source")
         if line is None or source is None:
             continue
         public = of_family(line.public_addresses, source.version)
@@ -229,7 +218,8 @@ def _translated(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, 
     return rules
 
 
-def _line_of(entry: Entry, named: dict[str, Line]) -> Line | None:
+def line_of(entry: Entry, named: dict[str, Line]) -> Line | None:
+    """The line that an entry names; another one is a fault."""
     name = entry.values.get("line")
     if name is not None and name not in named:
         entry.place.fault(f"line {shown(name)} is not in isp_firewall_lines")

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import _verify_paths
 from ._addresses import family_name
-from ._declaration import Declaration, Offer, Server, next_hops
+from ._declaration import Declaration, Offer
 from ._ports import PortMapping, PortRange
+from ._routing import MARK_MASK
 
 # ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
 WIDEST = 68
 LONGEST_NAME = 16
 MOST_LISTED = 6
 UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take it out of that list"
-PATH_REMEDY = "deploy the server again, and look for another program that changes its rules or routes"
 
 
 MARKS = {True: "✓", False: "✗", None: "-"}
@@ -72,29 +73,16 @@ def ports_to_verify(offer: Offer) -> list[PortMapping]:
     return [PortMapping("tcp", port, port) for port in sorted(first)]
 
 
-def paths(declaration: Declaration, host: str, destinations: Iterable[str]) -> list[dict[str, Any]]:
-    """The paths of path_info on a server: from each of its addresses, to a destination of the same family."""
-    server = declaration.server_named.get(host)
-    if server is None:
-        return []
-    return [
-        {"name": line.name, "source": str(address.ip), "destination": destination}
-        for line in declaration.lines_of(server)
-        for address in server.addresses[line.name]
-        for destination in destinations
-        if (":" in destination) == (address.version == 6)
-    ]
-
-
 def report(
     declaration: Declaration,
     probes: Mapping[str, Any],
     taken: Mapping[str, Any],
     expect_down: Sequence[str],
+    mark_mask: object = MARK_MASK,
 ) -> dict[str, Any]:
     """The matrix and all that is wrong, as lists of lines of text.
 
-    ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by server; whatever is not
+    ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by host; whatever is not
     in there counts as a failure, so that a host which could not be asked is never taken for a good one.
     """
     answers = {vantage: _by_target(rows) for vantage, rows in sorted(probes.items())}
@@ -108,8 +96,8 @@ def report(
     if not probes:
         faults.append("no vantage host asked")
     faults += _grouped(cells)
-    for server in sorted(declaration.servers, key=lambda server: server.name):
-        faults += _path_faults(declaration, server, taken)
+    for host in _verify_paths.hosts(declaration):
+        faults += _verify_paths.faults(declaration, host, taken.get(host), mark_mask)
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     return {
@@ -232,38 +220,6 @@ def _listed(words: Iterable[str]) -> str:
     each = list(dict.fromkeys(words))
     more = len(each) - MOST_LISTED
     return ", ".join(each[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _path_faults(declaration: Declaration, server: Server, taken: Mapping[str, Any]) -> list[str]:
-    """Each path of a server that is not known, or that leaves by another next hop than its line's."""
-    rows = taken.get(server.name)
-    if not isinstance(rows, Sequence):
-        return [f"{server.name}: its paths are not known: see what it says above"] if server.addresses else []
-    faults = []
-    for line in declaration.lines_of(server):
-        addresses = server.addresses[line.name]
-        for address in addresses:
-            wanted = str(next_hops(line, addresses, address.version)[0])
-            # A set: several destinations that go astray in the same way are one fault.
-            ways = {_way(row) for row in rows if row.get("source") == str(address.ip)}
-            if not ways:
-                family = family_name(address.version)
-                faults.append(
-                    f"{server.name}: the way of {address.ip} of line {line.name} is not known:"
-                    f" multihome_verify_destinations has no {family} address"
-                )
-            faults += [
-                f"{server.name}: {address.ip} of line {line.name} {way}, not by {wanted}: {PATH_REMEDY}"
-                for way in sorted(ways - {f"leaves by {wanted}"})
-            ]
-    return faults
-
-
-def _way(row: Mapping[str, Any]) -> str:
-    """How a packet leaves, by a row of path_info."""
-    if row.get("reachable") is False:
-        return f"does not leave at all ({row.get('error')})"
-    return f"leaves by {row.get('gateway') or 'no gateway'}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -31,6 +31,12 @@ def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
     ]
 
 
+def reply(declaration: Declaration, host: str) -> str:
+    """``multihomed_web_reply``: ``mark`` where an address stands for lines of different next hops."""
+    server = declaration.server_named.get(host)
+    return "mark" if server is not None and declaration.undecided(server) else "source"
+
+
 def gateways(line: Line, server: Server) -> list[str]:
     """The next hops of a server on a line, one for each family that it has there."""
     addresses = server.addresses[line.name]

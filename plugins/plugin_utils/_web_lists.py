@@ -3,20 +3,20 @@
 
 # Private to this collection: may change or go without notice.
 
-"""The variables of role multihomed_web -> the lists that its modules take.
-
-All numbers follow from a line's id, never from its place in a list, so that no line's objects depend on another's.
-"""
+"""The variables of role multihomed_web -> its lines, and the list of ip_aliases."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._addresses import (
     FAMILIES,
+    LONGEST_PREFIX,
     family_name,
     of_family,
+    read_address,
     read_gateway,
     read_interface_address,
 )
@@ -32,24 +32,15 @@ from ._reading import (
     read_line_name,
     report_repeated,
 )
+from ._routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
 
-MAIN_TABLE = 254
-# Tables that the kernel or iproute2 has a meaning for: unspec, default, main, local.
-RESERVED_TABLES = frozenset({0, 253, MAIN_TABLE, 255})
-# Names that `ip` would take for something else than a line's table; that table is then known by its number.
-RESERVED_TABLE_NAMES = frozenset({"unspec", "default", "main", "local", "all", "cache"})
-LARGEST_ID = 250
-LARGEST_WEIGHT = 256
-# More than any id, so that weight comes first.
-METRIC_STEP = 256
-# Rules of one line take a band of ten priorities.
-BAND = 10
-WHOLE_BAND = BAND * (LARGEST_ID + 1)
-# The kernel's own rule for main.
-MAIN_RULE_PRIORITY = 32766
+ROLE = "multihomed_web"
+# What nobody else has: a dummy IPv4 address (RFC 7600), and one of the IPv6 prefix that leads nowhere (RFC 6666).
+BALANCE_FROM = ("192.0.0.8", "100::8")
+LOOPBACK = "lo"
 
 LINE_FIELDS = {
     "name": Field(read_line_name, required=True),
@@ -77,6 +68,14 @@ class Line:
         """The next hop of a family that the line has an address of."""
         return of_family(self.gateways, family)[0]
 
+    def address(self, family: int) -> IPNetwork:
+        """The first address of a family that the line has one of: what the server begins on the line carries it."""
+        return of_family(self.addresses, family)[0]
+
+    def next_hop(self, family: int) -> tuple[str, IPAddress]:
+        """Interface and next hop of a family; two lines of one next hop differ only beyond it."""
+        return (self.interface, self.gateway(family))
+
     @property
     def families(self) -> list[int]:
         """The families that the line has an address of."""
@@ -85,7 +84,7 @@ class Line:
 
 def read_lines(value: object, faults: list[str]) -> list[Line]:
     """``multihomed_web_lines`` by id, as far as they can be read; what cannot is added to ``faults``."""
-    place = Place("multihomed_web_lines", faults)
+    place = Place(f"{ROLE}_lines", faults)
     lines = [Line(entry, **entry.values) for entry in read_entries(value, LINE_FIELDS, place)]
     report_repeated([line.entry for line in lines], "name", "id")
     for line in lines:
@@ -101,103 +100,51 @@ def read_lines(value: object, faults: list[str]) -> list[Line]:
     return sorted(lines, key=lambda line: line.id)
 
 
-def aliases(lines: object) -> list[dict[str, Any]]:
-    """The list of ip_aliases. An address that stands for several lines is there once."""
+def read_default_route(value: object, faults: list[str]) -> str:
+    """``multihomed_web_default_route``."""
+    return choice("none", "failover", "balance")(value, Place(f"{ROLE}_default_route", faults)) or "none"
+
+
+def read_balance_from(value: object, lines: Sequence[Line], faults: list[str]) -> dict[int, IPAddress]:
+    """The address that connections of each family begin with until they are given to a line.
+
+    Where one address stands for all lines, it is that. Else it must be one of no line, of ``ROLE_balance_from``.
+    """
+    place = Place(f"{ROLE}_balance_from", faults)
+    given = list_of(read_address)(value, place) or ()
+    found = {}
+    for family in FAMILIES:
+        firsts = {line.address(family).ip for line in lines if family in line.families}
+        of_none = of_family(given, family)
+        if len(of_none) > 1:
+            place.fault(f"one per family is enough, not {' and '.join(map(str, of_none))}")
+        if len(firsts) > 1 and not of_none and not place.faults:
+            place.fault(f"an {family_name(family)} address is needed, as the lines have different ones")
+        if len(firsts) == 1:
+            found[family] = firsts.pop()
+        elif firsts and of_none:
+            found[family] = of_none[0]
+    return found
+
+
+def aliases(lines: object, default_route: object = "none", balance_from: object = BALANCE_FROM) -> list[dict[str, Any]]:
+    """The list of ip_aliases. An address that stands for several lines is there once.
+
+    For ``balance`` also the addresses that stand for no line.
+    """
     with sound() as faults:
         found = read_lines(lines, faults)
+        kind = read_default_route(default_route, faults)
+        begins = read_balance_from(balance_from, found, faults) if kind == "balance" else {}
     entries = {
         (line.interface, str(address)): {"name": line.name, "address": str(address), "interface": line.interface}
         for line in reversed(found)
         for address in reversed(line.addresses)
     }
-    return list(reversed(entries.values()))
-
-
-def tables(lines: object, default_route: object = "none", table_base: object = 1000) -> list[dict[str, Any]]:
-    """The tables of policy_routing: one per line with a default route by each family's gateway.
-
-    With ``default_route`` failover, main gets these default routes too, each with the line's own address as source
-    and a metric of its own.
-    """
-    with sound() as faults:
-        found = read_lines(lines, faults)
-        kind = choice("none", "failover")(default_route, Place("multihomed_web_default_route", faults))
-        base = _read_table_base(table_base, found, faults)
-    entries: list[dict[str, Any]] = []
-    for line in found:
-        name = {"name": line.name} if _can_name_table(line.name) else {}
-        entries.append({"id": base + line.id, **name, "routes": [_route(line, family) for family in line.families]})
-    if kind == "failover" and found:
-        routes = [_failover_route(line, family) for line in found for family in line.families]
-        entries.append({"id": MAIN_TABLE, "name": "main", "routes": routes})
-    return entries
-
-
-def rules(
-    lines: object,
-    table_base: object = 1000,
-    priority_base: object = 20000,
-    source_priority_base: object = 23000,
-) -> list[dict[str, Any]]:
-    """The rules of policy_routing.
-
-    First main without its default routes, so that the LAN and more specific routes win. Then for each address of a line
-    the line's table, and behind it an end: what no route of the line takes must not leave by another line.
-    """
-    with sound() as faults:
-        found = read_lines(lines, faults)
-        base = _read_table_base(table_base, found, faults)
-        first = _read_priority(priority_base, "multihomed_web_priority_base", faults)
-        source_first = _read_priority(source_priority_base, "multihomed_web_source_priority_base", faults)
-        if first and source_first and source_first < first + WHOLE_BAND:
-            place = Place("multihomed_web_source_priority_base", faults)
-            place.fault(f"{source_first} must be at least {first + WHOLE_BAND}, behind the priorities of {first}")
-    families = [family for family in FAMILIES if any(family in line.families for line in found)]
-    entries: list[dict[str, Any]] = [
-        {
-            "name": "main",
-            "priority": first,
-            "family": f"ipv{family}",
-            "table": MAIN_TABLE,
-            "suppress_prefix_length": 0,
-        }
-        for family in families
+    own = {address.ip for line in found for address in line.addresses}
+    extra = [
+        {"name": "balance", "address": f"{address}/{LONGEST_PREFIX[family]}", "interface": LOOPBACK}
+        for family, address in begins.items()
+        if address not in own
     ]
-    for line in found:
-        priority = source_first + BAND * line.id
-        for address in dict.fromkeys(str(address.ip) for address in line.addresses):
-            rule = {"name": line.name, "source": address}
-            entries.append({**rule, "priority": priority, "table": base + line.id})
-            entries.append({**rule, "priority": priority + 1, "action": "unreachable"})
-    return entries
-
-
-def _route(line: Line, family: int) -> dict[str, Any]:
-    return {"destination": "default", "gateway": str(line.gateway(family)), "interface": line.interface}
-
-
-def _failover_route(line: Line, family: int) -> dict[str, Any]:
-    """The heaviest line is preferred, then the smallest id; a metric depends on its own line alone."""
-    metric = (LARGEST_WEIGHT + 1 - line.weight) * METRIC_STEP + line.id
-    source = of_family(line.addresses, family)[0].ip
-    return {"name": line.name, **_route(line, family), "metric": metric, "source": str(source)}
-
-
-def _can_name_table(name: str) -> bool:
-    """Whether `ip` and policy_routing take ``name`` for a name, and not for a number or an option."""
-    return name[0].isalpha() and name not in RESERVED_TABLE_NAMES
-
-
-def _read_table_base(value: object, lines: list[Line], faults: list[str]) -> int:
-    place = Place("multihomed_web_table_base", faults)
-    base = integer(0, 2**32 - 1 - LARGEST_ID)(value, place)
-    if base is None:
-        return 0
-    for line in lines:
-        if base + line.id in RESERVED_TABLES:
-            place.fault(f"{base} gives line {line.name} table {base + line.id}, which is the kernel's own")
-    return base
-
-
-def _read_priority(value: object, name: str, faults: list[str]) -> int:
-    return integer(1, MAIN_RULE_PRIORITY - WHOLE_BAND)(value, Place(name, faults)) or 0
+    return list(reversed(entries.values())) + extra

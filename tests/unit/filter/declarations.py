@@ -41,6 +41,21 @@ def shape_a(ids: Sequence[int]) -> Declaration:
     }
 
 
+def shape_b(ids: Sequence[int]) -> Declaration:
+    """One firewall for all lines, each on an interface of its own."""
+    declaration = shape_a(ids)
+    for number, each in enumerate(declaration["lines"]):
+        each.update(firewall="fw", interface=f"wan{number}", inside_addresses=["192.168.168.11", "fd00:168::11"])
+    return declaration
+
+
+def with_one_address(declaration: Declaration) -> Declaration:
+    """The declaration with one address of its server for all lines."""
+    (server,) = declaration["servers"]
+    server["addresses"] = {name: ["192.168.168.101/24", "fd00:168::101/64"] for name in server["addresses"]}
+    return declaration
+
+
 def seed() -> Declaration:
     """The design's two lines: the second has no IPv6, no gateway and no weight."""
     return {
@@ -147,6 +162,9 @@ ALL = {
     "a2": shape_a([1, 2]),
     "a3-sparse": shape_a([250, 3, 17]),
     "a8": shape_a([1, 2, 3, 4, 5, 6, 7, 8]),
+    "b3": shape_b([1, 2, 3]),
+    "b3-one-address": with_one_address(shape_b([250, 3, 17])),
+    "a3-one-address": with_one_address(shape_a([1, 2, 3])),
     "c3": shape_c(),
     "d3-sparse": shape_d(),
 }

@@ -38,6 +38,8 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
     return {
         "addresses": FILTERS["isp_firewall_addresses"](lines),
         "tables": FILTERS["isp_firewall_tables"](lines),
+        "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"]),
+        "marks": FILTERS["isp_firewall_marks"](lines),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
         "nat_rules": FILTERS["isp_firewall_nat_rules"](
             lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
@@ -45,12 +47,13 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def web_lists(lines: list[dict[str, Any]], default_route: str = "failover") -> dict[str, Any]:
+def web_lists(lines: list[dict[str, Any]], default_route: str = "failover", reply: str = "source") -> dict[str, Any]:
     """The lists that role multihomed_web gives to its modules."""
     return {
-        "aliases": FILTERS["multihomed_web_aliases"](lines),
+        "aliases": FILTERS["multihomed_web_aliases"](lines, default_route),
         "tables": FILTERS["multihomed_web_tables"](lines, default_route),
-        "rules": FILTERS["multihomed_web_rules"](lines),
+        "rules": FILTERS["multihomed_web_rules"](lines, reply=reply, default_route=default_route),
+        "marks": FILTERS["multihomed_web_marks"](lines, reply, default_route),
     }
 
 
@@ -59,11 +62,11 @@ def everything(declaration: Declaration) -> dict[str, Any]:
     outcome: dict[str, Any] = {"targets": FILTERS["line_check_targets"](declaration)}
     for host in hosts(declaration):
         if host in servers(declaration):
-            lines = FILTERS["multihomed_web_lines"](declaration, host)
-            destinations = ["198.41.0.4", "2001:503:ba3e::2:30"]
-            paths = FILTERS["path_info_paths"](declaration, host, destinations)
-            outcome[host] = {"variables": {"lines": lines}, "lists": {**web_lists(lines), "paths": paths}}
+            variables = {name: FILTERS[f"multihomed_web_{name}"](declaration, host) for name in ("lines", "reply")}
+            lists = web_lists(variables["lines"], reply=variables["reply"])
         else:
             variables = firewall_variables(declaration, host)
-            outcome[host] = {"variables": variables, "lists": firewall_lists(variables)}
+            lists = firewall_lists(variables)
+        paths = FILTERS["path_info_paths"](declaration, host, ["198.41.0.4", "2001:503:ba3e::2:30"])
+        outcome[host] = {"variables": variables, "lists": {**lists, "paths": paths}}
     return outcome

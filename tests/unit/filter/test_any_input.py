@@ -37,11 +37,16 @@ ANYTHING = st.recursive(
 # What each filter takes behind its input.
 ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "isp_firewall_nat_rules": lambda value: (value, value, value, value),
-    "path_info_paths": lambda _value: ("web1", ["192.0.2.1"]),
+    "isp_firewall_rules": lambda value: (value,) * 5,
+    "multihomed_web_tables": lambda value: ("balance", value, value),
+    "multihomed_web_rules": lambda value: (value, value, value, "mark", "none", value),
+    "multihomed_web_marks": lambda value: (value, "balance", value, value),
+    "multihomed_web_aliases": lambda value: ("balance", value),
+    "path_info_paths": lambda value: ("web1", ["192.0.2.1"], value),
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
 }
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
-           "isp_firewall_inside_networks", "multihomed_web_lines")  # fmt: skip
+           "isp_firewall_inside_networks", "multihomed_web_lines", "multihomed_web_reply")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # It takes results of modules, which nobody writes by hand.
 TRUSTING = {"change_summary"}

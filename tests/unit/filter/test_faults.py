@@ -24,6 +24,13 @@ ENDS_HERE_WHOLLY: dict[Path, object] = {
     (*LINE, "gateway"): ["203.0.113.1", "fe80::1"],
     (*SERVER, "addresses", "unicom"): REMOVED,
 }
+ONE_FIREWALL: dict[Path, object] = {
+    (*LINE, "gateway"): ["203.0.113.1", "fe80::1"],
+    (*LINE2, "firewall"): "fw-a",
+    (*LINE2, "interface"): "wan1",
+    (*LINE2, "gateway"): "198.51.100.1",
+    (*LINE2, "inside_addresses"): ["192.168.168.11", "fd00:168::11"],
+}
 WEB2 = {"name": "web2", "interface": "eth0", "addresses": {"unicom": ["192.168.168.5/24"]}}
 
 
@@ -76,11 +83,12 @@ SOUND: dict[str, dict[Path, object]] = {
         (*SERVICE, "sources"): ["192.0.2.0/24"],
         ("services", -1): {"name": "b", "server": "web1", "ports": ["80/tcp"], "sources": ["203.0.113.0/24"]},
     },
+    "one firewall with two lines": ONE_FIREWALL,
     "one firewall with two lines, and one alias for both": {
-        (*LINE2, "firewall"): "fw-a",
-        (*LINE2, "inside_addresses"): ["192.168.168.11"],
+        **ONE_FIREWALL,
         (*SERVER, "addresses", "interlink"): ["192.168.168.1/24"],
     },
+    "one alias for lines of two firewalls": {(*SERVER, "addresses", "interlink"): ["192.168.168.1/24"]},
     "a line that ends on the only server": ENDS_HERE_WHOLLY,
     "a line that ends on a server which repeats its address": {
         **ENDS_HERE_WHOLLY,
@@ -151,7 +159,6 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({ALIASES: [3232278529]}, "must be a string, not 3232278529"),
     ({ALIASES: []}, "addresses.unicom: needs at least 1 entry"),
     ({ALIASES: ["192.168.168.1/24"] * 2}, "addresses.unicom: 192.168.168.1 stands twice"),
-    ({ALIASES: ["192.168.168.2/24"]}, "address 192.168.168.2 stands for lines"),
     (
         {("servers", -1): {**WEB2, "addresses": {"unicom": ["192.168.168.1/24"]}}},
         "multihome_servers[1] (web2): address 192.168.168.1 is taken by multihome_servers[0] (web1)",
@@ -179,6 +186,27 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         'addresses.interlink: line "interlink" has no public IPv6 address for which fd00:168::2 could stand',
     ),
     ({(*SERVER, "interface"): REMOVED}, '(web1): "interface" is needed for the addresses of line "interlink"'),
+    # one firewall of several lines
+    (
+        {**ONE_FIREWALL, (*LINE2, "gateway"): None},
+        "multihome_lines[1] (interlink): is one of several lines of fw-a, so it needs the ISP's IPv4 gateway",
+    ),
+    (
+        {**ONE_FIREWALL, (*LINE, "gateway"): "203.0.113.1"},
+        "multihome_lines[0] (unicom): is one of several lines of fw-a, so it needs the ISP's IPv6 gateway",
+    ),
+    (
+        {**ONE_FIREWALL, (*LINE2, "interface"): "wan0"},
+        'multihome_lines[1] (interlink): interface "wan0" of fw-a is taken by multihome_lines[0] (unicom)',
+    ),
+    (
+        {
+            **ONE_FIREWALL,
+            (*LINE2, "inside_addresses"): ["192.168.168.13"],
+            (*SERVER, "addresses", "interlink"): ["192.168.168.1/24"],
+        },
+        'address 192.168.168.1 stands for lines "unicom" and "interlink" of fw-a: give both the same inside addresses',
+    ),
     # lines that end on a server
     ({**ENDS_HERE_WHOLLY, (*LINE, "gateway"): "203.0.113.1"}, "has no firewall, so it needs the ISP's IPv6 gateway"),
     ({**ENDS_HERE_WHOLLY, (*LINE, "inside_addresses"): ["192.168.168.11"]}, "belong to a firewall"),

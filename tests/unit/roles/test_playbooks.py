@@ -22,13 +22,19 @@ HOST = {"ansible_connection": "local", "ansible_pipelining": True, "ansible_pyth
 GROUPS = {"isp_firewall": ["fw-a", "fw-b"], "multihomed_web": ["web1"]}
 
 
-def run(directory: Path, playbook: str, declaration: declarations.Declaration, **groups: list[str]) -> tuple[int, str]:
-    """Run one of the playbooks; exit status and output."""
-    variables = {f"multihome_{name}": entries for name, entries in declaration.items()}
+def run(
+    directory: Path,
+    playbook: str,
+    declaration: declarations.Declaration,
+    variables: dict[str, Any] | None = None,
+    **groups: list[str],
+) -> tuple[int, str]:
+    """Run one of the playbooks, with variables of the inventory; exit status and output."""
+    lists = {f"multihome_{name}": entries for name, entries in declaration.items()}
     inventory: dict[str, Any] = {
         group: {"hosts": dict.fromkeys(hosts, HOST)} for group, hosts in {**GROUPS, **groups}.items()
     }
-    inventory["all"] = {"vars": variables}
+    inventory["all"] = {"vars": {**lists, **(variables or {})}}
     (directory / "inventory.json").write_text(json.dumps(inventory))
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory.json", f"multihome.linux.{playbook}"],
@@ -66,13 +72,23 @@ def test_a_host_outside_the_group_of_its_role_is_refused(tmp_path: Path) -> None
     assert TOUCHED not in output
 
 
-def test_several_lines_on_one_firewall_are_refused_by_name(tmp_path: Path) -> None:
+def test_a_firewall_of_several_lines_without_a_gateway_is_refused_by_name(tmp_path: Path) -> None:
     declaration = declarations.seed()
-    declaration["lines"][1].update(firewall="fw-a", inside_addresses=["192.168.168.11"])
+    declaration["lines"][1].update(firewall="fw-a", interface="wan1", inside_addresses=["192.168.168.11"])
     status, output = run(tmp_path, "deploy", declaration)
     assert status != 0
-    assert "fw-a terminates 2 lines (unicom, interlink)" in output
+    assert "(interlink): is one of several lines of fw-a, so it needs the ISP's IPv4 gateway" in output
     assert TOUCHED not in output
+
+
+def test_a_reply_by_source_is_refused_where_only_marks_tell_the_line(tmp_path: Path) -> None:
+    declaration = declarations.seed()
+    declaration["servers"][0]["addresses"]["interlink"] = ["192.168.168.1/24"]
+    _, output = run(tmp_path, "deploy", declaration)
+    assert "multihomed_web_reply: mark" not in output
+    _, output = run(tmp_path, "deploy", declaration, variables={"multihomed_web_reply": "source"})
+    assert "address 192.168.168.1 stands for lines" in output
+    assert "only with multihomed_web_reply: mark can replies be told apart" in output
 
 
 def test_a_firewall_that_fails_does_not_keep_the_others_from_being_deployed(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or go without notice.
+
+"""Routing tables, policy rules and marks of lines, as both roles number them.
+
+All numbers follow from a line's id, never from its place in a list, so that no line's objects depend on another's.
+Rules stand in this order: main without its default routes, so that the LAN and more specific routes win; then for each
+line what is marked as its connections; then for each line what carries one of its addresses. Behind each rule of a line
+is an end: what no route of the line takes must not leave by another line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ._faults import Place, shown
+from ._reading import integer
+
+MAIN_TABLE = 254
+# Tables that the kernel or iproute2 has a meaning for: unspec, default, main, local.
+RESERVED_TABLES = frozenset({0, 253, MAIN_TABLE, 255})
+# Names that `ip` would take for something else than a line's table; that table is then known by its number.
+RESERVED_TABLE_NAMES = frozenset({"unspec", "default", "main", "local", "all", "cache"})
+LARGEST_ID = 250
+LARGEST_WEIGHT = 256
+# More than any id, so that weight comes first.
+METRIC_STEP = 256
+# Rules of one line take a band of ten priorities.
+BAND = 10
+WHOLE_BAND = BAND * (LARGEST_ID + 1)
+# The kernel's own rule for main.
+MAIN_RULE_PRIORITY = 32766
+MARK = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
+# What the variables of both roles are by default.
+TABLE_BASE, PRIORITY_BASE, SOURCE_PRIORITY_BASE, MARK_MASK = 1000, 20000, 23000, "0xff"
+
+
+class Line(Protocol):
+    """What is needed of a line."""
+
+    @property
+    def name(self) -> str:
+        """The line's name."""
+
+    @property
+    def id(self) -> int:
+        """The line's number."""
+
+    @property
+    def weight(self) -> int:
+        """How much the line is preferred."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The bits of connection marks that are a line's; ``unit`` is the lowest of them."""
+
+    mask: int
+    unit: int
+
+    def of(self, line: Line) -> int:
+        """The mark of a line."""
+        return line.id * self.unit
+
+    def match(self, line: Line) -> str:
+        """A line's mark as policy rules and path_info take it."""
+        return f"0x{self.of(line):x}/0x{self.mask:x}"
+
+
+def table(base: int, line: Line, routes: list[dict[str, Any]]) -> dict[str, Any]:
+    """A line's routing table; it has the line's name where `ip` takes that for a name, and not for an option."""
+    named = line.name[0].isalpha() and line.name not in RESERVED_TABLE_NAMES
+    return {"id": base + line.id, **({"name": line.name} if named else {}), "routes": routes}
+
+
+def metric(line: Line) -> int:
+    """The metric of a line's route in main: the heaviest line is preferred, then the smallest id."""
+    return (LARGEST_WEIGHT + 1 - line.weight) * METRIC_STEP + line.id
+
+
+def main_rules(priority: int, families: Iterable[int]) -> list[dict[str, Any]]:
+    """The rules that have everything look at main first, without its default routes."""
+    rule = {"name": "main", "priority": priority}
+    return [{**rule, "family": f"ipv{family}", "table": MAIN_TABLE, "suppress_prefix_length": 0} for family in families]
+
+
+def mark_rules(base: int, line: Line, families: Iterable[int], table_base: int, marks: Marks) -> list[dict[str, Any]]:
+    """The rules of what is marked as a line's connections."""
+    return [
+        rule
+        for family in families
+        for rule in ended(
+            {"name": line.name, "family": f"ipv{family}", "mark": marks.match(line)}, base, line, table_base
+        )
+    ]
+
+
+def source_rules(base: int, line: Line, sources: Iterable[str], table_base: int) -> list[dict[str, Any]]:
+    """The rules of what carries an address of a line."""
+    return [
+        rule
+        for source in dict.fromkeys(sources)
+        for rule in ended({"name": line.name, "source": source}, base, line, table_base)
+    ]
+
+
+def ended(selector: dict[str, Any], base: int, line: Line, table_base: int) -> list[dict[str, Any]]:
+    """A rule of ``selector`` into a line's table, and the end behind it."""
+    priority = base + BAND * line.id
+    return [
+        {**selector, "priority": priority, "table": table_base + line.id},
+        {**selector, "priority": priority + 1, "action": "unreachable"},
+    ]
+
+
+def read_table_base(value: object, role: str, lines: Iterable[Line], faults: list[str]) -> int:
+    """``ROLE_table_base``; no line's table may be one of the kernel's own."""
+    place = Place(f"{role}_table_base", faults)
+    base = integer(0, 2**32 - 1 - LARGEST_ID)(value, place)
+    if base is None:
+        return 0
+    for line in lines:
+        if base + line.id in RESERVED_TABLES:
+            place.fault(f"{base} gives line {line.name} table {base + line.id}, which is the kernel's own")
+    return base
+
+
+def read_priorities(first: object, source_first: object, role: str, faults: list[str]) -> tuple[int, int]:
+    """``ROLE_priority_base`` and ``ROLE_source_priority_base``; all marks come before all sources."""
+    read = integer(1, MAIN_RULE_PRIORITY - WHOLE_BAND)
+    base = read(first, Place(f"{role}_priority_base", faults))
+    place = Place(f"{role}_source_priority_base", faults)
+    source_base = read(source_first, place)
+    if base and source_base and source_base < base + WHOLE_BAND:
+        place.fault(f"{source_base} must be at least {base + WHOLE_BAND}, behind the priorities of {base}")
+    return base or 0, source_base or 0
+
+
+def read_mark_mask(value: object, role: str, lines: Sequence[Line], faults: list[str]) -> Marks:
+    """``ROLE_mark_mask``: neighbouring bits, with room for the ids of all lines."""
+    place = Place(f"{role}_mark_mask", faults)
+    # YAML makes a number of 0xff without quotes; Python refuses to write out an int of thousands of digits.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32:
+        value = str(value)
+    mask = int(value, 16 if value[1:2] in ("x", "X") else 10) if isinstance(value, str) and MARK.fullmatch(value) else 0
+    if not 0 < mask < 2**32:
+        place.fault(f"{shown(value)} is not a mask of 32 bits, such as 0xff")
+        return Marks(0xFF, 1)
+    unit = mask & -mask
+    if mask // unit & (mask // unit + 1):
+        place.fault(f"0x{mask:x} has bits that are no neighbours")
+    for line in lines:
+        if line.id > mask // unit:
+            place.fault(f"0x{mask:x} has no room for the id of line {line.name}, {line.id}")
+    return Marks(mask, unit)
