@@ -11,7 +11,7 @@ the entries and on the order of those that overlap, and on nothing else: any oth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -110,14 +110,12 @@ def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     return (*shape[:-1], SHIFT) if rule.shifts_ports else shape
 
 
-def elements(rule: NatRule, shape: Sequence[str]) -> Iterator[Key]:
-    """Yield the keys of a translation in its map: one, or one per port where ports are shifted."""
-    key = tuple(_VALUES[token](rule) for token in shape)
+def elements(rule: NatRule, shape: Sequence[str]) -> list[Key]:
+    """Return the keys of a translation in its map: one, or one per port where ports are shifted."""
+    key = tuple([_VALUES[token](rule) for token in shape])
     if shape[-1] != SHIFT:
-        yield key
-        return
-    for port in range(key[-1][0], key[-1][1] + 1):
-        yield (*key[:-1], port)
+        return [key]
+    return [(*key[:-1], port) for port in range(key[-1][0], key[-1][1] + 1)]
 
 
 def _rank(shape: tuple[str, ...] | None) -> tuple[Any, ...]:
@@ -139,6 +137,7 @@ def compile_rules(rules: Sequence[NatRule]) -> Layout:
     ranks: dict[tuple[str, ...] | None, tuple[Any, ...]] = {}
     places: list[tuple[int, tuple[Any, ...], int]] = []
     staged: dict[tuple[str, int, int, tuple[Any, ...]], list[int]] = {}
+    stages: dict[tuple[str, int, tuple[str, ...], int], dict[Key, NatRule]] = {}
     for position, rule in enumerate(rules):
         shape = map_tokens(rule)
         rank = ranks.get(shape) or ranks.setdefault(shape, _rank(shape))
@@ -149,10 +148,10 @@ def compile_rules(rules: Sequence[NatRule]) -> Layout:
         if shape is None:
             staged.setdefault((hook(rule), rule.family, level, rank), []).append(position)
             continue
-        name = MapName(rule.type, rule.family, shape, level)
-        stage = layout.maps.get(name)
+        stage = stages.get((rule.type, rule.family, shape, level))
         if stage is None:
-            stage = layout.maps[name] = {}
+            name = MapName(rule.type, rule.family, shape, level)
+            stage = stages[rule.type, rule.family, shape, level] = layout.maps[name] = {}
             staged[name.hook, rule.family, level, rank] = []
         for key in elements(rule, shape):
             stage[key] = rule

@@ -184,7 +184,7 @@ class NatRule:
     @property
     def shifts_ports(self) -> bool:
         """Whether a range of ports goes to another range: each port has its own counterpart."""
-        return self.type == "dnat" and self.to_port is not None and span(self.to_port) > 1
+        return self.to_port is not None and self.to_port[0] != self.to_port[1] and self.type == "dnat"
 
     def satisfied_by(self, other: NatRule) -> bool:
         """Tell whether ``other``, of the same key, does the same; without a name any name will do."""

@@ -65,6 +65,19 @@ _Profile = tuple[tuple[str, int], ...]
 
 
 def _profile(rule: NatRule) -> _Profile:
+    return _profile_of_single_values(rule.tokens, rule.family) or _profile_of_values(rule)
+
+
+@functools.cache
+def _profile_of_single_values(tokens: tuple[str, ...], family: int) -> _Profile | None:
+    """Return the profile that all entries of a shape without prefixes and ranges have; None for other shapes."""
+    if not INTERVALS.isdisjoint(tokens):
+        return None
+    fields = [FIELD_OF_TOKEN[token] for token in tokens]
+    return tuple((field, _BITS[family] if field in ("source", "destination") else 0) for field in fields)
+
+
+def _profile_of_values(rule: NatRule) -> _Profile:
     result = []
     for token in rule.tokens:
         field = FIELD_OF_TOKEN[token]
@@ -125,10 +138,21 @@ class _Alike:
 
 def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     """Return, for each position whose entry overlaps earlier ones, their positions in ascending order."""
+    shapes: dict[tuple[int, str], set[tuple[str, ...]]] = {}
+    for rule in rules:
+        shapes.setdefault((rule.family, rule.type), set()).add(rule.tokens)
+    # Keys are unique: forwards that all match by the same single values never meet, and need no index.
+    apart = {
+        (family, kind)
+        for (family, kind), used in shapes.items()
+        if kind == "dnat" and len(used) == 1 and INTERVALS.isdisjoint(*used)
+    }
     groups: dict[tuple[int, str], dict[_Profile, _Alike]] = {}
     shared: dict[tuple[_Profile, _Profile], _Profile] = {}
     result: dict[int, list[int]] = {}
     for position, rule in enumerate(rules):
+        if (rule.family, rule.type) in apart:
+            continue
         profiles = groups.setdefault((rule.family, hook(rule)), {})
         profile = _profile(rule)
         # Keys are unique, so two such entries of one profile differ; snat and masquerade may share a match.

@@ -8,7 +8,8 @@ keeps its place: it stays behind the overlapping entries that it is behind now, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,24 +47,39 @@ class Part:
 
 @dataclass(frozen=True)
 class NatPlan:
-    """``actions`` in order, what stood ``before`` and stands ``after``, and the transaction between (may be empty)."""
+    """``actions`` in order, what stands ``after`` them, and the transaction that carries them out (may be empty).
+
+    ``evaluated`` is what stood, in the order it was tried; ``reordered`` tells whether that order changes.
+    """
 
     actions: tuple[Action[Any], ...]
-    before: tuple[NatRule, ...]
-    after: tuple[NatRule, ...]
+    evaluated: Sequence[NatRule]
+    reordered: bool
+    after: Sequence[NatRule]
     text: str
+
+    @functools.cached_property
+    def before(self) -> Sequence[NatRule]:
+        """What stood, in the order of what will stand, so that a diff shows only what differs.
+
+        Where the order itself changes, it is the order in which the entries were tried.
+        """
+        if self.reordered:
+            return self.evaluated
+        order = {rule.key: position for position, rule in enumerate(self.after)}
+        return sorted(self.evaluated, key=lambda rule: order.get(rule.key, len(order)))
 
 
 def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, purge: bool) -> NatPlan:
     """Return the plan from ``current`` to a state in which every listed entry stands, first match as listed."""
-    evaluated = current.rules()
-    standing = {rule.key: rule for rule, _position in evaluated}
+    evaluated = [rule for rule, _position in current.rules()]
+    unlisted = {rule.key: rule for rule in evaluated}
     adding: list[Action[Any]] = []
     listed: list[NatRule] = []
     fresh = set()
     for entry in desired:
         rule = entry.object
-        kept = standing.get(rule.key)
+        kept = unlisted.pop(rule.key, None)
         if kept is not None and rule.satisfied_by(kept):
             listed.append(kept)
             continue
@@ -71,12 +87,10 @@ def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, pu
         adding.append(Action("replace" if kept else "add", rule))
         if kept is None or (kept.to_address, kept.to_port) != (rule.to_address, rule.to_port):
             fresh.add(rule.key)
-    keys = {rule.key for rule in listed}
-    rest = [rule for rule, _position in evaluated if rule.key not in keys]
-    removing: list[Action[Any]] = [Action("remove", rule) for rule in rest] if purge else []
-    after = listed if purge or not rest else _among(listed, [rule for rule, _position in evaluated])
+    removing: list[Action[Any]] = [Action("remove", rule) for rule in unlisted.values()] if purge else []
+    after = listed if purge or not unlisted else _among(listed, evaluated)
     layout = compile_rules(after)
-    moved = _moved(after, layout, {rule.key: position for rule, position in evaluated})
+    moved = _moved(after, layout, current)
     changed = {action.object.key for action in adding}
     adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
     strays = current.strays() if purge or current.faults else []
@@ -89,8 +103,7 @@ def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, pu
     if text and not adding and not removing:
         # Nothing but the arrangement differs: a stage too many, or a table of ours that holds nothing.
         adding.append(Action("replace", Part(f"arrangement of table inet {table}")))
-    ordered = [rule for rule, _position in evaluated]
-    return NatPlan(tuple(adding + removing), _shown(ordered, after, bool(moved)), tuple(after), text)
+    return NatPlan(tuple(adding + removing), evaluated, bool(moved), after, text)
 
 
 def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
@@ -112,22 +125,14 @@ def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
     return result
 
 
-def _moved(after: Sequence[NatRule], layout: Layout, position: Mapping[Any, int]) -> list[NatRule]:
+def _moved(after: Sequence[NatRule], layout: Layout, current: Table) -> list[NatRule]:
     """Return the entries that an entry standing behind them now has to be tried before."""
+    if not layout.overlaps:
+        return []
+    position = {rule.key: place for rule, place in current.rules()}
     moved = []
     for index, earlier in sorted(layout.overlaps.items()):
         here = position.get(after[index].key)
         if here is not None and any(position.get(after[other].key, 0) > here for other in earlier):
             moved.append(after[index])
     return moved
-
-
-def _shown(evaluated: list[NatRule], after: Sequence[NatRule], moved: bool) -> tuple[NatRule, ...]:
-    """Return what stood in the order of what will stand, so that a diff shows only what differs.
-
-    Where the order itself changes, it is the order in which the entries were tried.
-    """
-    if moved:
-        return tuple(evaluated)
-    order = {rule.key: position for position, rule in enumerate(after)}
-    return tuple(sorted(evaluated, key=lambda rule: order.get(rule.key, len(order))))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .nat_compile import SHIFT, Item, Key, Layout, MapName
-from .nat_json import Counted
+from .nat_json import Counted, Element
 from .nat_model import NatRule
 from .nat_table import ChainRule, Table
 from .nat_text import (
@@ -132,12 +132,13 @@ def _difference(table: str, current: Table, target: Layout, counters: Counters, 
             removing.append(f"delete map inet {table} {name}")
             continue
         wanted = wanted or {}
-        gone = [key for key, element in held.items() if wanted.get(key) != element[0]]
-        gone += [key for key in stray if purge or key in wanted]
+        differing = _differing(held, wanted)
+        gone = differing + [key for key in stray if purge or key in wanted]
         if gone:
             texts = ", ".join(key_text(name, key) for key in gone)
             removing.append(f"delete element inet {table} {name} {{ {texts} }}")
-        new = {key: rule for key, rule in wanted.items() if key not in held or held[key][0] != rule}
+        replaced = set(differing)
+        new = {key: rule for key, rule in wanted.items() if key not in held or key in replaced}
         adding += _additions(table, name, new, counters)
     for name, wanted in target.maps.items():
         if name not in current.maps:
@@ -157,6 +158,17 @@ def _difference(table: str, current: Table, target: Layout, counters: Counters, 
         fixed = [rule for rule in current.stray_rules if rule.chain not in CHAINS.values()]
         deleted_rules += [f"delete rule inet {table} {rule.chain} handle {rule.handle}" for rule in fixed]
     return deleted_rules + removing + adding + inserted
+
+
+def _differing(held: dict[Key, Element], wanted: dict[Key, NatRule]) -> list[Key]:
+    """Return the keys that stand for something else than they are wanted for, or are not wanted."""
+    found = []
+    for key, (standing, _packets, _bytes) in held.items():
+        rule = wanted.get(key)
+        # Nearly all are the very same object: comparing those field by field would be most of the work of a run.
+        if rule is not standing and rule != standing:
+            found.append(key)
+    return found
 
 
 def _chain_difference(
