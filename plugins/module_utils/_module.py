@@ -18,6 +18,7 @@ from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupport
 from ._core.lock import exclusive
 
 DEFAULT_OWNER = 109
+Extra = Callable[[Any, Outcome, bool], Mapping[str, Any]]
 
 OWNER_OPTIONS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
@@ -29,13 +30,14 @@ def run_engine(
     argument_spec: Mapping[str, Any],
     make_engine: Callable[[dict[str, Any]], Engine],
     rules: Mapping[str, Any] | None = None,
-    extra: Callable[[Engine], Mapping[str, Any]] = lambda _engine: {},
+    extra: Extra = lambda _engine, _outcome, _check_mode: {},
     judged: Collection[str] = (),
 ) -> None:
     """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input).
 
-    ``extra`` gives what the result says besides, from the engine after its run. ``judged`` names the lists whose
-    entries the engine takes as they were written: Ansible's own check of 10,000 entries costs more than the whole run.
+    ``extra`` gives what the result says besides, from the engine, what came of its run, and whether in check mode.
+    ``judged`` names the lists whose entries the engine takes as they were written: Ansible's own check of 10,000
+    entries costs more than the whole run.
     """
     spec = {
         name: {part: value for part, value in option.items() if part != "options" or name not in judged}
@@ -78,11 +80,12 @@ def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
 def _converge(
     module: AnsibleModule,
     make_engine: Callable[[dict[str, Any]], Engine],
-    extra: Callable[[Engine], Mapping[str, Any]],
+    extra: Extra,
 ) -> None:
     engine = make_engine(module.params)
     outcome = converge(engine, module.check_mode, exclusive)
-    module.exit_json(**result(engine, outcome, bool(module._diff)), **extra(engine), **_invocation(module))
+    answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
+    module.exit_json(**answer, **_invocation(module))
 
 
 @contextlib.contextmanager

@@ -222,6 +222,7 @@ after:
     - {type: masquerade, family: ipv4, out_interface: wan0}
 """
 
+from ..module_utils._core.nat_choice import BACKENDS
 from ..module_utils._core.nat_engine import DEFAULT_TABLE, NatEngine
 from ..module_utils._module import OWNER_OPTIONS, run_engine
 
@@ -235,8 +236,9 @@ _RULE = {
 }
 ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},
-    "backend": {"type": "str", "choices": ["auto", "nftables"], "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},
+    "forget_flows": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
 }
 
@@ -245,8 +247,14 @@ def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        lambda options: NatEngine(options["rules"], options["table"], options["purge"]),
-        extra=lambda _engine: {"backend": "nftables"},
+        lambda options: NatEngine(
+            options["rules"], options["table"], options["purge"], options["backend"], options["forget_flows"]
+        ),
+        extra=lambda engine, outcome, check_mode: {
+            "backend": engine.backend.name,
+            "backend_reason": engine.choice.reason,
+            **engine.forget(outcome.plan, check_mode),
+        },
         judged=("rules",),
     )
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.tests.integration.namespaces import Hosts
+from ansible_collections.multihome.linux.tests.integration.nat_programs import NFT, Programs
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
 PROBE = str(Path(__file__).with_name("nat_probe.py"))
@@ -28,17 +29,22 @@ SERVED = [*range(5000, 5006), *range(6000, 6006), 80, 8080]
 class NatLab:
     """The running network."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, programs: Programs, path: str) -> None:
         self.hosts = hosts
         self.firewall = hosts["firewall"]
+        self.programs = programs
+        self.environment = {"PATH": path}
 
     def translate(self, *rules: Mapping[str, Any], purge: bool = True, **options: Any) -> dict[str, Any]:
         """Run nat_rules on the firewall; AssertionError when it fails."""
-        result = run_module(
-            "nat_rules", {"rules": list(rules), "purge": purge, **options}, netns_prefix=self.firewall.prefix
-        )
+        arguments = {"rules": list(rules), "purge": purge, "backend": self.programs.backend, **options}
+        result = self.module("nat_rules", arguments)
         assert not result.get("failed"), result
         return result
+
+    def module(self, name: str, arguments: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """Run a module on the firewall with the programs of this lab; ``options`` are those of run_module()."""
+        return run_module(name, arguments, netns_prefix=self.firewall.prefix, environment=self.environment, **options)
 
     def ask(
         self, protocol: str, address: str, port: int, source: str = "", source_port: int = 0, host: str = "client"
@@ -53,13 +59,9 @@ class NatLab:
         answer = self.ask(*asked, **options)
         return (answer["host"], answer["own"][1]) if answer else None
 
-    def nft(self, text: str) -> None:
-        """Change the firewall's rule set by hand."""
-        self.firewall.run("nft", "-f", "-", feed=text)
-
-    def rule_set(self) -> str:
-        """Return all tables as nft prints them."""
-        return self.firewall.run("nft", "list", "ruleset").stdout
+    def by_hand(self, program: str, *arguments: str, feed: str | None = None) -> str:
+        """Run a program of this lab on the firewall and return what it prints."""
+        return self.firewall.run("env", f"PATH={self.environment['PATH']}", program, *arguments, feed=feed).stdout
 
 
 def serve(lab: NatLab, host: str, ports: Sequence[int] = SERVED) -> None:
@@ -71,9 +73,9 @@ def serve(lab: NatLab, host: str, ports: Sequence[int] = SERVED) -> None:
 
 
 @contextmanager
-def nat_lab() -> Iterator[NatLab]:
+def nat_lab(programs: Programs = NFT) -> Iterator[NatLab]:
     """Build the network, with the services running, and take it down."""
-    with Hosts("client", "firewall", "web", "db") as hosts:
+    with programs.path() as path, Hosts("client", "firewall", "web", "db") as hosts:
         for name in hosts.names:
             # A link-local address that is still being checked for duplicates cannot ask for neighbours.
             hosts[name].sysctl(net__ipv6__conf__default__accept_dad=0)
@@ -97,7 +99,7 @@ def nat_lab() -> Iterator[NatLab]:
         for host, number in (("web", 1), ("db", 2)):
             hosts[host].run("ip", "route", "add", "default", "via", f"192.168.{number}.1")
             hosts[host].run("ip", "-6", "route", "add", "default", "via", f"fd00:{number}::1")
-        lab = NatLab(hosts)
+        lab = NatLab(hosts, programs, path)
         for host in ("web", "db", "client", "firewall"):
             serve(lab, host)
         yield lab

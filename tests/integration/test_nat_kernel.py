@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +48,7 @@ def test_the_same_runs_leave_the_same_table(host: Host, lists: list[list[dict[st
     for listed in lists:
         results = []
         for nft in (real, fake):
-            engine = NatEngine(listed, purge=purge, nftables=Nftables("multihome", nft))
+            engine = nft_engine(listed, nft, purge)
             outcome = converge(engine, False, contextlib.nullcontext)
             assert not engine.plan(engine.read()).actions
             results.append((outcome.actions(), _comparable(nft)))
@@ -62,7 +61,7 @@ def test_a_difference_would_show(host: Host) -> None:
     shown = []
     for nft, port in ((real, "80"), (fake, "81")):
         rule = {"type": "dnat", "protocol": "tcp", "destination_port": port, "to_address": "10.0.0.1"}
-        engine = NatEngine([rule], nftables=Nftables("multihome", nft))
+        engine = nft_engine([rule], nft)
         converge(engine, False, contextlib.nullcontext)
         shown.append(_comparable(nft))
     assert shown[0] != shown[1]
@@ -87,7 +86,7 @@ def test_what_the_kernel_refuses_the_fake_refuses(host: Host, line: str) -> None
     for nft in (RealNft(host), FakeNft(STYLE)):
         common = {"type": "dnat", "protocol": "tcp", "to_address": "10.0.0.1"}
         listed = [{**common, "destination_port": "80"}, {**common, "destination_port": "100-110"}]
-        engine = NatEngine(listed, nftables=Nftables("multihome", nft))
+        engine = nft_engine(listed, nft)
         converge(engine, False, contextlib.nullcontext)
         before = _comparable(nft)
         assert nft(["-f", "-"], line + "\n")[0] != 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the entries of nat_rules do to real packets, through a real kernel's maps."""
+"""What the entries of nat_rules do to real packets in a real kernel, whatever translates them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.integration.nat_lab import PROBE, NatLab, nat_lab
-from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.integration.nat_programs import IPTABLES, NFT, NFT_OF_DEBIAN_13
 
 PUBLIC = {4: "203.0.113.10", 6: "2001:db8:a::10"}
 WEB = {4: "192.168.1.2", 6: "fd00:1::2"}
@@ -20,9 +20,9 @@ FAMILIES = pytest.mark.parametrize("family", [4, 6])
 PROTOCOLS = pytest.mark.parametrize("protocol", ["tcp", "udp"])
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[NatLab]:
-    with nat_lab() as running:
+@pytest.fixture(scope="module", params=[NFT, IPTABLES, NFT_OF_DEBIAN_13], ids=str)
+def lab(request: pytest.FixtureRequest) -> Iterator[NatLab]:
+    with nat_lab(request.param) as running:
         yield running
 
 
@@ -172,11 +172,15 @@ def test_the_firewall_itself_reaches_the_service_by_its_public_address(lab: NatL
     assert lab.reached("tcp", "127.0.0.1" if family == 4 else "::1", 80, host="firewall") == ("firewall", 80)
 
 
-def test_an_element_taken_out_by_hand_is_missed_and_put_back(lab: NatLab) -> None:
+def test_an_entry_taken_out_by_hand_is_missed_and_put_back(lab: NatLab) -> None:
     rules = [forward(4, "tcp", 80), forward(4, "tcp", 5000)]
     lab.translate(*rules)
     assert lab.reached("tcp", PUBLIC[4], 80) == ("web", 80)
-    lab.nft("delete element inet multihome dnat_ipv4_daddr_proto_dport { 203.0.113.10 . tcp . 80 }")
+    if lab.programs.backend == "nftables":
+        element = "dnat_ipv4_daddr_proto_dport { 203.0.113.10 . tcp . 80 }"
+        lab.by_hand("nft", "-f", "-", feed=f"delete element inet multihome {element}")
+    else:
+        lab.by_hand("iptables", "-t", "nat", "-D", "multihome-destination", "1")
     assert lab.reached("tcp", PUBLIC[4], 80) == ("firewall", 80)
     result = lab.translate(*rules)
     assert [(action["op"], action["object"]["destination_port"]) for action in result["actions"]] == [("add", "80")]
@@ -211,5 +215,5 @@ def test_other_entries_keep_counters_and_connections_over_an_update(lab: NatLab)
 
 def counters(lab: NatLab) -> list[tuple[str | None, int]]:
     """Ports and packets of all entries, as multihome_info tells them."""
-    result = run_module("multihome_info", {"gather_subset": ["nat_counters"]}, netns_prefix=lab.firewall.prefix)
+    result = lab.module("multihome_info", {"gather_subset": ["nat_counters"]})
     return [(entry.get("destination_port"), entry["packets"]) for entry in result["nat_counters"]]

@@ -70,6 +70,9 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
+UNCHANGED = {"changed": False, "backend": "nftables", "backend_reason": "auto prefers nftables", "actions": []}
+
+
 @pytest.fixture(params=[False, True] if os.geteuid() == 0 else [True], ids=lambda user: "user" if user else "root")
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     with Hosts("firewall", user_namespace=request.param) as hosts:
@@ -108,7 +111,7 @@ def test_check_run_check_run(host: Host) -> None:
     assert foreign(host) == before != after
     for check in (True, False):
         result = run(host, RULES, purge=True, check=check)
-        assert result == {"changed": False, "backend": "nftables", "actions": []}
+        assert result == UNCHANGED
     assert rule_set(host) == after
 
 
@@ -123,7 +126,7 @@ def test_purge_takes_ours_and_leaves_theirs(host: Host) -> None:
     assert foreign(host) == before
     run(host, [], purge=True)
     assert rule_set(host) == before
-    assert run(host, [], purge=True) == {"changed": False, "backend": "nftables", "actions": []}
+    assert run(host, [], purge=True) == UNCHANGED
 
 
 def test_an_update_leaves_every_other_object_as_it_is(host: Host) -> None:

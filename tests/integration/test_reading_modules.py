@@ -172,11 +172,11 @@ def test_info_gives_back_translations_and_what_they_counted(server: Host) -> Non
     assert counted == [{**rules[0], "packets": 1, "bytes": 84}]
 
 
-def test_a_host_without_nft_still_tells_the_rest(server: Host, tmp_path: Path) -> None:
-    # A sitecustomize that Python runs first takes nft off the search path.
+def test_a_host_without_nft_and_iptables_still_tells_the_rest(server: Host, tmp_path: Path) -> None:
+    # A sitecustomize that Python runs first takes them off the search path.
     (tmp_path / "sitecustomize.py").write_text(
         "import shutil\nfind = shutil.which\n"
-        "shutil.which = lambda name, **more: None if name == 'nft' else find(name, **more)\n"
+        "shutil.which = lambda name, **more: None if name in ('nft', 'iptables-restore') else find(name, **more)\n"
     )
     path = [str(tmp_path)]
     result = run_module("multihome_info", {}, netns_prefix=server.prefix, path=path)

@@ -61,6 +61,14 @@ class VerifyFailed(MultihomeError):
         super().__init__("\n".join(lines))
 
 
+class FlowsRemain(MultihomeError):
+    """What was listed stands, and connections that an earlier state made go on all the same."""
+
+    def __init__(self, flows: Iterable[str]) -> None:
+        self.flows = tuple(flows)
+        super().__init__("\n".join(["the list stands as told; connections that could not be forgotten:", *self.flows]))
+
+
 class Unsupported(MultihomeError):
     """A tool, library or kernel feature is missing or too old; says what is needed, what was found, and where."""
 

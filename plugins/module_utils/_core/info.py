@@ -8,11 +8,10 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import requirements
+from . import nat_engine, requirements
 from .engines import parse_owner, tables_form
 from .errors import Unsupported
 from .kernel import Kernel
-from .nat_engine import NatEngine
 from .plan import Existing
 from .snapshot import Snapshot
 
@@ -41,16 +40,15 @@ def gather(
             e.object for e in snapshot.existing(kind) if (e.owner == owner if owned_only else not _made_by_kernel(e))
         ]
 
-    nat = NatEngine([], table)
-    nat_standing = functools.lru_cache(maxsize=None)(nat.read)
+    nat_standing = functools.lru_cache(maxsize=None)(lambda: nat_engine.standing(table))
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
         "policy_routing": lambda: {
             "tables": tables_form(objects("route"), {}),
             "rules": [rule.as_input() for rule in objects("rule")],
         },
-        "nat_rules": lambda: nat.form(nat_standing()),
-        "nat_counters": lambda: nat.entries_with_counters(nat_standing()),
+        "nat_rules": lambda: nat_engine.form(nat_standing()),
+        "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
         "requirements": requirements.report,
     }
     found: dict[str, Any] = {}

@@ -11,12 +11,12 @@ the entries and on the order of those that overlap, and on nothing else: any oth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
 from .nat_model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule
-from .nat_overlap import earlier_overlaps, hook
+from .nat_overlap import hook
 
 HOOKS = ("destination", "source")
 # In place of "dports" where a range is translated to another range: each port is an element of its own.
@@ -87,14 +87,10 @@ Item = Union[MapName, NatRule]
 
 @dataclass
 class Layout:
-    """What stands in the kernel: per hook the lookups and rules in order, and the elements of each map.
-
-    ``overlaps`` gives, per position of the compiled list, the positions of earlier entries that it overlaps.
-    """
+    """What stands in the kernel: per hook the lookups and rules in order, and the elements of each map."""
 
     chains: dict[str, list[Item]] = field(default_factory=lambda: {name: [] for name in HOOKS})
     maps: dict[MapName, dict[Key, NatRule]] = field(default_factory=dict)
-    overlaps: dict[int, list[int]] = field(default_factory=dict)
 
 
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
@@ -130,10 +126,12 @@ def sort_key(rule: NatRule) -> tuple[str, ...]:
     return tuple("" if part is None else str(part) for part in rule.key)
 
 
-def compile_rules(rules: Sequence[NatRule]) -> Layout:
-    """Return the stages for a list whose first match counts."""
-    overlaps = earlier_overlaps(rules)
-    layout = Layout(overlaps=overlaps)
+def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]]) -> Layout:
+    """Return the stages for a list whose first match counts.
+
+    ``overlaps`` gives, per position of the list, the positions of earlier entries that it overlaps.
+    """
+    layout = Layout()
     ranks: dict[tuple[str, ...] | None, tuple[Any, ...]] = {}
     places: list[tuple[int, tuple[Any, ...], int]] = []
     staged: dict[tuple[str, int, int, tuple[Any, ...]], list[int]] = {}

@@ -1,82 +1,87 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of address translation: what converge() drives, on nft's own table."""
+"""The engine of address translation: what converge() drives, on the chosen backend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from .entries import collect
-from .errors import ApplyFailed
-from .nat_compile import SHIFT
+from .entries import Entry, collect
+from .errors import ApplyFailed, InvalidInput
+from .nat_backend import Current, Standing
+from .nat_choice import Choice, available, choose
+from .nat_forget import FlowForgetter
 from .nat_model import NatRule, parse_rules
 from .nat_plan import NatPlan, plan_rules
-from .nat_table import Table, read_table
-from .nat_transaction import Counters, in_steps, transaction
-from .nftables import Nftables, TooLarge
+from .nftables import table_name
 
 DEFAULT_TABLE = "multihome"
 
 
 class NatEngine:
-    """Converges the translations in one nft table. ``rules`` are entries as in the module's option."""
+    """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
     def __init__(
         self,
         rules: Sequence[Any],
         table: str = DEFAULT_TABLE,
         purge: bool = False,
-        nftables: Nftables | None = None,
+        backend: str = "auto",
+        forget_flows: bool = False,
+        choice: Choice | None = None,
+        flows: FlowForgetter | None = None,
     ) -> None:
-        parts: list[Any] = [lambda: parse_rules(rules), lambda: nftables or Nftables(table)]
-        self.desired, self.nftables = collect(*parts)
+        parts: list[Any] = [lambda: parse_rules(rules), lambda: table_name(table)]
+        self.desired, name = collect(*parts)
+        self.choice = choice or choose(backend, name)
+        self.backend = self.choice.backend
         self.purge = purge
+        self._flows = flows or FlowForgetter() if forget_flows else None
+        _refuse_faults(self.desired, self.choice)
 
-    def read(self) -> Table:
-        """Return what stands in our part of the table."""
-        found = self.nftables.read()
-        return Table() if found is None else read_table(found)
+    def read(self) -> Current:
+        """Return what stands in our part of either backend."""
+        other = self.choice.other
+        return Current(self.backend.read(), other.read() if other else None)
 
-    def plan(self, current: Table) -> NatPlan:
-        """Return the plan, with the one transaction that carries it out."""
-        return plan_rules(self.nftables.table, self.desired, current, self.purge)
+    def plan(self, current: Current) -> NatPlan:
+        """Return the plan, with what carries it out."""
+        return plan_rules(self.backend, self.desired, current, self.purge, self.choice.other)
 
-    def apply(self, plan: NatPlan, current: Table) -> None:
-        """Send the transaction; nft carries it out whole or not at all, so there is nothing to undo.
-
-        Only where it is larger than the process may send at once, as in a container, are new maps filled beforehand.
-        """
-        if not plan.text:
+    def apply(self, plan: NatPlan, current: Current) -> None:
+        """Carry the plan out: what is new stands before the other backend's objects go."""
+        if self._flows is not None:
+            # What would be missing afterwards is better missed now.
+            self._flows.prepare(plan.evaluated, plan.after)
+        if plan.change is not None:
+            self.backend.apply(plan.change, current.here)
+        if plan.leaving is None or self.choice.other is None:
             return
         try:
-            self.nftables.apply(plan.text)
-        except TooLarge as error:
-            self._apply_in_steps(plan, current, error)
+            self.choice.other.apply(plan.leaving, current.elsewhere)
+        except BaseException as error:
+            not_undone = self.backend.put_back(current.here)
+            if isinstance(error, ApplyFailed):
+                not_undone = [*error.not_undone, *not_undone]
+                raise ApplyFailed(error.failed, error.reason, [self.backend.place], not_undone) from error
+            raise
 
-    def _apply_in_steps(self, plan: NatPlan, current: Table, error: TooLarge) -> None:
-        steps = in_steps(plan.text)
-        if not steps:
-            raise error
-        try:
-            for step in steps:
-                self.nftables.apply(step)
-        except ApplyFailed as failed:
-            not_undone = self.undo(plan, current)
-            raise ApplyFailed(failed.failed, failed.reason, not_undone=not_undone) from failed
-
-    def undo(self, _plan: NatPlan, current: Table) -> list[str]:
+    def undo(self, plan: NatPlan, current: Current) -> list[str]:
         """Put back what ``current`` holds, counters included."""
-        before = current.layout() if current.stands else None
-        text = transaction(self.nftables.table, self.read(), before, Counters(current))
-        if current.exists and before is None:
-            text += f"add table inet {self.nftables.table}\n"
-        try:
-            if text:
-                self.nftables.apply(text)
-        except ApplyFailed as error:
-            return [str(error)]
-        return [f"not put back: {stray}" for stray in current.strays()]
+        left = []
+        if plan.leaving is not None and self.choice.other is not None:
+            left += self.choice.other.put_back(current.elsewhere)
+        return left + self.backend.put_back(current.here)
+
+    def forget(self, plan: NatPlan, check_mode: bool) -> dict[str, int]:
+        """Forget the connections of translations that left or changed, once the plan is carried out; say how many.
+
+        In check mode tell how many there are. Raises FlowsRemain when the kernel keeps some.
+        """
+        if self._flows is None:
+            return {}
+        return {"forgotten_flows": self._flows.forget(plan.evaluated, plan.after, check_mode)}
 
     def before(self, plan: NatPlan) -> list[dict[str, Any]]:
         """Return the translations that stood, as entries of ``rules``."""
@@ -90,26 +95,29 @@ class NatEngine:
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
 
-    def form(self, current: Table) -> list[dict[str, Any]]:
-        """Return what stands as entries of ``rules``, in the order they are tried."""
-        return [rule.as_input() for rule, _position in current.rules()]
 
-    def entries_with_counters(self, current: Table) -> list[dict[str, Any]]:
-        """Return what stands as entries of ``rules`` in the order they are tried, each with ``packets``, ``bytes``."""
-        counted = counters(current)
-        return [
-            {**rule.as_input(), "packets": counted[rule.key][0], "bytes": counted[rule.key][1]}
-            for rule, _position in current.rules()
-        ]
+def _refuse_faults(desired: Sequence[Entry[NatRule]], choice: Choice) -> None:
+    faults = [f"{entry.where}: {fault}" for entry in desired for fault in choice.backend.faults(entry.object)]
+    if faults:
+        raise InvalidInput(faults)
 
 
-def counters(current: Table) -> dict[Any, tuple[int, int]]:
-    """Return packets and bytes by key; nft counts the first packet of each connection, as only that is translated."""
-    result: dict[Any, tuple[int, int]] = {}
-    for name, held in current.maps.items():
-        for rule, packets, count in held.values():
-            earlier = result.get(rule.key, (0, 0)) if name.tokens[-1] == SHIFT else (0, 0)
-            result[rule.key] = (earlier[0] + packets, earlier[1] + count)
-    for rules in current.chains.values():
-        result.update({rule.item.key: rule.counted for rule in rules if isinstance(rule.item, NatRule)})
+def standing(table: str) -> list[Standing]:
+    """Return what of ours stands, in every backend that this host has. Raises Unsupported when it has none."""
+    return [backend.read() for backend in available(table_name(table))]
+
+
+def form(found: Sequence[Standing]) -> list[dict[str, Any]]:
+    """Return what stands as entries of ``rules``, in the order they are tried."""
+    return [rule.as_input() for part in found for rule, _position in part.rules()]
+
+
+def entries_with_counters(found: Sequence[Standing]) -> list[dict[str, Any]]:
+    """Return what stands as entries of ``rules`` in the order they are tried, each with ``packets``, ``bytes``."""
+    result = []
+    for part in found:
+        counted = part.counters()
+        for rule, _position in part.rules():
+            packets, count = counted[rule.key]
+            result.append({**rule.as_input(), "packets": packets, "bytes": count})
     return result

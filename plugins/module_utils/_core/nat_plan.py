@@ -2,29 +2,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to be done so that the listed translations stand in the order of their list. No I/O.
 
-Everything in our part of the table is ours, so nothing is ever foreign. What stands and is not listed, without purge,
+Everything in our part of a backend is ours, so nothing is ever foreign. What stands and is not listed, without purge,
 keeps its place: it stays behind the overlapping entries that it is behind now, and in front of new ones.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .entries import Entry
-from .nat_compile import Layout, compile_rules
+from .nat_backend import Backend, Current, Wanted
 from .nat_model import NatRule
 from .nat_overlap import earlier_overlaps
-from .nat_table import Table
-from .nat_transaction import Counters, transaction
 from .plan import Action
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the table that is nobody's entry: what is wrong with it, or what is there without reason."""
+    """A part of a backend that is nobody's entry: what is wrong with it, or what is there without reason."""
 
     what: str
 
@@ -47,16 +45,18 @@ class Part:
 
 @dataclass(frozen=True)
 class NatPlan:
-    """``actions`` in order, what stands ``after`` them, and the transaction that carries them out (may be empty).
+    """``actions`` in order, what stands ``after`` them, and what carries them out.
 
-    ``evaluated`` is what stood, in the order it was tried; ``reordered`` tells whether that order changes.
+    ``evaluated`` is what stood, in the order it was tried; ``reordered`` tells whether that order changes. ``change``
+    is for the backend, ``leaving`` for the one that the host is moved from; None when there is nothing to send.
     """
 
     actions: tuple[Action[Any], ...]
     evaluated: Sequence[NatRule]
     reordered: bool
     after: Sequence[NatRule]
-    text: str
+    change: Any = None
+    leaving: Any = None
 
     @functools.cached_property
     def before(self) -> Sequence[NatRule]:
@@ -70,9 +70,18 @@ class NatPlan:
         return sorted(self.evaluated, key=lambda rule: order.get(rule.key, len(order)))
 
 
-def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, purge: bool) -> NatPlan:
-    """Return the plan from ``current`` to a state in which every listed entry stands, first match as listed."""
-    evaluated = [rule for rule, _position in current.rules()]
+def plan_rules(
+    backend: Backend, desired: Sequence[Entry[NatRule]], current: Current, purge: bool, other: Backend | None = None
+) -> NatPlan:
+    """Return the plan from ``current`` to a state in which every listed entry stands, first match as listed.
+
+    What stands in the ``other`` backend moves to this one, and its objects are removed there afterwards.
+    """
+    here, elsewhere = current.here, current.elsewhere
+    standing = {rule.key: rule for rule, _position in here.rules()}
+    evaluated = list(standing.values())
+    if elsewhere is not None:
+        evaluated += [rule for rule, _position in elsewhere.rules() if rule.key not in standing]
     unlisted = {rule.key: rule for rule in evaluated}
     adding: list[Action[Any]] = []
     listed: list[NatRule] = []
@@ -81,29 +90,37 @@ def plan_rules(table: str, desired: Sequence[Entry[NatRule]], current: Table, pu
         rule = entry.object
         kept = unlisted.pop(rule.key, None)
         if kept is not None and rule.satisfied_by(kept):
-            listed.append(kept)
-            continue
+            rule = kept
+            if rule.key in standing:
+                listed.append(rule)
+                continue
         listed.append(rule)
         adding.append(Action("replace" if kept else "add", rule))
         if kept is None or (kept.to_address, kept.to_port) != (rule.to_address, rule.to_port):
             fresh.add(rule.key)
+    if not purge:
+        # What is not listed stays, and comes along when the host moves.
+        adding += [Action("replace", rule) for rule in unlisted.values() if rule.key not in standing]
     removing: list[Action[Any]] = [Action("remove", rule) for rule in unlisted.values()] if purge else []
     after = listed if purge or not unlisted else _among(listed, evaluated)
-    layout = compile_rules(after)
-    moved = _moved(after, layout, current)
+    overlaps = earlier_overlaps(after)
+    moved = _moved(after, overlaps, here)
     changed = {action.object.key for action in adding}
     adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
-    strays = current.strays() if purge or current.faults else []
-    removing += [Action("remove", Part(stray)) for stray in strays]
-    adding = [Action("replace", Part(fault)) for fault in current.faults] + adding
-    wanted = layout if after or (current.strays() and not purge) else None
-    text = ""
-    if wanted is not None or evaluated or current.faults or (purge and current.stands):
-        text = transaction(table, current, wanted, Counters(current, frozenset(fresh)), purge)
-    if text and not adding and not removing:
-        # Nothing but the arrangement differs: a stage too many, or a table of ours that holds nothing.
-        adding.append(Action("replace", Part(f"arrangement of table inet {table}")))
-    return NatPlan(tuple(adding + removing), evaluated, bool(moved), after, text)
+    removing += [Action("remove", Part(stray)) for stray in here.leaving_strays(purge)]
+    adding = [Action("replace", Part(fault)) for fault in here.faults] + adding
+    change = None
+    if after or evaluated or here.faults or here.strays() or (purge and here.stands):
+        change = backend.change(here, Wanted(after, overlaps, frozenset(fresh), purge))
+    if change is not None and not adding and not removing:
+        # Nothing but the arrangement differs: a stage too many, or a part of ours that holds nothing.
+        adding.append(Action("replace", Part(f"arrangement of {backend.place}")))
+    leaving = None
+    if other is not None and elsewhere is not None and elsewhere.stands:
+        leaving = other.change(elsewhere, Wanted((), {}, frozenset(), purge))
+    if other is not None and leaving is not None:
+        removing.append(Action("remove", Part(other.place)))
+    return NatPlan(tuple(adding + removing), evaluated, bool(moved), after, change, leaving)
 
 
 def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
@@ -125,14 +142,14 @@ def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
     return result
 
 
-def _moved(after: Sequence[NatRule], layout: Layout, current: Table) -> list[NatRule]:
+def _moved(after: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]], here: Any) -> list[NatRule]:
     """Return the entries that an entry standing behind them now has to be tried before."""
-    if not layout.overlaps:
+    if not overlaps:
         return []
-    position = {rule.key: place for rule, place in current.rules()}
+    position = {rule.key: place for rule, place in here.rules()}
     moved = []
-    for index, earlier in sorted(layout.overlaps.items()):
-        here = position.get(after[index].key)
-        if here is not None and any(position.get(after[other].key, 0) > here for other in earlier):
+    for index, earlier in sorted(overlaps.items()):
+        place = position.get(after[index].key)
+        if place is not None and any(position.get(after[other].key, 0) > place for other in earlier):
             moved.append(after[index])
     return moved

@@ -78,6 +78,21 @@ class Table:
         found = [f"rule {rule.handle} of chain {rule.chain}" for rule in self.stray_rules]
         return found + [f"element {key_text(name, key)} of map {name}" for name, key in self.stray_elements]
 
+    def leaving_strays(self, purge: bool) -> list[str]:
+        """Return the strays that a change takes away: with a fault in the fixed part all is made anew."""
+        return self.strays() if purge or self.faults else []
+
+    def counters(self) -> dict[Any, Counted]:
+        """Return packets and bytes by key; only the first packet of a connection is translated, and so counted."""
+        result: dict[Any, Counted] = {}
+        for name, held in self.maps.items():
+            for rule, packets, count in held.values():
+                earlier = result.get(rule.key, (0, 0)) if name.tokens[-1] == SHIFT else (0, 0)
+                result[rule.key] = (earlier[0] + packets, earlier[1] + count)
+        for rules in self.chains.values():
+            result.update({rule.item.key: rule.counted for rule in rules if isinstance(rule.item, NatRule)})
+        return result
+
     def rules(self) -> list[tuple[NatRule, int]]:
         """Return the translations in the order they are tried, each with the position of its rule or lookup."""
         found: list[tuple[NatRule, int]] = []

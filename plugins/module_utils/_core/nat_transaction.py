@@ -7,10 +7,10 @@ Elements and rules that have to move take their counters along; those that stay 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
+from .longest_rising import longest_rising
 from .nat_compile import SHIFT, Item, Key, Layout, MapName
 from .nat_json import Counted, Element
 from .nat_model import NatRule
@@ -177,7 +177,7 @@ def _chain_difference(
     """Return the rules to delete, and those to insert, each with the handle of the kept rule that follows it."""
     index = {rule.item: position for position, rule in enumerate(standing) if rule.item is not None}
     positions = [(index[item], place) for place, item in enumerate(wanted) if item in index]
-    kept = {positions[i][1]: positions[i][0] for i in _longest_rising([position for position, _place in positions])}
+    kept = {positions[i][1]: positions[i][0] for i in longest_rising([position for position, _place in positions])}
     stays = set(kept.values())
     wanted_items = set(wanted)
     gone = [r for i, r in enumerate(standing) if i not in stays and (r.item in wanted_items or r.item not in leave)]
@@ -189,25 +189,3 @@ def _chain_difference(
         else:
             new.append((wanted[place], following))
     return gone, new[::-1]
-
-
-def _longest_rising(numbers: Sequence[int]) -> list[int]:
-    """Return the indices of a longest rising subsequence of distinct numbers."""
-    tails: list[int] = []
-    at: list[int] = []
-    before: list[int] = []
-    for index, number in enumerate(numbers):
-        place = bisect_left(tails, number)
-        before.append(at[place - 1] if place else -1)
-        if place == len(tails):
-            tails.append(number)
-            at.append(index)
-        else:
-            tails[place] = number
-            at[place] = index
-    result = []
-    index = at[-1] if at else -1
-    while index >= 0:
-        result.append(index)
-        index = before[index]
-    return result[::-1]

@@ -19,6 +19,8 @@ from .errors import Unsupported
 
 PYROUTE2_NEEDED = "0.7.2"
 NFT_NEEDED = "1.0.2"
+# The oldest that is tested; it shifts ranges of ports (from 1.8.0) and tells its variant (from 1.8.0).
+IPTABLES_NEEDED = "1.8.7"
 # Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _NOWHERE = "none in PATH or the system directories"
@@ -87,6 +89,23 @@ def nft_version(path: str) -> str:
     )
     numbers = re.search(r"v(\d+(?:\.\d+)+)", answer.stdout)
     return numbers[1] if numbers else "0"
+
+
+def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: Callable[[str], str | None]) -> str:
+    """Return what ``iptables`` or ``ip6tables`` changes, ``nf_tables`` or ``legacy`` tables.
+
+    ``run`` takes a path, arguments and standard input. Raises Unsupported when it is missing or too old.
+    """
+    remedy = "install the package iptables"
+    # The program that writes: with update-alternatives its variant may be another than that of its siblings.
+    path = find(f"{name}-restore")
+    if path is None:
+        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", "none in PATH or the system directories", remedy)
+    _status, output, _errors = run(path, ["--version"], None)
+    match = re.search(r"v(\d+(?:\.\d+)+) \((nf_tables|legacy)\)", output)
+    if not match or version_tuple(match[1]) < version_tuple(IPTABLES_NEEDED):
+        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", f"{output.strip() or 'no version'} in {path}", remedy)
+    return match[2]
 
 
 def report() -> dict[str, dict[str, Any]]:

@@ -14,16 +14,16 @@ import re
 import sys
 from pathlib import Path
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table
 from ansible_collections.multihome.linux.tests.integration.namespaces import Hosts
+from ansible_collections.multihome.linux.tests.unit.nat.engines import plan_on
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
 def main(programs: list[str]) -> None:
     """Record."""
-    text = NatEngine(json.loads((GOLDEN / "rules.json").read_text())).plan(Table()).text
+    text = plan_on(Table(), json.loads((GOLDEN / "rules.json").read_text())).change
     header = "".join(f"{line}\n" for line in Path(__file__).read_text().splitlines()[:2])
     (GOLDEN / "transaction.nft").write_text(header + text)
     for program in programs:

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table, read_table
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine, plan_on
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -23,7 +22,7 @@ VERSIONS = pytest.mark.parametrize("recorded", sorted(GOLDEN.glob("nft-*.json"))
 
 def test_the_transaction_is_this() -> None:
     recorded = (GOLDEN / "transaction.nft").read_text().splitlines()
-    assert NatEngine(RULES).plan(Table()).text.splitlines() == [line for line in recorded if line[0] != "#"]
+    assert plan_on(Table(), RULES).change.splitlines() == [line for line in recorded if line[0] != "#"]
 
 
 def test_json_of_three_versions_is_recorded() -> None:
@@ -36,8 +35,8 @@ def test_what_a_version_prints_is_read_back_whole(recorded: Path) -> None:
     assert (table.faults, table.strays(), table.shared) == ([], [], False)
     found = [rule.as_input() for rule, _position in table.rules()]
     assert sorted(found, key=str) == sorted(RULES, key=str)
-    plan = NatEngine(RULES, purge=True).plan(table)
-    assert (plan.actions, plan.text) == ((), "")
+    plan = plan_on(table, RULES, purge=True)
+    assert (plan.actions, plan.change) == ((), None)
 
 
 @VERSIONS
@@ -48,13 +47,13 @@ def test_whatever_is_missing_in_what_a_version_prints_is_noticed(recorded: Path)
     for index in parts:
         if "rule" in whole[index] or whole[index]["chain"]["name"] != "nat_destination":
             table = read_table(whole[:index] + whole[index + 1 :])
-            assert NatEngine(RULES, purge=True).plan(table).actions, whole[index]
+            assert plan_on(table, RULES, purge=True).actions, whole[index]
     elements = 0
     for index, wrapped in enumerate(whole):
         for place in range(len(wrapped.get("map", {}).get("elem", []))):
             less = json.loads(json.dumps(wrapped))
             del less["map"]["elem"][place]
-            plan = NatEngine(RULES, purge=True).plan(read_table([*whole[:index], less, *whole[index + 1 :]]))
+            plan = plan_on(read_table([*whole[:index], less, *whole[index + 1 :]]), RULES, purge=True)
             assert [action.op for action in plan.actions if action.op == "add"] == ["add"], less
             elements += 1
     assert elements > 15
@@ -63,7 +62,7 @@ def test_whatever_is_missing_in_what_a_version_prints_is_noticed(recorded: Path)
 @pytest.mark.parametrize("style", ["1.0.6", "1.1.3"])
 def test_the_fake_nft_prints_what_the_real_one_prints(style: str) -> None:
     nft = FakeNft(style)
-    converge(NatEngine(RULES, nftables=Nftables("multihome", nft)), False, contextlib.nullcontext)
+    converge(nft_engine(RULES, nft), False, contextlib.nullcontext)
     printed = json.loads(nft(["-j", "list", "table", "inet", "multihome"], None)[1])["nftables"]
     recorded = json.loads((GOLDEN / f"nft-{style}.json").read_text())["nftables"]
     assert _comparable(printed) == _comparable(recorded)

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, first_match, in_kernel
@@ -27,7 +27,7 @@ STYLES = st.sampled_from(["1.0.6", "1.1.3"])
 def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome]:
     """One run of the engine; in check mode a write is an error."""
     nft.read_only = check
-    engine = NatEngine(listed, purge=purge, nftables=Nftables("multihome", nft))
+    engine = nft_engine(listed, nft, purge)
     return engine, converge(engine, check, contextlib.nullcontext)
 
 

@@ -14,8 +14,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.multihome.linux.plugins.module_utils import _module
 from ansible_collections.multihome.linux.plugins.module_utils._core import nat_engine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.plugins.modules import nat_rules
+from ansible_collections.multihome.linux.tests.unit.nat.engines import choice
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 
 Run = Callable[..., dict[str, Any]]
@@ -27,6 +27,7 @@ WEB = {
     "destination_port": "80",
     "to_address": "192.168.168.1",
 }
+TOLD = {"backend": "nftables", "backend_reason": "told by the test"}
 LINE = {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"}
 
 
@@ -43,7 +44,7 @@ def run(run_whole: Run) -> Run:
 
 @pytest.fixture
 def run_whole(nft: FakeNft, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(nat_engine, "Nftables", lambda table: Nftables(table, nft))
+    monkeypatch.setattr(nat_engine, "choose", lambda _wanted, table: choice(nft, table))
     monkeypatch.setattr(_module, "exclusive", contextlib.nullcontext)
 
     def once(check: bool = False, diff: bool = False, verbosity: int = 0, **options: Any) -> dict[str, Any]:
@@ -65,13 +66,13 @@ def test_check_run_check_run(run: Run, nft: FakeNft) -> None:
     assert foretold == done
     assert done == {
         "changed": True,
-        "backend": "nftables",
+        **TOLD,
         "actions": [{"op": "add", "object": WEB}, {"op": "add", "object": LINE}],
         "before": [],
         "after": [WEB, LINE],
     }
     for check in (True, False):
-        assert run(check=check, **options) == {"changed": False, "backend": "nftables", "actions": []}
+        assert run(check=check, **options) == {"changed": False, **TOLD, "actions": []}
     assert len(nft.written) == 1
 
 

@@ -18,8 +18,11 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
     Unsupported,
     VerifyFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import (
+    NatEngine,
+    entries_with_counters,
+)
+from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 
 
@@ -43,14 +46,12 @@ EXACT = "dnat_ipv4_daddr_proto_dport"
 
 def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True) -> Outcome:
     """One run of the engine."""
-    engine = NatEngine(listed, purge=purge, nftables=Nftables("multihome", nft))
-    return converge(engine, False, contextlib.nullcontext)
+    return converge(nft_engine(listed, nft, purge), False, contextlib.nullcontext)
 
 
 def standing(nft: FakeNft) -> list[dict[str, Any]]:
     """What stands, with counters."""
-    engine = NatEngine([], nftables=Nftables("multihome", nft))
-    return engine.entries_with_counters(engine.read())
+    return entries_with_counters([nft_engine([], nft).read().here])
 
 
 @pytest.fixture
@@ -325,7 +326,7 @@ def test_a_shifted_range_counts_as_one_and_a_move_keeps_all_counters(nft: FakeNf
     ],
 )
 def test_what_nft_says_when_it_cannot_read(errors: str, expected: type[Exception], said: str) -> None:
-    engine = NatEngine([], nftables=Nftables("multihome", lambda _arguments, _text: (1, "", errors)))
+    engine = nft_engine([], lambda _arguments, _text: (1, "", errors))
     with pytest.raises(expected, match=said):
         engine.read()
 
@@ -334,12 +335,12 @@ def test_a_missing_nft_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(requirements, "_CACHE", {})
     monkeypatch.setattr(requirements, "tool", lambda _name: None)
     with pytest.raises(Unsupported, match=r"nft: needs 1\.0\.2 or newer, found none .*install the package nftables"):
-        NatEngine([]).read()
+        NatEngine([])
 
 
 def test_an_old_nft_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "_CACHE", {})
-    monkeypatch.setattr(requirements, "tool", lambda _name: "/opt/old/nft")
+    monkeypatch.setattr(requirements, "tool", lambda name: "/opt/old/nft" if name == "nft" else None)
     monkeypatch.setattr(requirements, "nft_version", lambda _path: "0.9.8")
     with pytest.raises(Unsupported, match=r"found 0\.9\.8 in /opt/old/nft"):
-        NatEngine([]).read()
+        NatEngine([])

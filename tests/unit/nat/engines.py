@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine on an nft that is given, with nothing standing anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_backend import Current
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import Choice
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_nftables import NftablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_plan import NatPlan
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables, Runner
+
+
+def choice(nft: Runner, table: str = "multihome") -> Choice:
+    """The choice of nftables, by this program."""
+    return Choice(NftablesBackend(Nftables(table, nft)), "told by the test")
+
+
+def nft_engine(listed: Sequence[Any], nft: Runner, purge: bool = False) -> NatEngine:
+    """The engine on this program."""
+    return NatEngine(listed, purge=purge, choice=choice(nft))
+
+
+def plan_on(table: Table, listed: Sequence[Any], purge: bool = False) -> NatPlan:
+    """The plan from a table that was read."""
+
+    def no_program(_arguments: Sequence[str], _text: str | None) -> tuple[int, str, str]:
+        raise AssertionError("a plan runs nothing")
+
+    return nft_engine(listed, no_program, purge).plan(Current(table))
