@@ -223,6 +223,30 @@ def test_connections_keep_their_line_when_the_lists_change(hosts: Hosts, family:
     assert answering(hosts, family) == [1, 3]
 
 
+def test_a_connection_that_is_older_than_the_marks_gets_one(network: Hosts) -> None:
+    server, client = network["server"], network["client"]
+    arguments = ["4", mark_lab.CLIENT[4], public(1, 4)]
+    talk = client.start(sys.executable, "-c", TALKING, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert talk.stdin is not None
+    assert talk.stdout is not None
+    # By the main table it would leave by line 2 from now on.
+    talk.stdin.write("one\n")
+    talk.stdin.flush()
+    assert talk.stdout.readline() == "one\n"
+    must(server, "connection_marks", marks=MARKS)
+    server.run("ip", "route", "replace", "default", "via", mark_lab.gateway(2, 4), "src", SERVER[4], "proto", "109")
+    try:
+        talk.stdin.write("two\n")
+        talk.stdin.flush()
+        assert talk.stdout.readline() == "two\n"
+        assert answering(network, 4) == EVERY_LINE
+        server.run("nft", "flush", "ruleset")
+        assert answering(network, 4) == [2]
+    finally:
+        server.run("ip", "route", "replace", "default", "via", mark_lab.gateway(1, 4), "src", SERVER[4], "proto", "109")
+        server.run("nft", "flush", "ruleset")
+
+
 def test_forwarded_connections_keep_their_line_without_any_translation_on_the_host(hosts: Hosts) -> None:
     # A firewall of its own: what comes in by its lines goes on to a host behind it, which answers through it.
     server = hosts["server"]

@@ -191,6 +191,19 @@ def test_connections_stay_on_their_line_when_weights_and_lines_change(hosts: Hos
     assert seen(hosts, family, 10) == {alias(3, family): 10}
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_gateway_of_the_main_table_need_not_exist(hosts: Hosts, family: int) -> None:
+    nobody = {4: "10.0.0.77", 6: "fd00:10::77"}[family]
+    defaults = [{"destination": "default", "gateway": nobody, "source": UNBOUND[family]}]
+    must(hosts["server"], "policy_routing", tables=[{"id": 254, "routes": defaults}])
+    balance(hosts, share(1), share(2))
+    try:
+        assert seen(hosts, family, 10) == {alias(1, family): 5, alias(2, family): 5}
+    finally:
+        defaults = [{**defaults[0], "gateway": gateway(1, family)}]
+        must(hosts["server"], "policy_routing", tables=[{"id": 254, "routes": defaults}])
+
+
 # Keeps one connection, prints what comes, and sends each line of its input.
 TALKING = """
 import socket, sys

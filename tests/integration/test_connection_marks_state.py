@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.multihome.linux.tests.integration.mark_lab import must
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
+OLDEST_PYROUTE2 = str(Path(__file__).resolve().parents[2] / ".venv" / "oldest")
 GATEWAY = {4: "192.0.2.2", 6: "2001:db8::2"}
 FIRST = "02:00:00:00:00:02"
 SECOND = "02:00:00:00:00:99"
@@ -180,6 +182,16 @@ def test_a_next_hop_outside_every_connected_network_is_found_by_its_route(hosts:
     )
     host.run("ip", "route", "add", "default", "via", "10.9.9.9", "dev", "eth0", "onlink", "table", "1001")
     assert must(host, "connection_marks", marks=listed)["unresolved"] == []
+
+
+def test_gateways_are_found_with_the_oldest_pyroute2(hosts: Hosts) -> None:
+    host = hosts["host"]
+    host.run("ip", "route", "add", "default", "via", GATEWAY[4], "table", "1001")
+    listed = [MARKS[1], MARKS[2], {"mark": 5, "gateway": "10.9.9.9"}]
+    result = run_module("connection_marks", {"marks": listed}, netns_prefix=host.prefix, path=[OLDEST_PYROUTE2])
+    assert "failed" not in result, result.get("msg")
+    assert [entry["gateway"] for entry in result["unresolved"]] == ["10.9.9.9"]
+    assert not must(host, "connection_marks", marks=listed)["changed"]
 
 
 def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None:
