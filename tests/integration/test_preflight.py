@@ -184,6 +184,22 @@ def test_arp_ignore_is_found_exactly_when_the_gateway_gets_no_answer(hosts: Host
         assert answered == (not any(address in message for message in messages))
 
 
+@pytest.mark.parametrize("value", range(3))
+def test_aliases_of_one_interface_work_with_every_arp_announce(hosts: Hosts, value: int) -> None:
+    host, peer = hosts["host"], hosts["peer"]
+    host.run("ip", "address", "add", "192.168.168.2/24", "dev", "eth0")
+    host.sysctl(net__ipv4__conf__eth0__arp_announce=value)
+    second = {**UNICOM, "id": 2, "addresses": ["192.168.168.2/24"]}
+    assert found(look(hosts, lines=[UNICOM, second])) == []
+    for alias in ("192.168.168.1", "192.168.168.2"):
+        for each in (host, peer):
+            each.run("ip", "neighbour", "flush", "all")
+        host.run("ping", "-c", "1", "-W", "1", "-I", alias, "192.168.168.11")
+        for each in (host, peer):
+            each.run("ip", "neighbour", "flush", "all")
+        peer.run("ping", "-c", "1", "-W", "1", alias)
+
+
 def test_strict_filtering_is_an_error_exactly_where_it_drops(hosts: Hosts) -> None:
     host, peer = hosts["host"], hosts["peer"]
     peer.run("ip", "address", "add", "192.0.2.10/32", "dev", "lo")

@@ -123,29 +123,36 @@ def _fate(table: Table, chain: Chain, way: _Way, visited: set[str]) -> str:
 
     ``pass`` says that a chain without a hook has nothing to say of it.
     """
-    perhaps = False
+    policy = chain.policy or ("accept" if chain.hook else "pass")
+    perhaps = left_early = False
     for rule in chain.rules:
         meets = _meets(rule, way)
-        if meets == "never" or not rule.verdict:
-            continue
-        verdict = rule.verdict
-        if verdict == "jump":
-            target = table.chains.get(rule.target)
-            # A target that is no chain (LOG, MARK) ends nothing; one that was visited is a loop no kernel accepts.
-            if target is None or target.name in visited:
-                continue
-            verdict = _fate(table, target, way, {*visited, target.name})
-        if verdict == "pass" or (verdict == "drop" and meets == "sometimes"):
-            continue
-        if verdict == "return":
-            if meets == "always":
-                break
-        elif verdict in ("other", "perhaps") or meets == "sometimes":
+        verdict = _verdict(table, rule, way, visited) if meets != "never" else "pass"
+        if verdict == "return" and meets == "sometimes":
+            left_early = True
+        elif verdict == "return":
+            break
+        elif verdict in ("other", "perhaps") or (verdict == "accept" and meets == "sometimes"):
             perhaps = True
-        else:
-            return "perhaps" if verdict == "drop" and perhaps else verdict
-    policy = chain.policy or ("accept" if chain.hook else "pass")
+            if rule.verdict == "goto" and meets == "always":
+                break
+        elif verdict in ("accept", "drop") and meets == "always":
+            unsure = perhaps or (left_early and policy != "drop")
+            return "perhaps" if verdict == "drop" and unsure else verdict
     return "perhaps" if perhaps and policy != "accept" else policy
+
+
+def _verdict(table: Table, rule: FilterRule, way: _Way, visited: set[str]) -> str:
+    """Return what a rule does with what it meets; ``pass`` if it goes on with the next one."""
+    if rule.verdict not in ("jump", "goto"):
+        return rule.verdict or "pass"
+    target = table.chains.get(rule.target)
+    # A target that is no chain (LOG, MARK) ends nothing; one that was visited is a loop no kernel accepts.
+    if target is None or target.name in visited:
+        return "pass"
+    fate = _fate(table, target, way, {*visited, target.name})
+    # Whoever goes to a chain does not come back from it.
+    return "return" if fate == "pass" and rule.verdict == "goto" else fate
 
 
 def _meets(rule: FilterRule, way: _Way) -> str:

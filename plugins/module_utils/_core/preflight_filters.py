@@ -58,7 +58,7 @@ class MarkWrite:
 
 @dataclass(frozen=True)
 class FilterRule:
-    """``verdict`` is accept, drop, return, jump (to ``target``), other (nobody knows), or empty."""
+    """``verdict`` is accept, drop, return, jump or goto (to ``target``), other (nobody knows), or empty."""
 
     verdict: str = ""
     target: str = ""
@@ -127,7 +127,7 @@ def _nft_rules(expressions: Sequence[Mapping[str, Any]]) -> list[FilterRule]:
             elif kind == "reject":
                 return [FilterRule("drop", "", tuple(matches), tuple(marks))]
             elif kind in ("jump", "goto"):
-                return [FilterRule("jump", body["target"], tuple(matches), tuple(marks))]
+                return [FilterRule(kind, body["target"], tuple(matches), tuple(marks))]
             elif kind == "vmap":
                 return [_with(rule, matches, marks) for rule in _nft_verdicts(body)]
             elif kind in ("xt", "queue"):
@@ -248,7 +248,8 @@ def _iptables_rule(words: Sequence[str]) -> FilterRule:
     verdicts = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "NFQUEUE": "other"}
     if target in verdicts:
         return FilterRule(verdicts[target], "", tuple(matches), marks)
-    return FilterRule("jump" if target else "", target, tuple(matches), marks)
+    jump = {"-j": "jump", "-g": "goto"}[words[place]] if target else ""
+    return FilterRule(jump, target, tuple(matches), marks)
 
 
 def _iptables_value(value: str, what: str) -> str:
