@@ -22,7 +22,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_fi
     read_nft,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_model import Line, Wanted
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 ALL = 0xFFFFFFFF
@@ -252,7 +252,15 @@ def walk(chains: Mapping[str, Chain], name: str, conditions: set[str]) -> Iterat
                 return
 
 
+ACCEPT, DROP = FilterRule("accept"), FilterRule("drop")
+SOMETIMES = (Match("other", frozenset(("one",))),)
+
+
 @given(rules(("middle", "last")), rules(("last",)), rules(()), st.sampled_from(["accept", "drop"]))
+# Who leaves a chain early escapes what is dropped there; who goes to a chain does not come back.
+@example([FilterRule("jump", "middle"), ACCEPT], [FilterRule("return", "", SOMETIMES), DROP], [], "drop")
+@example([FilterRule("goto", "middle"), ACCEPT], [], [], "drop")
+@example([FilterRule("goto", "middle"), ACCEPT], [FilterRule("accept", "", SOMETIMES)], [], "drop")
 def test_what_is_said_of_a_filter_is_what_it_does(
     first: list[FilterRule], middle: list[FilterRule], last: list[FilterRule], policy: str
 ) -> None:
