@@ -27,7 +27,7 @@ _HINTS = {
     errno.EINVAL: "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
     errno.ENETDOWN: "the interface is switched off; set it up (its cable may be unplugged) and run again",
     errno.ENODEV: "the interface is gone, or has no such family switched on",
-    errno.EEXIST: "another program added the same at this moment; run again",
+    errno.EEXIST: "another program added the same at this moment, or two next hops are one; see to it and run again",
     errno.EACCES: "the kernel does not allow it here; is the family disabled on this interface?",
     errno.EADDRNOTAVAIL: "the interface cannot have this address, or another program removed it at this moment",
     errno.ESRCH: "it is not there any more; another program removed it at this moment; run again",

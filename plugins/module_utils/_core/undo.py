@@ -10,7 +10,8 @@ does with routes when an address goes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Callable
 
 from . import wire
 from .errors import ReadFailed
