@@ -146,3 +146,42 @@ def test_another_run_at_the_same_time(host: Runner) -> None:
         # Who only looks does not wait.
         assert host.run(aliases=ALIASES, check=True)["changed"] is True
     assert host.run(aliases=ALIASES)["changed"] is True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"aliases": None},
+        {"aliases": "x"},
+        {"aliases": 5},
+        {"aliases": {"a": 1}},
+        {"aliases": [None]},
+        {"aliases": ["x"]},
+        {"aliases": [[]]},
+        {"aliases": [{}]},
+        {"aliases": [{"address": 5, "interface": 5}]},
+        {"aliases": [{"address": ["10.0.0.1/24"], "interface": {"a": 1}}]},
+        {"aliases": [{"address": "10.0.0.1/24", "interface": "eth0", "metric": 5}]},
+        {"aliases": [{"address": "10.0.0.1/24", "interface": "eth0\n"}]},
+        {"aliases": [{"address": "10.0.0.1/24", "interface": "\N{SNOWMAN}"}]},
+        {"aliases": [{"address": "10.0.0.1/24", "interface": "eth0"}] * 2},
+        {"aliases": [], "protocol": 0},
+        {"aliases": [], "protocol": 256},
+        {"aliases": [], "protocol": "mine"},
+        {"aliases": [], "purge": "perhaps"},
+    ],
+    ids=repr,
+)
+def test_whatever_is_asked_for_is_refused_in_words(host: Runner, options: dict[str, Any]) -> None:
+    result = host.run(**options)
+    assert result["failed"] is True
+    assert result["msg"]
+    assert "Traceback" not in str(result)
+    assert host.fake.sent == []
+
+
+def test_five_thousand_aliases(host: Runner) -> None:
+    many = [{"address": f"10.{n // 250}.{n % 250}.1/24", "interface": "eth1"} for n in range(1000)]
+    many += [{"address": f"fd00::{n:x}/64", "interface": "eth1"} for n in range(1, 4001)]
+    assert len(host.run(aliases=many, check=True)["actions"]) == 5000

@@ -138,3 +138,65 @@ def test_a_gateway_that_is_not_on_link(host: Runner) -> None:
         "the host is as it was before",
     ]
     assert host.fake.state() == before
+
+
+def route(**fields: Any) -> dict[str, Any]:
+    return {"tables": [{"id": 5, "routes": [{"destination": "default", **fields}]}]}
+
+
+def rule(**fields: Any) -> dict[str, Any]:
+    return {"rules": [{"priority": 5, "family": "ipv4", "table": 7, **fields}]}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tables": [None]},
+        {"tables": "x"},
+        {"tables": [{}]},
+        {"tables": [{"id": 0}]},
+        {"tables": [{"id": 4294967296}]},
+        {"tables": [{"id": "main"}]},
+        {"tables": [{"id": [1]}]},
+        {"tables": [{"id": 254, "name": "local"}]},
+        {"tables": [{"id": 5, "routes": [None]}]},
+        {"tables": [{"id": 5, "routes": {"a": 1}}]},
+        {"tables": [{"id": 5}, {"id": "5"}]},
+        route(gateway="10.0.0.9", mtu="huge"),
+        route(gateway="10.0.0.9", mtu=65521),
+        route(gateway="10.0.0.9", metric=1.5),
+        route(gateway="10.0.0.9", onlink="perhaps"),
+        route(gateway="fe80::1"),
+        route(gateway="fe80::1%eth0"),
+        route(gateway="10.0.0.9", interface="eth0;reboot"),
+        route(nexthops=[]),
+        route(nexthops=[None]),
+        route(nexthops=[{"gateway": "10.0.0.9", "weight": 0}, {"gateway": "10.0.0.10"}]),
+        {"rules": [{}]},
+        rule(priority=-1),
+        rule(priority=None),
+        rule(priority=[5]),
+        rule(source="fd00::1"),
+        rule(mark="0x1/0x0"),
+        rule(ip_protocol="tcpp"),
+        rule(ip_protocol="tcp", source_port="0"),
+        rule(table="\N{SNOWMAN}"),
+        rule(table=None),
+        rule(suppress_prefix_length=129),
+        {"rules": [{"priority": 5, "source": "0.0.0.0/0", "table": 7}, {"priority": 5, "family": "ipv4", "table": 8}]},
+        {"rules": [{"priority": 0, "family": "ipv4", "table": "main"}]},
+        {"rules": [{"priority": 32766, "family": "ipv4", "table": 7}]},
+    ],
+    ids=repr,
+)
+def test_whatever_is_asked_for_is_refused_in_words(host: Runner, options: dict[str, Any]) -> None:
+    result = host.run(**options)
+    assert result["failed"] is True
+    assert result["msg"]
+    assert "Traceback" not in str(result)
+    assert host.fake.sent == []
+
+
+def test_five_thousand_rules_of_one_priority(host: Runner) -> None:
+    many = [{"priority": 5, "source": f"10.{n // 250}.{n % 250}.1", "table": 7} for n in range(5000)]
+    assert len(host.run(rules=many, check=True)["actions"]) == 5000
