@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 from .errors import Unsupported
@@ -54,10 +53,15 @@ def _pyroute2_version(module: Any) -> str:
     found = str(getattr(module, "__version__", "unknown"))
     if not version_tuple(found):
         try:
-            found = metadata.version("pyroute2")
-        except metadata.PackageNotFoundError:
+            found = str(_metadata().version("pyroute2"))
+        except ImportError:
             found = "0"
     return found
+
+
+def _metadata() -> Any:
+    # Importing it takes 10 ms, and few modules ask it anything.
+    return importlib.import_module("importlib.metadata")
 
 
 def tool(name: str) -> str | None:
@@ -121,8 +125,8 @@ def _find_pyroute2() -> str:
     # Importing it takes 100 ms; where its metadata lies beside it, they tell as much.
     spec = importlib.util.find_spec("pyroute2")
     try:
-        installed = metadata.distribution("pyroute2")
-    except metadata.PackageNotFoundError:
+        installed = _metadata().distribution("pyroute2")
+    except ImportError:
         return _located(pyroute2())
     beside = spec is not None and str(installed.locate_file("pyroute2/__init__.py")) == spec.origin
     if spec is None or not beside or version_tuple(installed.version) < version_tuple(PYROUTE2_NEEDED):
