@@ -87,9 +87,9 @@ def forwarded(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     for table in facts.filters:
         families = table.families & set(wanted.families)
         for chain in _foreign_chains(wanted, table) if families else ():
-            fate = _fate(table, chain, way, {chain.name}) if chain.hook == "forward" else "accept"
-            if fate in ("drop", "perhaps"):
-                kind = "forward-dropped" if fate == "drop" else "forward-filtered"
+            fates = _fates(table, chain, way, frozenset((chain.name,))) if chain.hook == "forward" else set()
+            if "drop" in fates:
+                kind = "forward-filtered" if "accept" in fates else "forward-dropped"
                 whose = _owner(table)
                 message = f"drops {'by its policy' if chain.policy == 'drop' else 'by a rule'} what it does not accept"
                 message += f"; it is the filter of {whose}" if whose else ""
@@ -118,41 +118,37 @@ def _foreign_chains(wanted: Wanted, table: Table) -> list[Chain]:
     return [chain for chain in table.chains.values() if not chain.name.lower().startswith(wanted.table.lower())]
 
 
-def _fate(table: Table, chain: Chain, way: _Way, visited: set[str]) -> str:
-    """Return what becomes of mapped connections: accept, drop, perhaps.
+def _fates(table: Table, chain: Chain, way: _Way, visited: frozenset[str]) -> set[str]:
+    """Return all that may become of mapped connections in a chain: accept, drop, or pass on to the next rule.
 
-    ``pass`` says that a chain without a hook has nothing to say of it.
+    A rule that drops some of them means to, and is left out.
     """
     policy = chain.policy or ("accept" if chain.hook else "pass")
-    perhaps = left_early = False
+    fates: set[str] = set()
     for rule in chain.rules:
         meets = _meets(rule, way)
-        verdict = _verdict(table, rule, way, visited) if meets != "never" else "pass"
-        if verdict == "return" and meets == "sometimes":
-            left_early = True
-        elif verdict == "return":
-            break
-        elif verdict in ("other", "perhaps") or (verdict == "accept" and meets == "sometimes"):
-            perhaps = True
-            if rule.verdict == "goto" and meets == "always":
-                break
-        elif verdict in ("accept", "drop") and meets == "always":
-            unsure = perhaps or (left_early and policy != "drop")
-            return "perhaps" if verdict == "drop" and unsure else verdict
-    return "perhaps" if perhaps and policy != "accept" else policy
+        verdicts = _verdicts(table, rule, way, visited) if meets != "never" else {"pass"}
+        if meets == "sometimes" and verdicts == {"drop"}:
+            continue
+        fates |= {policy if verdict == "return" else verdict for verdict in verdicts - {"pass"}}
+        if meets == "always" and "pass" not in verdicts:
+            return fates
+    return fates | {policy}
 
 
-def _verdict(table: Table, rule: FilterRule, way: _Way, visited: set[str]) -> str:
-    """Return what a rule does with what it meets; ``pass`` if it goes on with the next one."""
+def _verdicts(table: Table, rule: FilterRule, way: _Way, visited: frozenset[str]) -> set[str]:
+    """Return what a rule may do with what it meets; ``pass`` is to go on with the next one."""
+    if rule.verdict == "other":
+        return {"accept", "drop"}
     if rule.verdict not in ("jump", "goto"):
-        return rule.verdict or "pass"
+        return {rule.verdict or "pass"}
     target = table.chains.get(rule.target)
     # A target that is no chain (LOG, MARK) ends nothing; one that was visited is a loop no kernel accepts.
     if target is None or target.name in visited:
-        return "pass"
-    fate = _fate(table, target, way, {*visited, target.name})
+        return {"pass"}
+    fates = _fates(table, target, way, visited | {target.name})
     # Whoever goes to a chain does not come back from it.
-    return "return" if fate == "pass" and rule.verdict == "goto" else fate
+    return {"return" if fate == "pass" and rule.verdict == "goto" else fate for fate in fates}
 
 
 def _meets(rule: FilterRule, way: _Way) -> str:

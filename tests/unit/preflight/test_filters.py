@@ -292,3 +292,11 @@ def test_what_goes_elsewhere_does_not_count_once_the_servers_are_known() -> None
     assert said("192.168.168.1") == ["forward-dropped"]
     assert said("192.168.168.1", "172.17.0.2") == ["forward-filtered"]
     assert said("172.17.0.2") == []
+
+
+def test_who_drops_some_and_accepts_the_rest_is_no_finding() -> None:
+    chain = Chain("forward", "forward", "accept", [FilterRule("drop", "", SOMETIMES)])
+    table = Table("nft", "inet", "other", frozenset((4,)), {"forward": chain})
+    assert list(forwarded(WANTED, Facts(filters=[table]))) == []
+    chain.rules.append(DROP)
+    assert [finding.id for finding in forwarded(WANTED, Facts(filters=[table]))] == ["forward-dropped"]
