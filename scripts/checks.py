@@ -36,7 +36,7 @@ GROUPS = [
     [Phase("lint", LINT), Phase("sanity", [("python", "scripts/sanity.py")])],
     [tests("unit", "--numprocesses=2", "tests/unit")],
     [tests("integration", "tests/integration")],
-    [tests("lab-test", "tests/lab", "tests/e2e")],
+    [tests("lab-test", "--numprocesses=2", "--dist=loadfile", "tests/lab", "tests/e2e")],
 ]
 # As an ordinary user the above was just that.
 if os.geteuid() == 0:
