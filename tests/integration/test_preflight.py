@@ -33,7 +33,8 @@ def found(result: Mapping[str, Any]) -> Found:
 
 def ready_hosts(user_namespace: bool | None) -> Iterator[Hosts]:
     """A firewall of two lines with nothing wrong, and the other end of its lines."""
-    with Hosts("host", "peer", user_namespace=user_namespace) as hosts:
+    # The first host's network is made before its user namespace knows who is root: parts of its /proc/net are nobody's.
+    with Hosts("peer", "host", user_namespace=user_namespace) as hosts:
         host, peer = hosts["host"], hosts["peer"]
         host.run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/etc/sysctl.d")
         for name in ("eth0", "eth1"):
@@ -269,7 +270,7 @@ def _hardware(host: Host) -> dict[str, str]:
 
 @pytest.mark.parametrize("rules", [FILTER.replace("RULES", ""), DOCKER], ids=["nft", "Docker"])
 def test_what_is_mapped_does_not_pass_until_the_remedy_is_applied(rules: str) -> None:
-    with Hosts("host", "peer", "inside") as hosts:
+    with Hosts("peer", "host", "inside") as hosts:
         host, peer, inside = (hosts[name] for name in ("host", "peer", "inside"))
         host.run("mount", "-t", "tmpfs", "tmpfs", "/etc/sysctl.d")
         hosts.link("host", "eth1", "peer", "eth1")
