@@ -9,12 +9,17 @@ DOCUMENTATION = r"""
 module: nat_rules
 short_description: Destination NAT, source NAT and masquerading
 description:
-  - Makes sure that a list of address translations stands in an nftables table of its own, IPv4 and IPv6 in one list.
-  - The first entry of the list that matches a connection translates it. Entries become elements of nftables maps, so a
-    packet costs the same with ten entries as with ten thousand, and the order of the list still holds exactly.
-  - A change is one nftables transaction of only the elements that differ. All of it is applied, or nothing. Counters
-    and established connections of the other entries stay.
-  - No other nftables table is read or written, and within the table no chain or map that is not this module's.
+  - Makes sure that a list of address translations stands in an nftables table of its own, or in iptables chains of
+    their own, IPv4 and IPv6 in one list.
+  - The first entry of the list that matches a connection translates it. With nftables, entries become elements of
+    maps, so a packet costs the same with ten entries as with ten thousand, and the order of the list still holds
+    exactly. With iptables they are rules, and a packet costs more with each.
+  - A change is one transaction of only what differs, with iptables one for each family. All of it is applied, or
+    nothing. Counters and established connections of the other entries stay.
+  - Nothing of other people's tables is written, and within the table or chains nothing that is not this module's. With
+    iptables, other chains only get a jump to ours, in front, whose comment is C(multihome.linux).
+  - What an earlier run put into the other backend moves to this one. Its objects there are removed as soon as the new
+    ones stand, so that nothing is translated by two lists. Moved entries count anew.
   - Connections that a firewall itself opens to one of its own addresses, loopback excepted, are translated like those
     that come in, by entries without an interface.
   - The translations stand until the next boot, or until somebody flushes the whole rule set of the host.
@@ -25,7 +30,8 @@ extends_documentation_fragment:
   - multihome.linux._attributes.full
   - multihome.linux._owner
 requirements:
-  - nft 1.0.2 or newer, on the managed host (package C(nftables))
+  - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
+  - With O(forget_flows=true), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
 options:
   rules:
     description:
@@ -83,22 +89,38 @@ options:
       name:
         description:
           - What messages call the entry, at most 128 bytes without quotation marks. It is kept as the comment of the
-            nftables element or rule.
+            element or rule.
         type: str
   backend:
     description:
-      - What translates. V(auto) is V(nftables).
+      - What translates. V(auto) is V(nftables), and V(iptables) where no fit nft is installed.
+      - V(iptables) means whichever variant the host's C(iptables) is, C(nf_tables) or C(legacy). Where the other
+        variant holds rules as well, the module fails, because the kernel would obey both.
+      - Only nft sees what stands in nftables. Where it is not installed any more, a host that is moved to V(iptables)
+        keeps the old table until its next boot.
     type: str
-    choices: [auto, nftables]
+    choices: [auto, nftables, iptables]
     default: auto
   table:
     description:
       - The name of the nftables table, of family C(inet). All that this module manages is in it.
+      - With iptables, the chains are called by it, C(multihome-destination) and C(multihome-source), and it has at most
+        16 characters.
     type: str
     default: multihome
+  forget_flows:
+    description:
+      - Whether connections end that entries made which the run removes or changes. With V(false) they go on as they
+        were translated, until they end by themselves.
+      - Just these connections are dropped from the kernel's connection tracking. What comes in of them later is
+        translated anew, by the entries that stand then.
+      - Connection tracking does not know by which interface a connection came. Where another entry that stays differs
+        in nothing but that, the connections that either may have made go on.
+    type: bool
+    default: false
   purge:
     description:
-      - Whether to remove the entries of the table that the list does not name, and what others put between them.
+      - Whether to remove the entries that stand and that the list does not name, and what others put between them.
       - With V(false), what is not listed stays. It keeps its place among the listed entries that it overlaps, and comes
         before those that are new.
   protocol:
@@ -106,7 +128,7 @@ options:
       - Without effect here, and accepted so that all modules take the same options. What this collection translates is
         told by O(table).
 notes:
-  - nftables counts, and translates, the first packet of each connection; the other packets of the connection follow it.
+  - The first packet of each connection is counted and translated; the other packets of the connection follow it.
 seealso:
   - module: multihome.linux.multihome_info
   - module: multihome.linux.ip_aliases
@@ -174,6 +196,38 @@ EXAMPLES = r"""
         family: ipv4
         out_interface: wan0
 
+- name: The same with iptables, on a host whose other rules are written with it
+  multihome.linux.nat_rules:
+    backend: iptables
+    rules:
+      - name: web
+        type: dnat
+        protocol: tcp
+        destination: 203.0.113.10
+        destination_port: 80
+        to_address: 192.168.168.1
+      - name: each port to its counterpart
+        type: dnat
+        protocol: tcp
+        destination: "2001:db8:a::10"
+        destination_port: 7000-7010
+        to_address: "fd00:168::1"
+        to_port: 9000-9010
+      - type: masquerade
+        family: ipv4
+        out_interface: wan0
+
+- name: Send a service to another server at once, also the connections that it has
+  multihome.linux.nat_rules:
+    rules:
+      - name: web
+        type: dnat
+        protocol: tcp
+        destination: 203.0.113.10
+        destination_port: 80
+        to_address: 192.168.168.5
+    forget_flows: true
+
 - name: Take all translations away, with the table
   multihome.linux.nat_rules:
     rules: []
@@ -182,10 +236,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backend:
-  description: What translates on this host.
+  description: What translates on this host, V(nftables) or V(iptables).
   returned: success
   type: str
   sample: nftables
+backend_reason:
+  description: Why that was chosen.
+  returned: success
+  type: str
+  sample: auto prefers nftables
+forgotten_flows:
+  description: How many connections were dropped from connection tracking. In check mode, how many would be.
+  returned: when O(forget_flows=true)
+  type: int
+  sample: 3
 actions:
   description: What was done, in order. In check mode, what would be done.
   returned: success
@@ -199,7 +263,8 @@ actions:
     object:
       description:
         - A translation, as an entry of O(rules).
-        - Its only key is C(table), a text, when a part of the table that is no entry was missing, changed or foreign.
+        - Its only key is C(table), a text, when it is no entry but another part of the table or of the chains, which
+          was missing, changed or foreign, or is left because the host moves to the other backend.
       type: dict
       sample: {type: masquerade, family: ipv4, out_interface: wan0}
   sample:

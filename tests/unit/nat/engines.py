@@ -1,19 +1,29 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine on an nft that is given, with nothing standing anywhere else."""
+"""The engine on an nft or iptables that is given, with nothing standing anywhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_backend import Current
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import Choice
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_nftables import NftablesBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_plan import NatPlan
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table
 from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables, Runner
+from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
+
+# /proc/net of a host that has IPv6, and no table of iptables' legacy variant.
+_proc_net = TemporaryDirectory()
+PROC_NET = Path(_proc_net.name)
+(PROC_NET / "if_inet6").touch()
 
 
 def choice(nft: Runner, table: str = "multihome") -> Choice:
@@ -33,3 +43,11 @@ def plan_on(table: Table, listed: Sequence[Any], purge: bool = False) -> NatPlan
         raise AssertionError("a plan runs nothing")
 
     return nft_engine(listed, no_program, purge).plan(Current(table))
+
+
+def iptables_engine(
+    fake: FakeIptables, listed: Sequence[Any], purge: bool = True, proc_net: Path = PROC_NET
+) -> NatEngine:
+    """The engine on iptables in memory."""
+    backend = IptablesBackend("multihome", Iptables(fake, fake.tool, str(proc_net)))
+    return NatEngine(listed, purge=purge, choice=Choice(backend, "told by the test"))

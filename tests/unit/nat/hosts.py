@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts in memory whose translations are kept by one backend or the other, for tests of what both must do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
+from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_backend import Backend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import Choice
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_nftables import NftablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET
+from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
+from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
+from ansible_collections.multihome.linux.tests.unit.nat.iptables_packets import in_iptables
+from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, in_kernel
+
+KINDS = ("nft 1.0.6", "nft 1.1.3", "iptables")
+
+
+class FakeHost:
+    """A host with both backends. ``kind`` says which of them is used, and its version."""
+
+    def __init__(self, kind: str) -> None:
+        self.nft = FakeNft(kind.partition(" ")[2] or "1.0.6")
+        self.iptables = FakeIptables()
+        self.uses_nft = kind.startswith("nft")
+
+    def backend(self, uses_nft: bool, in_charge: bool = True) -> Backend:
+        """Return one of the backends."""
+        if uses_nft:
+            return NftablesBackend(Nftables("multihome", self.nft))
+        programs = Iptables(self.iptables, self.iptables.tool, str(PROC_NET))
+        return IptablesBackend("multihome", programs, in_charge)
+
+    def engine(self, listed: Sequence[Any], purge: bool = True) -> NatEngine:
+        """Return the engine on the backend in use, with the other one to move from."""
+        other = self.backend(not self.uses_nft, in_charge=False)
+        choice = Choice(self.backend(self.uses_nft), "told by the test", other)
+        return NatEngine(listed, purge=purge, choice=choice)
+
+    def run(self, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome]:
+        """One run of the engine; in check mode a write is an error."""
+        self.nft.read_only = self.iptables.read_only = check
+        engine = self.engine(listed, purge)
+        return engine, converge(engine, check, contextlib.nullcontext)
+
+    @property
+    def written(self) -> int:
+        """How many transactions were accepted."""
+        return len(self.nft.written) + len(self.iptables.written)
+
+    def fate(self, packet: Packet) -> tuple[Any, ...] | None:
+        """Return what becomes of a packet in the backend in use; AssertionError when the other one translates too."""
+        fates = [in_kernel(self.objects(), packet), in_iptables(self.iptables.saved(packet.family), packet)]
+        if not self.uses_nft:
+            fates.reverse()
+        assert fates[1] is None, "translated by both"
+        return fates[0]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """What nft shows of our table."""
+        status, output, _errors = self.nft(["-j", "list", "table", "inet", "multihome"], None)
+        return list(json.loads(output)["nftables"]) if status == 0 else []
