@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
 requirements:
-  - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8 or newer with ip6tables, on the managed host
+  - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8.7 or newer with ip6tables, on the managed host
 options:
   marks:
     description:
@@ -118,6 +118,7 @@ options:
     description:
       - The packet filter to use. V(auto) takes nftables, or iptables where there is no fit C(nft).
       - With V(iptables) new connections are spread by chance, and a packet costs one rule per line.
+      - Where the host has both, what the other one keeps of this module's is moved.
     type: str
     choices: [auto, nftables, iptables]
     default: auto
@@ -220,13 +221,13 @@ after:
   sample: [{mark: 1, in_interface: wan0}]
 balance_before:
   description: The lines that connections were spread over before, as entries of O(balance).
-  returned: when O(balance) is given and something changed, or in diff mode
+  returned: when O(balance) is given and something changed
   type: list
   elements: dict
   sample: []
 balance_after:
   description: The same after the run. In check mode, what a run would leave.
-  returned: when O(balance) is given and something changed, or in diff mode
+  returned: when O(balance) is given and something changed
   type: list
   elements: dict
   sample: [{mark: 1, weight: 4, sources: [192.168.168.1]}]
@@ -241,23 +242,29 @@ backend:
   returned: success
   type: str
   sample: nftables
+backend_reason:
+  description: Why it is this one.
+  returned: success
+  type: str
+  sample: auto prefers nftables
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from typing import Any
 
-from ..module_utils._core.converge import converge
-from ..module_utils._core.lock import exclusive
+from ansible.module_utils.common.warnings import warn
+
+from ..module_utils._core.converge import Outcome
 from ..module_utils._core.mark_backends import BACKENDS, choose
 from ..module_utils._core.mark_engine import MarkEngine
-from ..module_utils._module import OWNER_OPTIONS, result, with_errors_reported
+from ..module_utils._module import OWNER_OPTIONS, run_engine
 
-# Entries are judged by the engine, which tells all faults of the lists at once.
 _TEXT = {"type": "str"}
 _TEXTS = {"type": "list", "elements": "str"}
 ARGUMENT_SPEC = {
     "marks": {
         "type": "list",
         "elements": "dict",
+        # Text alone: what it means is judged by the engine, which says which entry it is and goes on.
         "options": {"mark": _TEXT, "in_interface": _TEXT, "gateway": _TEXT, "name": _TEXT},
     },
     "balance": {
@@ -268,29 +275,30 @@ ARGUMENT_SPEC = {
     "balance_from": {**_TEXTS, "default": []},
     "balance_exclude": {**_TEXTS, "default": []},
     "mask": {"type": "str", "default": "0xff"},
-    "backend": {"type": "str", "choices": list(BACKENDS), "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": "multihome"},
     **OWNER_OPTIONS,
 }
 SPEC_RULES = {"required_one_of": [("marks", "balance")]}
 
 
-def set_marks(module: AnsibleModule) -> None:
-    """Converge the marks and end the module with the result; raises MultihomeError."""
-    options = {name: value for name, value in module.params.items() if name not in ("backend", "table", "protocol")}
-    engine = MarkEngine(choose(module.params["backend"], module.params["table"]), **options)
-    outcome = converge(engine, module.check_mode, exclusive)
-    diff = bool(module._diff)
-    remarks = engine.remarks(outcome.plan, diff)
-    for entry in remarks["unresolved"]:
-        module.warn(f"mark {entry['mark']}: gateway {entry['gateway']}: {entry['reason']}; a later run completes it")
-    module.exit_json(**result(engine, outcome, diff), **remarks)
+def make_engine(options: dict[str, Any]) -> MarkEngine:
+    """Return the engine for the options; raises InvalidInput, or Unsupported when there is no backend."""
+    given = {name: value for name, value in options.items() if name not in ("backend", "table", "protocol")}
+    return MarkEngine(choose(options["backend"], options["table"]), **given)
+
+
+def remarks(engine: MarkEngine, outcome: Outcome, _check_mode: bool) -> dict[str, Any]:
+    """Return what the result says besides; gateways without an answer are warned of."""
+    said = engine.remarks(outcome.plan)
+    for entry in said["unresolved"]:
+        warn(f"mark {entry['mark']}: gateway {entry['gateway']}: {entry['reason']}; a later run completes it")
+    return said
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **SPEC_RULES)
-    with_errors_reported(module, lambda: set_marks(module))
+    run_engine(ARGUMENT_SPEC, make_engine, SPEC_RULES, remarks, judged=("marks", "balance"))
 
 
 if __name__ == "__main__":

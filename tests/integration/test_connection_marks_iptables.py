@@ -156,6 +156,21 @@ def test_new_connections_are_spread_by_weight(hosts: Hosts, family: int) -> None
         server.run("ip", "address", "del", UNBOUND[family], "dev", "lo")
 
 
+def test_a_host_moves_from_one_backend_to_the_other_and_back(hosts: Hosts) -> None:
+    server = hosts["server"]
+    standing = rules(server)
+    for backend, other in (("nftables", "iptables"), ("iptables", "nftables")):
+        moved = must(server, "connection_marks", marks=MARKS, backend=backend)
+        assert moved["actions"] == [{"op": "replace", "object": {"table": f"marks kept by {other}"}}]
+        assert (moved["backend"], moved["backend_reason"]) == (backend, f"backend: {backend} was asked for")
+        assert not must(server, "connection_marks", marks=MARKS, backend=backend)["changed"]
+        assert answering(hosts, 4) == list(LINES)
+        tables = server.run("nft", "list", "tables").stdout
+        assert ("inet multihome" in tables) == (backend == "nftables")
+        assert any("multihome_marks" in rule for rule in rules(server)) == (backend == "iptables")
+    assert rules(server) == standing
+
+
 def test_a_name_that_chains_cannot_have_is_refused(hosts: Hosts) -> None:
     options = {"marks": MARKS, "backend": "iptables", "table": "multihomed_web"}
     result = run_module("connection_marks", options, netns_prefix=hosts["server"].prefix)

@@ -248,8 +248,9 @@ def test_what_somebody_damages_is_reported_and_mended(hosts: Hosts, damage: str)
     whole = rules(host)
     host.run("nft", damage)
     assert rules(host) != whole
-    mended = quartet(host, marks=MARKS, **SPREAD)
-    assert mended["actions"]
+    foretold = must(host, "connection_marks", check=True, marks=MARKS, **SPREAD)["actions"]
+    assert foretold
+    assert must(host, "connection_marks", marks=MARKS, **SPREAD)["actions"] == foretold
     assert rules(host) == whole
 
 

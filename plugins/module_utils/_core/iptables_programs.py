@@ -40,7 +40,7 @@ def _run(path: str, arguments: Sequence[str], text: str | None) -> tuple[int, st
 
 
 class Iptables:
-    """The nat tables. ``runner`` and ``tool`` take the place of programs and of looking for them in tests."""
+    """All tables. ``runner`` and ``tool`` take the place of programs and of looking for them in tests."""
 
     def __init__(
         self,
@@ -63,18 +63,18 @@ class Iptables:
             self._variants[family] = requirements.iptables_variant(NAMES[family], self._run, self._tool)
         return self._variants[family]
 
-    def read(self, family: int) -> list[str]:
-        """Return the lines of the nat table of a family, with counters.
+    def read(self, family: int, table: str = "nat") -> list[str]:
+        """Return the lines of a table of a family, with counters.
 
         Raises Unsupported when iptables is missing, too old or not in charge of the table, ReadFailed when it fails.
         """
-        if self.variant(family) == "legacy" and "nat" not in self._legacy_tables(family):
+        if self.variant(family) == "legacy" and table not in self._legacy_tables(family):
             return []
-        saved = self._save(f"{NAMES[family]}-save", ["-c", "-t", "nat"])
-        if any(line.startswith("# Table `nat' is incompatible") for line in saved):
+        saved = self._save(f"{NAMES[family]}-save", ["-c", "-t", table])
+        if any(line.startswith(f"# Table `{table}' is incompatible") for line in saved):
             raise Unsupported(
                 f"{NAMES[family]}",
-                "a nat table that holds nothing but what iptables put there",
+                f"a {table} table that holds nothing but what iptables put there",
                 "one that nft was used on",
                 "use backend: nftables",
             )

@@ -76,12 +76,13 @@ class Current:
 class MarkEngine:
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
-    A list that is None is left alone: nothing of its kind is added or removed.
+    ``backend`` comes with the reason why it is this one. A list that is None is left alone: nothing of its kind is
+    added or removed.
     """
 
     def __init__(
         self,
-        backend: Backend,
+        backend: tuple[Backend, str],
         marks: Sequence[Any] | None = None,
         balance: Sequence[Any] | None = None,
         mask: Any = DEFAULT_MASK,
@@ -105,7 +106,7 @@ class MarkEngine:
             raise InvalidInput(faults)
         self.marks: list[Entry[ConnectionMark]] | None = None if marks is None else listed
         self.balance: list[Entry[BalanceLine]] | None = None if balance is None else shares
-        self.backend = backend
+        self.backend, self.backend_reason = backend
         self.purge = purge
         self._find = find
         self._found: Found | None = None
@@ -156,7 +157,7 @@ class MarkEngine:
         """Return one line a mark, a share or a setting for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
 
-    def remarks(self, plan: MarkPlan, diff: bool) -> dict[str, Any]:
+    def remarks(self, plan: MarkPlan) -> dict[str, Any]:
         """Return what the result says besides: the backend, gateways without an answer, and the shares."""
         reasons = self._found.reasons if self._found else {}
         unresolved = [
@@ -164,8 +165,9 @@ class MarkEngine:
             for entry in self.marks or ()
             if entry.object.key in reasons
         ]
-        shown: dict[str, Any] = {"backend": self.backend.name, "unresolved": unresolved}
-        if self.balance is not None and (plan.actions or diff):
+        shown: dict[str, Any] = {"backend": self.backend.name, "backend_reason": self.backend_reason}
+        shown["unresolved"] = unresolved
+        if self.balance is not None and plan.actions:
             for name, marks in (("balance_before", plan.before), ("balance_after", plan.after)):
                 shown[name] = [line.as_input() for line in marks.balance]
         return shown

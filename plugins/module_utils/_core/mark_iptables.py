@@ -17,7 +17,8 @@ from typing import Any
 
 from . import fields
 from .errors import ApplyFailed, InvalidInput
-from .iptables import Dump, Iptables, option, quoted
+from .iptables_programs import NAMES, Iptables
+from .iptables_text import quoted, split
 from .mark_model import FAMILIES, BalanceLine, ConnectionMark, Marks
 from .mark_standing import Standing
 from .neighbours import Neighbour
@@ -35,6 +36,7 @@ Rules = dict[str, dict[str, list[str]]]
 _GATEWAY = re.compile(r"mark (\d+) via (\S+) on (\S+) (?:unknown|at ([0-9a-f:]{17}) on (\S+))(?:; (.*))?")
 _INTERFACE = re.compile(r"mark (\d+) in (\S+)(?:; (.*))?")
 _BALANCE = re.compile(r"balance (\d+) weight (\d+) as (\S+)(?:; (.*))?")
+_RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+) (.*)")
 _FACT = re.compile(r"(mask|from|exclude) (\S+)")
 
 
@@ -58,20 +60,20 @@ class IptablesMarks:
 
     name = "iptables"
 
-    def __init__(self, prefix: str, programs: Mapping[int, Iptables] | None = None) -> None:
+    def __init__(self, prefix: str, iptables: Iptables | None = None) -> None:
         if not re.fullmatch(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_TABLE_NAME - 1}}}", prefix):
             allowed = f'letters, digits and "_", a letter first, at most {MAX_TABLE_NAME}'
             raise InvalidInput([f'table "{prefix}": iptables chains are named after it: {allowed}'])
         self.prefix = f"{prefix}_marks_"
-        self.programs = programs or {family: Iptables(family) for family in FAMILIES}
+        self.iptables = iptables or Iptables()
 
     def read(self) -> IptablesStanding:
-        """Return what stands; raises Unsupported when a program is missing or may not read."""
-        parts = {family: self._part(program.read()) for family, program in self.programs.items()}
+        """Return what stands; raises Unsupported when a program is missing, ReadFailed when it may not read."""
+        parts = {family: self._part(family) for family in self.iptables.families()}
         notes = parts[4].chains.get("mangle", {}).get(f"{self.prefix}list", [])
         marks = recover([note for note in notes if note])
         faults = [
-            f"{self.programs[family].name}: {difference}"
+            f"{NAMES[family]}: {difference}"
             for family, part in parts.items()
             for difference in self._differences(family, part, marks)
         ]
@@ -79,38 +81,39 @@ class IptablesMarks:
 
     def write(self, standing: IptablesStanding, marks: Marks) -> None:
         """Put ``marks`` in place of what stands. What a refused step leaves half-done is put back; ApplyFailed then."""
+        if marks:
+            self.iptables.refuse_mixture()
         done: list[str] = []
-        for family, program in self.programs.items():
-            text = self._text(family, standing.parts[family], marks)
+        for family, part in standing.parts.items():
+            text = self._text(family, part, marks)
             try:
                 if text:
-                    program.apply(text)
-                    done.append(program.name)
+                    self.iptables.apply(family, text)
+                    done.append(NAMES[family])
             except ApplyFailed as error:
                 raise ApplyFailed(error.failed, error.reason, done, self.undo(standing)) from error
 
     def undo(self, before: IptablesStanding) -> list[str]:
         """Put back the marks that stood; return what could not be."""
         failures = []
-        now = self.read()
-        for family, program in self.programs.items():
-            text = self._text(family, now.parts[family], before.marks)
+        for family, part in self.read().parts.items():
+            text = self._text(family, part, before.marks)
             try:
                 if text:
-                    program.apply(text)
+                    self.iptables.apply(family, text)
             except ApplyFailed as error:
                 failures.append(str(error.reason))
         return failures + [f"{part} was not whole before" for part in before.faults]
 
-    def _part(self, dump: Dump) -> FamilyPart:
+    def _part(self, family: int) -> FamilyPart:
         chains: Chains = {}
         jumps: dict[str, list[list[str]]] = {}
         for table in TABLES:
-            for chain, rules in dump.get(table, {}).items():
+            for chain, rules in _chains(self.iptables.read(family, table)).items():
                 if chain.startswith(self.prefix):
-                    chains.setdefault(table, {})[chain] = [option(rule, "--comment") for rule in rules]
+                    chains.setdefault(table, {})[chain] = [_option(rule, "--comment") for rule in rules]
                 else:
-                    targets = [(option(rule, "-j") or option(rule, "-g") or "", rule) for rule in rules]
+                    targets = [(_option(rule, "-j") or _option(rule, "-g") or "", rule) for rule in rules]
                     found = [[chain, *rule] for target, rule in targets if target.startswith(self.prefix)]
                     jumps.setdefault(table, []).extend(found)
         return FamilyPart(chains, jumps)
@@ -148,14 +151,35 @@ class IptablesMarks:
             lines.append(f"*{table}")
             # A chain that is declared is emptied.
             lines += [f":{chain} - [0:0]" for chain in dict.fromkeys([*wanted, *here])]
-            lines += [f"-D {quoted(jump)}" for jump in standing if jump not in kept]
+            lines += [f"-D {_words(jump)}" for jump in standing if jump not in kept]
             for chain, held in wanted.items():
                 lines += [f"-A {chain} {_written(rule)}" for rule in held]
             # In front of rules that accept or translate.
-            lines += [f"-I {base} 1 {quoted(rest)}" for base, *rest in jumps[table] if [base, *rest] not in kept]
+            lines += [f"-I {base} 1 {_words(rest)}" for base, *rest in jumps[table] if [base, *rest] not in kept]
             lines += [f"-X {chain}" for chain in here if chain not in wanted]
             lines.append("COMMIT")
         return "".join(f"{line}\n" for line in lines)
+
+
+def _chains(lines: Sequence[str]) -> dict[str, list[list[str]]]:
+    """Return the rules of each chain that iptables-save prints, without counters, as words."""
+    chains: dict[str, list[list[str]]] = {}
+    for line in lines:
+        if line.startswith(":"):
+            chains.setdefault(line[1:].split()[0], [])
+            continue
+        rule = _RULE.fullmatch(line)
+        if rule:
+            chains.setdefault(rule[1], []).append(split(rule[2]))
+    return chains
+
+
+def _words(words: Sequence[str]) -> str:
+    return " ".join(word if re.fullmatch(r"[\w.:/!=,+-]+", word) else quoted(word) for word in words)
+
+
+def _option(words: Sequence[str], name: str) -> str | None:
+    return words[words.index(name) + 1] if name in words[:-1] else None
 
 
 def _note(rule: str) -> str:

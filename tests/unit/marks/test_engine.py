@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 HERE, THERE = Neighbour("eth0", "02:00:00:00:00:01"), Neighbour("eth0", "02:00:00:00:00:02")
+WHY = "a test"
 GATEWAY = {"mark": 1, "gateway": "192.0.2.1"}
 
 
@@ -39,7 +40,7 @@ def run(
 ) -> tuple[MarkEngine, Outcome]:
     """Converge once; the gateway of GATEWAY is ``at`` a neighbour, or silent."""
     find = finding({("192.0.2.1", None): at} if at else {})
-    engine = MarkEngine(backend, find=find, **options)
+    engine = MarkEngine((backend, WHY), find=find, **options)
     return engine, converge(engine, check, contextlib.nullcontext)
 
 
@@ -59,13 +60,13 @@ def test_check_mode_foretells_and_a_second_run_does_nothing(before: Marks, wante
     find = finding({mark.key: mark.neighbour for mark in wanted.marks if mark.gateway and mark.neighbour})
     options = {**entries(wanted), "purge": purge, "find": find}
     try:
-        foretold = converge(MarkEngine(backend, **options), True, contextlib.nullcontext)
+        foretold = converge(MarkEngine((backend, WHY), **options), True, contextlib.nullcontext)
     except InvalidInput:
         # What stands and is not listed may be a neighbour of another mark.
         assert not purge
         return
     assert (backend.marks, backend.writes) == (before, 0)
-    done = converge(MarkEngine(backend, **options), False, contextlib.nullcontext)
+    done = converge(MarkEngine((backend, WHY), **options), False, contextlib.nullcontext)
     assert (foretold.actions(), foretold.plan.after) == (done.actions(), done.plan.after)
     assert backend.writes == bool(done.actions())
     if done.actions():
@@ -73,19 +74,21 @@ def test_check_mode_foretells_and_a_second_run_does_nothing(before: Marks, wante
     kept = {mark.key for mark in backend.marks.marks}
     assert {mark.key for mark in wanted.marks} <= kept
     assert kept <= {mark.key for mark in (*wanted.marks, *(() if purge else before.marks))}
-    again = converge(MarkEngine(backend, **options), False, contextlib.nullcontext)
+    again = converge(MarkEngine((backend, WHY), **options), False, contextlib.nullcontext)
     assert again.actions() == []
 
 
 @given(all_marks(), st.randoms())
 def test_the_order_of_the_lists_changes_nothing(wanted: Marks, random: Any) -> None:
     backend = Memory()
-    converge(MarkEngine(backend, **entries(wanted), find=finding({})), False, contextlib.nullcontext)
+    converge(MarkEngine((backend, WHY), **entries(wanted), find=finding({})), False, contextlib.nullcontext)
     marks, balance = list(wanted.marks), list(wanted.balance)
     random.shuffle(marks)
     random.shuffle(balance)
     shuffled = entries(replace(wanted, marks=tuple(marks), balance=tuple(balance)))
-    again = converge(MarkEngine(backend, **shuffled, purge=True, find=finding({})), False, contextlib.nullcontext)
+    again = converge(
+        MarkEngine((backend, WHY), **shuffled, purge=True, find=finding({})), False, contextlib.nullcontext
+    )
     assert again.actions() == []
 
 
@@ -93,8 +96,9 @@ def test_a_gateway_is_learned_replaced_and_kept_when_it_falls_silent() -> None:
     backend = Memory()
     engine, outcome = run(backend, marks=[GATEWAY])
     assert outcome.actions() == [{"op": "add", "object": GATEWAY}]
-    remarks = engine.remarks(outcome.plan, diff=False)
-    assert remarks == {"backend": "memory", "unresolved": [{**GATEWAY, "reason": "no answer on eth0"}]}
+    remarks = engine.remarks(outcome.plan)
+    unresolved = [{**GATEWAY, "reason": "no answer on eth0"}]
+    assert remarks == {"backend": "memory", "backend_reason": WHY, "unresolved": unresolved}
     for at in (HERE, THERE):
         engine, outcome = run(backend, at=at, marks=[GATEWAY])
         assert outcome.actions() == [{"op": "replace", "object": GATEWAY}]
@@ -114,7 +118,7 @@ def test_gateways_are_looked_for_once_in_a_run() -> None:
         return Found({("192.0.2.1", None): HERE}, {})
 
     marks = [GATEWAY, {"mark": 2, "in_interface": "wan0"}]
-    converge(MarkEngine(Memory(), marks=marks, find=find), False, contextlib.nullcontext)
+    converge(MarkEngine((Memory(), WHY), marks=marks, find=find), False, contextlib.nullcontext)
     assert asked == [[("192.0.2.1", None)]]
 
 
