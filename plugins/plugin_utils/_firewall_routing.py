@@ -121,4 +121,6 @@ def _sources(lines: list[Line], snat: object, faults: list[str]) -> dict[str, li
                     f"{prefix_text(source)} is within {prefix_text(wider)} of line {shown(other)},"
                     " whose rule comes first: give that line the greater id"
                 )
-    return {line.name: [source for source, (name, _) in sorted(alone.items()) if name == line.name] for line in lines}
+    return {
+        line.name: [source for source, (name, _length) in sorted(alone.items()) if name == line.name] for line in lines
+    }

@@ -78,7 +78,7 @@ def ways(declaration: Declaration, host: str, mark_mask: object) -> list[Way]:
             public = of_family(line.public_addresses, family)
             hop = str(of_family(line.gateway, family)[0]) if public else ""
             found += [Way(line, family, hop, source=str(address.ip)) for address in public]
-            found += [Way(line, family, hop, mark=marks.match(line)) for _ in public[:1]]
+            found += [Way(line, family, hop, mark=marks.match(line)) for _first in public[:1]]
     return found
 
 

@@ -84,9 +84,9 @@ def test_a_firewall_of_several_lines_without_a_gateway_is_refused_by_name(tmp_pa
 def test_a_reply_by_source_is_refused_where_only_marks_tell_the_line(tmp_path: Path) -> None:
     declaration = declarations.seed()
     declaration["servers"][0]["addresses"]["interlink"] = ["192.168.168.1/24"]
-    _, output = run(tmp_path, "deploy", declaration)
+    _code, output = run(tmp_path, "deploy", declaration)
     assert "multihomed_web_reply: mark" not in output
-    _, output = run(tmp_path, "deploy", declaration, variables={"multihomed_web_reply": "source"})
+    _code, output = run(tmp_path, "deploy", declaration, variables={"multihomed_web_reply": "source"})
     assert "address 192.168.168.1 stands for lines" in output
     assert "only with multihomed_web_reply: mark can replies be told apart" in output
 
