@@ -68,7 +68,7 @@ class Iptables:
 
         Raises Unsupported when iptables is missing, too old or not in charge of the table, ReadFailed when it fails.
         """
-        if self.variant(family) == "legacy" and table not in self._legacy_tables(family):
+        if self.variant(family) == "legacy" and table not in self.legacy_tables(family):
             return []
         saved = self._save(f"{NAMES[family]}-save", ["-c", "-t", table])
         if any(line.startswith(f"# Table `{table}' is incompatible") for line in saved):
@@ -85,7 +85,7 @@ class Iptables:
         for family in self.families():
             variant = self.variant(family)
             other = _OTHER_VARIANT[variant]
-            if other == "legacy" and not self._legacy_tables(family):
+            if other == "legacy" and not self.legacy_tables(family):
                 continue
             name = f"{NAMES[family]}-{_PROGRAMS_OF_VARIANT[other]}-save"
             if self._tool(name) is None:
@@ -111,7 +111,8 @@ class Iptables:
         if status:
             raise ApplyFailed(name, errors.strip()[:300] or f"exit status {status}")
 
-    def _legacy_tables(self, family: int) -> list[str]:
+    def legacy_tables(self, family: int) -> list[str]:
+        """Return the tables that the legacy variant has in the kernel; raises Unsupported without the right to read."""
         try:
             with open(os.path.join(self._proc_net, _LEGACY_TABLES[family]), encoding="ascii") as listed:
                 return listed.read().split()

@@ -10,7 +10,6 @@ from . import requirements
 from .errors import InvalidInput, Unsupported
 from .iptables_programs import Iptables
 from .nat_backend import Backend
-from .nat_iptables import IptablesBackend
 from .nat_nftables import NftablesBackend
 from .nftables import Nftables
 
@@ -32,18 +31,32 @@ def choose(wanted: str, table: str) -> Choice:
     Raises Unsupported when it is missing or too old (for ``auto``: when both are), InvalidInput when the backend cannot
     write the table's name.
     """
-    missing = {name: _missing(name) for name in BACKENDS}
     name, reason = wanted, f"backend: {wanted} was asked for"
     if wanted == "auto":
         name, reason = "nftables", "auto prefers nftables"
-        fault = missing["nftables"]
-        if fault is not None and missing["iptables"] is None:
+        fault = _missing("nftables")
+        if fault is not None and _missing("iptables") is None:
             name, reason = "iptables", f"auto prefers nftables, but {fault}"
-    fault = missing[name]
+    fault = _missing(name)
     if fault is not None:
         raise fault
     other = next(candidate for candidate in BACKENDS if candidate != name)
-    return Choice(_backend(name, table), reason, None if missing[other] else _to_leave(other, table))
+    is_other_here = (name == "iptables" or iptables_has_nat(Nftables(table))) and _missing(other) is None
+    return Choice(_backend(name, table), reason, _to_leave(other, table) if is_other_here else None)
+
+
+def iptables_has_nat(nftables: Nftables, iptables: Iptables | None = None) -> bool:
+    """Tell whether iptables may have something in a nat table, of either variant, without asking its programs.
+
+    Where it has not, as on most hosts that use nftables, four programs less are started.
+    """
+    programs = iptables or Iptables()
+    try:
+        if any("nat" in programs.legacy_tables(family) for family in (4, 6)):
+            return True
+        return not {("ip", "nat"), ("ip6", "nat")}.isdisjoint(nftables.tables())
+    except Unsupported:
+        return True
 
 
 def available(table: str) -> list[Backend]:
@@ -58,6 +71,9 @@ def available(table: str) -> list[Backend]:
 def _backend(name: str, table: str, in_charge: bool = True) -> Backend:
     if name == "nftables":
         return NftablesBackend(Nftables(table))
+    # Loaded only where it is needed: modules that Ansible sends to a host are compiled there in every run.
+    from .nat_iptables import IptablesBackend  # noqa: PLC0415 - as said
+
     return IptablesBackend(table, in_charge=in_charge)
 
 

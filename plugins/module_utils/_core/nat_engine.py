@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .entries import Entry, collect
 from .errors import ApplyFailed, InvalidInput
 from .nat_backend import Current, Standing
 from .nat_choice import Choice, available, choose
-from .nat_forget import FlowForgetter
 from .nat_model import NatRule, parse_rules
 from .nat_plan import NatPlan, plan_rules
 from .nftables import table_name
+
+if TYPE_CHECKING:
+    from .nat_forget import FlowForgetter
 
 DEFAULT_TABLE = "multihome"
 
@@ -37,7 +39,7 @@ class NatEngine:
         self.choice = choice or choose(backend, name)
         self.backend = self.choice.backend
         self.purge = purge
-        self._flows = flows or FlowForgetter() if forget_flows else None
+        self._flows = flows or _flow_forgetter() if forget_flows else None
         _refuse_faults(self.desired, self.choice)
 
     def read(self) -> Current:
@@ -94,6 +96,13 @@ class NatEngine:
     def lines(self, plan: NatPlan) -> dict[str, list[str]]:
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
+
+
+def _flow_forgetter() -> FlowForgetter:
+    # Loaded only where it is asked for: what speaks to connection tracking takes as long to load as the rest together.
+    from .nat_forget import FlowForgetter  # noqa: PLC0415 - as said
+
+    return FlowForgetter()
 
 
 def _refuse_faults(desired: Sequence[Entry[NatRule]], choice: Choice) -> None:

@@ -74,6 +74,14 @@ class Nftables:
             errors.strip() or f"exit status {status}",
         )
 
+    def tables(self) -> set[tuple[str, str]]:
+        """Return family and name of every table of the host; raises Unsupported when nft may not read."""
+        status, output, errors = self._run(["-j", "list", "tables"], None)
+        if status:
+            raise Unsupported("nft list tables", "root", errors.strip() or f"exit status {status}")
+        found = [part["table"] for part in json.loads(output)["nftables"] if "table" in part]
+        return {(table["family"], table["name"]) for table in found}
+
     def apply(self, text: str) -> None:
         """Carry one transaction out, all or nothing; raises ApplyFailed with what nft says,
         TooLarge when it does not fit."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, ReadFailed, Unsupported
 from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import iptables_has_nat
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET, iptables_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 
@@ -38,6 +41,39 @@ def test_a_table_name_that_makes_chain_names_too_long_is_refused() -> None:
     assert raised.value.faults == (
         'table "seventeen_letters": with iptables at most 16 characters, as chains are named after it',
     )
+
+
+@pytest.mark.parametrize(
+    ("tables", "legacy", "expected"),
+    [
+        ([("inet", "multihome"), ("ip", "filter"), ("ip6", "filter"), ("inet", "nat"), ("bridge", "nat")], None, False),
+        ([("inet", "multihome"), ("ip", "nat")], None, True),
+        ([("ip6", "nat")], None, True),
+        ([], "mangle\nfilter\n", False),
+        ([], "filter\nnat\n", True),
+    ],
+)
+def test_iptables_programs_are_asked_only_where_the_kernel_has_a_nat_table_of_theirs(
+    tmp_path: Path, tables: list[tuple[str, str]], legacy: str | None, expected: bool
+) -> None:
+    if legacy is not None:
+        (tmp_path / "ip6_tables_names").write_text(legacy)
+    listed = [{"metainfo": {}}, *({"table": {"family": family, "name": name}} for family, name in tables)]
+
+    def nft(arguments: Sequence[str], _text: str | None) -> tuple[int, str, str]:
+        assert list(arguments) == ["-j", "list", "tables"]
+        return 0, json.dumps({"nftables": listed}), ""
+
+    def program(path: str, _arguments: Sequence[str], _text: str | None) -> tuple[int, str, str]:
+        raise AssertionError(f"{path} is started")
+
+    iptables = Iptables(program, str, str(tmp_path))
+    assert iptables_has_nat(Nftables("multihome", nft), iptables) == expected
+
+
+def test_where_nft_may_not_tell_iptables_programs_are_asked(tmp_path: Path) -> None:
+    nftables = Nftables("multihome", lambda _arguments, _text: (1, "", "Operation not permitted"))
+    assert iptables_has_nat(nftables, Iptables(proc_net=str(tmp_path)))
 
 
 RULE = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n"
