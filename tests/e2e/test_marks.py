@@ -22,7 +22,7 @@ from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 from ansible_collections.multihome.linux.tests.lab.topology import Topology
 
-LINES = ["unicom", "interlink", "line3"]
+LINES = ("unicom", "interlink", "line3")
 CONNECTIONS = 2000
 BALANCE = {"multihomed_web_default_route": "balance"}
 

@@ -98,7 +98,7 @@ def test_all_marks_come_before_all_sources_and_no_two_lines_meet(ids: list[int])
         places = [(f"line{number}", line_id) for number, line_id in enumerate(ids, 1)]
         assert by_mark == {(name, 20000 + 10 * line_id + step) for name, line_id in places for step in (0, 1)}
         assert by_source == {(name, 23000 + 10 * line_id + step) for name, line_id in places for step in (0, 1)}
-        assert max(priority for _, priority in by_mark) <= 22501 < min(priority for _, priority in by_source)
+        assert max(priority for _way, priority in by_mark) <= 22501 < min(priority for _way, priority in by_source)
         assert {rule["priority"] for rule in lists["rules"] if "suppress_prefix_length" in rule} == {20000}
 
 
@@ -126,7 +126,7 @@ def test_an_address_of_several_lines_leaves_a_firewall_by_the_preferred_one() ->
     assert main["id"] == 254
     # Weights 2, 3 and 4 of lines 1, 2 and 3; the smallest metric is preferred.
     preferred = sorted((route["metric"], route["name"]) for route in main["routes"] if route["gateway"] != "fe80::1")
-    assert [name for _, name in preferred] == ["line3", "line2", "line1"]
+    assert [name for _metric, name in preferred] == ["line3", "line2", "line1"]
     translated = {rule["out_interface"]: rule["to_address"] for rule in lists["nat_rules"] if rule["type"] == "snat"}
     assert set(translated) == {"wan0", "wan1", "wan2"}
 
