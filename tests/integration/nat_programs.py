@@ -43,7 +43,7 @@ class Programs:
         if self.suite is None:
             return {name: [_found(program)] for name, program in names.items()}
         try:
-            root = debian_root.root(self.suite)
+            root = debian_root.Root(self.suite).made()
         except debian_root.NotAtHand as error:
             pytest.skip(str(error))
         return {name: debian_root.command(root, program) for name, program in names.items()}
@@ -71,5 +71,3 @@ IPTABLES = Programs("iptables", "nft")
 LEGACY = Programs("iptables", "legacy")
 NFT_OF_DEBIAN_13 = Programs("nftables", "nft", "trixie")
 IPTABLES_OF_DEBIAN_13 = Programs("iptables", "nft", "trixie")
-IPTABLES_OF_DEBIAN_11 = Programs("iptables", "nft", "bullseye")
-LEGACY_OF_DEBIAN_11 = Programs("iptables", "legacy", "bullseye")
