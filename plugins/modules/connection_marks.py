@@ -13,7 +13,8 @@ description:
     the packets of its replies, so that policy rules (M(multihome.linux.policy_routing)) send them out by that line.
     This holds for replies of local processes, of containers behind destination NAT, and for forwarded connections.
   - Spreads new connections of the host's own processes over lines by weight (O(balance)).
-  - A connection keeps its line as long as it lives, also when the lists change meanwhile.
+  - The latest packet of the one who began a connection decides. A connection that the host began itself keeps its line
+    as long as it lives, also when the lists change meanwhile.
   - A mark is some bits (O(mask)) of the connection's and the packet's mark. The other bits are never touched.
   - A reply of a local process is first routed without its mark. There must be a route for it, by whichever line.
   - The marks of all lists are applied in one transaction, or nothing is. They stand until the next boot, or until

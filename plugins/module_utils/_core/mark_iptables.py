@@ -195,24 +195,23 @@ def _written(rule: str) -> str:
 def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
     """Return the rules of a family. One that begins with "#" is a record and does nothing."""
     mask = f"0x{marks.mask:x}"
-    unmarked = f"-m connmark --mark 0x0/{mask}"
     restore = f"-m connmark ! --mark 0x0/{mask} -j CONNMARK --restore-mark --nfmask {mask} --ctmask {mask}"
-    first = "-m conntrack --ctdir ORIGINAL"
+    asked = "-m conntrack --ctdir ORIGINAL"
     by_neighbour = {mark.neighbour: mark.mark for mark in marks.marks if mark.neighbour}
     by_interface = {mark.in_interface: mark.mark for mark in marks.marks if mark.gateway is None}
     mangle = {
         f"{prefix}pre": [
             *(
-                f'-i "{found.interface}" -m mac --mac-source {found.address} {first} -g {prefix}{number:x}'
+                f'-i "{found.interface}" -m mac --mac-source {found.address} {asked} -g {prefix}{number:x}'
                 for found, number in sorted(by_neighbour.items(), key=str)
             ),
-            *(f'-i "{name}" {first} -g {prefix}{number:x}' for name, number in sorted(by_interface.items(), key=str)),
+            *(f'-i "{name}" {asked} -g {prefix}{number:x}' for name, number in sorted(by_interface.items(), key=str)),
             restore,
         ],
         f"{prefix}out": [restore],
     }
     for number in sorted({mark.mark for mark in marks.marks}):
-        mangle[f"{prefix}{number:x}"] = [f"{unmarked} -j CONNMARK --set-xmark 0x{number:x}/{mask}"]
+        mangle[f"{prefix}{number:x}"] = [f"-j CONNMARK --set-xmark 0x{number:x}/{mask}"]
     rules = {"mangle": mangle}
     if marks.balance:
         rules["nat"] = {f"{prefix}post": []}

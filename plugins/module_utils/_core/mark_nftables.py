@@ -231,7 +231,9 @@ def _rules(marks: Marks) -> dict[str, list[str]]:
         "marks_output": [restore],
     }
     for number in marks.numbers:
-        rules[f"marks_connection_{number}"] = [f"ct mark & {mask} == 0 ct mark set ct mark & {rest} | 0x{number:x}"]
+        # Also of a connection that has one: to a server with one address, what a client sends from one port by another
+        # line is the same connection, and so is what follows in its last state.
+        rules[f"marks_connection_{number}"] = [f"ct mark set ct mark & {rest} | 0x{number:x}"]
         rules[f"marks_packet_{number}"] = [f"meta mark set meta mark & {rest} | 0x{number:x}"]
     if marks.balance:
         rules["marks_postrouting"] = []

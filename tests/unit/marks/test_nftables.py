@@ -62,7 +62,7 @@ def test_the_transaction_of_one_line() -> None:
         "marks_prerouting ct direction original iifname vmap @marks_interfaces",
         "marks_prerouting ct mark & 0xff vmap @marks_packets",
         "marks_output ct mark & 0xff vmap @marks_packets",
-        "marks_connection_1 ct mark & 0xff == 0 ct mark set ct mark & 0xffffff00 | 0x1",
+        "marks_connection_1 ct mark set ct mark & 0xffffff00 | 0x1",
         "marks_packet_1 meta mark set meta mark & 0xffffff00 | 0x1",
     ]
 
