@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
   - multihome.linux._owner
+  - multihome.linux._persist
 requirements:
   - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
   - With O(forget_flows=true), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
@@ -287,9 +288,9 @@ after:
     - {type: masquerade, family: ipv4, out_interface: wan0}
 """
 
-from ..module_utils._core.nat_choice import BACKENDS
+from ..module_utils._core.backend_choice import BACKENDS
 from ..module_utils._core.nat_engine import DEFAULT_TABLE, NatEngine
-from ..module_utils._module import OWNER_OPTIONS, run_engine
+from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _RULE = {
     # Text alone: what it means is judged by the engine, which says which entry it is and goes on to the next fault.
@@ -305,6 +306,7 @@ ARGUMENT_SPEC = {
     "table": {"type": "str", "default": DEFAULT_TABLE},
     "forget_flows": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
+    **PERSIST_OPTION,
 }
 
 
@@ -312,15 +314,14 @@ def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        lambda options: NatEngine(
-            options["rules"], options["table"], options["purge"], options["backend"], options["forget_flows"]
-        ),
+        NatEngine.from_options,
         extra=lambda engine, outcome, check_mode: {
             "backend": engine.backend.name,
             "backend_reason": engine.choice.reason,
             **engine.forget(outcome.plan, check_mode),
         },
         judged=("rules",),
+        stored_as="nat_rules",
     )
 
 

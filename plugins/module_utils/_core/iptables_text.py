@@ -43,9 +43,14 @@ _OPTIONS = {
 
 def faults(rule: NatRule) -> list[str]:
     """Return what iptables cannot match or say of a translation that nft can."""
+    return interface_faults(in_interface=rule.in_interface, out_interface=rule.out_interface)
+
+
+def interface_faults(**names: str | None) -> list[str]:
+    """Return which fields hold the name of an interface that iptables cannot match."""
     return [
         f'{field} "{name}": iptables cannot match an interface of this name; letters, digits and ._@~- are fit'
-        for field, name in (("in_interface", rule.in_interface), ("out_interface", rule.out_interface))
+        for field, name in names.items()
         if name and not _INTERFACE.fullmatch(name)
     ]
 

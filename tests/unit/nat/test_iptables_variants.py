@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, ReadFailed, Unsupported
 from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import iptables_has_nat
+from ansible_collections.multihome.linux.plugins.module_utils._core.backend_choice import iptables_has
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET, iptables_engine
@@ -68,12 +68,12 @@ def test_iptables_programs_are_asked_only_where_the_kernel_has_a_nat_table_of_th
         raise AssertionError(f"{path} is started")
 
     iptables = Iptables(program, str, str(tmp_path))
-    assert iptables_has_nat(Nftables("multihome", nft), iptables) == expected
+    assert iptables_has("nat", Nftables("multihome", nft), iptables) == expected
 
 
 def test_where_nft_may_not_tell_iptables_programs_are_asked(tmp_path: Path) -> None:
     nftables = Nftables("multihome", lambda _arguments, _text: (1, "", "Operation not permitted"))
-    assert iptables_has_nat(nftables, Iptables(proc_net=str(tmp_path)))
+    assert iptables_has("nat", nftables, Iptables(proc_net=str(tmp_path)))
 
 
 RULE = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n"
