@@ -6,7 +6,7 @@ PYTHON ?= $(shell scripts/choose-python)
 
 # The environment that everything but the set-up runs in.
 WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
-CHECKS = lint sanity unit integration lab-test ordinary-user
+CHECKS = lint sanity unit integration lab-test end-to-end ordinary-user
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test bench $(CHECKS) clean
@@ -31,7 +31,8 @@ lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity
 unit: ## tests without a kernel
 integration: ## tests of each module on real namespaces
-lab-test: ## tests end to end in the lab
+lab-test: ## tests of the lab, and of the two-line design on it
+end-to-end: ## tests of all other designs in the lab
 ordinary-user: ## as root: the lab's tests again as an ordinary user
 
 $(CHECKS): setup

@@ -31,14 +31,19 @@ def tests(name: str, *arguments: str) -> Phase:
     return Phase(name, [("python", "-m", "pytest", f"--junit-xml={report}", *arguments)], report)
 
 
+# The lab itself and the two-line design on it: what runs once more as an ordinary user.
+LAB = ("tests/lab", *(f"tests/e2e/test_{name}.py" for name in ("demo", "deploy", "packets")))
+IN_FILES = ("--numprocesses=2", "--dist=loadfile")
+
 # The phases of one row do not disturb each other and run at the same time.
 GROUPS = [
     [Phase("lint", LINT), Phase("sanity", [("python", "scripts/sanity.py")])],
     [tests("unit", "--numprocesses=2", "tests/unit")],
-    [tests("integration", "tests/integration")],
-    [tests("lab-test", "--numprocesses=2", "--dist=loadfile", "tests/lab", "tests/e2e")],
+    [tests("integration", *IN_FILES, "tests/integration")],
+    [tests("lab-test", *IN_FILES, *LAB)],
+    [tests("end-to-end", *IN_FILES, "tests/e2e", *(f"--ignore={path}" for path in LAB))],
 ]
-# As an ordinary user the above was just that.
+# As an ordinary user all of the above was just that.
 if os.geteuid() == 0:
     report = REPORTS / "ordinary-user.xml"
     GROUPS.append([Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-test", str(report))], report)])
