@@ -102,7 +102,7 @@ def test_a_firewall_serves_the_lan_also_at_the_public_addresses_of_another_line_
 @pytest.mark.parametrize("line", LINES)
 def test_a_broken_line_costs_only_itself(lab: Lab, line: str, how: str) -> None:
     broken, whole = ([o.url for o in offers(lab.topology, [name])] for name in (line, OTHER[line]))
-    with load(lab, "client1", whole) as other, load(lab, "client2", broken) as own:
+    with load(lab, "client1", whole) as other, load(lab, "client2", broken, timeout=0.5) as own:
         time.sleep(0.5)
         lab.break_line(line, how)
         assert checks.line_is_dead(lab, line) == []
@@ -111,7 +111,8 @@ def test_a_broken_line_costs_only_itself(lab: Lab, line: str, how: str) -> None:
         assert checks.lan_reaches_aliases(lab) == []
         heal(lab)
     assert (other.failed, other.answered > 100) == (0, True), other.report
-    # The control: the same load on the broken line sees that it is broken.
+    # The control: the same load on the broken line sees that it is broken. It waits for less than the second after which
+    # a lost SYN is sent again, as the line may be healed by then.
     assert own.failed > 0
     assert own.answered > 0
     assert checks.everything(lab) == []

@@ -52,10 +52,15 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(lab: Lab, host: str, urls: Sequence[str], concurrency: int = 4, interval: float = 0.01) -> Iterator[Load]:
-    """Ask ``urls`` in turn for as long as the context lasts, each thread pausing ``interval`` seconds in between."""
+def load(
+    lab: Lab, host: str, urls: Sequence[str], concurrency: int = 4, interval: float = 0.01, timeout: float = TIMEOUT
+) -> Iterator[Load]:
+    """Ask ``urls`` in turn for as long as the context lasts.
+
+    Each thread pauses ``interval`` seconds after a request, and waits ``timeout`` seconds for an answer.
+    """
     words = ["--concurrency", str(concurrency), "--interval", str(interval), "--until-end-of-input"]
-    process = lab.popen(host, *_command(urls, None, TIMEOUT), *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = lab.popen(host, *_command(urls, None, timeout), *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     requests = Load(process)
     try:
         yield requests
