@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import platform
 import sys
 import time
@@ -35,13 +36,16 @@ def measure(name: str) -> None:
     """Run one benchmark, print its table and write its JSON."""
     benchmark = importlib.import_module(f".{name}.benchmark", __package__)
     print(f"\n=== {name}: {benchmark.TITLE}\n", flush=True)
-    begin = time.monotonic()
+    begin, load = time.monotonic(), os.getloadavg()[0]
     report: Report = benchmark.measure(say)
     print(f"{report.text}\n\n{table(report.figures)}" if report.text else table(report.figures))
+    print(f"\nload before: {load:.1f} on {os.cpu_count()} processors")
     data = {
         "benchmark": name,
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "load_before": round(load, 2),
         "seconds": round(time.monotonic() - begin, 1),
         "figures": [figure.as_data() for figure in report.figures],
         "data": report.data,
