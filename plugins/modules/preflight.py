@@ -103,18 +103,37 @@ options:
       - Neither are iptables chains whose names begin with it, in whatever case.
     type: str
     default: multihome
-  file:
-    description: The file that sets this collection's kernel parameters at boot.
-    type: str
-    default: /etc/sysctl.d/60-multihome.conf
-  manages_sysctl:
+  files:
+    description: The files that set this collection's kernel parameters at boot.
+    type: list
+    elements: str
+    default:
+      - /etc/sysctl.d/60-multihome.conf
+      - /etc/sysctl.d/60-multihome-lines.conf
+  kernel_parameters:
     description:
-      - Whether whoever asks is going to set the kernel parameters that the lines need.
-      - What that mends is reported as information, with RV(findings[].will_mend).
-    type: bool
-    default: false
+      - The kernel parameters that whoever asks is going to set, as M(multihome.linux.kernel_parameters) takes them.
+      - What they mend is reported as information, with RV(findings[].will_mend).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The parameter.
+        type: str
+        required: true
+      value:
+        description: The value.
+        type: str
+        required: true
+      optional:
+        description: Not looked at; it is here so that the same list fits.
+        type: bool
+        default: false
   manages_networkd:
-    description: The same for the settings of systemd-networkd.
+    description:
+      - Whether whoever asks is going to have systemd-networkd leave alone what is not its own.
+      - What that mends is reported as information, with RV(findings[].will_mend).
     type: bool
     default: false
   probe_timeout:
@@ -124,6 +143,10 @@ options:
       - With V(0), nobody is asked.
     type: float
     default: 1.0
+  host:
+    description: What messages call this host, usually C(inventory_hostname). Warnings do not name it otherwise.
+    type: str
+    default: ""
   fail_on:
     description:
       - Whether to fail when there are findings, with a message that lists them and their remedies.
@@ -198,8 +221,12 @@ findings:
       description: What to do.
       type: str
       sample: set net.ipv4.conf.wan0.rp_filter = 2 (the larger of this and conf.all counts)
+    kernel_parameter:
+      description: The entry of M(multihome.linux.kernel_parameters) that mends it; null where none does.
+      type: dict
+      sample: {name: net.ipv4.conf.wan0.rp_filter, value: "2"}
     will_mend:
-      description: Whether it needs no doing, because of O(manages_sysctl) or O(manages_networkd).
+      description: Whether it needs no doing, because of O(kernel_parameters) or O(manages_networkd).
       type: bool
       sample: false
   sample:
@@ -208,18 +235,27 @@ findings:
       subject: wan0
       message: "rp_filter is strict (1) on wan0: its own value is 0, that of all is 1"
       remedy: set net.ipv4.conf.wan0.rp_filter = 2 (the larger of this and conf.all counts)
+      kernel_parameter: {name: net.ipv4.conf.wan0.rp_filter, value: "2"}
       will_mend: false
 counts:
   description: How many findings there are of each severity.
   returned: unless an option is invalid
   type: dict
   sample: {error: 1, warning: 0, info: 0}
+networkd:
+  description:
+    - The settings by which a systemd-networkd that runs here leaves alone what is not its own, those that it knows.
+    - Empty where none runs.
+  returned: unless an option is invalid
+  type: list
+  elements: str
+  sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.kernel_parameters import DEFAULT_FILE
 from ..module_utils._core.preflight import run
+from ..module_utils._core.preflight_model import OWN_FILES
 from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
 
 _TEXT = {"type": "str"}
@@ -245,10 +281,11 @@ ARGUMENT_SPEC = {
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": "multihome"},
-    "file": {"type": "str", "default": DEFAULT_FILE},
-    "manages_sysctl": {"type": "bool", "default": False},
+    "files": {**_TEXTS, "default": list(OWN_FILES)},
+    "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
     "manages_networkd": {"type": "bool", "default": False},
     "probe_timeout": {"type": "float", "default": 1.0},
+    "host": {"type": "str", "default": ""},
     "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},
 }
 
@@ -258,8 +295,8 @@ def look(module: AnsibleModule) -> None:
     report = run(module.params)
     if report.failed:
         module.fail_json(msg=report.message, **report.as_result())
-    for finding in report.of("warning"):
-        module.warn(f"{finding.subject}: {finding.message}; remedy: {finding.remedy}")
+    for warning in report.warnings:
+        module.warn(warning)
     module.exit_json(changed=False, **report.as_result())
 
 

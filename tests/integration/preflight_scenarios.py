@@ -164,7 +164,7 @@ SCENARIOS = [
         [("sysctl-overridden", "net.ipv4.ip_forward")],
         on("host", "tee /etc/sysctl.d/90-hardening.conf", feed="net.ipv4.conf.all.forwarding=0\n"),
         on("host", "rm /etc/sysctl.d/90-hardening.conf"),
-        {"manages_sysctl": True},
+        {"kernel_parameters": [{"name": "net.ipv4.ip_forward", "value": "1"}]},
     ),
     Scenario(
         "a routing daemon in a line's table",

@@ -148,7 +148,8 @@ def test_severities_decide_whether_it_fails(hosts: Hosts) -> None:
     assert "error forwarding-off, IPv4: this firewall does not forward" in failed["msg"]
     assert "remedy: set net.ipv4.ip_forward = 1" in failed["msg"]
     assert "warning gateway-silent, 198.51.100.1" in failed["msg"]
-    mended = look(hosts, fail_on="error", manages_sysctl=True)
+    off, _warning = failed["findings"]
+    mended = look(hosts, fail_on="error", kernel_parameters=[off["kernel_parameter"]])
     assert "failed" not in mended
     assert mended["counts"] == {"error": 0, "warning": 1, "info": 1}
     assert [finding["will_mend"] for finding in mended["findings"]] == [False, True]
@@ -312,4 +313,5 @@ def test_one_second_is_all_that_silence_costs(hosts: Hosts) -> None:
         result = look(hosts, probe_timeout=timeout)
         durations.append(time.monotonic() - start)
         assert len(result["findings"]) == (3 if timeout else 0)
-    assert 0.9 < durations[1] - durations[0] < 2.0
+    assert durations[1] > 1.0
+    assert durations[1] - durations[0] < 2.0

@@ -14,7 +14,7 @@ from typing import Any
 from . import preflight_filter_checks as filter_checks
 from . import preflight_host_checks as host_checks
 from . import preflight_routing_checks as routing_checks
-from .preflight_catalogue import ERROR, INFO, KINDS, SEVERITIES, WARNING, Finding
+from .preflight_catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .preflight_facts import Facts, gather
 from .preflight_model import NEVER, Wanted, parse_wanted
 
@@ -46,10 +46,16 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails."""
+    """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails.
+
+    ``networkd`` are the settings by which a systemd-networkd that runs here leaves alone what is not its own;
+    ``host`` is what messages call this host.
+    """
 
     findings: Sequence[Finding]
     fail_on: str
+    networkd: Sequence[str] = ()
+    host: str = ""
 
     def of(self, severity: str) -> list[Finding]:
         """Return the findings of a severity."""
@@ -66,19 +72,28 @@ class Report:
         """Every finding that somebody has to see to, as a list for people."""
         shown = [finding for finding in self.findings if finding.severity != INFO]
         counts = f"errors: {len(self.of(ERROR))}, warnings: {len(self.of(WARNING))}"
-        return "\n".join([f"This host is not ready for its lines ({counts}):", *map(str, shown)])
+        return "\n".join([f"{self.host or 'This host'} is not ready for its lines ({counts}):", *map(str, shown)])
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings, each in one line that names the host, since Ansible prints equal ones of several hosts once."""
+        place = f"{self.host}, " if self.host else ""
+        return [f"{place}{f.subject}: {f.message}; remedy: {f.remedy}" for f in self.of(WARNING)]
 
     def as_result(self) -> dict[str, Any]:
-        """Return ``findings``, and how many there are of each severity."""
+        """Return ``findings``, how many there are of each severity, and ``networkd``."""
         counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
-        return {"findings": [asdict(finding) for finding in self.findings], "counts": counts}
+        findings = [asdict(finding) for finding in self.findings]
+        return {"findings": findings, "counts": counts, "networkd": list(self.networkd)}
 
 
 def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
     """Return the findings of all checks, the gravest first. What a role mends by itself is no more than information."""
     found = [finding for check in CHECKS for finding in check(wanted, facts)]
     mended = [
-        replace(finding, severity=INFO, will_mend=True) if KINDS[finding.id].mended_by in wanted.mends else finding
+        replace(finding, severity=INFO, will_mend=True)
+        if finding.is_mended(wanted.kernel_parameters, wanted.manages_networkd)
+        else finding
         for finding in found
     ]
     return sorted(mended, key=lambda finding: SEVERITIES.index(finding.severity))
@@ -87,4 +102,5 @@ def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
 def run(options: Mapping[str, Any]) -> Report:
     """Look at this host. Raises InvalidInput for bad options; whatever the host lacks is a finding."""
     wanted = parse_wanted(options)
-    return Report(judge(wanted, gather(wanted)), options["fail_on"])
+    facts = gather(wanted)
+    return Report(judge(wanted, facts), options["fail_on"], facts.networkd_knows, options["host"])

@@ -4,33 +4,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from .kernel_parameter_file import parameter_path
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
-SYSCTL, NETWORKD = "sysctl", "networkd"
+# The options that say what whoever asks is going to mend.
+KERNEL_PARAMETERS, NETWORKD = "kernel_parameters", "manages_networkd"
+_LOOSE = "net.ipv4.conf.{interface}.rp_filter = 2"
+_IPV6_ON = "net.ipv6.conf.{interface}.disable_ipv6 = 0"
+_FORWARDS = "{parameter} = 1"
+_ANSWERS_FOR_ITSELF = "net.ipv4.conf.{interface}.arp_ignore = 1"
+_ASKS_IN_ITS_NAME = "net.ipv4.conf.{interface}.arp_announce = 2"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of finding. Words in braces in ``remedy`` are filled in; ``mended_by`` is what a role may do itself."""
+    """One kind of finding. Words in braces are filled in.
+
+    ``sets`` is the kernel parameter, ``NAME = VALUE``, that mends it; ``mended_by`` the option that says who does.
+    """
 
     severity: str
     meaning: str
     remedy: str
     mended_by: str = ""
+    sets: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found on the host: of which kind, where (``subject``), and what to do."""
+    """One thing found on the host: of which kind, where (``subject``), and what to do.
+
+    ``kernel_parameter`` is an entry of kernel_parameters (``name`` and ``value``) that mends it, if there is one.
+    """
 
     id: str
     severity: str
     subject: str
     message: str
     remedy: str
+    kernel_parameter: dict[str, str] | None = None
     will_mend: bool = False
+
+    def is_mended(self, parameters: Mapping[str, str], manages_networkd: bool) -> bool:
+        """Tell whether it is, once ``parameters`` (path below /proc/sys to value) are set."""
+        if self.kernel_parameter:
+            return parameters.get(parameter_path(self.kernel_parameter["name"])) == self.kernel_parameter["value"]
+        return manages_networkd and KINDS[self.id].mended_by == NETWORKD
 
     def __str__(self) -> str:
         return f"{self.severity} {self.id}, {self.subject}: {self.message}\n    remedy: {self.remedy}"
@@ -39,7 +62,9 @@ class Finding:
 def finding(kind: str, subject: str, message: str, **words: object) -> Finding:
     """Return a finding of a kind of the catalogue; ``words`` fill its remedy."""
     entry = KINDS[kind]
-    return Finding(kind, entry.severity, subject, message, entry.remedy.format(**words))
+    name, _equals, value = entry.sets.format(**words).partition(" = ")
+    parameter = {"name": name, "value": value} if name else None
+    return Finding(kind, entry.severity, subject, message, entry.remedy.format(**words), parameter)
 
 
 KINDS: dict[str, Kind] = {
@@ -71,28 +96,32 @@ KINDS: dict[str, Kind] = {
     "ipv6-disabled": Kind(
         ERROR,
         "IPv6 is switched off on an interface that gets IPv6 addresses.",
-        "set net.ipv6.conf.{interface}.disable_ipv6 = 0",
-        SYSCTL,
+        f"set {_IPV6_ON}",
+        KERNEL_PARAMETERS,
+        _IPV6_ON,
     ),
     "rp-filter-strict": Kind(
         ERROR,
         "Strict reverse path filtering drops packets that come in by a line: the way back is looked up without the "
         "connection's mark, or by another interface of the same subnet.",
-        "set net.ipv4.conf.{interface}.rp_filter = 2 (the larger of this and conf.all counts)",
-        SYSCTL,
+        f"set {_LOOSE} (the larger of this and conf.all counts)",
+        KERNEL_PARAMETERS,
+        _LOOSE,
     ),
     "rp-filter-strict-tolerated": Kind(
         WARNING,
         "Strict reverse path filtering on a line's interface, which works as long as source rules or the only default "
         "route lead back by that interface. A more specific route elsewhere makes the line deaf for that network.",
-        "set net.ipv4.conf.{interface}.rp_filter = 2 (the larger of this and conf.all counts)",
-        SYSCTL,
+        f"set {_LOOSE} (the larger of this and conf.all counts)",
+        KERNEL_PARAMETERS,
+        _LOOSE,
     ),
     "forwarding-off": Kind(
         ERROR,
         "A firewall does not forward packets of a family that its lines have.",
-        "set {parameter} = 1",
-        SYSCTL,
+        f"set {_FORWARDS}",
+        KERNEL_PARAMETERS,
+        _FORWARDS,
     ),
     "arp-ignored": Kind(
         ERROR,
@@ -103,15 +132,17 @@ KINDS: dict[str, Kind] = {
         WARNING,
         "Two interfaces in one subnet both answer for the addresses of each other, so what is meant for one line comes "
         "in by the other's interface.",
-        "set net.ipv4.conf.{interface}.arp_ignore = 1",
-        SYSCTL,
+        f"set {_ANSWERS_FOR_ITSELF}",
+        KERNEL_PARAMETERS,
+        _ANSWERS_FOR_ITSELF,
     ),
     "arp-announces-other": Kind(
         WARNING,
         "Two interfaces are in one subnet, and what one of them asks there bears an address of the other, so "
         "neighbours learn a wrong place for it.",
-        "set net.ipv4.conf.{interface}.arp_announce = 2",
-        SYSCTL,
+        f"set {_ASKS_IN_ITS_NAME}",
+        KERNEL_PARAMETERS,
+        _ASKS_IN_ITS_NAME,
     ),
     "sysctl-overridden": Kind(
         ERROR,

@@ -54,8 +54,8 @@ class Facts:
     """What was found. ``routing`` is None when nobody would tell it; ``not_checked`` is (subject, reason).
 
     ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
-    settings, None when it does not run; ``features``: options of the kernel, None when nobody tells;
-    ``asked``: the gateways that were asked for.
+    settings, None when it does not run; ``networkd_knows``: those that matter and that it knows; ``features``: options
+    of the kernel, None when nobody tells; ``asked``: the gateways that were asked for.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -64,6 +64,7 @@ class Facts:
     routing: Snapshot | None = None
     filters: Sequence[Table] = ()
     networkd: Mapping[str, Setting] | None = None
+    networkd_knows: Sequence[str] = ()
     features: Mapping[str, bool | None] = field(default_factory=dict)
     asked: Sequence[Target] = ()
     answers: Answers = field(default_factory=Answers)
@@ -79,6 +80,7 @@ def gather(wanted: Wanted, kernel: Kernel | None = None, root: str = "/") -> Fac
     filters: list[Table] = []
     if wanted.filters_packets:
         filters = read_filters(run, features, missing, os.path.join(root, "proc/net"))
+    networkd = preflight_files.networkd_process(os.path.join(root, "proc"))
     questions = questions_of(wanted, links, routing)
     answers = ask(questions, wanted.probe_timeout)
     missing += [(name, f"cannot ask for neighbours: {reason}") for name, reason in answers.unasked.items()]
@@ -88,7 +90,8 @@ def gather(wanted: Wanted, kernel: Kernel | None = None, root: str = "/") -> Fac
         boot=preflight_files.boot_parameters(root),
         routing=routing,
         filters=filters,
-        networkd=preflight_files.networkd_settings(root) if preflight_files.networkd_runs() else None,
+        networkd=preflight_files.networkd_settings(root) if networkd else None,
+        networkd_knows=preflight_files.networkd_knows(networkd) if networkd else (),
         features=features,
         asked=[t for t in questions.gateways if t[0] not in answers.unasked] if wanted.probe_timeout > 0 else [],
         answers=answers,

@@ -21,6 +21,8 @@ _FEATURES = (
     ("nft_ct", "NFT_CT"),
     ("nft_chain_nat", "NFT_NAT"),
 )
+# By these it leaves alone what is not its own; all are yes by default (networkd.conf(5)).
+NETWORKD_SETTINGS = ("ManageForeignRoutes", "ManageForeignRoutingPolicyRules", "ManageForeignNextHops")
 _ROUTING_FEATURES = ("IP_MULTIPLE_TABLES", "IPV6_MULTIPLE_TABLES")
 
 
@@ -102,13 +104,13 @@ def _shown(root: str, file: str) -> str:
     return "/" + os.path.relpath(file, root)
 
 
-def networkd_runs(proc: str = "/proc") -> bool:
-    """Tell whether a systemd-networkd runs in this network namespace; that of another one is no concern of ours."""
+def networkd_process(proc: str = "/proc") -> str | None:
+    """Return the directory of the systemd-networkd of this network namespace; another's is no concern of ours."""
     try:
         here = os.readlink(os.path.join(proc, "self/ns/net"))
         numbers = [name for name in os.listdir(proc) if name.isdecimal()]
     except OSError:
-        return False
+        return None
     for number in numbers:
         try:
             with open(os.path.join(proc, number, "comm"), encoding="utf-8", errors="replace") as comm:
@@ -116,11 +118,24 @@ def networkd_runs(proc: str = "/proc") -> bool:
                 if comm.read().strip() != "systemd-network":
                     continue
             if os.readlink(os.path.join(proc, number, "ns/net")) == here:
-                return True
+                return os.path.join(proc, number)
         except OSError:
             # It has ended meanwhile, or belongs to somebody whose namespaces we may not enter anyway.
             continue
-    return False
+    return None
+
+
+def networkd_knows(process: str) -> list[str]:
+    """Return which of ``NETWORKD_SETTINGS`` a running systemd-networkd knows: their names stand in its program.
+
+    Nothing else tells: they came one by one, the last with systemd 256, and distributions take such things back.
+    """
+    try:
+        with open(os.path.join(process, "exe"), "rb") as program:
+            text = program.read()
+    except OSError:
+        return []
+    return [name for name in NETWORKD_SETTINGS if name.encode() in text]
 
 
 def kernel_features(root: str = "/", release: str | None = None) -> dict[str, bool | None]:

@@ -62,7 +62,7 @@ def marks(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
 
 def _is_a_line(wanted: Wanted, write: MarkWrite) -> bool:
     bits = write.bits & wanted.mark_mask
-    return write.value is not None and any(line.id & bits == write.value & bits for line in wanted.lines)
+    return write.value is not None and any(wanted.mark_of(line) & bits == write.value & bits for line in wanted.lines)
 
 
 def _written(write: MarkWrite) -> str:

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 import itertools
 import os
 from collections.abc import Iterator
 
 from . import preflight_files
-from .kernel_parameter_file import parameter_name
-from .preflight_catalogue import SYSCTL, Finding, finding
+from .kernel_parameter_file import followers, parameter_name
+from .preflight_catalogue import Finding, finding
 from .preflight_facts import Facts
 from .preflight_files import Setting
 from .preflight_model import FIREWALL, Line, Wanted
@@ -19,6 +20,8 @@ from .preflight_model import FIREWALL, Line, Wanted
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 # One variable of the kernel under two names.
 _SAME = {"net/ipv4/conf/all/forwarding": _FORWARDING[4]}
+# What Linux carries over from all interfaces to each (net/ipv4/devinet.c, net/ipv6/addrconf.c).
+_CARRIED_OVER = ("/ip_forward", "/forwarding", "/disable_ipv6")
 
 
 def interfaces(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
@@ -125,19 +128,32 @@ def shared_subnets(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
 
 
 def boot(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Whether what our file says, and what the role needs, holds after a boot as well: the last file decides."""
-    last = {_SAME.get(path, path): setting for path, setting in facts.boot}
-    needed = {_SAME.get(path, path): setting.value for path, setting in facts.boot if setting.file == wanted.file}
+    """Whether what the role needs and sets, or has set, holds after a boot as well: the last file decides."""
+    assigned = [(_SAME.get(path, path), setting) for path, setting in facts.boot]
+    needed = {_SAME.get(path, path): value for path, value in wanted.kernel_parameters.items()}
+    if not needed:
+        needed = {path: setting.value for path, setting in assigned if setting.file in wanted.files}
     if wanted.role == FIREWALL:
         needed.update({_FORWARDING[family]: "1" for family in wanted.families})
+    first = min(map(os.path.basename, wanted.files), default="")
+    found: dict[tuple[str, str], Finding] = {}
     for path, value in needed.items():
-        given = last.get(path, Setting(value, wanted.file))
-        # What a file before ours says does not matter where the role writes the parameter into ours.
-        before = SYSCTL in wanted.mends and os.path.basename(given.file) < os.path.basename(wanted.file)
-        if given.value != value and not before:
-            name = parameter_name(path)
-            message = f"at boot, {given.file} has the last word on {name}: {given.value}, not {value}"
-            yield finding("sysctl-overridden", name, message, parameter=name, file=given.file, value=value)
+        having = [(given, setting) for given, setting in assigned if _sets(given, path)]
+        given, setting = having[-1] if having else (path, Setting(value, ""))
+        # What a file says that is read before ours does not matter where the role writes the parameter into ours.
+        ours = setting.file in wanted.files or os.path.basename(setting.file) < first
+        if setting.value == value or (ours and wanted.kernel_parameters.get(path) == value):
+            continue
+        name = parameter_name(given)
+        message = f"at boot, {setting.file} has the last word on {name}: {setting.value}, not {value}"
+        words = {"parameter": name, "file": setting.file, "value": value}
+        found.setdefault((given, setting.file), finding("sysctl-overridden", name, message, **words))
+    yield from found.values()
+
+
+def _sets(given: str, path: str) -> bool:
+    """Tell whether an assignment to ``given`` sets the parameter ``path``."""
+    return given == path or (given.endswith(_CARRIED_OVER) and fnmatch.fnmatch(path, followers(given) or ""))
 
 
 def networkd(_wanted: Wanted, facts: Facts) -> Iterator[Finding]:

@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Union
 
 from . import fields
 from .entries import collect, objects, parse_fields, parse_list
 from .errors import InvalidInput
-from .kernel_parameters import DEFAULT_FILE
+from .kernel_parameter_file import Parameter
+from .kernel_parameters import parse_file_name
 from .mark_model import parse_addresses, parse_mask
 from .model import MAIN_TABLE, Route, Rule
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
 AUTO = "auto"  # an address or gateway that DHCP or PPPoE gives
+# Where the roles keep kernel parameters: forwarding, and those of the lines' interfaces.
+OWN_FILES = ("/etc/sysctl.d/60-multihome.conf", "/etc/sysctl.d/60-multihome-lines.conf")
 _LARGEST_ID = 250
 _BAND = 10  # priorities of one line, in each of the two bands
 
@@ -69,8 +73,8 @@ class Line:
         if faults:
             raise InvalidInput(faults)
         everything = (*values.get("addresses", ()), *values.get("gateways", ()))
-        for field in ("addresses", "gateways"):
-            values[field] = tuple(value for value in values.get(field, ()) if value != AUTO)
+        for name in ("addresses", "gateways"):
+            values[name] = tuple(value for value in values.get(name, ()) if value != AUTO)
         return cls(name=str(entry.get("name") or ""), dynamic=AUTO in everything, **values)
 
     @property
@@ -88,9 +92,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of preflight. What is ours is known by ``protocol``, by ``table`` (of nft) and by ``file``.
+    """The options of preflight. What is ours is known by ``protocol``, by ``table`` (of nft) and by ``files``.
 
-    ``servers`` are the addresses that a firewall maps to.
+    ``servers`` are the addresses that a firewall maps to; ``kernel_parameters`` are those that are going to be set,
+    path below /proc/sys to value.
     """
 
     lines: tuple[Line, ...]
@@ -103,8 +108,9 @@ class Wanted:
     mark_mask: int = 0xFF
     protocol: int = 109
     table: str = "multihome"
-    file: str = DEFAULT_FILE
-    mends: frozenset[str] = frozenset()
+    files: tuple[str, ...] = OWN_FILES
+    kernel_parameters: Mapping[str, str] = field(default_factory=dict)
+    manages_networkd: bool = False
     probe_timeout: float = 1.0
 
     @property
@@ -126,6 +132,15 @@ class Wanted:
         return self.role == FIREWALL or self.uses_marks
 
     @property
+    def routes_by_policy(self) -> bool:
+        """Whether the lines get routing tables and policy rules of their own; a firewall's only line needs none."""
+        return self.role == SERVER or len(self.lines) > 1
+
+    def mark_of(self, line: Line) -> int:
+        """Return the mark of a line: its id, in the bits of the mask."""
+        return line.id * (self.mark_mask & -self.mark_mask)
+
+    @property
     def priorities(self) -> tuple[int, int]:
         """The first and last priority between which only our policy rules may stand."""
         bases = (self.priority_base, self.source_priority_base)
@@ -136,7 +151,7 @@ class Wanted:
         found = {Rule(self.priority_base, f, table=MAIN_TABLE, suppress_prefix_length=0) for f in self.families}
         for line in self.lines:
             number, offset = self.table_base + line.id, _BAND * line.id
-            mark = (line.id, self.mark_mask)
+            mark = (self.mark_of(line), self.mark_mask)
             rules = [Rule(self.priority_base + offset, f, mark=mark, table=number) for f in line.families]
             for address in line.addresses:
                 host = str(ipaddress.ip_network(address.partition("/")[0]))
@@ -159,25 +174,28 @@ class Wanted:
 
 def parse_wanted(options: Mapping[str, Any]) -> Wanted:
     """Return the parsed options; raises InvalidInput with every fault of the list and of the numbers."""
-    names = ("role", "uses_marks", "protocol", "table", "file", "probe_timeout")
+    names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "probe_timeout")
     parts: list[Any] = [
         lambda: _parse_lines(options["lines"]),
         lambda: parse_mask(options["mark_mask"]),
         lambda: parse_addresses(options["servers"], "servers"),
+        lambda: _parse_parameters(options["kernel_parameters"]),
+        lambda: tuple(collect(*(partial(parse_file_name, file) for file in options["files"]))),
         *(
             lambda name=name: _number(options[name], name)
             for name in ("table_base", "priority_base", "source_priority_base")
         ),
     ]
-    lines, mask, servers, table_base, priority_base, source_priority_base = collect(*parts)
+    lines, mask, servers, parameters, files, table_base, priority_base, source_priority_base = collect(*parts)
     return Wanted(
         lines=lines,
         mark_mask=mask,
         servers=servers,
+        kernel_parameters=parameters,
+        files=files,
         table_base=table_base,
         priority_base=priority_base,
         source_priority_base=source_priority_base,
-        mends=frozenset(what for what in ("sysctl", "networkd") if options[f"manages_{what}"]),
         **{name: options[name] for name in names},
     )
 
@@ -185,6 +203,12 @@ def parse_wanted(options: Mapping[str, Any]) -> Wanted:
 def _parse_lines(entries: Sequence[Any]) -> tuple[Line, ...]:
     parsed = parse_list(entries, "lines", Line.parse, "id", lambda line: line.id, lambda line: f"line id {line.id}")
     return tuple(objects(parsed))
+
+
+def _parse_parameters(entries: Sequence[Any]) -> dict[str, str]:
+    called = "kernel_parameters"
+    parsed = parse_list(entries, called, Parameter.parse, "name", lambda item: item.path, lambda item: item.name)
+    return {item.path: item.value for item in objects(parsed)}
 
 
 def _number(value: Any, option: str) -> int:

@@ -23,7 +23,7 @@ _SHOWN = 3
 def tables(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     """Routes of others in the lines' tables; the default route that a line needs may be anybody's."""
     routing = facts.routing
-    if routing is None:
+    if routing is None or not wanted.routes_by_policy:
         return
     own = wanted.own_routes()
     for line in wanted.lines:
@@ -42,6 +42,8 @@ def tables(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
 
 def priorities(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     """Policy rules of others between ours, unless they say what ours say."""
+    if not wanted.routes_by_policy:
+        return
     first, last = wanted.priorities
     foreign = [
         (message, text)
@@ -61,7 +63,7 @@ def rule_marks(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
         bits = message.get("FRA_FWMASK", 0) & wanted.mark_mask
         if bits:
             value = message.get("FRA_FWMARK", 0) & wanted.mark_mask
-            line = next((line for line in wanted.lines if line.id & bits == value & bits), None)
+            line = next((line for line in wanted.lines if wanted.mark_of(line) & bits == value & bits), None)
             kind = "mark-in-use" if line else "mark-bits-shared"
             whose = f"which is the mark of {line}" if line else "which are ours"
             said = f"{text} looks at the bits 0x{bits:x} of the mark for 0x{value:x}, {whose}"

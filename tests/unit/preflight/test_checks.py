@@ -134,32 +134,51 @@ def test_without_routes_nothing_is_said_of_them() -> None:
     assert [finding.id for finding in judge(wanted, facts)] == ["not-checked"]
 
 
+RP_FILTER, FORWARDS = {"net/ipv4/conf/eth0/rp_filter": "2"}, {"net/ipv4/ip_forward": "1"}
+IPV6_ON = {"net/ipv6/conf/eth0/disable_ipv6": "0"}
+
+
 @pytest.mark.parametrize(
-    ("ours", "later", "mends", "expected"),
+    ("ours", "later", "sets", "expected"),
     [
-        ("", "", False, []),
-        ("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0", False, ["sysctl-overridden"]),
-        ("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=1", False, []),
-        ("", "net.ipv4.conf.all.forwarding=0", True, ["sysctl-overridden"]),
-        ("net.ipv4.tcp_rmem=1", "net.ipv4.tcp_rmem=2", True, ["sysctl-overridden"]),
-        ("", "net.ipv4.tcp_rmem=2", True, []),
+        ("", "", {}, []),
+        ("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0", {}, ["net.ipv4.ip_forward"]),
+        ("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=1", {}, []),
+        ("", "net.ipv4.conf.all.forwarding=0", FORWARDS, ["net.ipv4.ip_forward"]),
+        ("net.ipv4.tcp_rmem=1", "net.ipv4.tcp_rmem=2", {}, ["net.ipv4.tcp_rmem"]),
+        # What ours says is no matter any more once it is written anew.
+        ("net.ipv4.tcp_rmem=1", "net.ipv4.tcp_rmem=2", FORWARDS, []),
+        ("", "net.ipv4.tcp_rmem=2", FORWARDS, []),
+        ("", "net.ipv4.conf.eth0.rp_filter=1", RP_FILTER, ["net.ipv4.conf.eth0.rp_filter"]),
+        ("net.ipv4.conf.eth0.rp_filter=1", "", RP_FILTER, []),
+        # What counts is the larger one; it is carried over to no interface.
+        ("", "net.ipv4.conf.all.rp_filter=1", RP_FILTER, []),
+        # These are carried over: one finding for all that one line undoes.
+        ("", "net.ipv6.conf.all.disable_ipv6=1", IPV6_ON, ["net.ipv6.conf.all.disable_ipv6"]),
+        (
+            "",
+            "net.ipv4.ip_forward=0",
+            {**FORWARDS, "net/ipv4/conf/eth0/forwarding": "1"},
+            ["net.ipv4.ip_forward"],
+        ),
     ],
 )
-def test_a_later_file_may_undo_ours(ours: str, later: str, mends: bool, expected: list[str]) -> None:
-    wanted = Wanted((UNICOM,), "firewall", mends=frozenset(("sysctl",) if mends else ()))
+def test_a_later_file_may_undo_ours(ours: str, later: str, sets: dict[str, str], expected: list[str]) -> None:
+    wanted = Wanted((UNICOM,), "firewall", kernel_parameters=sets)
     boot = [
         (name.replace(".", "/"), Setting(value, file))
-        for file, text in ((wanted.file, ours), ("/etc/sysctl.d/90-a.conf", later))
+        for file, text in ((wanted.files[0], ours), ("/etc/sysctl.d/90-a.conf", later))
         for name, _equals, value in (line.partition("=") for line in text.split())
     ]
-    assert kinds(host_checks.boot, Facts(boot=boot), wanted) == expected
+    found = list(host_checks.boot(wanted, Facts(boot=boot)))
+    assert [(finding.id, finding.subject) for finding in found] == [("sysctl-overridden", name) for name in expected]
 
 
 def test_an_earlier_file_matters_only_if_nobody_writes_ours() -> None:
     boot = [("net/ipv4/ip_forward", Setting("0", "/etc/sysctl.d/10-a.conf"))]
     wanted = Wanted((UNICOM,), "firewall")
     assert kinds(host_checks.boot, Facts(boot=boot), wanted) == ["sysctl-overridden"]
-    assert kinds(host_checks.boot, Facts(boot=boot), replace(wanted, mends=frozenset(("sysctl",)))) == []
+    assert kinds(host_checks.boot, Facts(boot=boot), replace(wanted, kernel_parameters=FORWARDS)) == []
 
 
 def test_what_a_role_mends_is_information() -> None:
@@ -171,9 +190,45 @@ def test_what_a_role_mends_is_information() -> None:
     found = judge(WANTED, facts)
     assert {(finding.severity, finding.will_mend) for finding in found} == {("error", False), ("warning", False)}
     assert [finding.severity for finding in found] == ["error", "error", "warning"]
-    mended = judge(replace(WANTED, mends=frozenset(("sysctl", "networkd"))), facts)
+    mended = judge(replace(WANTED, kernel_parameters=RP_FILTER, manages_networkd=True), facts)
     assert {(finding.severity, finding.will_mend) for finding in mended} == {("info", True)}
     assert len(mended) == len(found)
+
+
+@pytest.mark.parametrize(
+    "sets", [{}, {"net/ipv4/conf/eth0/rp_filter": "1"}, {"net/ipv4/conf/eth1/rp_filter": "2"}, FORWARDS]
+)
+def test_a_parameter_mends_only_with_the_value_and_the_interface_that_are_needed(sets: dict[str, str]) -> None:
+    parameters = {"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/eth0/rp_filter": "0"}
+    (finding,) = judge(replace(WANTED, kernel_parameters=sets), Facts({"eth0": Link(True, True)}, parameters))
+    assert (finding.severity, finding.will_mend) == ("warning", False)
+    assert finding.kernel_parameter == {"name": "net.ipv4.conf.eth0.rp_filter", "value": "2"}
+
+
+def test_the_only_line_of_a_firewall_needs_no_table_and_no_priorities() -> None:
+    rule, standing = Rule(20500, 4, source="10.0.0.0/8", table=7), route("10.0.0.0/8", 1001)
+    facts = routing(routes=[(standing, BIRD)], rules=[(rule, BIRD)])
+    alone = Wanted((UNICOM,), "firewall")
+    for check in (routing_checks.tables, routing_checks.priorities):
+        assert kinds(check, facts, alone) == []
+        assert len(kinds(check, facts, replace(alone, role="server"))) == 1
+        assert len(kinds(check, facts, replace(alone, lines=(UNICOM, replace(INTERLINK, interface="eth1"))))) == 1
+
+
+def test_marks_stand_in_the_bits_of_the_mask() -> None:
+    shifted = replace(WANTED, mark_mask=0xFF00)
+    for mark, expected in (
+        ((0x100, 0xFF00), ["mark-in-use"]),
+        ((0x1, 0xFF), []),
+        ((0x300, 0xFF00), ["mark-bits-shared"]),
+    ):
+        rule = Rule(100, 4, mark=mark, table=7)
+        assert kinds(routing_checks.rule_marks, routing(rules=[(rule, BIRD)]), shifted) == expected
+    # The rule of a line, set by somebody else, is not in the way.
+    own = Rule(20010, 4, mark=(0x100, 0xFF00), table=1001)
+    assert kinds(routing_checks.priorities, routing(rules=[(own, BIRD)]), shifted) == []
+    other = replace(own, mark=(0x1, 0xFF00))
+    assert kinds(routing_checks.priorities, routing(rules=[(other, BIRD)]), shifted) == ["priority-band-in-use"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +238,25 @@ def test_who_fails_on_what(severity: str, failing: set[str]) -> None:
     finding = Finding("x", severity, "s", "m", "r")
     assert {level for level in ("never", "error", "warning") if Report([finding], level).failed} == failing
     assert not Report([], "warning").failed
+
+
+def test_what_is_printed_names_the_host() -> None:
+    found = [
+        Finding("x", "error", "s", "m", "r"),
+        Finding("y", "warning", "t", "n", "q"),
+        Finding("z", "info", "", "", ""),
+    ]
+    report = Report(found, "error", host="web1")
+    assert report.warnings == ["web1, t: n; remedy: q"]
+    assert report.message.splitlines() == [
+        "web1 is not ready for its lines (errors: 1, warnings: 1):",
+        "error x, s: m",
+        "    remedy: r",
+        "warning y, t: n",
+        "    remedy: q",
+    ]
+    assert replace(report, host="").warnings == ["t: n; remedy: q"]
+    assert replace(report, host="").message.startswith("This host is not ready")
 
 
 def options(**given: Any) -> dict[str, Any]:
@@ -200,13 +274,25 @@ def test_what_is_given_by_the_isp_is_left_out() -> None:
 
 def test_faults_of_all_options_come_together() -> None:
     with pytest.raises(InvalidInput) as raised:
-        parse_wanted(options(lines=[{"id": 0}, "eth0"], mark_mask="x", table_base=-1, servers=["nobody"]))
+        parse_wanted(
+            options(
+                lines=[{"id": 0}, "eth0"],
+                mark_mask="x",
+                table_base=-1,
+                servers=["nobody"],
+                kernel_parameters=[{"name": "a.b"}],
+                files=["/etc/shadow", "/etc/sysctl.d/a"],
+            )
+        )
     assert raised.value.faults == (
         "lines[0] (0): not within 1 to 250",
         "lines[0] (0): interface is missing",
         "lines[1]: not a dictionary but str",
         'mask "x": not a whole number, decimal or 0x...',
         "servers[0] (nobody): not an IP address",
+        "kernel_parameters[0] (a.b): value is missing",
+        'file "/etc/shadow": not a file right in /etc/sysctl.d with a name that ends in .conf',
+        'file "/etc/sysctl.d/a": not a file right in /etc/sysctl.d with a name that ends in .conf',
         'table_base "-1": not within 0 to 4294967045',
     )
 
@@ -216,3 +302,5 @@ def test_an_interface_with_a_dot_is_named_as_sysctl_takes_it() -> None:
     wanted = Wanted((replace(UNICOM, interface="eth0.100"),), "server")
     (finding,) = host_checks.rp_filter(wanted, Facts(parameters=parameters))
     assert finding.remedy.startswith("set net.ipv4.conf.eth0/100.rp_filter = 2")
+    sets = {"net/ipv4/conf/eth0.100/rp_filter": "2"}
+    assert finding.is_mended(sets, manages_networkd=False)

@@ -102,10 +102,20 @@ def process(proc: Path, number: str, name: str, network: str) -> None:
 def test_networkd_runs_where_its_process_is_in_our_network(tmp_path: Path, name: str, network: str, runs: bool) -> None:
     process(tmp_path, "self", "python3", "net:[1]")
     process(tmp_path, "77", name, network)
+    found = str(tmp_path / "77")
     # A process that has ended meanwhile, and what is no process.
     (tmp_path / "78").mkdir()
     (tmp_path / "sys").mkdir()
-    assert preflight_files.networkd_runs(str(tmp_path)) is runs
+    assert preflight_files.networkd_process(str(tmp_path)) == (found if runs else None)
+
+
+def test_what_networkd_knows_stands_in_its_program(tmp_path: Path) -> None:
+    assert preflight_files.networkd_knows(str(tmp_path)) == []
+    (tmp_path / "systemd-networkd").write_bytes(b"\x7fELF..ManageForeignRoutes\0ManageForeignRoutingPolicyRules\0")
+    (tmp_path / "exe").symlink_to("systemd-networkd")
+    assert preflight_files.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignRoutingPolicyRules"]
+    (tmp_path / "systemd-networkd").write_bytes(b"ManageForeignRoutes\0ManageForeignNextHops\0")
+    assert preflight_files.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignNextHops"]
 
 
 OPTIONS = "CONFIG_NF_TABLES=m\nCONFIG_NF_CONNTRACK=y\nCONFIG_IP_MULTIPLE_TABLES=y\n# CONFIG_NFT_NAT is not set\n"
