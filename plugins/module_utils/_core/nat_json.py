@@ -58,7 +58,7 @@ def _key_of(name: MapName, wrapped: Any) -> tuple[Key, str | None, int, int]:
         elif token in ("sports", "dports"):
             key.append(_ports(part))
         else:
-            key.append(part if isinstance(part, int) or token in ("iif", "oif") else _prefix(part))
+            key.append(part if isinstance(part, int) or token in ("iif", "oif") else read_prefix(part))
     return tuple(key), comment, packets, counted_bytes
 
 
@@ -82,7 +82,7 @@ def _rule_of(name: MapName, key: Key, value: Any, comment: str | None) -> NatRul
     address, port = value["concat"] if name.has_port_value else (value, None)
     if port is not None and port != key[-1]:
         values["to_port"] = (port, port)
-    rule = NatRule(name.family, name.type, to_address=_prefix(address), name=comment, **values)
+    rule = NatRule(name.family, name.type, to_address=read_prefix(address), name=comment, **values)
     return rule if rule.protocol in ("tcp", "udp", "sctp", "any") and map_tokens(rule) == name.tokens else None
 
 
@@ -160,7 +160,7 @@ def _take_match(values: dict[str, Any], match: Mapping[str, Any]) -> bool:
     elif "payload" in left:
         protocol, name = left["payload"].get("protocol"), left["payload"].get("field")
         if protocol in ("ip", "ip6") and name in ("saddr", "daddr"):
-            noted = {"family": _FAMILIES[protocol], _FIELDS[name]: _prefix(right)}
+            noted = {"family": _FAMILIES[protocol], _FIELDS[name]: read_prefix(right)}
         elif name in ("sport", "dport") and (protocol == "th" or protocol in _PROTOCOLS):
             noted = {_FIELDS[name]: _ports(right)}
             if protocol != "th":
@@ -212,19 +212,20 @@ def _translation(kind: str, content: Mapping[str, Any], values: dict[str, Any], 
     family = values.pop("family", _FAMILIES.get(told) if told else None)
     if family is None or (told and _FAMILIES.get(told) != family) or (kind != "masquerade") != ("addr" in content):
         return None
-    address = _prefix(content["addr"]) if "addr" in content else None
+    address = read_prefix(content["addr"]) if "addr" in content else None
     port = _ports(content["port"]) if "port" in content else None
     if ("addr" in content and address is None) or ("port" in content and port is None):
         return None
     return NatRule(family, kind, to_address=address, to_port=port, name=comment, **values)
 
 
-def _prefix(value: Any) -> str | None:
+def read_prefix(value: Any) -> str | None:
+    """Return an address or prefix in canonical text, None for what is neither."""
     if isinstance(value, str):
         # nft shows the last 32 bits of some IPv6 addresses as an IPv4 address.
         return str(ipaddress.ip_address(value)) if "." in value and ":" in value else value
     prefix = _as_dict(value).get("prefix")
-    return f"{_prefix(prefix['addr'])}/{prefix['len']}" if prefix else None
+    return f"{read_prefix(prefix['addr'])}/{prefix['len']}" if prefix else None
 
 
 def _ports(value: Any) -> Ports | None:

@@ -55,12 +55,13 @@ class Nftables:
         self.table = table_name(table)
         self._run = runner
 
-    def read(self) -> list[dict[str, Any]] | None:
-        """Return the objects of the table, or None when there is no such table.
+    def read(self, terse: bool = False) -> list[dict[str, Any]] | None:
+        """Return the objects of the table, or None when there is no such table; ``terse`` without elements of sets.
 
         Raises Unsupported when nft is missing, too old, or may not read; InvalidInput when nft reserves the name.
         """
-        status, output, errors = self._run(["-j", "list", "table", "inet", self.table], None)
+        options = ["-j", "-t"] if terse else ["-j"]
+        status, output, errors = self._run([*options, "list", "table", "inet", self.table], None)
         if status == 0:
             found = json.loads(output)["nftables"]
             return found if isinstance(found, list) else []
