@@ -16,8 +16,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ._core.converge import Engine, Outcome, converge
 from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
 from ._core.lock import exclusive
+from ._core.persistence import DIRECTORY as STORE
+from ._core.persistence import Store
 
 DEFAULT_OWNER = 109
+PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}
 Extra = Callable[[Any, Outcome, bool], Mapping[str, Any]]
 
 OWNER_OPTIONS: dict[str, dict[str, Any]] = {
@@ -32,12 +35,13 @@ def run_engine(
     rules: Mapping[str, Any] | None = None,
     extra: Extra = lambda _engine, _outcome, _check_mode: {},
     judged: Collection[str] = (),
+    stored_as: str | None = None,
 ) -> None:
     """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input).
 
     ``extra`` gives what the result says besides, from the engine, what came of its run, and whether in check mode.
     ``judged`` names the lists whose entries the engine takes as they were written: Ansible's own check of 10,000
-    entries costs more than the whole run.
+    entries costs more than the whole run. ``stored_as`` is the kind of state that ``persist: true`` stores.
     """
     spec = {
         name: {part: value for part, value in option.items() if part != "options" or name not in judged}
@@ -45,7 +49,7 @@ def run_engine(
     }
     with _no_garbage_collection():
         module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **dict(rules or {}))
-        with_errors_reported(module, lambda: _converge(module, make_engine, extra))
+        with_errors_reported(module, lambda: _converge(module, make_engine, extra, stored_as))
 
 
 def run_reader(argument_spec: Mapping[str, Any], read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -81,9 +85,11 @@ def _converge(
     module: AnsibleModule,
     make_engine: Callable[[dict[str, Any]], Engine],
     extra: Extra,
+    stored_as: str | None,
 ) -> None:
     engine = make_engine(module.params)
-    outcome = converge(engine, module.check_mode, exclusive)
+    store = Store(stored_as, module.params, make_engine, STORE) if stored_as and module.params["persist"] else None
+    outcome = converge(engine, module.check_mode, exclusive, store)
     answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
     module.exit_json(**answer, **_invocation(module))
 
@@ -112,8 +118,8 @@ def result(engine: Engine, outcome: Outcome, diff: bool) -> dict[str, Any]:
         answer["before"] = engine.before(outcome.plan)
         answer["after"] = engine.after(outcome.plan)
     if diff:
-        lines = engine.lines(outcome.plan)
-        answer["diff"] = {side: _text(lines[side]) for side in ("before", "after")}
+        parts = [engine.lines(outcome.plan), *([outcome.stored.lines()] if outcome.stored else [])]
+        answer["diff"] = {side: "".join(_text(part[side]) for part in parts) for side in ("before", "after")}
     return answer
 
 

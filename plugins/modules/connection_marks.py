@@ -18,7 +18,7 @@ description:
   - A mark is some bits (O(mask)) of the connection's and the packet's mark. The other bits are never touched.
   - A reply of a local process is first routed without its mark. There must be a route for it, by whichever line.
   - The marks of all lists are applied in one transaction, or nothing is. They stand until the next boot, or until
-    somebody flushes the whole rule set of the host.
+    somebody flushes the whole rule set of the host. With O(persist=true) they are put back.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.full
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
+  - multihome.linux._persist
 requirements:
   - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8.7 or newer with ip6tables, on the managed host
 options:
@@ -255,9 +256,9 @@ from typing import Any
 from ansible.module_utils.common.warnings import warn
 
 from ..module_utils._core.converge import Outcome
-from ..module_utils._core.mark_backends import BACKENDS, choose
+from ..module_utils._core.mark_backends import BACKENDS
 from ..module_utils._core.mark_engine import MarkEngine
-from ..module_utils._module import OWNER_OPTIONS, run_engine
+from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
 _TEXTS = {"type": "list", "elements": "str"}
@@ -279,14 +280,9 @@ ARGUMENT_SPEC = {
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": "multihome"},
     **OWNER_OPTIONS,
+    **PERSIST_OPTION,
 }
 SPEC_RULES = {"required_one_of": [("marks", "balance")]}
-
-
-def make_engine(options: dict[str, Any]) -> MarkEngine:
-    """Return the engine for the options; raises InvalidInput, or Unsupported when there is no backend."""
-    given = {name: value for name, value in options.items() if name not in ("backend", "table", "protocol")}
-    return MarkEngine(choose(options["backend"], options["table"]), **given)
 
 
 def remarks(engine: MarkEngine, outcome: Outcome, _check_mode: bool) -> dict[str, Any]:
@@ -299,7 +295,14 @@ def remarks(engine: MarkEngine, outcome: Outcome, _check_mode: bool) -> dict[str
 
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, make_engine, SPEC_RULES, remarks, judged=("marks", "balance"))
+    run_engine(
+        ARGUMENT_SPEC,
+        MarkEngine.from_options,
+        SPEC_RULES,
+        remarks,
+        judged=("marks", "balance"),
+        stored_as="connection_marks",
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ description:
     leave the list.
   - All of the list is applied, or nothing. When the kernel refuses a step, the steps before it are undone.
   - An address that stands already is satisfied, whoever put it there, and is not taken over.
-  - The addresses stand until the next boot.
+  - The addresses stand until the next boot, and with O(persist=true) from then on as well.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.full
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
+  - multihome.linux._persist
 options:
   aliases:
     description:
@@ -116,7 +117,7 @@ after:
 """
 
 from ..module_utils._core.engines import AliasEngine
-from ..module_utils._module import OWNER_OPTIONS, run_engine
+from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 ARGUMENT_SPEC = {
     "aliases": {
@@ -131,12 +132,13 @@ ARGUMENT_SPEC = {
         },
     },
     **OWNER_OPTIONS,
+    **PERSIST_OPTION,
 }
 
 
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, lambda options: AliasEngine(options["aliases"], options["protocol"], options["purge"]))
+    run_engine(ARGUMENT_SPEC, AliasEngine.from_options, stored_as="ip_aliases")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ description:
     ones stand, so that nothing is translated by two lists. Moved entries count anew.
   - Connections that a firewall itself opens to one of its own addresses, loopback excepted, are translated like those
     that come in, by entries without an interface.
-  - The translations stand until the next boot, or until somebody flushes the whole rule set of the host.
+  - The translations stand until the next boot, or until somebody flushes the whole rule set of the host. With
+    O(persist=true) they are put back.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:

@@ -16,7 +16,7 @@ description:
     route or policy rule is in place before the old one goes.
   - What stands already is satisfied, whoever put it there, and is not taken over. A different route or policy rule of
     another owner under the same key is an error that names the owner.
-  - Routes and policy rules stand until the next boot.
+  - Routes and policy rules stand until the next boot, and with O(persist=true) from then on as well.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.full
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
+  - multihome.linux._persist
 options:
   tables:
     description:
@@ -255,7 +256,7 @@ after:
 """
 
 from ..module_utils._core.engines import RoutingEngine
-from ..module_utils._module import OWNER_OPTIONS, run_engine
+from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
 _NUMBER = {"type": "raw"}  # judged by the engine, which says which entry it is and goes on to the next fault
@@ -277,17 +278,14 @@ ARGUMENT_SPEC = {
     "tables": {"type": "list", "elements": "dict", "options": {"id": _NUMBER, "name": _TEXT, "routes": _ROUTES}},
     "rules": {"type": "list", "elements": "dict", "options": _RULE},
     **OWNER_OPTIONS,
+    **PERSIST_OPTION,
 }
 SPEC_RULES = {"required_one_of": [("tables", "rules")]}
 
 
 def main() -> None:
     """Run the module."""
-    run_engine(
-        ARGUMENT_SPEC,
-        lambda o: RoutingEngine(o["tables"], o["rules"], o["protocol"], o["purge"]),
-        SPEC_RULES,
-    )
+    run_engine(ARGUMENT_SPEC, RoutingEngine.from_options, SPEC_RULES, stored_as="policy_routing")
 
 
 if __name__ == "__main__":

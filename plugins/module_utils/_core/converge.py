@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
-from .errors import MultihomeError, VerifyFailed
+from .errors import MultihomeError, StoreFailed, VerifyFailed
+from .persistence import Change, Store
 from .plan import Action
 
 
@@ -50,41 +51,75 @@ class Engine(Protocol):
     def lines(self, plan: Any) -> dict[str, list[str]]:
         """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
 
+    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
+        """Return what is to be stored (see persistence.Storing); only asked of the engines of stored kinds."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, or in check mode would do."""
+    """What a run did, or in check mode would do; ``stored`` is the change of what stands again after a boot."""
 
     plan: Any
+    stored: Change | None = None
 
     @property
     def changed(self) -> bool:
         """Whether there was anything to do."""
-        return bool(self.plan.actions)
+        return bool(self.plan.actions) or self.stored is not None
 
     def actions(self) -> list[dict[str, Any]]:
         """Return the actions as modules report them."""
-        return [action.as_result() for action in self.plan.actions]
+        stored = [self.stored.as_result()] if self.stored else []
+        return [action.as_result() for action in self.plan.actions] + stored
 
 
-def converge(engine: Engine, check_mode: bool, lock: Callable[[], AbstractContextManager[None]]) -> Outcome:
-    """Bring the host to what ``engine`` desires and return what was done.
+def converge(
+    engine: Engine,
+    check_mode: bool,
+    lock: Callable[[], AbstractContextManager[None]],
+    store: Store | None = None,
+) -> Outcome:
+    """Bring the host to what ``engine`` desires, keep that in ``store``, and return what was done.
 
-    A run with nothing to do sends nothing. Raises ForeignObject, ReadFailed, ApplyFailed, VerifyFailed, Unsupported or
-    Busy; after each of them the host is as it was, unless the error says otherwise.
+    A run with nothing to do sends nothing. Raises ForeignObject, ReadFailed, ApplyFailed, VerifyFailed, StoreFailed,
+    Unsupported or Busy; after each of them the host is as it was, unless the error says otherwise.
     """
     if check_mode:
-        return Outcome(engine.plan(engine.read()))
+        plan = engine.plan(engine.read())
+        return Outcome(plan, store.change(engine, plan) if store else None)
+    # Over both, so that the keeper never finds the one changed and the other not yet.
     with lock():
         current = engine.read()
         plan = engine.plan(current)
-        if plan.actions:
-            engine.apply(plan, current)
-            differences = _differences(engine)
-            if differences:
-                not_undone = engine.undo(plan, current)
-                raise VerifyFailed(differences + not_undone, not not_undone)
-        return Outcome(plan)
+        change = store.change(engine, plan) if store else None
+        if change is None:
+            _carry_out(engine, plan, current)
+            return Outcome(plan)
+        change.stage()
+        try:
+            _carry_out(engine, plan, current)
+            _commit(change, engine, plan, current)
+        finally:
+            change.discard()
+        return Outcome(plan, change)
+
+
+def _carry_out(engine: Engine, plan: Any, current: Any) -> None:
+    if not plan.actions:
+        return
+    engine.apply(plan, current)
+    differences = _differences(engine)
+    if differences:
+        not_undone = engine.undo(plan, current)
+        raise VerifyFailed(differences + not_undone, not not_undone)
+
+
+def _commit(change: Change, engine: Engine, plan: Any, current: Any) -> None:
+    try:
+        change.commit()
+    except StoreFailed as failed:
+        not_undone = engine.undo(plan, current) if plan.actions else []
+        raise StoreFailed(failed.path, failed.error, not_undone) from failed
 
 
 def _differences(engine: Engine) -> list[str]:

@@ -13,9 +13,10 @@ from .entries import Entry, collect, parse_fields, parse_list, where
 from .errors import ForeignObject, InvalidInput
 from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
-from .plan import Action, Plan, plan
+from .plan import Action, M, Plan, plan
 from .rule_steps import indistinct
 from .snapshot import Snapshot
+from .stored_state import merged
 from .wire import SECONDARY
 
 _OWNER = fields.integer(1, 255)
@@ -45,6 +46,11 @@ class AliasEngine:
         self.desired, self.owner = collect(*parts)
         self.purge = purge
         self.kernel = kernel or Kernel()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> AliasEngine:
+        """Return the engine for the options of ip_aliases; raises InvalidInput."""
+        return cls(options["aliases"], options["protocol"], options["purge"])
 
     def read(self) -> Snapshot:
         """Return the addresses of this host."""
@@ -80,6 +86,11 @@ class AliasEngine:
             "before": [str(alias) for alias in plan.before],
             "after": [str(alias) for alias in plan.after],
         }
+
+    def to_store(self, older: AliasEngine | None, _plan: Plan[Alias]) -> dict[str, Any]:
+        """Return the addresses to store; ``older`` is an engine of those that were stored."""
+        kept = merged(older.desired if older else [], self.desired, self.purge, lambda alias: alias.key)
+        return {"aliases": [alias.as_input() for alias in kept]}
 
 
 def _is_secondary(action: Action[Alias]) -> bool:
@@ -127,6 +138,11 @@ class RoutingEngine:
         self.purge = purge
         self.kernel = kernel or Kernel()
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> RoutingEngine:
+        """Return the engine for the options of policy_routing; raises InvalidInput."""
+        return cls(options["tables"], options["rules"], options["protocol"], options["purge"])
+
     def read(self) -> Snapshot:
         """Return the routes and policy rules of this host, as far as they are declared."""
         kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
@@ -173,6 +189,20 @@ class RoutingEngine:
             "before": [_line(item) for part in parts for item in part.before],
             "after": [_line(item) for part in parts for item in part.after],
         }
+
+    def to_store(self, older: RoutingEngine | None, _plan: RoutingPlan) -> dict[str, Any]:
+        """Return the tables and rules to store; of a list that is not given, what ``older`` has stays."""
+
+        def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None) -> list[M] | None:
+            if listed is None:
+                return None if before is None else [entry.object for entry in before]
+            return merged(before or [], listed, self.purge, lambda item: item.key)
+
+        routes = kept(self.routes, older.routes if older else None)
+        rules = kept(self.rules, older.rules if older else None)
+        names = {**(older.names if older else {}), **self.names}
+        form: dict[str, Any] = {} if routes is None else {"tables": tables_form(routes, names)}
+        return form if rules is None else {**form, "rules": [rule.as_input() for rule in rules]}
 
     def _form(self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None) -> dict[str, list[dict[str, Any]]]:
         form: dict[str, list[dict[str, Any]]] = {}

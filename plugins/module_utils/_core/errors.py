@@ -69,6 +69,20 @@ class FlowsRemain(MultihomeError):
         super().__init__("\n".join(["the list stands as told; connections that could not be forgotten:", *self.flows]))
 
 
+class StoreFailed(MultihomeError):
+    """The desired state could not be stored for the next boot. ``not_undone`` lists what could not be put back."""
+
+    def __init__(self, path: str, error: OSError, not_undone: Iterable[str] = ()) -> None:
+        self.path, self.error = path, error
+        self.not_undone = tuple(not_undone)
+        lines = [f"cannot store {path}: {error.strerror or error}; the old file is as it was"]
+        if self.not_undone:
+            lines.append("NOT undone, repair by hand: " + "; ".join(self.not_undone))
+        else:
+            lines.append("the host is as it was before; see to the file's directory and disk, and run again")
+        super().__init__("\n".join(lines))
+
+
 class Unsupported(MultihomeError):
     """A tool, library or kernel feature is missing or too old; says what is needed, what was found, and where."""
 

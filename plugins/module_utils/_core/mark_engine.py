@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from .entries import Entry, collect
 from .errors import InvalidInput
+from .mark_backends import choose
 from .mark_model import (
     DEFAULT_MASK,
     BalanceLine,
@@ -25,9 +26,9 @@ from .mark_model import (
 from .mark_standing import Backend, Standing
 from .nat_plan import Part
 from .neighbours import Found, Wanted, resolve
-from .plan import Action, Existing, Model, Plan, plan
+from .plan import Action, Existing, M, Plan, plan
+from .stored_state import merged
 
-M = TypeVar("M", bound=Model)
 # Everything in our own table or chains is ours; the planner wants a number for it.
 _OURS = 0
 
@@ -111,6 +112,12 @@ class MarkEngine:
         self._find = find
         self._found: Found | None = None
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], **more: Any) -> MarkEngine:
+        """Return the engine for the options of connection_marks; raises InvalidInput, or Unsupported."""
+        names = ("marks", "balance", "mask", "balance_from", "balance_exclude", "purge")
+        return cls(choose(options["backend"], options["table"]), **{name: options[name] for name in names}, **more)
+
     def read(self) -> Current:
         """Return what stands; the listed gateways are looked for once in a run."""
         standing = self.backend.read()
@@ -156,6 +163,21 @@ class MarkEngine:
     def lines(self, plan: MarkPlan) -> dict[str, list[str]]:
         """Return one line a mark, a share or a setting for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
+
+    def to_store(self, older: MarkEngine | None, _plan: MarkPlan) -> dict[str, Any]:
+        """Return the marks to store; of a list that is not given, what ``older`` has stays."""
+        form: dict[str, Any] = {"mask": f"0x{self.mask:x}"}
+        for name in ("marks", "balance"):
+            listed, before = getattr(self, name), getattr(older, name) if older else None
+            if listed is not None:
+                before = merged(before or [], listed, self.purge, lambda item: item.key)
+            elif before is not None:
+                before = [entry.object for entry in before]
+            if before is not None:
+                form[name] = [item.as_input() for item in before]
+        spread = older if self.balance is None and older else self
+        names = ("balance_from", "balance_exclude")
+        return {**form, **{name: list(getattr(spread, name)) for name in names}}
 
     def remarks(self, plan: MarkPlan) -> dict[str, Any]:
         """Return what the result says besides: the backend, gateways without an answer, and the shares."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .entries import Entry, collect
@@ -14,6 +14,7 @@ from .nat_choice import Choice, available, choose
 from .nat_model import NatRule, parse_rules
 from .nat_plan import NatPlan, plan_rules
 from .nftables import table_name
+from .stored_state import merged
 
 if TYPE_CHECKING:
     from .nat_forget import FlowForgetter
@@ -41,6 +42,12 @@ class NatEngine:
         self.purge = purge
         self._flows = flows or _flow_forgetter() if forget_flows else None
         _refuse_faults(self.desired, self.choice)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> NatEngine:
+        """Return the engine for the options of nat_rules; raises InvalidInput, or Unsupported without a backend."""
+        names = ("rules", "table", "purge", "backend", "forget_flows")
+        return cls(**{name: options[name] for name in names if name in options})
 
     def read(self) -> Current:
         """Return what stands in our part of either backend."""
@@ -96,6 +103,14 @@ class NatEngine:
     def lines(self, plan: NatPlan) -> dict[str, list[str]]:
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
+
+    def to_store(self, older: NatEngine | None, plan: NatPlan) -> dict[str, Any]:
+        """Return the translations to store, in the order in which they are tried; ``older`` are those stored."""
+        kept = merged(older.desired if older else [], self.desired, self.purge, lambda rule: rule.key)
+        order = {rule.key: position for position, rule in enumerate(plan.after)}
+        # What is stored and does not stand is tried last.
+        kept.sort(key=lambda rule: order.get(rule.key, len(order)))
+        return {"rules": [rule.as_input() for rule in kept]}
 
 
 def _flow_forgetter() -> FlowForgetter:

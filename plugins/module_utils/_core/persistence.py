@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of stored state: read, and replaced in one step.
+
+A new file is written and synced before the kernel is touched, so that a full disk changes nothing at all, and takes the
+old one's place only once what it says stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Protocol
+
+from .errors import InvalidInput, StoreFailed
+from .stored_state import KINDS, Refused, Stored, file_name, parse, settings_of
+
+DIRECTORY = "/etc/multihome"
+
+
+class Storing(Protocol):
+    """An engine whose desired state can be stored."""
+
+    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
+        """Return the stored options, lists and settings, that ``plan`` leads to.
+
+        ``older`` is an engine of what was stored, None when nothing was.
+        """
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stored file that has to change; None is a file that does not exist."""
+
+    path: str
+    before: Stored | None
+    after: Stored | None
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the change as an action of a module's result."""
+        operation = "remove" if self.after is None else "add" if self.before is None else "replace"
+        return {"op": operation, "object": {"file": self.path}}
+
+    def lines(self) -> dict[str, list[str]]:
+        """Return both sides of a diff."""
+        sides = {"before": self.before, "after": self.after}
+        return {
+            side: [f"{self.path}: {line}" for line in stored.lines()] if stored else []
+            for side, stored in sides.items()
+        }
+
+    def stage(self) -> None:
+        """Write the new file beside the old one; raises StoreFailed, and then nothing has changed."""
+        if self.after is None:
+            return
+        try:
+            _make_directory(os.path.dirname(self.path))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._new)
+            descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as out:
+                out.write(self.after.text())
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            self.discard()
+            raise StoreFailed(self.path, error) from error
+
+    def commit(self) -> None:
+        """Let the new file take the old one's place; raises StoreFailed."""
+        try:
+            if self.after is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path)
+            else:
+                os.rename(self._new, self.path)
+            directory = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise StoreFailed(self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove what was staged and not committed."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._new)
+
+    @property
+    def _new(self) -> str:
+        directory, name = os.path.split(self.path)
+        # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.json.
+        return os.path.join(directory, f".{name}.new")
+
+
+class Store:
+    """The stored state of one module run. ``options`` are the module's; ``make`` gives an engine for options."""
+
+    def __init__(
+        self,
+        kind: str,
+        options: Mapping[str, Any],
+        make: Callable[[dict[str, Any]], Any],
+        directory: str = DIRECTORY,
+    ) -> None:
+        self._kind, self._options, self._make = kind, dict(options), make
+        self._path = os.path.join(directory, file_name(kind, options))
+
+    def change(self, engine: Storing, plan: Any) -> Change | None:
+        """Return what has to change in the file once ``plan`` is carried out; None when nothing has to.
+
+        Raises InvalidInput for a file that this version cannot have written: it is not overwritten.
+        """
+        before = self._read()
+        options = {**settings_of(self._kind, self._options), **engine.to_store(self._engine_of(before), plan)}
+        ordered = {
+            name: options[name] for name in (*KINDS[self._kind].settings, *KINDS[self._kind].lists) if name in options
+        }
+        stored = Stored(self._kind, ordered)
+        after = stored if stored else None
+        return None if before == after else Change(self._path, before, after)
+
+    def _read(self) -> Stored | None:
+        try:
+            text = load(self._path)
+            return None if text is None else parse(text, os.path.basename(self._path))
+        except (OSError, Refused) as error:
+            raise InvalidInput(
+                [
+                    f"persist: {self._path}: {reason(error)}; update the collection, or move the file away; it is left as it is"
+                ]
+            ) from error
+
+    def _engine_of(self, stored: Stored | None) -> Any:
+        if stored is None:
+            return None
+        missing = dict.fromkeys(KINDS[self._kind].lists)
+        try:
+            return self._make({**self._options, **missing, **stored.options, "purge": False})
+        except InvalidInput as error:
+            raise InvalidInput([f"persist: {self._path}: {fault}" for fault in error.faults]) from error
+
+
+def load(path: str) -> str | None:
+    """Return a stored file's text, None when there is none; raises OSError, Refused when others may have written it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused("it is no regular file")
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise Refused("others than root may write to it")
+        return file.read()
+
+
+def reason(error: Exception) -> str:
+    """Return why a file cannot be used, in words."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _make_directory(path: str) -> None:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if stat.S_IMODE(os.stat(path).st_mode) != 0o700:
+        os.chmod(path, 0o700)
