@@ -103,13 +103,10 @@ def _axes(counts: Sequence[int]) -> list[str]:
         f'<text x="{_x(count, counts):.1f}" y="{_BOTTOM + 20}" text-anchor="middle">{count:,}</text>'
         for count in counts
     ]
-    middle = (_LEFT + _RIGHT) / 2
-    parts.append(
-        f'<text x="{middle}" y="{_BOTTOM + 44}" text-anchor="middle">mappings, of which the last is asked for; bars: the middle half of the rounds</text>'
-    )
-    parts.append(
-        f'<text x="{_LEFT - 50}" y="{_TOP - 16}">requests per second, a new connection each; with one mapping: 1</text>'
-    )
+    below = "mappings, the last one asked for; bars: the middle half of the rounds"
+    above = "requests per second, a new connection each; with one mapping: 1"
+    parts.append(f'<text x="{(_LEFT + _RIGHT) / 2}" y="{_BOTTOM + 44}" text-anchor="middle">{below}</text>')
+    parts.append(f'<text x="{_LEFT - 50}" y="{_TOP - 16}">{above}</text>')
     return parts
 
 
