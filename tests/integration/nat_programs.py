@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from ansible_collections.multihome.linux.tests.integration.namespaces import Host
 
 import debian_root
 
@@ -59,6 +60,13 @@ class Programs:
                     program.chmod(0o755)
             yield f"{directory}:{os.environ.get('PATH', os.defpath)}"
 
+    @contextmanager
+    def on(self, host: Host) -> Iterator[None]:
+        """Have whatever runs on a host, modules too, find these programs under their names."""
+        with self.path() as path:
+            host.prefix += ["env", f"PATH={path}"]
+            yield
+
 
 def _found(name: str) -> str:
     path = shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _SYSTEM)
@@ -71,3 +79,6 @@ IPTABLES = Programs("iptables", "nft")
 LEGACY = Programs("iptables", "legacy")
 NFT_OF_DEBIAN_13 = Programs("nftables", "nft", "trixie")
 IPTABLES_OF_DEBIAN_13 = Programs("iptables", "nft", "trixie")
+
+# For fixtures and tests that hold for what either Debian prints and takes.
+EVERY_NFT = [NFT, NFT_OF_DEBIAN_13]

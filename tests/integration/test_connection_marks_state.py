@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.tests.integration.mark_lab import must
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.integration.nat_programs import EVERY_NFT, NFT
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
 OLDEST_PYROUTE2 = str(Path(__file__).resolve().parents[2] / ".venv" / "oldest")
@@ -47,10 +48,15 @@ table ip nat {
 """
 
 
+# What a test reads and writes, it does with Debian 13's nft as well.
+WITH_EVERY_NFT = pytest.mark.parametrize("hosts", EVERY_NFT, indirect=True, ids=str)
+
+
 @pytest.fixture
-def hosts() -> Iterator[Hosts]:
+def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
     """A host with a gateway on its LAN; addresses that nobody has are asked for in vain."""
-    with Hosts("host", "gateway") as made:
+    programs = getattr(request, "param", NFT)
+    with Hosts("host", "gateway") as made, programs.on(made["host"]):
         for name in made.names:
             # Addresses that are in use at once, or the first neighbours are asked for too early.
             made[name].sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
@@ -89,6 +95,7 @@ def ordered(marks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(marks, key=lambda mark: ("gateway" in mark, mark.get("gateway", ""), mark.get("in_interface", "")))
 
 
+@WITH_EVERY_NFT
 def test_everything_is_added_changed_and_purged_in_quartets(hosts: Hosts) -> None:
     host = hosts["host"]
     host.run("nft", "-f", "-", feed=FOREIGN)
@@ -209,6 +216,7 @@ def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None
     assert rules(host) == before
 
 
+@WITH_EVERY_NFT
 @pytest.mark.parametrize("first", ["connection_marks", "nat_rules"])
 def test_two_modules_share_the_table_and_know_nothing_of_each_other(hosts: Hosts, first: str) -> None:
     host = hosts["host"]
@@ -254,6 +262,7 @@ def test_what_somebody_damages_is_reported_and_mended(hosts: Hosts, damage: str)
     assert rules(host) == whole
 
 
+@WITH_EVERY_NFT
 def test_a_chain_that_is_hooked_elsewhere_is_hooked_again(hosts: Hosts) -> None:
     host = hosts["host"]
     must(host, "connection_marks", marks=MARKS)

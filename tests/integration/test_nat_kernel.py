@@ -1,25 +1,24 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nft in memory of the unit tests against the real program and kernel: the same runs leave the same table."""
+"""The nft in memory of the unit tests against real programs and the kernel: the same runs leave the same table."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.integration.nat_programs import EVERY_NFT, NFT_OF_DEBIAN_13
 from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-STYLE = requirements.nft_version(requirements.tool("nft") or "nft")
 
 
 class RealNft:
@@ -34,17 +33,26 @@ class RealNft:
         return done.returncode, done.stdout, done.stderr
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    with Hosts("host") as hosts:
+@pytest.fixture(scope="module", params=EVERY_NFT, ids=str)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    with Hosts("host") as hosts, request.param.on(hosts["host"]):
+        if request.param is NFT_OF_DEBIAN_13:
+            assert version(hosts["host"]).startswith("1.1.")
         yield hosts["host"]
+
+
+def version(host: Host) -> str:
+    """Return the version of the nft that runs on a host."""
+    found = re.search(r"v([\d.]+)", host.run("nft", "--version").stdout)
+    assert found
+    return found[1]
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lists=st.lists(entries(), min_size=1, max_size=4), purge=st.booleans())
 def test_the_same_runs_leave_the_same_table(host: Host, lists: list[list[dict[str, Any]]], purge: bool) -> None:
     host.run("nft", "flush", "ruleset")
-    real, fake = RealNft(host), FakeNft(STYLE)
+    real, fake = RealNft(host), FakeNft(version(host))
     for listed in lists:
         results = []
         for nft in (real, fake):
@@ -57,7 +65,7 @@ def test_the_same_runs_leave_the_same_table(host: Host, lists: list[list[dict[st
 
 def test_a_difference_would_show(host: Host) -> None:
     host.run("nft", "flush", "ruleset")
-    real, fake = RealNft(host), FakeNft(STYLE)
+    real, fake = RealNft(host), FakeNft(version(host))
     shown = []
     for nft, port in ((real, "80"), (fake, "81")):
         rule = {"type": "dnat", "protocol": "tcp", "destination_port": port, "to_address": "10.0.0.1"}
@@ -83,7 +91,7 @@ def test_a_difference_would_show(host: Host) -> None:
 )
 def test_what_the_kernel_refuses_the_fake_refuses(host: Host, line: str) -> None:
     host.run("nft", "flush", "ruleset")
-    for nft in (RealNft(host), FakeNft(STYLE)):
+    for nft in (RealNft(host), FakeNft(version(host))):
         common = {"type": "dnat", "protocol": "tcp", "to_address": "10.0.0.1"}
         listed = [{**common, "destination_port": "80"}, {**common, "destination_port": "100-110"}]
         engine = nft_engine(listed, nft)

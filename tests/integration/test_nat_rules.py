@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.integration.nat_programs import NFT, NFT_OF_DEBIAN_13
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
 FOREIGN = """
@@ -73,9 +74,14 @@ RULES: list[dict[str, Any]] = [
 UNCHANGED = {"changed": False, "backend": "nftables", "backend_reason": "auto prefers nftables", "actions": []}
 
 
-@pytest.fixture(params=[False, True] if os.geteuid() == 0 else [True], ids=lambda user: "user" if user else "root")
+# Whether in a user namespace, and with which nft.
+HOSTS = [(False, NFT), (True, NFT), (False, NFT_OF_DEBIAN_13)] if os.geteuid() == 0 else [(True, NFT)]
+
+
+@pytest.fixture(params=HOSTS, ids=lambda kind: f"{'user' if kind[0] else 'root'}-{kind[1]}")
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    with Hosts("firewall", user_namespace=request.param) as hosts:
+    user_namespace, programs = request.param
+    with Hosts("firewall", user_namespace=user_namespace) as hosts, programs.on(hosts["firewall"]):
         hosts["firewall"].run("nft", "-f", "-", feed=FOREIGN)
         yield hosts["firewall"]
 
