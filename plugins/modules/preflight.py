@@ -136,6 +136,13 @@ options:
       - What that mends is reported as information, with RV(findings[].will_mend).
     type: bool
     default: false
+  manages_forwarding:
+    description:
+      - Whether whoever asks is going to let mapped connections pass other people's rules of iptables, by
+        M(multihome.linux.forward_policy).
+      - What that mends is reported as information, with RV(findings[].will_mend).
+    type: bool
+    default: false
   probe_timeout:
     description:
       - How many seconds to wait for answers of gateways and of hosts that have an address of the lines already; all of
@@ -226,7 +233,8 @@ findings:
       type: dict
       sample: {name: net.ipv4.conf.wan0.rp_filter, value: "2"}
     will_mend:
-      description: Whether it needs no doing, because of O(kernel_parameters) or O(manages_networkd).
+      description: Whether it needs no doing, because of O(kernel_parameters), O(manages_networkd) or
+        O(manages_forwarding).
       type: bool
       sample: false
   sample:
@@ -284,6 +292,7 @@ ARGUMENT_SPEC = {
     "files": {**_TEXTS, "default": list(OWN_FILES)},
     "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
     "manages_networkd": {"type": "bool", "default": False},
+    "manages_forwarding": {"type": "bool", "default": False},
     "probe_timeout": {"type": "float", "default": 1.0},
     "host": {"type": "str", "default": ""},
     "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import preflight_filter_checks as filter_checks
+from . import preflight_forward_checks as forward_checks
 from . import preflight_host_checks as host_checks
 from . import preflight_routing_checks as routing_checks
 from .preflight_catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
@@ -31,7 +32,7 @@ CHECKS: tuple[Check, ...] = (
     routing_checks.priorities,
     routing_checks.rule_marks,
     filter_checks.marks,
-    filter_checks.forwarded,
+    forward_checks.forwarded,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,
     host_checks.forwarding,
@@ -92,7 +93,7 @@ def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
     found = [finding for check in CHECKS for finding in check(wanted, facts)]
     mended = [
         replace(finding, severity=INFO, will_mend=True)
-        if finding.is_mended(wanted.kernel_parameters, wanted.manages_networkd)
+        if finding.is_mended(wanted.kernel_parameters, wanted.managed)
         else finding
         for finding in found
     ]

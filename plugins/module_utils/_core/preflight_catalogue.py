@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .kernel_parameter_file import parameter_path
@@ -12,7 +12,7 @@ from .kernel_parameter_file import parameter_path
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 # The options that say what whoever asks is going to mend.
-KERNEL_PARAMETERS, NETWORKD = "kernel_parameters", "manages_networkd"
+KERNEL_PARAMETERS, NETWORKD, FORWARDING = "kernel_parameters", "manages_networkd", "manages_forwarding"
 _LOOSE = "net.ipv4.conf.{interface}.rp_filter = 2"
 _IPV6_ON = "net.ipv6.conf.{interface}.disable_ipv6 = 0"
 _FORWARDS = "{parameter} = 1"
@@ -49,11 +49,14 @@ class Finding:
     kernel_parameter: dict[str, str] | None = None
     will_mend: bool = False
 
-    def is_mended(self, parameters: Mapping[str, str], manages_networkd: bool) -> bool:
-        """Tell whether it is, once ``parameters`` (path below /proc/sys to value) are set."""
+    def is_mended(self, parameters: Mapping[str, str], managed: Collection[str]) -> bool:
+        """Tell whether it is, once ``parameters`` (path below /proc/sys to value) are set.
+
+        ``managed`` are the other options by which whoever asks says what it mends.
+        """
         if self.kernel_parameter:
             return parameters.get(parameter_path(self.kernel_parameter["name"])) == self.kernel_parameter["value"]
-        return manages_networkd and KINDS[self.id].mended_by == NETWORKD
+        return KINDS[self.id].mended_by in managed
 
     def __str__(self) -> str:
         return f"{self.severity} {self.id}, {self.subject}: {self.message}\n    remedy: {self.remedy}"
@@ -221,6 +224,20 @@ KINDS: dict[str, Kind] = {
         "A packet filter of somebody else drops what it does not know, and has rules that may or may not let mapped "
         "connections pass.",
         "see that it lets every mapped service pass; for all of them: {command}",
+    ),
+    "iptables-forward-dropped": Kind(
+        ERROR,
+        "Somebody else's rules of iptables drop what the firewall forwards, and none of them lets mapped connections "
+        "pass. An accept in front of them would.",
+        "{command}",
+        FORWARDING,
+    ),
+    "iptables-forward-filtered": Kind(
+        WARNING,
+        "Somebody else's rules of iptables drop what they do not know, and have some that may or may not let mapped "
+        "connections pass. An accept in front of them would.",
+        "see that they let every mapped service pass; for all of them: {command}",
+        FORWARDING,
     ),
     "not-checked": Kind(
         INFO,

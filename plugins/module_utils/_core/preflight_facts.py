@@ -19,6 +19,7 @@ from typing import Optional
 
 from . import fields, preflight_files, requirements
 from .errors import ReadFailed, Unsupported
+from .iptables_programs import Iptables
 from .kernel import Kernel
 from .kernel_parameters import System
 from .preflight_files import Setting
@@ -55,7 +56,8 @@ class Facts:
 
     ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
     settings, None when it does not run; ``networkd_knows``: those that matter and that it knows; ``features``: options
-    of the kernel, None when nobody tells; ``asked``: the gateways that were asked for.
+    of the kernel, None when nobody tells; ``asked``: the gateways that were asked for; ``iptables``: the filter tables,
+    (tool, family) as of Table, that this host's iptables is in charge of.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Facts:
     boot: Sequence[tuple[str, Setting]] = ()
     routing: Snapshot | None = None
     filters: Sequence[Table] = ()
+    iptables: frozenset[tuple[str, int]] = frozenset()
     networkd: Mapping[str, Setting] | None = None
     networkd_knows: Sequence[str] = ()
     features: Mapping[str, bool | None] = field(default_factory=dict)
@@ -90,6 +93,7 @@ def gather(wanted: Wanted, kernel: Kernel | None = None, root: str = "/") -> Fac
         boot=preflight_files.boot_parameters(root),
         routing=routing,
         filters=filters,
+        iptables=iptables_in_charge(filters, Iptables()),
         networkd=preflight_files.networkd_settings(root) if networkd else None,
         networkd_knows=preflight_files.networkd_knows(networkd) if networkd else (),
         features=features,
@@ -181,6 +185,20 @@ def read_filters(
             saved = _saved(runner, (f"{name}-legacy-save", f"{name}-save"), f"rules of {name}-legacy", missing)
             tables += read_iptables(saved, family, "iptables-legacy")
     return tables
+
+
+def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset[tuple[str, int]]:
+    """Return (tool, family) of the filter tables that this host's iptables reads and writes; others are not its own."""
+    found = set()
+    for family in sorted(
+        {f for table in tables if table.name == "filter" and "FORWARD" in table.chains for f in table.families}
+    ):
+        try:
+            iptables.read(family, "filter")
+            found.add(("iptables-legacy" if iptables.variant(family) == "legacy" else "iptables", family))
+        except (Unsupported, ReadFailed):
+            continue
+    return frozenset(found)
 
 
 def _nft_tables(

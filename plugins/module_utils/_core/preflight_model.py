@@ -111,6 +111,7 @@ class Wanted:
     files: tuple[str, ...] = OWN_FILES
     kernel_parameters: Mapping[str, str] = field(default_factory=dict)
     manages_networkd: bool = False
+    manages_forwarding: bool = False
     probe_timeout: float = 1.0
 
     @property
@@ -130,6 +131,11 @@ class Wanted:
     def filters_packets(self) -> bool:
         """Whether the role needs a packet filter: to translate addresses, or to mark connections."""
         return self.role == FIREWALL or self.uses_marks
+
+    @property
+    def managed(self) -> list[str]:
+        """The options that say that something is going to be mended, kernel parameters apart."""
+        return [name for name in ("manages_networkd", "manages_forwarding") if getattr(self, name)]
 
     @property
     def routes_by_policy(self) -> bool:
@@ -174,7 +180,7 @@ class Wanted:
 
 def parse_wanted(options: Mapping[str, Any]) -> Wanted:
     """Return the parsed options; raises InvalidInput with every fault of the list and of the numbers."""
-    names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "probe_timeout")
+    names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "manages_forwarding", "probe_timeout")
     parts: list[Any] = [
         lambda: _parse_lines(options["lines"]),
         lambda: parse_mask(options["mark_mask"]),

@@ -303,4 +303,4 @@ def test_an_interface_with_a_dot_is_named_as_sysctl_takes_it() -> None:
     (finding,) = host_checks.rp_filter(wanted, Facts(parameters=parameters))
     assert finding.remedy.startswith("set net.ipv4.conf.eth0/100.rp_filter = 2")
     sets = {"net/ipv4/conf/eth0.100/rp_filter": "2"}
-    assert finding.is_mended(sets, manages_networkd=False)
+    assert finding.is_mended(sets, managed=())

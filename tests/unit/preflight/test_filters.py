@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_facts import Facts
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_filter_checks import forwarded, marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_filter_checks import marks
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_filters import (
     Chain,
     FilterRule,
@@ -21,6 +21,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_fi
     read_iptables,
     read_nft,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_forward_checks import forwarded
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_model import Line, Wanted
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -299,4 +300,41 @@ def test_who_drops_some_and_accepts_the_rest_is_no_finding() -> None:
     table = Table("nft", "inet", "other", frozenset((4,)), {"forward": chain})
     assert list(forwarded(WANTED, Facts(filters=[table]))) == []
     chain.rules.append(DROP)
+    assert [finding.id for finding in forwarded(WANTED, Facts(filters=[table]))] == ["forward-dropped"]
+
+
+IN_CHARGE = frozenset((("iptables", 4),))
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind", "name", "chain", "in_charge", "found"),
+    [
+        ("iptables", "iptables", "filter", "FORWARD", IN_CHARGE, "iptables-forward-dropped"),
+        # What nft can tell of iptables' table in full.
+        ("nft", "ip", "filter", "FORWARD", IN_CHARGE, "iptables-forward-dropped"),
+        # Of the other variant, of another family, of nobody's iptables; and what was never iptables' own.
+        ("iptables-legacy", "iptables-legacy", "filter", "FORWARD", IN_CHARGE, "forward-dropped"),
+        ("iptables", "iptables", "filter", "FORWARD", frozenset((("iptables", 6),)), "forward-dropped"),
+        ("nft", "ip", "filter", "FORWARD", frozenset(), "forward-dropped"),
+        ("nft", "inet", "filter", "FORWARD", IN_CHARGE, "forward-dropped"),
+        ("nft", "ip", "filter", "forward", IN_CHARGE, "forward-dropped"),
+        ("nft", "ip", "other", "FORWARD", IN_CHARGE, "forward-dropped"),
+    ],
+)
+def test_only_what_an_accept_in_front_helps_with_is_going_to_be_mended(
+    tool: str, kind: str, name: str, chain: str, in_charge: frozenset[tuple[str, int]], found: str
+) -> None:
+    table = Table(tool, kind, name, frozenset((4,)), {chain: Chain(chain, "forward", "drop")})
+    (finding,) = forwarded(WANTED, Facts(filters=[table], iptables=in_charge))
+    assert finding.id == found
+    assert finding.is_mended({}, managed=("manages_forwarding",)) == found.startswith("iptables")
+    assert not finding.is_mended({}, managed=("manages_networkd",))
+
+
+def test_our_own_chain_is_known_for_what_it_does_where_it_is_reached() -> None:
+    ours = Chain("multihome-forward", rules=[FilterRule("accept", "", SOMETIMES)])
+    forward = Chain("FORWARD", "forward", "drop", [FilterRule("jump", "multihome-forward")])
+    table = Table("iptables", "iptables", "filter", frozenset((4,)), {chain.name: chain for chain in (forward, ours)})
+    assert list(forwarded(WANTED, Facts(filters=[table]))) == []
+    forward.rules.insert(0, DROP)
     assert [finding.id for finding in forwarded(WANTED, Facts(filters=[table]))] == ["forward-dropped"]
