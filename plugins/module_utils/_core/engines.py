@@ -11,6 +11,7 @@ from typing import Any
 from . import fields
 from .entries import Entry, collect, parse_fields, parse_list, where
 from .errors import ForeignObject, InvalidInput
+from .keepable import Keepable
 from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
 from .plan import Action, M, Plan, plan
@@ -33,7 +34,7 @@ def parse_owner(protocol: Any) -> int:
     return owner
 
 
-class AliasEngine:
+class AliasEngine(Keepable):
     """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option."""
 
     def __init__(
@@ -71,6 +72,10 @@ class AliasEngine:
     def undo(self, _plan: Plan[Alias], current: Snapshot) -> list[str]:
         """Put back the addresses of ``current``."""
         return self.kernel.undo(current, self.owner)
+
+    def repair(self, plan: Plan[Alias], current: Snapshot) -> dict[Any, str]:
+        """Carry out what can be of the plan; return why not, by the keys of the others."""
+        return self.kernel.repair(plan.actions, current, self.owner)
 
     def before(self, plan: Plan[Alias]) -> list[dict[str, Any]]:
         """Return the listed or owned addresses as entries of ``aliases``."""
@@ -113,11 +118,13 @@ class RoutingPlan:
         return adding + removing
 
 
-class RoutingEngine:
+class RoutingEngine(Keepable):
     """Converges routing tables and policy rules. ``tables`` and ``rules`` are entries as in the module's options.
 
     A list that is None is left alone: nothing of its kind is read, planned or purged.
     """
+
+    entry_lists = ("routes", "rules")
 
     def __init__(
         self,
@@ -151,7 +158,7 @@ class RoutingEngine:
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
         plans: dict[str, Any] = {"route": None, "rule": None}
-        conflicts: list[str] = []
+        conflicts: dict[Any, str] = {}
         lists: tuple[tuple[str, list[Entry[Any]] | None], ...] = (("route", self.routes), ("rule", self.rules))
         for kind, desired in lists:
             if desired is None:
@@ -159,9 +166,9 @@ class RoutingEngine:
             try:
                 plans[kind] = plan(desired, current.existing(kind), self.owner, self.purge)
             except ForeignObject as error:
-                conflicts.extend(error.conflicts)
+                conflicts.update(error.objects)
         if conflicts:
-            raise ForeignObject(conflicts)
+            raise ForeignObject(conflicts.values(), conflicts)
         result = RoutingPlan(plans["route"], plans["rule"])
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
         return result
@@ -173,6 +180,10 @@ class RoutingEngine:
     def undo(self, _plan: RoutingPlan, current: Snapshot) -> list[str]:
         """Put back the routes and rules of ``current``."""
         return self.kernel.undo(current, self.owner)
+
+    def repair(self, plan: RoutingPlan, current: Snapshot) -> dict[Any, str]:
+        """Carry out what can be of the kernel's part of the plan; return why not, by the keys of the others."""
+        return self.kernel.repair(plan.actions, current, self.owner)
 
     def before(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
         """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, with what was listed or owned."""

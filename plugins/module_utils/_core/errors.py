@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class MultihomeError(Exception):
@@ -12,18 +13,26 @@ class MultihomeError(Exception):
 
 
 class InvalidInput(MultihomeError):
-    """The declared list cannot be meant. ``faults`` holds every fault of the list, one line each."""
+    """The declared list cannot be meant. ``faults`` holds every fault of the list, one line each.
 
-    def __init__(self, faults: Iterable[str]) -> None:
+    ``objects`` tells which objects are at fault, each with its reason, where the others could stand without them.
+    """
+
+    def __init__(self, faults: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
         self.faults = tuple(faults)
+        self.objects = dict(objects or {})
         super().__init__("\n".join(self.faults))
 
 
 class ForeignObject(MultihomeError):
-    """A different object of another owner stands under the key of a declared entry; nothing was changed."""
+    """A different object of another owner stands under the key of a declared entry; nothing was changed.
 
-    def __init__(self, conflicts: Iterable[str]) -> None:
+    ``objects`` tells which declared objects these are, each with its reason.
+    """
+
+    def __init__(self, conflicts: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
         self.conflicts = tuple(conflicts)
+        self.objects = dict(objects or {})
         super().__init__("\n".join(self.conflicts))
 
 

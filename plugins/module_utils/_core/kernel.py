@@ -95,6 +95,23 @@ class Kernel:
             failed = f"cannot add {', '.join(map(str, taken))}"
             raise ApplyFailed(failed, "another host on this link has the address already", done, not_undone)
 
+    def repair(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> dict[Any, str]:
+        """Carry out what can be of actions that stand each for itself; return why not, by the keys of the others.
+
+        Nobody waits for the end of duplicate address detection here.
+        """
+        refused: dict[Any, str] = {}
+        with self._connect() as socket:
+            requests = _Requests(actions, snapshot, owner)
+            with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
+                for action in actions:
+                    try:
+                        for operation, message in requests.of(action):
+                            socket.send(operation, message)
+                    except RequestFailed as error:
+                        refused[action.object.key] = _reason(error, action)
+        return refused
+
     def undo(self, snapshot: Snapshot, owner: int) -> list[str]:
         """Put back what the snapshot holds; return what could not be."""
         with self._connect() as socket:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .entries import Entry, collect
 from .errors import InvalidInput
+from .keepable import Keepable
 from .mark_backends import choose
 from .mark_model import (
     DEFAULT_MASK,
@@ -74,12 +75,14 @@ class Current:
     found: Found
 
 
-class MarkEngine:
+class MarkEngine(Keepable):
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
     ``backend`` comes with the reason why it is this one. A list that is None is left alone: nothing of its kind is
     added or removed.
     """
+
+    entry_lists = ("marks", "balance")
 
     def __init__(
         self,
@@ -151,6 +154,12 @@ class MarkEngine:
     def undo(self, _plan: MarkPlan, current: Current) -> list[str]:
         """Put back the marks of ``current``."""
         return self.backend.undo(current.standing)
+
+    def waiting(self) -> dict[str, str]:
+        """Return the listed gateways that did not answer."""
+        reasons = self._found.reasons if self._found else {}
+        listed = [entry.object for entry in self.marks or ()]
+        return {mark.match_text(): reasons[mark.key] for mark in listed if mark.key in reasons}
 
     def before(self, plan: MarkPlan) -> list[dict[str, Any]]:
         """Return the marks that stood, as entries of ``marks``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .entries import Entry, collect
 from .errors import ApplyFailed, InvalidInput
+from .keepable import Keepable
 from .nat_backend import Current, Standing
 from .nat_choice import Choice, available, choose
 from .nat_model import NatRule, parse_rules
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_TABLE = "multihome"
 
 
-class NatEngine:
+class NatEngine(Keepable):
     """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
     def __init__(

@@ -116,12 +116,8 @@ class Store:
         Raises InvalidInput for a file that this version cannot have written: it is not overwritten.
         """
         before = self._read()
-        options = {**settings_of(self._kind, self._options), **engine.to_store(self._engine_of(before), plan)}
-        ordered = {
-            name: options[name] for name in (*KINDS[self._kind].settings, *KINDS[self._kind].lists) if name in options
-        }
-        stored = Stored(self._kind, ordered)
-        after = stored if stored else None
+        form = engine.to_store(self._engine_of(before), plan)
+        after = Stored(self._kind, {**settings_of(self._kind, self._options), **form}) or None
         return None if before == after else Change(self._path, before, after)
 
     def _read(self) -> Stored | None:
@@ -129,11 +125,8 @@ class Store:
             text = load(self._path)
             return None if text is None else parse(text, os.path.basename(self._path))
         except (OSError, Refused) as error:
-            raise InvalidInput(
-                [
-                    f"persist: {self._path}: {reason(error)}; update the collection, or move the file away; it is left as it is"
-                ]
-            ) from error
+            remedy = "update the collection, or move the file away; it is not overwritten"
+            raise InvalidInput([f"persist: {self._path}: {reason(error)}; {remedy}"]) from error
 
     def _engine_of(self, stored: Stored | None) -> Any:
         if stored is None:

@@ -90,14 +90,14 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     after: list[M] = []
     adding: list[Action[M]] = []
     removing: list[Action[M]] = []
-    conflicts: list[str] = []
+    conflicts: dict[M, str] = {}
     for entry in desired:
         here = standing.pop(entry.object.key, [])
         ours = [existing for existing in here if existing.owner == owner]
         kept = next((e for e in ours + here if entry.object.satisfied_by(e.object)), None)
         foreign = [e for e in here if e.owner != owner and e is not kept]
         if kept is None and foreign:
-            conflicts.append(_conflict(entry, foreign[0]))
+            conflicts[entry.object] = _conflict(entry, foreign[0])
             continue
         before.extend(existing.object for existing in here if existing is kept or existing.owner == owner)
         after.append(kept.object if kept else entry.object)
@@ -108,7 +108,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
         # Two of ours under one key (a half-done run): one is kept, the others go, whether or not purge is asked for.
         removing.extend(Action("remove", existing.object, existing) for existing in surplus)
     if conflicts:
-        raise ForeignObject(conflicts)
+        raise ForeignObject(conflicts.values(), conflicts)
     for rest in standing.values():
         for existing in rest:
             if existing.owner == owner:

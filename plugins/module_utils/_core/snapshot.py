@@ -66,7 +66,8 @@ class Snapshot:
 
     def missing_interfaces(self, actions: Iterable[Action[Any]], where: Mapping[Any, str]) -> None:
         """Raise InvalidInput for each added object on an interface that this host does not have."""
-        faults = []
+        faults: list[str] = []
+        objects: dict[Any, str] = {}
         for action in actions:
             for name in wire.interfaces_of(action.object) if action.op != "remove" else ():
                 if name not in self.interfaces:
@@ -74,5 +75,6 @@ class Snapshot:
                     faults.append(
                         f'{where[action.object]}: interface "{name}" does not exist on this host; it has {there}'
                     )
+                    objects[action.object] = f'interface "{name}" does not exist on this host'
         if faults:
-            raise InvalidInput(faults)
+            raise InvalidInput(faults, objects)

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the keeper says of itself: a file that multihome_info reads, and lines for the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import Busy
+
+DIRECTORY = "/run/multihome"
+VERSION = 1
+# Of what journald takes from a service's standard error, these begin a line of the priorities of syslog(3).
+_PRIORITIES = {"error": 3, "warning": 4, "info": 6}
+
+
+def log(level: str, text: str) -> None:
+    """Write to standard error, line by line; with a priority where the journal reads it."""
+    prefix = f"<{_PRIORITIES[level]}>" if "JOURNAL_STREAM" in os.environ else "multihome-keeper: "
+    for line in text.splitlines():
+        sys.stderr.write(f"{prefix}{line}\n")
+    sys.stderr.flush()
+
+
+def now_text(seconds_from_now: float = 0.0) -> str:
+    """Return a time as people read it, in UTC; only shown, never counted with."""
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_from_now)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Report:
+    """The state file. It is rewritten when something changed."""
+
+    def __init__(self, directory: str = DIRECTORY) -> None:
+        self._directory = directory
+        self._written: Mapping[str, Any] | None = None
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold what tells others that a keeper runs; raises Busy when another one does.
+
+        The kernel drops it with the process, so a killed keeper is not taken for a running one.
+        """
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        descriptor = os.open(_alive(self._directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy("another multihome-keeper runs on this host already; one is enough") from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        """Replace the file where its content changed; raises OSError."""
+        if content == self._written:
+            return
+        path = os.path.join(self._directory, "keeper.json")
+        new = os.path.join(self._directory, ".keeper.json.new")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as out:
+            json.dump({"version": VERSION, **content}, out, indent=1)
+        os.rename(new, path)
+        self._written = dict(content)
+
+
+def read(directory: str = DIRECTORY) -> dict[str, Any]:
+    """Return what the keeper said last, and ``running``: whether one runs now. Never raises."""
+    try:
+        with open(os.path.join(directory, "keeper.json"), encoding="utf-8") as file:
+            said = json.load(file)
+    except (OSError, ValueError):
+        said = {}
+    known = said if isinstance(said, dict) and said.pop("version", None) == VERSION else {}
+    return {"running": _is_running(directory), **known}
+
+
+def _is_running(directory: str) -> bool:
+    try:
+        descriptor = os.open(_alive(directory), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _alive(directory: str) -> str:
+    return os.path.join(directory, "keeper.alive")

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stored states of a host, each with an engine; read again when a file changes."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..engines import AliasEngine, RoutingEngine
+from ..errors import MultihomeError
+from ..mark_engine import MarkEngine
+from ..nat_engine import NatEngine
+from ..neighbours import resolve
+from ..persistence import DIRECTORY, load, reason
+from ..stored_state import KINDS, Refused, Stored, parse
+from .watch import FILTERS, ROUTES
+
+Signature = tuple[int, int, int, int]
+# In the order in which they are applied: routes need addresses. Gateways that are not known yet are asked for and not
+# waited for, a later look finds them.
+ENGINES: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "ip_aliases": AliasEngine.from_options,
+    "policy_routing": RoutingEngine.from_options,
+    "nat_rules": NatEngine.from_options,
+    "connection_marks": functools.partial(MarkEngine.from_options, find=functools.partial(resolve, timeout=0)),
+}
+# Whose changes tell that something of a kind may be gone.
+TOLD_BY = {"ip_aliases": ROUTES, "policy_routing": ROUTES, "nat_rules": FILTERS, "connection_marks": FILTERS}
+
+
+@dataclass
+class State:
+    """One stored file: what it holds, and the engine of it; ``fault`` says why there is none."""
+
+    file: str
+    signature: Signature
+    stored: Stored | None = None
+    engine: Any = None
+    fault: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of state; empty where the file does not tell."""
+        return self.stored.kind if self.stored else ""
+
+
+class States:
+    """All stored files of a directory."""
+
+    def __init__(
+        self, directory: str = DIRECTORY, engines: Mapping[str, Callable[[Mapping[str, Any]], Any]] = ENGINES
+    ) -> None:
+        self._directory, self._engines = directory, engines
+        self._states: dict[str, State] = {}
+
+    def reload(self) -> list[State]:
+        """Read the files that changed, and return the states in the order to apply; call it under the host's lock.
+
+        A file that cannot be used has a fault and no engine; the others are none the worse for it.
+        """
+        found: dict[str, State] = {}
+        for name in self._names():
+            signature = _signature(os.path.join(self._directory, name))
+            if signature is None:
+                continue
+            known = self._states.get(name)
+            # An engine could also not be made because a tool is missing: that may change without the file.
+            if known is None or known.signature != signature or (known.stored and known.engine is None):
+                known = self._load(name, signature)
+            found[name] = known
+        self._states = found
+        order = list(self._engines)
+        kinds = {name: order.index(state.kind) if state.kind else -1 for name, state in found.items()}
+        return [found[name] for name in sorted(found, key=lambda name: (kinds[name], name))]
+
+    def _names(self) -> list[str]:
+        try:
+            return [name for name in os.listdir(self._directory) if name.endswith(".json") and name[0] != "."]
+        except FileNotFoundError:
+            return []
+
+    def _load(self, name: str, signature: Signature) -> State:
+        state = State(name, signature)
+        try:
+            text = load(os.path.join(self._directory, name))
+            state.stored = parse(text or "", name)
+            options = {**dict.fromkeys(KINDS[state.stored.kind].lists), **state.stored.options, "purge": False}
+            state.engine = self._engines[state.stored.kind](options)
+        except (OSError, Refused) as error:
+            state.fault = reason(error)
+        except MultihomeError as error:
+            state.fault = str(error)
+        return state
+
+
+def _signature(path: str) -> Signature | None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
