@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..plugin_utils import _firewall, _firewall_lists, _firewall_routing
+from ..plugin_utils import _firewall, _firewall_forwarding, _firewall_lists, _firewall_routing
 from ..plugin_utils._filters import as_filter, of_host
 
 
@@ -28,4 +28,5 @@ class FilterModule:
             "isp_firewall_rules": as_filter(_firewall_routing.rules),
             "isp_firewall_marks": as_filter(_firewall_routing.marks),
             "isp_firewall_nat_rules": as_filter(_firewall_lists.nat_rules),
+            "isp_firewall_accept": as_filter(_firewall_forwarding.accept),
         }
