@@ -258,6 +258,12 @@ networkd:
   type: list
   elements: str
   sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
+requirements:
+  description: What the modules of this collection need on the host, as M(multihome.linux.multihome_info) returns it.
+  returned: unless an option is invalid
+  type: dict
+  sample:
+    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft}
 """
 
 from ansible.module_utils.basic import AnsibleModule

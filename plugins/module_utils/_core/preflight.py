@@ -8,13 +8,14 @@ One reader gathers plain facts, one function per check turns them into findings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import preflight_filter_checks as filter_checks
 from . import preflight_forward_checks as forward_checks
 from . import preflight_host_checks as host_checks
 from . import preflight_routing_checks as routing_checks
+from . import requirements
 from .preflight_catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .preflight_facts import Facts, gather
 from .preflight_model import NEVER, Wanted, parse_wanted
@@ -50,13 +51,14 @@ class Report:
     """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails.
 
     ``networkd`` are the settings by which a systemd-networkd that runs here leaves alone what is not its own;
-    ``host`` is what messages call this host.
+    ``host`` is what messages call this host; ``requirements`` are as multihome_info returns them.
     """
 
     findings: Sequence[Finding]
     fail_on: str
     networkd: Sequence[str] = ()
     host: str = ""
+    requirements: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, severity: str) -> list[Finding]:
         """Return the findings of a severity."""
@@ -82,10 +84,15 @@ class Report:
         return [f"{place}{f.subject}: {f.message}; remedy: {f.remedy}" for f in self.of(WARNING)]
 
     def as_result(self) -> dict[str, Any]:
-        """Return ``findings``, how many there are of each severity, and ``networkd``."""
+        """Return ``findings``, how many there are of each severity, ``networkd`` and ``requirements``."""
         counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
         findings = [asdict(finding) for finding in self.findings]
-        return {"findings": findings, "counts": counts, "networkd": list(self.networkd)}
+        return {
+            "findings": findings,
+            "counts": counts,
+            "networkd": list(self.networkd),
+            "requirements": self.requirements,
+        }
 
 
 def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
@@ -104,4 +111,6 @@ def run(options: Mapping[str, Any]) -> Report:
     """Look at this host. Raises InvalidInput for bad options; whatever the host lacks is a finding."""
     wanted = parse_wanted(options)
     facts = gather(wanted)
-    return Report(judge(wanted, facts), options["fail_on"], facts.networkd_knows, options["host"])
+    return Report(
+        judge(wanted, facts), options["fail_on"], facts.networkd_knows, options["host"], requirements.report()
+    )
