@@ -51,9 +51,6 @@ class Engine(Protocol):
     def lines(self, plan: Any) -> dict[str, list[str]]:
         """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
 
-    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
-        """Return what is to be stored (see persistence.Storing); only asked of the engines of stored kinds."""
-
 
 @dataclass(frozen=True)
 class Outcome:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the keeper asks of an engine besides what every run does: to repair a part where the whole cannot be had."""
+"""What an engine of stored state does besides what every run asks of it: be stored, and repair a part by itself."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ class Keepable:
             entries = getattr(self, name)
             setattr(other, name, entries and [entry for entry in entries if entry.object.key not in keys])
         return other
+
+    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
+        """Return the options to store, lists and settings, that ``plan`` leads to.
+
+        ``older`` is an engine of what was stored, None when nothing was.
+        """
+        raise NotImplementedError
 
     def steps(self, plan: Any) -> Sequence[Action[Any]]:
         """Return the actions of a plan that the keeper carries out."""

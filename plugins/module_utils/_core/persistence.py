@@ -13,22 +13,12 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from .errors import InvalidInput, StoreFailed
 from .stored_state import KINDS, Refused, Stored, file_name, parse, settings_of
 
 DIRECTORY = "/etc/multihome"
-
-
-class Storing(Protocol):
-    """An engine whose desired state can be stored."""
-
-    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
-        """Return the stored options, lists and settings, that ``plan`` leads to.
-
-        ``older`` is an engine of what was stored, None when nothing was.
-        """
 
 
 @dataclass(frozen=True)
@@ -110,10 +100,11 @@ class Store:
         self._kind, self._options, self._make = kind, dict(options), make
         self._path = os.path.join(directory, file_name(kind, options))
 
-    def change(self, engine: Storing, plan: Any) -> Change | None:
+    def change(self, engine: Any, plan: Any) -> Change | None:
         """Return what has to change in the file once ``plan`` is carried out; None when nothing has to.
 
-        Raises InvalidInput for a file that this version cannot have written: it is not overwritten.
+        The engine is a Keepable. Raises InvalidInput for a file that this version cannot have written, and leaves that
+        as it is.
         """
         before = self._read()
         form = engine.to_store(self._engine_of(before), plan)

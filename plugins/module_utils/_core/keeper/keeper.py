@@ -10,9 +10,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import Busy, MultihomeError
+from ..model import Alias
 from .damping import Damping
 from .repair import look
 from .report import log, now_text
+from .settling import Settling
 from .states import TOLD_BY, State, States
 from .watch import FILES, FILTERS, ROUTES, STOP
 
@@ -41,9 +43,11 @@ class Keeper:
         states: States,
         lock: Callable[[], AbstractContextManager[None]],
         clock: Callable[[], float] = time.monotonic,
+        settling: Settling | None = None,
     ) -> None:
         self._states, self._lock, self._clock = states, lock, clock
         self._damping = Damping()
+        self._settling = settling or Settling(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
         self._last_error: Mapping[str, str] | None = None
@@ -116,8 +120,9 @@ class Keeper:
         return [state for state in states if state.engine is not None]
 
     def _look_at(self, state: State) -> None:
+        early = [self._too_early] if state.kind == "ip_aliases" else []
         try:
-            found = look(state.engine, state.kind, lambda name: self._damping.is_due(name, self._clock()))
+            found = look(state.engine, state.kind, self._is_due, *early)
         except MultihomeError as error:
             # Another program may be in between; it is tried again, as everything that waits.
             if self._waiting.get(state.file, {}).get("") != str(error):
@@ -131,6 +136,12 @@ class Keeper:
             if known.get(name) != reason:
                 log("warning", f"{name}: waits: {reason}")
         self._waiting[state.file] = found.waiting
+
+    def _is_due(self, name: str) -> bool:
+        return self._damping.is_due(name, self._clock())
+
+    def _too_early(self, aliases: list[Alias], current: Any) -> dict[Alias, str]:
+        return self._settling.unsettled(aliases, current, self._clock())
 
     def _note_repair(self, kind: str, name: str, done: str) -> None:
         self._repairs += 1

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ForeignObject, InvalidInput
 from ..plan import Action
 
+TooEarly = Callable[[list[Any], Any], Mapping[Any, str]]
 # So many objects that are missing at once are spoken of, and damped, as one.
 MANY = 20
 _DONE = {"add": "put back", "replace": "set right", "remove": "removed what stood twice:"}
@@ -25,23 +26,30 @@ class Look:
     held: list[str] = field(default_factory=list)
 
 
-def look(engine: Any, kind: str, is_due: Callable[[str], bool]) -> Look:
+def look(
+    engine: Any, kind: str, is_due: Callable[[str], bool], too_early: TooEarly = lambda _items, _current: {}
+) -> Look:
     """Put back what of the engine's desired state is missing, as far as that can be and ``is_due`` of its name.
 
-    Raises MultihomeError when nothing of it can be read or, for packet filters, written.
+    ``too_early`` tells which objects wait for somebody else's, each with the reason. Raises MultihomeError when nothing
+    of it can be read or, for packet filters, written.
     """
     found = Look()
     # What an engine learns in one look, such as where gateways are, may be otherwise in the next.
     engine = engine.without(())
     current = engine.read()
     engine, plan = _possible(engine, current, found.waiting)
-    names = _names(kind, engine.steps(plan))
+    steps = engine.steps(plan)
+    early = too_early([action.object for action in steps if action.op == "add"], current)
+    found.waiting.update({str(item): reason for item, reason in early.items()})
+    names = _names(kind, steps)
     held = {key for key, name in names.items() if not is_due(name)}
-    if held:
+    left_out = held.union(item.key for item in early)
+    if left_out:
         found.held = sorted({names[key] for key in held})
-        engine = engine.without(held)
+        engine = engine.without(left_out)
         plan = engine.plan(current)
-        if any(action.object.key in held for action in engine.steps(plan)):
+        if any(action.object.key in left_out for action in engine.steps(plan)):
             # What cannot be left out by itself: all of this state waits with it.
             return found
     steps = engine.steps(plan)

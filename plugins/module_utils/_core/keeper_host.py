@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What installing the keeper needs of a host: its files, its systemd, and where our own code lies."""
+
+from __future__ import annotations
+
+import compileall
+import contextlib
+import importlib.resources
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .files import Files
+from .keeper_unit import LIBRARY, NAME, PATH
+from .requirements import tool
+
+# The one of the distribution, which python3-pyroute2 belongs to and which an upgrade of it brings along.
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+class KeeperHost:
+    """The host below ``root``; methods that write raise OSError, those of the service CommandFailed."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+        self.files = Files(root)
+
+    def installed(self) -> dict[str, str]:
+        """Return the texts of all files that make up the keeper, by path."""
+        found = {path: self.files.load(path) for path in (*self._library(), PATH)}
+        return {path: text for path, text in found.items() if text is not None}
+
+    def save(self, path: str, text: str | None) -> None:
+        """Write a file, or remove it, and what of it was compiled."""
+        self.files.save(path, text, 0o644)
+
+    def compile(self) -> None:
+        """Compile the code: the service, which may not write there, starts in half the time."""
+        compileall.compile_dir(self._below(LIBRARY), quiet=2)
+
+    def remove_leftovers(self) -> None:
+        """Remove the directories and what the keeper said of itself, once the files are gone."""
+        shutil.rmtree(self._below(LIBRARY), ignore_errors=True)
+        for name in ("keeper.json", "keeper.alive"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._below(f"/run/multihome/{name}"))
+        # Only if nothing is stored there any more.
+        with contextlib.suppress(OSError):
+            os.rmdir(self._below("/etc/multihome"))
+
+    def has_leftovers(self) -> bool:
+        """Tell whether remove_leftovers() has something to do, stored files apart."""
+        directory = self._below("/etc/multihome")
+        empty = os.path.isdir(directory) and not os.listdir(directory)
+        return empty or os.path.isdir(self._below(LIBRARY))
+
+    def has_systemd(self) -> bool:
+        """Tell whether systemd runs this host (sd_booted(3))."""
+        return os.path.isdir(self._below("/run/systemd/system"))
+
+    def is_kept(self) -> bool:
+        """Tell whether the service runs, and will after the next boot."""
+        shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", NAME)
+        return {"ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no"} <= set(shown.split())
+
+    def start(self) -> None:
+        """Have the service run, with the files as they are now, and at each boot."""
+        self._systemctl("daemon-reload")
+        self._systemctl("enable", NAME)
+        self._systemctl("restart", NAME)
+
+    def stop(self) -> None:
+        """Have the service stop, and not start at boot."""
+        self._systemctl("disable", "--now", NAME)
+
+    def forget(self) -> None:
+        """Let systemd forget the unit whose file is gone."""
+        self._systemctl("daemon-reload")
+        with contextlib.suppress(CommandFailed):
+            self._systemctl("reset-failed", NAME)
+
+    def python(self) -> str:
+        """Return the interpreter for the service: the distribution's, where it is the one that runs this."""
+        same = os.path.realpath(SYSTEM_PYTHON) == os.path.realpath(sys.executable)
+        return SYSTEM_PYTHON if same else sys.executable
+
+    def _library(self) -> Iterator[str]:
+        top = self._below(LIBRARY)
+        for directory, names, files in os.walk(top):
+            names[:] = sorted(name for name in names if name != "__pycache__")
+            below = os.path.relpath(directory, top)
+            yield from (os.path.normpath(os.path.join(LIBRARY, below, name)) for name in sorted(files))
+
+    def _systemctl(self, *arguments: str) -> str:
+        # _core knows no Ansible, and so no run_command.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            [tool("systemctl") or "systemctl", *arguments], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            said = done.stderr.strip() or f"exit status {done.returncode}"
+            raise CommandFailed(f"systemctl {' '.join(arguments)}: {said}; see journalctl -u {NAME}")
+        return done.stdout
+
+    def _below(self, path: str) -> str:
+        return os.path.join(self.root, path.lstrip("/"))
+
+
+class CommandFailed(OSError):
+    """systemctl would not."""
+
+
+def own_code() -> dict[str, str]:
+    """Return the texts of the package that this module belongs to, by path below it, wherever it was loaded from.
+
+    A module that Ansible sent brings along just what it needs itself, in an archive.
+    """
+    return dict(_texts(importlib.resources.files(__package__), ""))
+
+
+def _texts(directory: Any, below: str) -> Iterator[tuple[str, str]]:
+    for item in directory.iterdir():
+        if item.is_dir():
+            if item.name != "__pycache__":
+                yield from _texts(item, f"{below}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield f"{below}{item.name}", item.read_text(encoding="utf-8")

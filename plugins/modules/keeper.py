@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: keeper
+short_description: The service that applies stored state at boot and puts back what disappears
+description:
+  - Installs C(multihome-keeper), a small service that applies what modules stored with C(persist=true), early at boot
+    and as interfaces appear, and puts back what of it disappears.
+  - It runs the same code as the modules, which is copied to C(/usr/lib/multihome), on the host's own Python. Neither
+    Ansible nor pip is needed on the host.
+  - The service is restarted only when its code or its unit changed. What stands in the kernel stays when it stops.
+  - On a host that systemd does not run, the code is copied, and a warning says that nothing starts it.
+author:
+  - multihome.linux contributors (@multihome)
+extends_documentation_fragment:
+  - multihome.linux._attributes
+  - multihome.linux._attributes.full
+options:
+  state:
+    description:
+      - With V(present) the service is installed, runs, and is started at each boot.
+      - With V(absent) it is stopped and removed. What it kept stays in the kernel, and what is stored stays stored.
+    type: str
+    choices: [present, absent]
+    default: present
+requirements:
+  - python3-pyroute2 of the distribution, on the managed host
+seealso:
+  - module: multihome.linux.multihome_info
+"""
+
+EXAMPLES = r"""
+- name: Store the aliases of the web server
+  multihome.linux.ip_aliases:
+    aliases:
+      - address: 192.168.168.1/24
+        interface: eth0
+    persist: true
+
+- name: Have them at boot, and whenever somebody removes them
+  multihome.linux.keeper:
+
+- name: Take the service away
+  multihome.linux.keeper:
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, in order. In check mode, what would be done.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    op:
+      description: One of V(add), V(remove), V(replace).
+      type: str
+      sample: add
+    object:
+      description: A C(file), or the C(service).
+      type: dict
+      sample: {service: multihome-keeper.service}
+  sample:
+    - op: add
+      object: {file: /etc/systemd/system/multihome-keeper.service}
+before:
+  description: The files that were installed before.
+  returned: when something changed, or in diff mode
+  type: list
+  elements: dict
+  sample: []
+after:
+  description: The files that are installed after the run. In check mode, what a run would leave.
+  returned: when something changed, or in diff mode
+  type: list
+  elements: dict
+  sample: [{file: /usr/lib/multihome/multihome-keeper}]
+starts_at_boot:
+  description: Whether the service is started at boot, or in check mode would be.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+import functools
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._core.converge import converge
+from ..module_utils._core.keeper_engine import KeeperEngine
+from ..module_utils._core.keeper_host import own_code
+from ..module_utils._core.lock import exclusive
+from ..module_utils._module import result, with_errors_reported
+
+ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+# Not the one of state: a service that starts takes that.
+LOCK_FILE = "/run/multihome/installation.lock"
+WARNING = (
+    "systemd does not run this host, so nothing applies the stored state at boot; have /usr/lib/multihome/"
+    "multihome-keeper started by whatever does"
+)
+
+
+def install(module: AnsibleModule) -> None:
+    """Converge the installation and end the module with the result; raises MultihomeError."""
+    engine = KeeperEngine(module.params["state"], own_code())
+    outcome = converge(engine, module.check_mode, functools.partial(exclusive, LOCK_FILE))
+    if engine.present and not engine.systemd:
+        module.warn(WARNING)
+    answer = result(engine, outcome, bool(module._diff))
+    module.exit_json(**answer, starts_at_boot=engine.present and engine.systemd)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    with_errors_reported(module, lambda: install(module))
+
+
+if __name__ == "__main__":
+    main()
