@@ -39,7 +39,11 @@ options:
           - Needed in every entry.
         type: raw
       name:
-        description: A name for the table, by which O(rules[].table) may call it.
+        description:
+          - A name for the table, by which O(rules[].table) may call it.
+          - C(ip) shows it too, and the owner tag as V(multihome), by C(/etc/iproute2/rt_tables.d/multihome.conf) and
+            C(rt_protos.d/multihome.conf). iproute2 before 4.4 and 4.10 does not read them, and shows numbers.
+          - A name or number that another file of C(/etc/iproute2) has already is left to it, with a warning.
         type: str
       routes:
         description: The routes of the table. Destination and metric tell one from another.
@@ -221,7 +225,9 @@ actions:
       type: str
       sample: add
     object:
-      description: A route with its table beside it, or a policy rule, as entries of O(tables[].routes) and O(rules).
+      description:
+        - A route with its table beside it, or a policy rule, as entries of O(tables[].routes) and O(rules).
+        - Or a C(name), with the C(table) or C(protocol) that it is shown for.
       type: dict
       sample: {table: 1001, destination: default, gateway: 192.168.168.11, interface: eth0}
   sample:
@@ -255,6 +261,7 @@ after:
     rules: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
 """
 
+from ..module_utils._core.converge import Outcome
 from ..module_utils._core.engines import RoutingEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
@@ -283,9 +290,14 @@ ARGUMENT_SPEC = {
 SPEC_RULES = {"required_one_of": [("tables", "rules")]}
 
 
+def remarks(engine: RoutingEngine, outcome: Outcome, _check_mode: bool) -> dict[str, list[str]]:
+    """Return what the result says besides."""
+    return engine.remarks(outcome.plan)
+
+
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, RoutingEngine.from_options, SPEC_RULES, stored_as="policy_routing")
+    run_engine(ARGUMENT_SPEC, RoutingEngine.from_options, SPEC_RULES, remarks, stored_as="policy_routing")
 
 
 if __name__ == "__main__":

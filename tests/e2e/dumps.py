@@ -15,10 +15,10 @@ from ..lab.network import is_managed
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "addresses": ("ip", "-details", "-oneline", "address", "show"),
     "links": ("ip", "-details", "-oneline", "link", "show"),
-    "rules, IPv4": ("ip", "-details", "-4", "rule", "show"),
-    "rules, IPv6": ("ip", "-details", "-6", "rule", "show"),
-    "routes, IPv4": ("ip", "-details", "-4", "route", "show", "table", "all"),
-    "routes, IPv6": ("ip", "-details", "-6", "route", "show", "table", "all"),
+    "rules, IPv4": ("ip", "-Numeric", "-details", "-4", "rule", "show"),
+    "rules, IPv6": ("ip", "-Numeric", "-details", "-6", "rule", "show"),
+    "routes, IPv4": ("ip", "-Numeric", "-details", "-4", "route", "show", "table", "all"),
+    "routes, IPv6": ("ip", "-Numeric", "-details", "-6", "route", "show", "table", "all"),
     "nft": ("nft", "--json", "list", "ruleset"),
     "settings": ("sysctl", "--all", "--ignore", "--pattern", r"^net\."),
     # Of each file its mode, owner, size, and when its content and its inode changed.

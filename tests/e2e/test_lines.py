@@ -35,7 +35,9 @@ def three(start_lab: StartLab) -> Lab:
 def watched(lab: Lab) -> Iterator[tuple[Load, list[str]]]:
     """Load on the lines that stay, and what the server's kernel says of addresses, routes and rules meanwhile."""
     said: list[str] = []
-    monitor = lab.popen("web1", "ip", "-oneline", "monitor", "address", "route", "rule", stdout=subprocess.PIPE)
+    monitor = lab.popen(
+        "web1", "ip", "-Numeric", "-oneline", "monitor", "address", "route", "rule", stdout=subprocess.PIPE
+    )
     urls = [offer.url for offer in offers(lab.topology, STAY)]
     with monitor, load(lab, "client1", urls) as requests:
         try:
@@ -59,7 +61,8 @@ def of_others(lab: Lab, before: Dump, after: Dump) -> list[str]:
     """Return the differences of two dumps that are not about line `COMES`, on hosts that are not its own firewall."""
     wanted = of_the_line(lab, COMES)
     lines = differences(before, after)
-    return [line for line in lines if not line.startswith("fw-b: ") and not wanted.search(line)]
+    shared = "/etc/iproute2/rt_tables.d"  # the names of all lines' tables
+    return [line for line in lines if not (line.startswith("fw-b: ") or shared in line or wanted.search(line))]
 
 
 def test_a_line_that_is_added_touches_no_other_line_and_drops_no_packet(three: Lab) -> None:
@@ -76,7 +79,9 @@ def test_with_three_lines_and_sparse_ids_everything_holds(three: Lab) -> None:
     assert checks.everything(three) == []
     assert checks.nothing_changed(playbooks.deploy(three)) == []
     rules = three.exec("web1", "ip", "rule").stdout
-    assert all(f"{23000 + 10 * number}:" in rules and f"lookup {1000 + number} " in rules for number in (3, 17, 250))
+    assert all(f"{23000 + 10 * number}:" in rules for number in (3, 17, 250))
+    assert sorted(line.id for line in three.lines) == [3, 17, 250]
+    assert all(f"lookup {line.name} proto multihome" in rules for line in three.lines)
 
 
 def test_the_order_of_the_lines_means_nothing(three: Lab) -> None:
@@ -101,6 +106,7 @@ def test_a_line_that_is_removed_takes_all_its_own_and_touches_no_other_line(thre
     assert [
         line for (host, _what), lines in after.items() if host != "fw-b" for line in lines if left.search(line)
     ] == []
+    assert COMES not in three.exec("web1", "cat", "/etc/iproute2/rt_tables.d/multihome.conf").stdout
     own = [line for (host, kind), lines in after.items() if host == "fw-b" and kind != "files" for line in lines]
     assert [line for line in own if "multihome" in line or "proto 109" in line] == []
     assert checks.services_answered(three, STAY) == []

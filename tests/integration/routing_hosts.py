@@ -93,8 +93,8 @@ def quartet(host: Host, module: str, variant: Variant, **options: Any) -> dict[s
 
 
 def show(host: Host, *what: str) -> list[dict[str, Any]]:
-    """Return what ``ip -d -j`` says."""
-    result = json.loads(host.run("ip", "-d", "-j", *what).stdout or "[]")
+    """Return what ``ip -d -j`` says, with numbers for tables and protocols whatever they are called."""
+    result = json.loads(host.run("ip", "-N", "-d", "-j", *what).stdout or "[]")
     assert isinstance(result, list)
     return result
 
@@ -115,9 +115,15 @@ def addresses(host: Host) -> list[dict[str, Any]]:
     return [{"interface": link["ifname"], **address} for link in links for address in link["addr_info"]]
 
 
-def whole(host: Host) -> dict[str, list[dict[str, Any]]]:
+def names(host: Host) -> str:
+    """Return the files of ours that tell ip what numbers mean, each with its mode."""
+    find = ("find", "/etc/iproute2", "-name", "*multihome*", "-printf", "%p %m\\n", "-exec", "cat", "{}", ";")
+    return host.run(*find).stdout
+
+
+def whole(host: Host) -> dict[str, Any]:
     """Return everything that the routing modules could touch."""
-    return {"rules": rules(host), "routes": routes(host), "addresses": addresses(host)}
+    return {"rules": rules(host), "routes": routes(host), "addresses": addresses(host), "names": names(host)}
 
 
 def foreign(host: Host, owner: str = "109") -> dict[str, str]:

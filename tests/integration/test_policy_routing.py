@@ -16,7 +16,7 @@ import pytest
 
 from . import routing_hosts
 from .namespaces import Host
-from .routing_hosts import Variant, foreign, quartet, routes, rules, run, variant, whole
+from .routing_hosts import Variant, foreign, names, quartet, routes, rules, run, variant, whole
 
 __all__ = ["variant"]
 
@@ -134,7 +134,8 @@ def test_check_real_check_real(host: Host, variant: Variant) -> None:
     listed = {"tables": TABLES, "rules": RULES}
     done = quartet(host, "policy_routing", variant, **listed)
     count = sum(len(table["routes"]) for table in TABLES)
-    assert [action["op"] for action in done["actions"]] == ["add"] * (count + len(RULES))
+    # And two names: of table unicom, and of our tag; ip has no name for a table beyond 2147483647.
+    assert [action["op"] for action in done["actions"]] == ["add"] * (count + len(RULES) + 2)
     assert len(ours(routes(host))) == count
     assert len(ours(rules(host))) == len(RULES)
     by_priority = {rule["priority"]: rule for rule in ours(rules(host))}
@@ -152,10 +153,37 @@ def test_check_real_check_real(host: Host, variant: Variant) -> None:
     assert not ours(routes(host) + rules(host))
 
 
+def test_ip_shows_names_while_a_table_has_one(host: Host) -> None:
+    host.run("tee", "/etc/iproute2/rt_tables.d/other.conf", feed="1003 interlink\n77 vpn\n")
+    tables = [{**default_by("10.0.0.9"), "name": "unicom"}, {"id": 1002, "name": "interlink"}, {"id": 1004}]
+    rule = {"priority": 100, "source": "10.0.0.1", "table": "unicom"}
+    foretold = run(host, "policy_routing", tables=tables, rules=[rule], check=True, diff=True)
+    assert names(host) == ""
+    done = run(host, "policy_routing", tables=tables, rules=[rule], diff=True)
+    assert (foretold["actions"], foretold["diff"]) == (done["actions"], done["diff"])
+    assert "name unicom of table 1001\n" in done["diff"]["after"]
+    (warning,) = done["warnings"]
+    assert "table 1003 is called interlink in /etc/iproute2/rt_tables.d/other.conf" in str(warning)
+    assert "from 10.0.0.1 lookup unicom proto multihome" in host.run("ip", "rule").stdout
+    assert "default via 10.0.0.9" in host.run("ip", "route", "show", "table", "unicom", "protocol", "multihome").stdout
+    assert {line for line in names(host).splitlines() if line[0] in "/1"} == {
+        "/etc/iproute2/rt_protos.d/multihome.conf 644",
+        "109\tmultihome",
+        "/etc/iproute2/rt_tables.d/multihome.conf 644",
+        "1001\tunicom",
+    }
+    # Given back as it is reported, with the name that others have given to another table, it changes nothing.
+    again = run(host, "policy_routing", **done["after"], purge=True)
+    assert again["changed"] is False
+    run(host, "policy_routing", tables=[default_by("10.0.0.9")], rules=[{**rule, "table": 1001}], purge=True)
+    assert names(host) == ""
+    assert "from 10.0.0.1 lookup 1001 proto 109" in host.run("ip", "rule").stdout
+
+
 def test_purge_touches_nothing_of_others(host: Host) -> None:
     add_foreign(host)
     before = foreign(host)
-    assert before["rules"].count("bird") == 2
+    assert before["rules"].count('"protocol": "12"') == 2
     # The rules that others have already stand: they are satisfied, and stay theirs.
     done = run(host, "policy_routing", tables=TABLES, rules=RULES)
     assert done.get("changed") is True, done

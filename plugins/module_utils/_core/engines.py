@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import fields
 from .entries import Entry, collect, parse_fields, parse_list, where
-from .errors import ForeignObject, InvalidInput
+from .errors import ApplyFailed, ForeignObject, InvalidInput
+from .iproute_names import ETC, Name, plan_names, texts_after
 from .keepable import Keepable
 from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
@@ -21,6 +22,7 @@ from .stored_state import merged
 from .wire import SECONDARY
 
 _OWNER = fields.integer(1, 255)
+_LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
 
 
 def parse_owner(protocol: Any) -> int:
@@ -104,14 +106,24 @@ def _is_secondary(action: Action[Alias]) -> bool:
 
 @dataclass(frozen=True)
 class RoutingPlan:
-    """The plans of routes and of policy rules, each None when the module was not given that list."""
+    """The plans of routes and of policy rules, each None when the module was not given that list, and of names.
+
+    ``remarks`` says which names cannot be given, and why.
+    """
 
     routes: Plan[Route] | None
     rules: Plan[Rule] | None
+    names: Plan[Name] | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def actions(self) -> list[Action[Any]]:
-        """The steps: routes come before the rules that use them, and go after them."""
+        """The steps in order; names, which only help people to read, come last."""
+        return [*self.kernel_actions, *(self.names.actions if self.names else ())]
+
+    @property
+    def kernel_actions(self) -> list[Action[Any]]:
+        """The kernel's part: routes come before the rules that use them, and go after them."""
         routes, rules = self.routes, self.rules
         adding = [*(routes.adding() if routes else ()), *(rules.adding() if rules else ())]
         removing = [*(rules.removing() if rules else ()), *(routes.removing() if routes else ())]
@@ -140,6 +152,7 @@ class RoutingEngine(Keepable):
         parts += [lambda: _parse_rules(rules or (), names)]
         _none, self.owner, routes, parsed_rules = collect(*parts)
         self.names = {number: name for name, number in names.items()}
+        self.table_names = [] if tables is None else _table_names(tables, names)
         self.routes: list[Entry[Route]] | None = None if tables is None else routes
         self.rules: list[Entry[Rule]] | None = None if rules is None else parsed_rules
         self.purge = purge
@@ -153,7 +166,8 @@ class RoutingEngine(Keepable):
     def read(self) -> Snapshot:
         """Return the routes and policy rules of this host, as far as they are declared."""
         kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
-        return self.kernel.read(*kinds)
+        names_given = None if self.routes is None else self.kernel.names.read(self.owner)
+        return replace(self.kernel.read(*kinds), names_given=names_given)
 
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
@@ -169,33 +183,54 @@ class RoutingEngine(Keepable):
                 conflicts.update(error.objects)
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
-        result = RoutingPlan(plans["route"], plans["rule"])
+        names, remarks = self._plan_names(current)
+        result = RoutingPlan(plans["route"], plans["rule"], names, tuple(remarks))
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
         return result
 
     def apply(self, plan: RoutingPlan, current: Snapshot) -> None:
         """Carry the plan out, all or nothing."""
-        self.kernel.apply(plan.actions, current, self.owner)
+        if plan.kernel_actions:
+            self.kernel.apply(plan.kernel_actions, current, self.owner)
+        if plan.names and plan.names.actions and current.names_given:
+            try:
+                self.kernel.names.write(texts_after(plan.names, current.names_given), self.owner)
+            except OSError as error:
+                done = [str(action) for action in plan.kernel_actions]
+                raise ApplyFailed(f"cannot write names to {ETC}", str(error), done, self.undo(plan, current)) from error
 
-    def undo(self, _plan: RoutingPlan, current: Snapshot) -> list[str]:
-        """Put back the routes and rules of ``current``."""
-        return self.kernel.undo(current, self.owner)
+    def undo(self, plan: RoutingPlan, current: Snapshot) -> list[str]:
+        """Put back the routes, the rules and the names of ``current``."""
+        failures = self.kernel.undo(current, self.owner)
+        if plan.names and plan.names.actions and current.names_given:
+            try:
+                changed = texts_after(plan.names, current.names_given)
+                self.kernel.names.write({kind: current.names_given.texts[kind] for kind in changed}, self.owner)
+            except OSError as error:
+                failures.append(f"names in {ETC}: {error}")
+        return failures
+
+    def steps(self, plan: RoutingPlan) -> list[Action[Any]]:
+        """Return the kernel's part of a plan: the names are files, and stay by themselves."""
+        return plan.kernel_actions
 
     def repair(self, plan: RoutingPlan, current: Snapshot) -> dict[Any, str]:
         """Carry out what can be of the kernel's part of the plan; return why not, by the keys of the others."""
-        return self.kernel.repair(plan.actions, current, self.owner)
+        return self.kernel.repair(plan.kernel_actions, current, self.owner)
 
     def before(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
         """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, with what was listed or owned."""
-        return self._form(plan.routes.before if plan.routes else None, plan.rules.before if plan.rules else None)
+        routes, rules = plan.routes.before if plan.routes else None, plan.rules.before if plan.rules else None
+        return self._form(routes, rules, plan.names.before if plan.names else ())
 
     def after(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
         """Return the same for what is listed or owned after the plan."""
-        return self._form(plan.routes.after if plan.routes else None, plan.rules.after if plan.rules else None)
+        routes, rules = plan.routes.after if plan.routes else None, plan.rules.after if plan.rules else None
+        return self._form(routes, rules, plan.names.after if plan.names else ())
 
     def lines(self, plan: RoutingPlan) -> dict[str, list[str]]:
-        """Return one line a route or rule for the diff."""
-        parts = [part for part in (plan.routes, plan.rules) if part]
+        """Return one line a route, rule or name for the diff."""
+        parts: list[Plan[Any]] = [part for part in (plan.routes, plan.rules, plan.names) if part]
         return {
             "before": [_line(item) for part in parts for item in part.before],
             "after": [_line(item) for part in parts for item in part.after],
@@ -215,23 +250,46 @@ class RoutingEngine(Keepable):
         form: dict[str, Any] = {} if routes is None else {"tables": tables_form(routes, names)}
         return form if rules is None else {**form, "rules": [rule.as_input() for rule in rules]}
 
-    def _form(self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None) -> dict[str, list[dict[str, Any]]]:
+    def remarks(self, plan: RoutingPlan) -> dict[str, list[str]]:
+        """Return what a result says besides: ``warnings`` of names that cannot be given."""
+        return {"warnings": list(plan.remarks)} if plan.remarks else {}
+
+    def _plan_names(self, current: Snapshot) -> tuple[Plan[Name] | None, list[str]]:
+        if self.routes is None or current.names_given is None:
+            return None, []
+        return plan_names(self.table_names, current.names_given, self.owner, self.purge)
+
+    def _form(
+        self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None, given: Sequence[Name]
+    ) -> dict[str, list[dict[str, Any]]]:
         form: dict[str, list[dict[str, Any]]] = {}
         if routes is not None:
-            form["tables"] = tables_form(routes, self.names)
+            in_files = {entry.object.number for entry in self.table_names}
+            names = {number: name for number, name in self.names.items() if number not in in_files}
+            form["tables"] = tables_form(routes, names, given)
         if rules is not None:
             form["rules"] = [rule.as_input() for rule in rules]
         return form
 
 
-def tables_form(routes: Sequence[Route], names: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Return routes as entries of ``tables``: one entry a table, with its routes."""
+def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[dict[str, Any]]:
+    """Return routes as entries of ``tables``: one entry a table, with its routes.
+
+    ``names`` are what tables are called besides those that have a name ``given``; those are listed without routes too.
+    """
+    known = {**names, **{name.number: name.text for name in given if name.kind == "table"}}
     tables: dict[int, dict[str, Any]] = {}
+
+    def entry(number: int) -> dict[str, Any]:
+        called = {"name": known[number]} if number in known else {}
+        return tables.setdefault(number, {"id": number, **called, "routes": []})
+
     for route in routes:
-        entry = tables.setdefault(route.table, {"id": route.table, "routes": []})
-        if route.table in names:
-            entry["name"] = names[route.table]
-        entry["routes"].append({name: value for name, value in route.as_input().items() if name != "table"})
+        shown = {name: value for name, value in route.as_input().items() if name != "table"}
+        entry(route.table)["routes"].append(shown)
+    for name in given:
+        if name.kind == "table":
+            entry(name.number)
     return list(tables.values())
 
 
@@ -260,8 +318,22 @@ def declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
     return names, faults
 
 
+def _table_names(tables: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Name]]:
+    """Return the names that the declared tables are to have, but for those that they have on every host."""
+    wanted = {number: name for name, number in names.items() if name not in TABLE_NAMES}
+    found = []
+    for index, table in enumerate(tables):
+        if isinstance(table, Mapping) and table.get("name") is not None:
+            number = names.get(table["name"])
+            if number in wanted:
+                found.append(Entry(Name("table", number, wanted[number]), where("tables", index, table, "id")))
+    return found
+
+
 def _table_name(value: Any) -> str:
     name = fields.text(value)
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"a routing table's name has at most {_LONGEST_NAME} characters")
     if not all(character.isalnum() or character in "_.-" for character in name) or name.isdecimal():
         raise ValueError("a routing table's name is made of letters, digits, '_', '.' and '-', not of digits alone")
     return name
@@ -311,8 +383,8 @@ def _raise(faults: list[str]) -> None:
         raise InvalidInput(faults)
 
 
-def _line(item: Route | Rule) -> str:
-    if isinstance(item, Rule):
+def _line(item: Route | Rule | Name) -> str:
+    if not isinstance(item, Route):
         return str(item)
     shown = item.as_input()
     way = {name: value for name, value in shown.items() if name not in ("table", "destination", "metric")}

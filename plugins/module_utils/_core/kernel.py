@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from . import duplicate_addresses, wire
 from .errors import ApplyFailed, ReadFailed
+from .iproute_names import NameFiles
 from .model import Alias, Rule
 from .netlink import Message, Netlink, RequestFailed, interfaces
 from .plan import Action
@@ -40,17 +41,22 @@ _RULE_HINTS = {
 
 
 class Kernel:
-    """Reads and writes through one netlink socket, made anew for each piece of work."""
+    """Reads and writes through one netlink socket, made anew for each piece of work.
+
+    ``names`` are the files that tell people what the numbers in it mean.
+    """
 
     def __init__(
         self,
         connect: Callable[[], AbstractContextManager[Socket]] = Netlink,
         list_interfaces: Callable[[], dict[str, int]] = interfaces,
         settings: str = "/proc/sys/net/ipv4/conf",
+        names: NameFiles | None = None,
     ) -> None:
         self._connect = connect
         self._list_interfaces = list_interfaces
         self._settings = settings
+        self.names = names or NameFiles()
 
     def read(self, *kinds: str) -> Snapshot:
         """Return a snapshot of the kinds: one dump each."""

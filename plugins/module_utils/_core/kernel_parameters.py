@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import glob
 import os
@@ -16,6 +15,7 @@ from typing import Any, Callable
 
 from .entries import Entry, collect, parse_list
 from .errors import ApplyFailed, ForeignObject, InvalidInput
+from .files import Files
 from .kernel_parameter_file import Parameter, followers, parameter_name, parse_file, render, setting_order
 from .plan import Action, Existing, Plan, plan
 
@@ -37,12 +37,12 @@ _REMEDIES[errno.EPERM] = _REMEDIES[errno.EACCES]
 _REMEDIES[errno.ERANGE] = _REMEDIES[errno.EINVAL]
 
 
-class System:
+class System(Files):
     """Reads and writes parameters and files below ``root`` and ``proc_sys``; raises OSError."""
 
     def __init__(self, proc_sys: str = "/proc/sys", root: str = "/") -> None:
+        super().__init__(root)
         self.proc_sys = proc_sys
-        self.root = root
 
     def get(self, path: str) -> str:
         """Return a parameter's value, with single spaces."""
@@ -62,44 +62,13 @@ class System:
         found = glob.glob(os.path.join(glob.escape(self.proc_sys), pattern))
         return sorted(os.path.relpath(path, self.proc_sys) for path in found)
 
-    def load(self, file: str) -> str | None:
-        """Return a file's text, None when there is no such file; a symbolic link is not followed (ELOOP)."""
-        try:
-            descriptor = os.open(self._path(file), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return None
-        with open(descriptor, encoding="utf-8", errors="surrogateescape") as text:
-            return text.read()
+    def save(self, file: str, text: str | None, mode: int = 0o644) -> None:
+        """Replace a file in one step; None removes it.
 
-    def save(self, file: str, text: str | None) -> None:
-        """Replace a file in one step, so that no reader ever finds half of it; None removes it."""
-        path = self._path(file)
-        if text is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            return
-        directory, name = os.path.split(path)
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-        # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.conf.
-        new = os.path.join(directory, f".{name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        # Readable for all, unlike what lies in our own directories: every file of sysctl.d is, it holds no secret
-        # (/proc/sys shows the same to everybody), and sysctl(8) run by a user has to find it.
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        try:
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
-                os.fchmod(out.fileno(), 0o644)
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            os.rename(new, path)
-        except OSError:
-            os.unlink(new)
-            raise
-
-    def _path(self, file: str) -> str:
-        return os.path.join(self.root, file.lstrip("/"))
+        Readable for all, unlike what lies in our own directories: every file of sysctl.d is, it holds no secret
+        (/proc/sys shows the same to everybody), and sysctl(8) run by a user has to find it.
+        """
+        super().save(file, text, mode)
 
 
 @dataclass(frozen=True)

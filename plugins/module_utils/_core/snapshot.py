@@ -10,6 +10,7 @@ from typing import Any, Callable, Protocol
 
 from . import wire
 from .errors import InvalidInput, ReadFailed
+from .iproute_names import NameState
 from .netlink import Message, RequestFailed
 from .plan import Action, Existing
 
@@ -40,10 +41,14 @@ def dump(socket: Socket, kind: str) -> list[Message]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one read found: interfaces by name, and the messages of each kind that was asked for."""
+    """What one read found: interfaces by name, and the messages of each kind that was asked for.
+
+    ``names_given`` is what routing tables and owner tags are called, where that was asked for.
+    """
 
     interfaces: Mapping[str, int]
     messages: dict[str, Sequence[Message]]
+    names_given: NameState | None = None
 
     def existing(self, kind: str) -> list[Existing[Any]]:
         """Return the objects of a kind that the model has words for."""

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core import wire
+from ansible_collections.multihome.linux.plugins.module_utils._core.iproute_names import NameFiles
 from ansible_collections.multihome.linux.plugins.module_utils._core.kernel import Kernel
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import FAMILIES, Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.snapshot import Snapshot
 
+from .fake_files import FakeFiles
 from .fake_rules import Rules
 
 INTERFACES = {"lo": 1, "eth0": 2, "eth1": 3}
@@ -48,6 +50,7 @@ class FakeKernel:
         self.addresses: list[Message] = []
         self.routes: list[Message] = []
         self.rules = Rules()
+        self.files = FakeFiles()
 
     def __enter__(self) -> FakeKernel:
         return self
@@ -57,7 +60,7 @@ class FakeKernel:
 
     def kernel(self) -> Kernel:
         """Return the engine's kernel, connected to this one."""
-        return Kernel(lambda: self, lambda: dict(INTERFACES), str(self.settings))
+        return Kernel(lambda: self, lambda: dict(INTERFACES), str(self.settings), NameFiles(self.files))
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind, IPv4 first."""

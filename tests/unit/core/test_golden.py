@@ -13,6 +13,12 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.engines import AliasEngine, RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ForeignObject
+from ansible_collections.multihome.linux.plugins.module_utils._core.iproute_names import (
+    DATABASES,
+    Name,
+    NameFiles,
+    render,
+)
 
 from . import hosts
 from .fake_kernel import FakeKernel
@@ -29,6 +35,11 @@ def host(case: dict[str, Any], settings: Path) -> FakeKernel:
         [(entry.pop("owner"), entry.pop("table"), entry) for entry in current.get("routes", ())],
         [(entry.pop("owner"), entry) for entry in current.get("rules", ())],
     )
+    if "names" in current:
+        # Kept by an earlier run: the tables' names, and with them that of the owner tag.
+        names = [Name("table", **name) for name in current["names"]] + [Name("protocol", hosts.OURS, "multihome")]
+        by_kind = {kind: render(name for name in names if name.kind == kind) for kind in DATABASES}
+        NameFiles(fake.files).write(by_kind, hosts.OURS)
     return fake
 
 

@@ -56,11 +56,11 @@ class FakeSystem(System):
         """Return the paths that a pattern selects."""
         return sorted(fnmatch.filter(self.values, pattern))
 
-    def load(self, file: str) -> str | None:
+    def load(self, file: str, follow: bool = False) -> str | None:  # noqa: ARG002 - no links here
         """Return a file's text."""
         return self.files.get(file)
 
-    def save(self, file: str, text: str | None) -> None:
+    def save(self, file: str, text: str | None, mode: int = 0o644) -> None:  # noqa: ARG002 - nor modes
         """Write or remove a file."""
         self._count()
         if text is None:

@@ -56,6 +56,8 @@ def test_check_real_check_real(host: Runner) -> None:
         {"op": "add", "object": {"priority": 23010, "family": "ipv4", "source": "10.0.0.1", "table": 1001}},
         {"op": "add", "object": {"priority": 23020, "family": "ipv6", "source": "fd00::1", "table": 1002}},
         {"op": "add", "object": {"priority": 23021, "family": "ipv6", "source": "fd00::1", "action": "unreachable"}},
+        {"op": "add", "object": {"table": 1001, "name": "unicom"}},
+        {"op": "add", "object": {"protocol": 109, "name": "multihome"}},
     ]
     assert done["before"] == {"tables": [], "rules": []}
     assert [table.get("name") for table in done["after"]["tables"]] == ["unicom", None]

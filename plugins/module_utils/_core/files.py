@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text files of a host: read as a whole, and replaced in one step, so that no reader ever finds half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+
+class Files:
+    """The files below ``root``; every method raises OSError."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+
+    def load(self, file: str, follow: bool = False) -> str | None:
+        """Return a file's text, None when there is no such file.
+
+        A symbolic link is refused (ELOOP) unless ``follow`` says that somebody else may have put one there.
+        """
+        try:
+            descriptor = os.open(self._path(file), os.O_RDONLY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+        except FileNotFoundError:
+            return None
+        with open(descriptor, encoding="utf-8", errors="surrogateescape") as text:
+            return text.read()
+
+    def save(self, file: str, text: str | None, mode: int) -> None:
+        """Replace a file in one step; None removes it. A directory that is made for it can be read by all."""
+        path = self._path(file)
+        if text is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            return
+        directory, name = os.path.split(path)
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.conf.
+        new = os.path.join(directory, f".{name}.new")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
+                os.fchmod(out.fileno(), mode)
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.rename(new, path)
+        except OSError:
+            os.unlink(new)
+            raise
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names in a directory; none when there is no such directory."""
+        try:
+            return sorted(os.listdir(self._path(directory)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def is_writable(self, directory: str) -> bool:
+        """Tell whether a file can be put into a directory, which may still have to be made."""
+        path = self._path(directory)
+        while not os.path.lexists(path):
+            path = os.path.dirname(path)
+        return os.access(path, os.W_OK)
+
+    def _path(self, file: str) -> str:
+        return os.path.join(self.root, file.lstrip("/"))
