@@ -33,8 +33,9 @@ options:
   marks:
     description:
       - By what the connections of each line are known.
-      - Two entries with one match, O(marks[].gateway) and O(marks[].in_interface), are an error. Two entries may give
-        the same mark, as the IPv4 and the IPv6 gateway of one line do.
+      - Two entries with one match, O(marks[].gateway) and O(marks[].in_interface) or O(marks[].source), are an error,
+        and so is a source within another one. Two entries may give the same mark, as the IPv4 and the IPv6 gateway of
+        one line do.
       - An entry with a gateway is tried before one with an interface alone.
       - Left out, the marks that stand are left alone.
     type: list
@@ -57,6 +58,15 @@ options:
             not hold is asked for, in check mode too; all gateways together have one second to answer.
           - A gateway that does not answer fails nothing. The entry is kept, the result names it in RV(unresolved), and
             a later run completes it; what was learned of it before is kept.
+        type: str
+      source:
+        description:
+          - An address or prefix. What carries an address of it, and belongs to no connection or process that is marked
+            otherwise, has the mark, whether the host sends or forwards it.
+          - In place of many policy rules by source, each of which every packet would be held against. It takes one
+            look-up for one source as for thousands; with iptables a rule each.
+          - A packet of a local process is first routed without its mark. There must be a route for it, by whichever
+            line.
         type: str
       name:
         description: What messages call the entry; at most 64 bytes.
@@ -267,7 +277,7 @@ ARGUMENT_SPEC = {
         "type": "list",
         "elements": "dict",
         # Text alone: what it means is judged by the engine, which says which entry it is and goes on.
-        "options": {"mark": _TEXT, "in_interface": _TEXT, "gateway": _TEXT, "name": _TEXT},
+        "options": {"mark": _TEXT, "in_interface": _TEXT, "gateway": _TEXT, "source": _TEXT, "name": _TEXT},
     },
     "balance": {
         "type": "list",

@@ -22,11 +22,13 @@ options:
       - What to read.
       - Reading V(ip_aliases) and V(policy_routing) needs pyroute2 on the host.
       - Reading V(nat_rules) and V(nat_counters) needs nft on the host.
+      - V(foreign_addresses) are those of the host that this collection did not put there, whatever O(owned_only) says.
+        Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(requirements) tells which of the tools the modules need are there, and never fails.
       - Without this option V(ip_aliases), V(policy_routing) and, where nft is installed, V(nat_rules).
     type: list
     elements: str
-    choices: [ip_aliases, policy_routing, nat_rules, nat_counters, requirements]
+    choices: [ip_aliases, policy_routing, nat_rules, nat_counters, foreign_addresses, requirements]
   owned_only:
     description:
       - Whether to leave out what others put there.
@@ -101,6 +103,12 @@ nat_counters:
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0, packets: 12, bytes: 720}]
+foreign_addresses:
+  description: Addresses of others, without prefix lengths.
+  returned: when O(gather_subset) has V(foreign_addresses)
+  type: list
+  elements: str
+  sample: [192.168.168.101, "fd00:168::101"]
 left_out:
   description: What could not be read for want of a tool, with the reason.
   returned: when O(gather_subset) is not given and nft is missing

@@ -82,6 +82,12 @@ def of_family(addresses: Iterable[Any], family: int) -> list[Any]:
     return [address for address in addresses if address.version == family]
 
 
+def held(public: Iterable[IPNetwork], outside: Iterable[IPNetwork]) -> list[IPNetwork]:
+    """The addresses that a firewall itself holds on a line, by family: those outside, else the public ones."""
+    of_outside, of_public = list(outside), list(public)
+    return [address for family in FAMILIES for address in of_family(of_outside, family) or of_family(of_public, family)]
+
+
 def has_network(address: IPNetwork) -> bool:
     """Whether the prefix length says which network is on the link; /32 and /128 do not."""
     return bool(address.prefixlen < LONGEST_PREFIX[address.version])
@@ -105,6 +111,11 @@ def overlap(one: IPNetwork, other: IPNetwork) -> bool:
 def prefix_text(prefix: IPNetwork) -> str:
     """A network as modules take it: a single address has no prefix length."""
     return str(prefix) if has_network(prefix) else str(prefix.ip)
+
+
+def prefix_of(first: int, length: int, version: int) -> IPNetwork:
+    """The prefix of a family that begins with an address, given as a number."""
+    return IPNetwork(f"{IPAddress(first, version)}/{length}")
 
 
 def _parse_address(value: object, place: Place) -> IPAddress | None:

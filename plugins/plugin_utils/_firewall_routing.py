@@ -66,7 +66,8 @@ def rules(
         entries += _routing.mark_rules(first, line, _of(line), base, marks_used)
     for line in found:
         own = [str(address.ip) for address in line.public_addresses]
-        entries += _routing.source_rules(source_first, line, [*own, *map(prefix_text, sources[line.name])], base)
+        selectors = _routing.by_source([*own, *map(prefix_text, sources[line.name])])
+        entries += _routing.source_rules(source_first, line, selectors, base)
     return entries
 
 

@@ -14,7 +14,7 @@ is an end: what no route of the line takes must not leave by another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -100,13 +100,20 @@ def mark_rules(base: int, line: Line, families: Iterable[int], table_base: int, 
     ]
 
 
-def source_rules(base: int, line: Line, sources: Iterable[str], table_base: int) -> list[dict[str, Any]]:
-    """The rules of what carries an address of a line."""
-    return [
-        rule
-        for source in dict.fromkeys(sources)
-        for rule in ended({"name": line.name, "source": source}, base, line, table_base)
-    ]
+def source_rules(
+    base: int, line: Line, selectors: Iterable[Mapping[str, Any]], table_base: int, end: bool = True
+) -> list[dict[str, Any]]:
+    """The rules of what carries an address of a line; without their ends the next rules are tried too."""
+    entries = []
+    for selector in selectors:
+        both = ended({"name": line.name, **selector}, base, line, table_base)
+        entries += both if end else both[:1]
+    return entries
+
+
+def by_source(sources: Iterable[str]) -> list[dict[str, Any]]:
+    """What selects each of some sources, in rules."""
+    return [{"source": source} for source in dict.fromkeys(sources)]
 
 
 def ended(selector: dict[str, Any], base: int, line: Line, table_base: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _routing
+from . import _routing, _web_sources
 from ._addresses import FAMILIES, has_network
 from ._faults import Place, shown, sound
 from ._reading import choice
@@ -54,11 +54,13 @@ def rules(
     reply: object = "source",
     default_route: object = "none",
     mark_mask: object = _routing.MARK_MASK,
+    other_addresses: object = (),
 ) -> list[dict[str, Any]]:
     """The rules of policy_routing: by mark where marks are in use, and by source.
 
     An address that stands for lines of different next hops does not tell the line. It looks at main's default routes;
-    where these are left alone, at the lines' tables in turn, since a reply needs a route before its mark is known.
+    where these are left alone, at the lines' tables in turn, since a reply needs a route before its mark is known. So
+    does an address whose line it takes a mark to know because no few prefixes hold all of the line's.
     """
     with sound() as faults:
         found = read_lines(lines, faults)
@@ -67,24 +69,23 @@ def rules(
         marks_used = _routing.read_mark_mask(mark_mask, ROLE, found, faults)
         kind = read_default_route(default_route, faults)
         by_mark = _read_reply(reply, faults) == "mark"
+        others = _web_sources.read_other_addresses(other_addresses, faults)
         undecided = _undecided(found)
         if not by_mark and not faults:
             _refuse_undecided(undecided, faults)
     families = [family for family in FAMILIES if any(family in line.families for line in found)]
     entries = _routing.main_rules(first, families)
+    sources = _web_sources.Sources(found, undecided, others)
     for line in found:
-        if by_mark or kind == "balance":
-            entries += _routing.mark_rules(first, line, line.families, base, marks_used)
+        marked = line.families if by_mark or kind == "balance" else sources.marked_families(line)
+        entries += _routing.mark_rules(first, line, marked, base, marks_used)
     for line in found:
-        own = [address.ip for address in line.addresses]
-        decided = [str(address) for address in own if address not in undecided]
-        entries += _routing.source_rules(source_first, line, decided, base)
+        entries += _routing.source_rules(source_first, line, sources.ruled(line), base)
         if kind == "none":
-            shared = [str(address) for address in own if address in undecided]
-            entries += [rule for rule in _routing.source_rules(source_first, line, shared, base) if "table" in rule]
+            entries += _routing.source_rules(source_first, line, sources.unruled(line), base, end=False)
     if kind == "none":
         last = {"name": "end", "priority": source_first + _routing.WHOLE_BAND - 1, "action": "unreachable"}
-        entries += [{**last, "source": str(address)} for address in sorted(undecided)]
+        entries += [{**last, **selector} for selector in sources.all_unruled]
     return entries
 
 
@@ -94,20 +95,26 @@ def marks(
     default_route: object = "none",
     balance_from: object = BALANCE_FROM,
     mark_mask: object = _routing.MARK_MASK,
+    other_addresses: object = (),
 ) -> dict[str, list[Any]]:
-    """The lists of connection_marks: ``marks``, ``balance``, ``balance_from`` and ``balance_exclude``."""
+    """The lists of connection_marks: ``marks``, ``balance``, ``balance_from`` and ``balance_exclude``.
+
+    Marks are known by gateway or interface for ``reply: mark``, and by source where that takes too many rules.
+    """
     with sound() as faults:
         found = read_lines(lines, faults)
         marks_used = _routing.read_mark_mask(mark_mask, ROLE, found, faults)
         by_mark = _read_reply(reply, faults) == "mark"
         balanced = read_default_route(default_route, faults) == "balance"
         begins = read_balance_from(balance_from, found, faults) if balanced else {}
+        others = _web_sources.read_other_addresses(other_addresses, faults)
         if balanced and not faults:
             _refuse_indistinct(found)
     networks = {address.cidr for line in found for address in line.addresses if has_network(address)}
     own = {address.ip for line in found for address in line.addresses}
+    by_source = _web_sources.Sources(found, _undecided(found), others).marks(marks_used)
     return {
-        "marks": _marks(found, marks_used) if by_mark else [],
+        "marks": (_marks(found, marks_used) if by_mark else []) + by_source,
         "balance": [_share(line, marks_used) for line in found if balanced],
         "balance_from": [str(address) for address in begins.values()],
         # An address of the server's own is what connections to its neighbours begin with too.

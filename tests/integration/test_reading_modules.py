@@ -158,6 +158,15 @@ def test_info_tells_others_apart(server: Host) -> None:
     assert run_module("multihome_info", {"protocol": 110}, netns_prefix=server.prefix)["ip_aliases"] == []
 
 
+def test_info_tells_the_addresses_of_others(server: Host, pyroute2_path: list[str]) -> None:
+    asked = {"gather_subset": ["foreign_addresses"]}
+    found = run_module("multihome_info", asked, netns_prefix=server.prefix, path=pyroute2_path)
+    assert found["foreign_addresses"] == ["192.168.168.99"]
+    # For another owner ours are those of others.
+    found = run_module("multihome_info", {**asked, "protocol": 110}, netns_prefix=server.prefix, path=pyroute2_path)
+    assert found["foreign_addresses"] == ["192.168.168.1", "192.168.168.2", "192.168.168.99", "fd00:168::1"]
+
+
 def test_info_gives_back_translations_and_what_they_counted(server: Host) -> None:
     rules = [{"type": "snat", "source": "192.168.168.1", "out_interface": "eth0", "to_address": "203.0.113.10"}]
     run_module("nat_rules", {"rules": rules}, netns_prefix=server.prefix)

@@ -127,6 +127,11 @@ def is_link_local(value: str) -> bool:
     return ":" in value and ipaddress.ip_address(value).is_link_local
 
 
+def is_local_only(value: str) -> bool:
+    """Tell whether a canonical address is a loopback or link-local one, which no packet to elsewhere carries."""
+    return ipaddress.ip_address(value).is_loopback or is_link_local(value)
+
+
 def host_address(value: Any) -> str:
     """Return ``ADDRESS/LENGTH`` of one host; without a length it is that single address (/32 or /128)."""
     written = text(value)

@@ -11,13 +11,18 @@ from typing import Any
 from . import nat_engine, requirements
 from .engines import parse_owner, tables_form
 from .errors import Unsupported
+from .fields import is_local_only
 from .kernel import Kernel
 from .plan import Existing
 from .snapshot import Snapshot
 
 STATE_SUBSETS = ("ip_aliases", "policy_routing", "nat_rules")
-SUBSETS = (*STATE_SUBSETS, "nat_counters", "requirements")
-_KINDS_OF_SUBSET = {"ip_aliases": ("address",), "policy_routing": ("route", "rule")}
+SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "requirements")
+_KINDS_OF_SUBSET = {
+    "ip_aliases": ("address",),
+    "policy_routing": ("route", "rule"),
+    "foreign_addresses": ("address",),
+}
 
 
 def gather(
@@ -40,6 +45,11 @@ def gather(
             e.object for e in snapshot.existing(kind) if (e.owner == owner if owned_only else not _made_by_kernel(e))
         ]
 
+    def foreign_addresses() -> list[str]:
+        found = (e for e in snapshot.existing("address") if e.owner != owner and not _made_by_kernel(e))
+        addresses = {existing.object.address.partition("/")[0] for existing in found}
+        return sorted(address for address in addresses if not is_local_only(address))
+
     nat_standing = functools.lru_cache(maxsize=None)(lambda: nat_engine.standing(table))
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
@@ -49,6 +59,7 @@ def gather(
         },
         "nat_rules": lambda: nat_engine.form(nat_standing()),
         "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
+        "foreign_addresses": foreign_addresses,
         "requirements": requirements.report,
     }
     found: dict[str, Any] = {}

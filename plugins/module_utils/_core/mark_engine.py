@@ -17,6 +17,7 @@ from .mark_model import (
     BalanceLine,
     ConnectionMark,
     Marks,
+    nested_sources,
     outside_mask,
     parse_addresses,
     parse_balance,
@@ -243,6 +244,11 @@ class MarkEngine(Keepable):
                     f"{mark.neighbour.address if mark.neighbour else ''}, so their connections cannot be told apart; "
                     "give the lines interfaces, or gateways, of their own"
                 )
+        for outer, inner in nested_sources(after.marks):
+            faults.append(
+                f"{places.get(outer.key, outer)} and {places.get(inner.key, inner)}: {inner.match_text()} is within "
+                f"{outer.match_text()}; list prefixes that hold nothing of each other"
+            )
         if faults:
             raise InvalidInput(faults)
 

@@ -35,6 +35,7 @@ Rules = dict[str, dict[str, list[str]]]
 
 _GATEWAY = re.compile(r"mark (\d+) via (\S+) on (\S+) (?:unknown|at ([0-9a-f:]{17}) on (\S+))(?:; (.*))?")
 _INTERFACE = re.compile(r"mark (\d+) in (\S+)(?:; (.*))?")
+_SOURCE = re.compile(r"mark (\d+) from (\S+)(?:; (.*))?")
 _BALANCE = re.compile(r"balance (\d+) weight (\d+) as (\S+)(?:; (.*))?")
 _RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+) (.*)")
 _FACT = re.compile(r"(mask|from|exclude) (\S+)")
@@ -198,7 +199,13 @@ def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
     restore = f"-m connmark ! --mark 0x0/{mask} -j CONNMARK --restore-mark --nfmask {mask} --ctmask {mask}"
     asked = "-m conntrack --ctdir ORIGINAL"
     by_neighbour = {mark.neighbour: mark.mark for mark in marks.marks if mark.neighbour}
-    by_interface = {mark.in_interface: mark.mark for mark in marks.marks if mark.gateway is None}
+    by_interface = {mark.in_interface: mark.mark for mark in marks.marks if mark.in_interface and not mark.gateway}
+    by_source = {m.source: m.mark for m in marks.marks if m.source and fields.family_of(m.source) == family}
+    # What a connection's mark is on already is left out.
+    sources = [
+        f"-s {source} -m mark --mark 0x0/{mask} -j MARK --set-xmark 0x{number:x}/{mask}"
+        for source, number in sorted(by_source.items(), key=str)
+    ]
     mangle = {
         f"{prefix}pre": [
             *(
@@ -207,8 +214,9 @@ def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
             ),
             *(f'-i "{name}" {asked} -g {prefix}{number:x}' for name, number in sorted(by_interface.items(), key=str)),
             restore,
+            *sources,
         ],
-        f"{prefix}out": [restore],
+        f"{prefix}out": [restore, *sources],
     }
     for number in sorted({mark.mark for mark in marks.marks}):
         mangle[f"{prefix}{number:x}"] = [f"-j CONNMARK --set-xmark 0x{number:x}/{mask}"]
@@ -256,7 +264,9 @@ def record(marks: Marks) -> list[str]:
     """Return everything that was declared or learned, a line a fact."""
     notes = [f"mask 0x{marks.mask:x}"]
     for mark in sorted(marks.marks, key=lambda mark: (mark.gateway or "", mark.in_interface or "")):
-        if mark.gateway is None:
+        if mark.source:
+            note = f"mark {mark.mark} from {mark.source}"
+        elif mark.gateway is None:
             note = f"mark {mark.mark} in {mark.in_interface}"
         else:
             found = f"at {mark.neighbour.address} on {mark.neighbour.interface}" if mark.neighbour else "unknown"
@@ -276,13 +286,15 @@ def recover(notes: Sequence[str]) -> Marks:
     facts: dict[str, list[str]] = {"mask": [], "from": [], "exclude": []}
     for note in notes:
         gateway, interface = _GATEWAY.fullmatch(note), _INTERFACE.fullmatch(note)
-        share, fact = _BALANCE.fullmatch(note), _FACT.fullmatch(note)
+        source, share, fact = _SOURCE.fullmatch(note), _BALANCE.fullmatch(note), _FACT.fullmatch(note)
         if gateway:
             number, address, on, hardware, found, name = gateway.groups()
             neighbour = Neighbour(found, hardware) if hardware else None
             marks.append(ConnectionMark(int(number), None if on == "/" else on, address, name, neighbour))
         elif interface:
             marks.append(ConnectionMark(int(interface[1]), interface[2], name=interface[3]))
+        elif source:
+            marks.append(ConnectionMark(int(source[1]), name=source[3], source=source[2]))
         elif share:
             balance.append(BalanceLine(int(share[1]), tuple(share[3].split(",")), int(share[2]), share[4]))
         elif fact:

@@ -54,6 +54,14 @@ def _host(value: Any) -> str:
     return fields.host_address(fields.address(value)).partition("/")[0]
 
 
+def _source(value: Any) -> str:
+    """Return a prefix that does not stand for everything."""
+    written = fields.prefix(value)
+    if fields.is_everything(written):
+        raise ValueError("every packet has a source of it; which ones are the line's?")
+    return written
+
+
 def _one_per_family(value: Any) -> tuple[str, ...]:
     """Return at most one address of each family, IPv4 first."""
     if not isinstance(value, (list, tuple)):
@@ -74,6 +82,7 @@ def _one_per_family(value: Any) -> tuple[str, ...]:
 class ConnectionMark:
     """The connections that come in by an interface, or through a gateway (on that interface, if one is given).
 
+    With ``source``, a prefix, it is the packets that carry an address of it and belong to no such connection.
     ``neighbour`` is where the gateway was found; it is not declared but learned, and None as long as it is unknown.
     """
 
@@ -82,8 +91,9 @@ class ConnectionMark:
     gateway: str | None = None
     name: str | None = None
     neighbour: Neighbour | None = None
+    source: str | None = None
 
-    FIELDS = {"mark": _number, "in_interface": _interface, "gateway": _host}
+    FIELDS = {"mark": _number, "in_interface": _interface, "gateway": _host, "source": _source}
 
     @classmethod
     def parse(cls, entry: Any) -> ConnectionMark:
@@ -92,8 +102,11 @@ class ConnectionMark:
         if isinstance(entry, dict):
             if entry.get("mark") is None:
                 faults.append("mark is missing")
-            if entry.get("in_interface") is None and entry.get("gateway") is None:
-                faults.append("give in_interface or gateway: by what is the line known?")
+            given = [name for name in ("in_interface", "gateway", "source") if entry.get(name) is not None]
+            if not given:
+                faults.append("give in_interface, gateway or source: by what is the line known?")
+            if "source" in given and len(given) > 1:
+                faults.append(f"source tells the line alone; leave {given[0]} out, or give it an entry of its own")
         gateway = values.get("gateway")
         if gateway and ipaddress.ip_address(gateway).is_link_local and entry.get("in_interface") is None:
             faults.append(f"gateway {gateway} is link-local: say on which in_interface")
@@ -104,7 +117,7 @@ class ConnectionMark:
     @property
     def key(self) -> tuple[Any, ...]:
         """The match."""
-        return (self.gateway, self.in_interface)
+        return (None, None, self.source) if self.source else (self.gateway, self.in_interface)
 
     def satisfied_by(self, other: ConnectionMark) -> bool:
         """Tell whether ``other`` gives the same mark; where the gateway is unknown now, what was learned counts."""
@@ -112,11 +125,14 @@ class ConnectionMark:
 
     def as_input(self) -> dict[str, Any]:
         """Return the mark as an entry of ``marks``."""
-        shown = {"mark": self.mark, "in_interface": self.in_interface, "gateway": self.gateway, "name": self.name}
-        return {field: value for field, value in shown.items() if value is not None}
+        source = self.source and fields.short_prefix(self.source)
+        shown = {"mark": self.mark, "in_interface": self.in_interface, "gateway": self.gateway, "source": source}
+        return {field: value for field, value in {**shown, "name": self.name}.items() if value is not None}
 
     def match_text(self) -> str:
         """Return the match as messages name it."""
+        if self.source:
+            return f"source {fields.short_prefix(self.source)}"
         words = [f"gateway {self.gateway}"] if self.gateway else []
         return " on ".join([*words, f"interface {self.in_interface}"] if self.in_interface else words)
 
@@ -201,6 +217,19 @@ class Marks:
 def parse_marks(entries: Sequence[Any]) -> list[Entry[ConnectionMark]]:
     """Return the entries of ``marks``; raises InvalidInput with every fault."""
     return parse_list(entries, "marks", ConnectionMark.parse, "mark", lambda mark: mark.key, ConnectionMark.match_text)
+
+
+def nested_sources(marks: Iterable[ConnectionMark]) -> list[tuple[ConnectionMark, ConnectionMark]]:
+    """Return each mark whose source is within that of another one, behind that: the two do not tell a line."""
+    found = []
+    outer: tuple[Any, ConnectionMark] | None = None
+    networks = [(ipaddress.ip_network(mark.source), mark) for mark in marks if mark.source]
+    for network, mark in sorted(networks, key=lambda pair: (pair[0].version, pair[0])):
+        if outer and outer[0].version == network.version and network.subnet_of(outer[0]):
+            found.append((outer[1], mark))
+        else:
+            outer = (network, mark)
+    return found
 
 
 def parse_balance(entries: Sequence[Any]) -> list[Entry[BalanceLine]]:

@@ -58,6 +58,7 @@ HOLDERS = {
 for _family in FAMILIES:
     _address = f"ipv{_family}_addr"
     HOLDERS[f"marks_gateways{_family}"] = Holder("map", f"ifname . {_address}", "mark")
+    HOLDERS[f"marks_addresses{_family}"] = Holder("map", _address, "verdict", flags=("interval",))
     HOLDERS[f"marks_sources{_family}"] = Holder("map", "mark", _address)
     HOLDERS[f"marks_from{_family}"] = Holder("set", _address)
     HOLDERS[f"marks_exclude{_family}"] = Holder("set", _address, flags=("interval",))
@@ -183,7 +184,12 @@ def _holders(marks: Marks) -> dict[str, Holder]:
     interfaces: dict[str, Element] = {}
     neighbours: dict[str, Element] = {}
     gateways: dict[int, dict[str, Element]] = {4: {}, 6: {}}
+    addresses: dict[int, dict[str, Element]] = {4: {}, 6: {}}
     for entry in sorted(marks.marks, key=lambda entry: (entry.gateway or "", entry.in_interface or "")):
+        if entry.source:
+            verdict = f"goto marks_packet_{entry.mark}"
+            addresses[fields.family_of(entry.source)][fields.short_prefix(entry.source)] = (verdict, entry.name)
+            continue
         target = f"goto marks_connection_{entry.mark}"
         if entry.gateway is None:
             interfaces[f'"{entry.in_interface}"'] = (target, entry.name)
@@ -199,6 +205,8 @@ def _holders(marks: Marks) -> dict[str, Holder]:
     elements["marks_packets"] = {str(number): (f"goto marks_packet_{number}", None) for number in marks.numbers}
     for family in FAMILIES:
         elements[f"marks_gateways{family}"] = gateways[family]
+        if addresses[family]:
+            elements[f"marks_addresses{family}"] = addresses[family]
         if marks.balance:
             elements.update(_balance_elements(marks, family))
     return {name: replace(HOLDERS[name], elements=held) for name, held in elements.items()}
@@ -230,6 +238,9 @@ def _rules(marks: Marks) -> dict[str, list[str]]:
         ],
         "marks_output": [restore],
     }
+    families = {fields.family_of(mark.source) for mark in marks.marks if mark.source}
+    sources = [f"meta mark & {mask} == 0 {_IP[f]} saddr vmap @marks_addresses{f}" for f in sorted(families)]
+    rules = {chain: held + sources for chain, held in rules.items()}
     for number in marks.numbers:
         # Also of a connection that has one: to a server with one address, what a client sends from one port by another
         # line is the same connection, and so is what follows in its last state.
@@ -339,6 +350,11 @@ def recover(layout: Layout) -> Marks:
         if value and value.rpartition("_")[2].isdecimal()
     ]
     for family in FAMILIES:
+        marks += [
+            ConnectionMark(int(value.rpartition("_")[2]), name=comment, source=fields.prefix(key))
+            for key, (value, comment) in held.get(f"marks_addresses{family}", {}).items()
+            if value and value.rpartition("_")[2].isdecimal() and _is_prefix(key)
+        ]
         for key, (value, comment) in held.get(f"marks_gateways{family}", {}).items():
             note = _GATEWAY_NOTE.fullmatch(comment or "")
             if note and value:

@@ -11,6 +11,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model i
     BalanceLine,
     ConnectionMark,
     Marks,
+    nested_sources,
     parse_prefixes,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.mark_standing import Standing
@@ -22,15 +23,24 @@ names = st.none() | st.text("abcXYZ09;: ,-_/{}é", min_size=1, max_size=20)
 interfaces = st.sampled_from(["eth0", "wan0", "ppp0", "br-lan.7", "unknown", "at"])
 addresses4 = st.integers(0x0A000001, 0x0A0000FE).map(lambda number: str(ipaddress.IPv4Address(number)))
 addresses6 = st.integers(1, 2**64 - 1).map(lambda number: str(ipaddress.IPv6Address((0xFD << 120) + number)))
+# Four addresses of one prefix at most, so that one may be within another.
+prefixes = st.builds(
+    lambda first, length: str(ipaddress.ip_network((0x0A010000 + (first >> length << length), 32 - length))),
+    st.integers(0, 3),
+    st.integers(0, 2),
+) | addresses6.map(lambda address: f"{address}/128")
 hardware = st.integers(0, 255).map(lambda number: f"02:00:00:00:00:{number:02x}")
 neighbours = st.none() | st.builds(Neighbour, interfaces, hardware)
 
 
 @st.composite
 def connection_marks(draw: st.DrawFn) -> ConnectionMark:
-    """A mark by interface, or by gateway, on an interface or on whichever."""
-    if draw(st.booleans()):
+    """A mark by interface, by gateway, on an interface or on whichever, or by source."""
+    kind = draw(st.sampled_from(["interface", "gateway", "source"]))
+    if kind == "interface":
         return ConnectionMark(draw(numbers), draw(interfaces), name=draw(names))
+    if kind == "source":
+        return ConnectionMark(draw(numbers), name=draw(names), source=draw(prefixes))
     gateway = draw(addresses4 | addresses6)
     return ConnectionMark(draw(numbers), draw(st.none() | interfaces), gateway, draw(names), draw(neighbours))
 
@@ -52,6 +62,8 @@ def all_marks(draw: st.DrawFn) -> Marks:
     for mark in draw(st.lists(connection_marks(), max_size=8, unique_by=lambda mark: mark.key)):
         if mark.neighbour is None or numbers_of.setdefault(mark.neighbour, mark.mark) == mark.mark:
             marks.append(mark)
+    for _outer, inner in nested_sources(marks):
+        marks.remove(inner)
     balance = draw(st.lists(balance_lines(), max_size=4, unique_by=lambda line: line.mark))
     if not balance:
         return Marks(0xFF, tuple(marks))

@@ -178,3 +178,33 @@ def test_a_backend_that_forgets_is_found_out_and_put_back() -> None:
     with pytest.raises(VerifyFailed):
         run(backend, marks=[GATEWAY])
     assert backend.marks == before
+
+
+def test_a_source_within_another_one_is_refused_also_beside_what_stands() -> None:
+    wide, narrow = {"mark": 1, "source": "10.1.0.0/16"}, {"mark": 2, "source": "10.1.2.3", "name": "inner"}
+    with pytest.raises(InvalidInput) as raised:
+        run(Memory(), marks=[narrow, wide, {"mark": 1, "source": "10.2.0.0/16"}])
+    assert str(raised.value).splitlines() == [
+        "marks[1] (1) and marks[0] (inner): source 10.1.2.3 is within source 10.1.0.0/16; "
+        "list prefixes that hold nothing of each other"
+    ]
+    backend = Memory()
+    run(backend, marks=[wide])
+    with pytest.raises(InvalidInput, match=r"mark 0x1 for source 10.1.0.0/16 and marks\[0\]"):
+        run(backend, marks=[narrow])
+    _engine, outcome = run(backend, marks=[narrow], purge=True)
+    assert [action["op"] for action in outcome.actions()] == ["add", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ({"mark": 1, "source": "0.0.0.0/0"}, "every packet has a source of it"),
+        ({"mark": 1, "source": "10.0.0.1/8"}, "has host bits set"),
+        ({"mark": 1, "source": "10.0.0.1", "in_interface": "eth0"}, "source tells the line alone"),
+        ({"mark": 1}, "give in_interface, gateway or source"),
+    ],
+)
+def test_a_source_that_tells_no_line_is_refused(entry: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidInput, match=fault):
+        run(Memory(), marks=[entry])
