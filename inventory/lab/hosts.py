@@ -4,7 +4,7 @@
 """The running lab as an Ansible inventory: its hosts, their groups, and the collection's three lists.
 
 LAB_NAME chooses the lab (default: default), LAB_PYTHON the Python that modules run with on its hosts
-(default: the checkout's .venv if it exists, else /usr/bin/python3).
+(default: the checkout's .venv if it exists, else /usr/bin/python3). A booted machine in a host's place has its own.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ def inventory(lab: Lab) -> dict[str, object]:
     """Return the inventory of a running lab in the form of Ansible's inventory scripts."""
     environment = CHECKOUT / ".venv" / "bin" / "python"
     python = os.environ.get("LAB_PYTHON") or (str(environment) if environment.exists() else "/usr/bin/python3")
-    variables = {"ansible_connection": "lab", "ansible_python_interpreter": python, "lab_name": lab.name}
     topology = lab.topology
+    pythons = {**dict.fromkeys(topology.hosts, python), **lab.machines}
     return {
-        "_meta": {"hostvars": dict.fromkeys(topology.hosts, variables)},
+        "_meta": {
+            "hostvars": {
+                host: {"ansible_connection": "lab", "ansible_python_interpreter": own, "lab_name": lab.name}
+                for host, own in pythons.items()
+            }
+        },
         "all": {"vars": declaration(topology)},
         **{group: {"hosts": hosts} for group, hosts in groups(topology).items()},
     }

@@ -70,6 +70,11 @@ class Lab:
         """Each broken line's name and how it is broken."""
         return dict(state.running(self.name)["breaks"])
 
+    @property
+    def machines(self) -> dict[str, str]:
+        """The hosts that `replace_host` replaced, and the Python of each."""
+        return dict(state.running(self.name).get("machines", {}))
+
     def is_up(self) -> bool:
         """Tell whether the lab runs, with all its hosts."""
         record = state.read(self.name)
@@ -104,6 +109,20 @@ class Lab:
             with contextlib.suppress(OSError):  # other labs, or other things of the checkout, are in it
                 parent.rmdir()
         return was_up
+
+    def replace_host(self, host: str, pid: int, python: str) -> None:
+        """Let another process, the init of a booted machine for instance, be `host` from now on.
+
+        `python` is the interpreter of Ansible's modules there. The lab's own process ends, and with it its cables go.
+        """
+        with self._lock():
+            record = state.running(self.name)
+            machines = record.setdefault("machines", {})
+            if host not in machines and state.is_alive(record["hosts"][host]):
+                os.kill(record["hosts"][host]["pid"], signal.SIGKILL)
+            record["hosts"][host] = state.identify(pid)
+            machines[host] = python
+            state.write(self.name, record)
 
     def command(self, host: str, *words: str) -> list[str]:
         """Return the command that runs `words` on `host`, for who wants to start it in a way of their own."""
