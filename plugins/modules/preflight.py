@@ -46,6 +46,12 @@ options:
         type: list
         elements: str
         aliases: [public_addresses]
+      outside_addresses:
+        description:
+          - Addresses with prefix lengths that this host has in place of those of the same family in
+            O(lines[].addresses), where a device of the ISP translates these.
+        type: list
+        elements: str
       gateways:
         description: The next hops of the line, or V(auto).
         type: list
@@ -283,6 +289,7 @@ ARGUMENT_SPEC = {
         "options": {
             **dict.fromkeys(("id", "interface", "weight", "name"), _TEXT),
             "addresses": {**_TEXTS, "aliases": ["public_addresses"]},
+            "outside_addresses": _TEXTS,
             "gateways": {**_TEXTS, "aliases": ["gateway"]},
         },
     },

@@ -94,6 +94,7 @@ def _check_line(line: Line, declaration: Declaration) -> None:
         if public and not gateways and not line.firewall and not broken & {"firewall", "gateway"}:
             place.fault(f"has no firewall, so it needs the ISP's {family_name(family)} gateway")
     _repeated(place, "public_addresses", [address.ip for address in line.public_addresses])
+    _check_outside(line)
     if line.firewall and not line.inside_addresses and "inside_addresses" not in broken:
         place.fault('"inside_addresses" is needed: they are what the servers behind the firewall send to')
     if "firewall" in broken or line.firewall:
@@ -104,6 +105,18 @@ def _check_line(line: Line, declaration: Declaration) -> None:
     listed = any(line.name in server.entry.values.get("addresses", {}) for server in declaration.servers)
     if len(ends) > 1 and not listed and line.name:
         place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
+
+
+def _check_outside(line: Line) -> None:
+    """Outside addresses stand for public ones of their family, on a firewall."""
+    place, broken = line.entry.place, line.entry.broken
+    _repeated(place, "outside_addresses", [address.ip for address in line.outside_addresses])
+    if line.outside_addresses and not line.firewall and "firewall" not in broken:
+        place.fault('"outside_addresses" belong to a firewall, and the line has none')
+    for family in FAMILIES:
+        outside = of_family(line.outside_addresses, family)
+        if outside and not of_family(line.public_addresses, family) and "public_addresses" not in broken:
+            place.fault(f"outside_addresses: {outside[0].ip} stands for no public {family_name(family)} address")
 
 
 def _check_shared_firewalls(declaration: Declaration) -> None:
@@ -130,13 +143,14 @@ def _check_shared_firewalls(declaration: Declaration) -> None:
 
 
 def _check_gateway(line: Line, gateway: IPAddress) -> None:
-    public = of_family(line.public_addresses, gateway.version)
-    if any(gateway == address.ip for address in line.public_addresses):
+    own = of_family(line.held_addresses, gateway.version)
+    if any(gateway == address.ip for address in [*line.public_addresses, *line.outside_addresses]):
         line.entry.place.fault(f"gateway: {gateway} is the line's own address")
     elif gateway.version == 6 and gateway.is_link_local():
         return
-    elif not any(gateway in address for address in public) and "public_addresses" not in line.entry.broken:
-        line.entry.place.fault(f"gateway: {gateway} is not in a network of the line's public addresses")
+    elif not any(gateway in a for a in own) and not line.entry.broken & {"public_addresses", "outside_addresses"}:
+        kind = "outside" if of_family(line.outside_addresses, gateway.version) else "public"
+        line.entry.place.fault(f"gateway: {gateway} is not in a network of the line's {kind} addresses")
 
 
 def _check_server(server: Server, declaration: Declaration) -> None:

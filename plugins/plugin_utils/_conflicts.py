@@ -38,6 +38,8 @@ def check_holders(declaration: Declaration) -> None:
         if line.firewall:
             for address in line.public_addresses:
                 _hold(seen, address.ip, _Holder(line.firewall, "public", line.entry.place, line))
+            for address in line.outside_addresses:
+                _hold(seen, address.ip, _Holder(line.firewall, "outside", line.entry.place, line))
             for address in line.inside_addresses:
                 _hold(seen, address.ip, _Holder(line.firewall, "inside", line.entry.place, line))
     for server in declaration.servers:
@@ -48,6 +50,8 @@ def check_holders(declaration: Declaration) -> None:
 
 def _hold(seen: dict[IPAddress, _Holder], address: IPAddress, holder: _Holder) -> None:
     other = seen.setdefault(address, holder)
+    if other.host != holder.host and other.purpose == holder.purpose == "outside":
+        return  # behind two boxes of two ISPs, the same private addresses
     same_host = other.host == holder.host and other.purpose == holder.purpose
     if same_host and (holder.purpose == "inside" or other.line is holder.line):
         return  # twice in one list is reported there

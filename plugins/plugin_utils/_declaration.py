@@ -16,6 +16,7 @@ from ._addresses import (
     FAMILIES,
     everyone_of,
     has_network,
+    held,
     is_everyone,
     of_family,
     read_gateway,
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One ISP line. ``firewall`` is empty where the line ends on the server itself."""
+    """One ISP line. ``firewall`` is empty where the line ends on the server itself.
+
+    ``outside_addresses`` are what the ISP translates the public addresses to, where the firewall does not hold those.
+    """
 
     entry: Entry = field(compare=False)
     name: str = ""
@@ -51,9 +55,15 @@ class Line:
     firewall: str = ""
     interface: str = ""
     public_addresses: tuple[IPNetwork, ...] = ()
+    outside_addresses: tuple[IPNetwork, ...] = ()
     gateway: tuple[IPAddress, ...] = ()
     inside_addresses: tuple[IPNetwork, ...] = ()
     weight: int = 1
+
+    @property
+    def held_addresses(self) -> list[IPNetwork]:
+        """The addresses that the firewall itself holds on the line."""
+        return held(self.public_addresses, self.outside_addresses)
 
 
 @dataclass(frozen=True)
@@ -208,6 +218,7 @@ LINE_FIELDS = {
     "firewall": Field(read_text),
     "interface": Field(read_interface, required=True),
     "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
+    "outside_addresses": Field(list_of(read_interface_address)),
     "gateway": Field(list_of(read_gateway, single=True)),
     "inside_addresses": Field(list_of(read_inside_address)),
     "weight": Field(integer(1, 256)),

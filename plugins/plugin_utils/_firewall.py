@@ -37,6 +37,7 @@ def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
             "id": line.id,
             "interface": line.interface,
             "public_addresses": [str(address) for address in line.public_addresses],
+            **({"outside_addresses": [str(a) for a in line.outside_addresses]} if line.outside_addresses else {}),
             **_gateway(line),
             **({"weight": line.weight} if len(mine) > 1 else {}),
         }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._addresses import (
     family_name,
+    held,
     is_everyone,
     of_family,
     prefix_text,
@@ -47,6 +48,7 @@ LINE_FIELDS = {
     "id": Field(integer(1, LARGEST_ID), required=True),
     "interface": Field(read_interface, required=True),
     "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
+    "outside_addresses": Field(list_of(read_interface_address)),
     "gateway": Field(list_of(read_gateway, single=True)),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
 }
@@ -83,8 +85,14 @@ class Line:
     id: int = 0
     interface: str = ""
     public_addresses: tuple[IPNetwork, ...] = ()
+    outside_addresses: tuple[IPNetwork, ...] = ()
     gateway: tuple[IPAddress, ...] = ()
     weight: int = 1
+
+    @property
+    def held_addresses(self) -> list[IPNetwork]:
+        """The addresses that the firewall itself holds on the line."""
+        return held(self.public_addresses, self.outside_addresses)
 
 
 def read_lines(value: object, faults: list[str]) -> list[Line]:
@@ -116,17 +124,17 @@ def interface_parameters(lines: object) -> list[dict[str, Any]]:
     """The list of kernel_parameters of the lines' interfaces."""
     with sound() as faults:
         found = read_lines(lines, faults)
-    return of_interfaces((line.interface, line.public_addresses) for line in found)
+    return of_interfaces((line.interface, line.held_addresses) for line in found)
 
 
 def addresses(lines: object) -> list[dict[str, Any]]:
-    """The list of ip_aliases: the public addresses, each on its line's interface."""
+    """The list of ip_aliases: the addresses that the firewall holds, each on its line's interface."""
     with sound() as faults:
         found = read_lines(lines, faults)
     return [
         {"name": line.name, "address": str(address), "interface": line.interface}
         for line in found
-        for address in line.public_addresses
+        for address in line.held_addresses
     ]
 
 
@@ -135,7 +143,7 @@ def nat_rules(
 ) -> list[dict[str, Any]]:
     """The list of nat_rules: destination translation of forwards and hairpins, then source translation.
 
-    Destination translation is by public address and not by interface, so that it also meets a client on the LAN.
+    Destination translation is by address and not by interface, so that it also meets a client on the LAN.
     """
     with sound() as faults:
         named = {line.name: line for line in read_lines(lines, faults)}
@@ -162,7 +170,9 @@ def _forwarded(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, A
         if not public and not line.entry.broken:
             family = family_name(target.version)
             entry.place.fault(f"line {shown(line.name)} has no public {family} address to forward to {target}")
-        rules += [rule for address in public for rule in _dnat(entry, address.ip)]
+        # What comes from the Internet arrives at an address that is held; clients inside ask for the public one.
+        asked = dict.fromkeys(a.ip for a in [*of_family(line.held_addresses, target.version), *public])
+        rules += [rule for address in asked for rule in _dnat(entry, address)]
     return rules
 
 
@@ -207,8 +217,8 @@ def _translated(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, 
         line, source = line_of(entry, named), entry.values.get("source")
         if line is None or source is None:
             continue
-        public = of_family(line.public_addresses, source.version)
-        if not public:
+        own = of_family(line.held_addresses, source.version)
+        if not own:
             if not line.entry.broken:
                 family = family_name(source.version)
                 entry.place.fault(f"line {shown(line.name)} has no public {family} address for {prefix_text(source)}")
@@ -219,7 +229,7 @@ def _translated(entries: list[Entry], named: dict[str, Line]) -> list[dict[str, 
                 "type": "snat",
                 "source": prefix_text(source),
                 "out_interface": line.interface,
-                "to_address": str(public[0].ip),
+                "to_address": str(own[0].ip),
             }
         )
     return rules

@@ -65,7 +65,7 @@ def rules(
     for line in found:
         entries += _routing.mark_rules(first, line, _of(line), base, marks_used)
     for line in found:
-        own = [str(address.ip) for address in line.public_addresses]
+        own = [str(address.ip) for address in line.held_addresses]
         selectors = _routing.by_source([*own, *map(prefix_text, sources[line.name])])
         entries += _routing.source_rules(source_first, line, selectors, base)
     return entries

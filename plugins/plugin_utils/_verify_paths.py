@@ -75,10 +75,10 @@ def ways(declaration: Declaration, host: str, mark_mask: object) -> list[Way]:
     found = []
     for line in lines if len(lines) > 1 else ():
         for family in FAMILIES:
-            public = of_family(line.public_addresses, family)
-            hop = str(of_family(line.gateway, family)[0]) if public else ""
-            found += [Way(line, family, hop, source=str(address.ip)) for address in public]
-            found += [Way(line, family, hop, mark=marks.match(line)) for _first in public[:1]]
+            own = of_family(line.held_addresses, family)
+            hop = str(of_family(line.gateway, family)[0]) if own else ""
+            found += [Way(line, family, hop, source=str(address.ip)) for address in own]
+            found += [Way(line, family, hop, mark=marks.match(line)) for _first in own[:1]]
     return found
 
 

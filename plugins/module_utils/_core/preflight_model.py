@@ -60,6 +60,7 @@ class Line:
         "id": fields.integer(1, _LARGEST_ID),
         "interface": fields.interface,
         "addresses": _texts(fields.host_address),
+        "outside_addresses": _texts(fields.host_address),
         "gateways": _texts(fields.host),
     }
 
@@ -72,6 +73,11 @@ class Line:
             faults += [f"{field} is missing" for field in ("id", "interface") if entry.get(field) is None]
         if faults:
             raise InvalidInput(faults)
+        # What the ISP translates is not held: the addresses that it is translated to are, of their family.
+        outside = values.pop("outside_addresses", ())
+        families = {fields.family_of(address) for address in outside}
+        held = [address for address in values.get("addresses", ()) if fields.family_of(address) not in families]
+        values["addresses"] = (*outside, *held)
         everything = (*values.get("addresses", ()), *values.get("gateways", ()))
         for name in ("addresses", "gateways"):
             values[name] = tuple(value for value in values.get(name, ()) if value != AUTO)

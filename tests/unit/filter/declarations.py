@@ -102,6 +102,20 @@ def seed() -> Declaration:
     }
 
 
+def translated(declaration: Declaration) -> Declaration:
+    """The declaration with lines whose public IPv4 addresses a device of the ISP translates to private ones."""
+    for each in declaration["lines"]:
+        # Two firewalls, each behind a box of its own, may have the same addresses there; one firewall may not.
+        number = each["id"] if each["firewall"] == "fw" else 0
+        public, *others = each["public_addresses"]
+        each.update(
+            public_addresses=[public.replace("/24", "/32"), *others],
+            outside_addresses=[f"10.64.{number}.2/24"],
+            gateway=[f"10.64.{number}.1", "fe80::1"],
+        )
+    return declaration
+
+
 def shape_c() -> Declaration:
     """Three lines end on the server itself, one of them without IPv6."""
     ends_here = {"firewall": None, "inside_addresses": None}
@@ -165,6 +179,8 @@ ALL = {
     "b3": shape_b([1, 2, 3]),
     "b3-one-address": with_one_address(shape_b([250, 3, 17])),
     "a3-one-address": with_one_address(shape_a([1, 2, 3])),
+    "a2-translated": translated(shape_a([1, 2])),
+    "b2-translated": translated(shape_b([1, 2])),
     "c3": shape_c(),
     "d3-sparse": shape_d(),
 }

@@ -42,6 +42,9 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
         "marks": FILTERS["isp_firewall_marks"](lines),
         "interface_parameters": FILTERS["isp_firewall_interface_parameters"](lines),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
+        "accept": FILTERS["isp_firewall_accept"](
+            lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
+        ),
         "nat_rules": FILTERS["isp_firewall_nat_rules"](
             lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
         ),

@@ -73,6 +73,16 @@ SOUND: dict[str, dict[Path, object]] = {
     "a family that only the line has is not offered": {ALIASES: ["192.168.168.1/24"]},
     "aliases of full prefix length, whose network nobody knows": {ALIASES: ["192.168.168.1/32", "fd00:168::1/128"]},
     "a point-to-point line": {(*LINE2, "public_addresses"): ["198.51.100.20/31"], (*LINE2, "gateway"): "198.51.100.21"},
+    "a line whose public address the ISP translates": {
+        (*LINE, "outside_addresses"): ["10.64.0.2/24"],
+        (*LINE, "public_addresses"): ["203.0.113.10/32", "2001:db8:a::10/64"],
+        (*LINE, "gateway"): ["10.64.0.1", "2001:db8:a::1"],
+    },
+    "the same private address on two firewalls": {
+        (*LINE, "outside_addresses"): ["10.64.0.2/24"],
+        (*LINE, "gateway"): "10.64.0.1",
+        (*LINE2, "outside_addresses"): ["10.64.0.2/24"],
+    },
     "a link-local gateway": {(*LINE, "gateway"): ["203.0.113.1", "fe80::1"]},
     "ports that touch but do not overlap": {PORTS: ["80-89/tcp", "90/tcp", "80/udp"]},
     "one port on two lines": {
@@ -115,6 +125,42 @@ def test_what_is_unusual_but_sound_has_no_fault(changes: dict[Path, object]) -> 
 
 
 WRONG: list[tuple[dict[Path, object], str]] = [
+    # public addresses that the ISP translates
+    (
+        {(*LINE, "outside_addresses"): ["10.64.0.2/24"]},
+        "multihome_lines[0] (unicom): gateway: 203.0.113.1 is not in a network of the line's outside addresses",
+    ),
+    (
+        {(*LINE, "outside_addresses"): ["10.64.0.2/24"], (*LINE, "gateway"): "10.64.0.2"},
+        "multihome_lines[0] (unicom): gateway: 10.64.0.2 is the line's own address",
+    ),
+    (
+        {(*LINE, "outside_addresses"): ["10.64.0.2/24", "10.64.0.2/24"], (*LINE, "gateway"): REMOVED},
+        "multihome_lines[0] (unicom): outside_addresses: 10.64.0.2 stands twice",
+    ),
+    ({(*LINE, "outside_addresses"): ["10.64.0.2"]}, 'outside_addresses[0]: "10.64.0.2" needs a prefix length'),
+    (
+        {(*LINE2, "outside_addresses"): ["fd00:64::2/64"]},
+        "multihome_lines[1] (interlink): outside_addresses: fd00:64::2 stands for no public IPv6 address",
+    ),
+    (
+        {**ENDS_HERE_WHOLLY, (*LINE, "outside_addresses"): ["fd00:64::2/64"]},
+        'multihome_lines[0] (unicom): "outside_addresses" belong to a firewall, and the line has none',
+    ),
+    (
+        {(*LINE, "outside_addresses"): ["192.168.168.2/24"], (*LINE, "gateway"): REMOVED},
+        'address 192.168.168.2 is taken by multihome_lines[0] (unicom), for line "unicom"',
+    ),
+    (
+        {
+            **ONE_FIREWALL,
+            (*LINE, "outside_addresses"): ["10.64.0.2/24"],
+            (*LINE, "gateway"): ["10.64.0.1", "fe80::1"],
+            (*LINE2, "outside_addresses"): ["10.64.0.2/24"],
+            (*LINE2, "gateway"): "10.64.0.1",
+        },
+        "multihome_lines[1] (interlink): address 10.64.0.2 is taken by multihome_lines[0] (unicom)",
+    ),
     # names and numbers
     ({(*SERVICE, "lines"): ["unicon"]}, 'multihome_services[0] (web): line "unicon" is not in multihome_lines'),
     (

@@ -272,6 +272,14 @@ def test_what_is_given_by_the_isp_is_left_out() -> None:
     assert line.dynamic is False
 
 
+def test_of_a_line_that_the_isp_translates_the_outside_addresses_are_looked_at() -> None:
+    public = ["203.0.113.10/32", "2001:db8:a::10/64"]
+    entry = {"id": 1, "interface": "wan0", "addresses": public, "gateways": "10.64.0.1"}
+    (line,) = parse_wanted(options(lines=[{**entry, "outside_addresses": ["10.64.0.2/24"]}])).lines
+    assert line.addresses == ("10.64.0.2/24", "2001:db8:a::10/64")
+    assert parse_wanted(options(lines=[entry])).lines[0].addresses == tuple(public)
+
+
 def test_faults_of_all_options_come_together() -> None:
     with pytest.raises(InvalidInput) as raised:
         parse_wanted(
