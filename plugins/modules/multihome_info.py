@@ -25,10 +25,12 @@ options:
       - V(foreign_addresses) are those of the host that this collection did not put there, whatever O(owned_only) says.
         Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(requirements) tells which of the tools the modules need are there, and never fails.
-      - Without this option V(ip_aliases), V(policy_routing) and, where nft is installed, V(nat_rules).
+      - Reading V(connection_marks) needs nft or iptables on the host.
+      - Without this option V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules) and
+        V(connection_marks).
     type: list
     elements: str
-    choices: [ip_aliases, policy_routing, nat_rules, nat_counters, foreign_addresses, requirements]
+    choices: [ip_aliases, policy_routing, nat_rules, connection_marks, nat_counters, foreign_addresses, requirements]
   owned_only:
     description:
       - Whether to leave out what others put there.
@@ -36,7 +38,7 @@ options:
     type: bool
     default: true
   table:
-    description: The nft table of V(nat_rules) and V(nat_counters).
+    description: The nft table of V(nat_rules), V(nat_counters) and V(connection_marks).
     type: str
     default: multihome
   protocol:
@@ -47,6 +49,7 @@ seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.policy_routing
   - module: multihome.linux.nat_rules
+  - module: multihome.linux.connection_marks
 """
 
 EXAMPLES = r"""
@@ -97,6 +100,36 @@ nat_rules:
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0}]
+connection_marks:
+  description: Marks of connections, as the options of M(multihome.linux.connection_marks). Nobody else's are read.
+  returned: when O(gather_subset) has V(connection_marks)
+  type: dict
+  contains:
+    mask:
+      description: The bits that hold the marks.
+      type: str
+      sample: "0xff"
+    marks:
+      description: By what the connections of each line are known.
+      type: list
+      elements: dict
+      sample: [{mark: 1, in_interface: wan0}]
+    balance:
+      description: The shares of the host's own new connections.
+      type: list
+      elements: dict
+      sample: [{mark: 1, weight: 4, sources: [192.0.2.11]}]
+    balance_from:
+      description: The addresses that connections begin with before they are given to a line.
+      type: list
+      elements: str
+      sample: [192.0.0.8]
+    balance_exclude:
+      description: Where connections go that are not spread.
+      type: list
+      elements: str
+      sample: [10.1.0.0/16]
+  sample: {mask: "0xff", marks: [{mark: 1, in_interface: wan0}], balance: [], balance_from: [], balance_exclude: []}
 nat_counters:
   description: The same, each with the C(packets) and C(bytes) it counted; of a connection only the first packet is.
   returned: when O(gather_subset) has V(nat_counters)
@@ -111,7 +144,7 @@ foreign_addresses:
   sample: [192.168.168.101, "fd00:168::101"]
 left_out:
   description: What could not be read for want of a tool, with the reason.
-  returned: when O(gather_subset) is not given and nft is missing
+  returned: when O(gather_subset) is not given and a tool is missing
   type: dict
   sample:
     nat_rules: nft needs 1.0.2 or newer, found none in PATH or the system directories; install the package nftables

@@ -22,6 +22,7 @@ ALIASES = [
 TABLES = [
     {
         "id": 1001,
+        "name": "unicom",
         "routes": [
             {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0"},
             {"destination": "default", "gateway": "fd00:168::11", "interface": "eth0"},
@@ -29,6 +30,16 @@ TABLES = [
     },
     {"id": 1003, "routes": [{"destination": "10.0.0.0/8", "type": "prohibit"}]},
 ]
+MARKS: dict[str, Any] = {
+    "mask": "0x3ff",
+    "marks": [
+        {"mark": 3, "in_interface": "wan3"},
+        {"mark": 1, "gateway": "192.168.168.11", "in_interface": "eth0", "name": "unicom"},
+    ],
+    "balance": [{"mark": 1, "weight": 4, "sources": ["192.168.168.1", "fd00:168::1"]}],
+    "balance_from": ["100::8", "192.0.0.8"],
+    "balance_exclude": ["10.1.0.0/16"],
+}
 RULES = [
     {"priority": 20000, "family": "ipv4", "table": 254, "suppress_prefix_length": 0},
     {"priority": 23010, "family": "ipv4", "source": "192.168.168.1", "table": 1001},
@@ -57,6 +68,7 @@ def server() -> Iterator[Host]:
         server.run("ip", "address", "add", "192.168.168.99/24", "dev", "eth0")
         server.run("ip", "rule", "add", "priority", "100", "from", "172.16.0.0/12", "table", "77")
         server.run("ip", "route", "add", "172.31.0.0/16", "via", "192.168.168.254", "table", "77")
+        server.run("tee", "/etc/iproute2/rt_tables.d/vpn.conf", feed="77 vpn\n")
         run_module("ip_aliases", {"aliases": ALIASES}, netns_prefix=server.prefix)
         run_module("policy_routing", {"tables": TABLES, "rules": RULES}, netns_prefix=server.prefix)
         yield server
@@ -151,7 +163,8 @@ def test_info_tells_others_apart(server: Host) -> None:
     foreign = {"priority": 100, "family": "ipv4", "source": "172.16.0.0/12", "table": 77}
     assert foreign in everything["policy_routing"]["rules"]
     assert {"address": "192.168.168.99/24", "interface": "eth0"} in everything["ip_aliases"]
-    assert 77 in [table["id"] for table in everything["policy_routing"]["tables"]]
+    names = {table["id"]: table.get("name") for table in everything["policy_routing"]["tables"]}
+    assert (names[77], names[1001], names[1003]) == ("vpn", "unicom", None)
     owned = run_module("multihome_info", {}, netns_prefix=server.prefix)
     assert foreign not in owned["policy_routing"]["rules"]
     assert 77 not in [table["id"] for table in owned["policy_routing"]["tables"]]
@@ -181,6 +194,35 @@ def test_info_gives_back_translations_and_what_they_counted(server: Host) -> Non
     assert counted == [{**rules[0], "packets": 1, "bytes": 84}]
 
 
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_info_gives_back_the_marks_of_connections(server: Host, backend: str) -> None:
+    asked = {"gather_subset": ["connection_marks"]}
+
+    def read() -> dict[str, Any]:
+        result = run_module("multihome_info", asked, netns_prefix=server.prefix)
+        assert result["changed"] is False, result
+        marks = result["connection_marks"]
+        assert isinstance(marks, dict)
+        return marks
+
+    def set_to(**options: Any) -> dict[str, Any]:
+        options = {"backend": backend, "purge": True, **options}
+        return run_module("connection_marks", options, netns_prefix=server.prefix)
+
+    assert (read()["marks"], read()["balance"]) == ([], [])
+    assert set_to(**MARKS)["changed"] is True
+    found = read()
+    assert found == MARKS
+    assert set_to(**found)["changed"] is False
+    # What is said is what stands: with another mark it is another answer, and a change.
+    other = {**found, "marks": [{**found["marks"][0], "mark": 9}, *found["marks"][1:]]}
+    assert set_to(**other)["changed"] is True
+    assert read() == other
+    assert set_to(**MARKS)["changed"] is True
+    assert set_to(marks=[], balance=[])["changed"] is True
+    assert read()["marks"] == []
+
+
 def test_a_host_without_nft_and_iptables_still_tells_the_rest(server: Host, tmp_path: Path) -> None:
     # A sitecustomize that Python runs first takes them off the search path.
     (tmp_path / "sitecustomize.py").write_text(
@@ -191,8 +233,10 @@ def test_a_host_without_nft_and_iptables_still_tells_the_rest(server: Host, tmp_
     result = run_module("multihome_info", {}, netns_prefix=server.prefix, path=path)
     assert result["ip_aliases"]
     assert "needs 1.0.2 or newer, found none" in result["left_out"]["nat_rules"]
-    asked = run_module("multihome_info", {"gather_subset": ["nat_rules"]}, netns_prefix=server.prefix, path=path)
-    assert asked["failed"] is True
+    assert sorted(result["left_out"]) == ["connection_marks", "nat_rules"]
+    for subset in result["left_out"]:
+        asked = run_module("multihome_info", {"gather_subset": [subset]}, netns_prefix=server.prefix, path=path)
+        assert asked["failed"] is True
 
 
 def test_a_missing_pyroute2_is_named_with_version_and_place(server: Host, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import nat_engine, requirements
+from . import mark_backends, nat_engine, requirements
 from .engines import parse_owner, tables_form
 from .errors import Unsupported
 from .fields import is_local_only
@@ -16,7 +16,8 @@ from .kernel import Kernel
 from .plan import Existing
 from .snapshot import Snapshot
 
-STATE_SUBSETS = ("ip_aliases", "policy_routing", "nat_rules")
+_OPTIONAL_SUBSETS = ("nat_rules", "connection_marks")
+STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
 SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
@@ -38,7 +39,8 @@ def gather(
     subsets = STATE_SUBSETS if wanted is None else wanted
     parse_owner(owner)
     kinds = sorted({kind for subset in subsets for kind in _KINDS_OF_SUBSET.get(subset, ())})
-    snapshot = (kernel or Kernel()).read(*kinds) if kinds else Snapshot({}, {})
+    kernel = kernel or Kernel()
+    snapshot = kernel.read(*kinds) if kinds else Snapshot({}, {})
 
     def objects(kind: str) -> list[Any]:
         return [
@@ -50,14 +52,24 @@ def gather(
         addresses = {existing.object.address.partition("/")[0] for existing in found}
         return sorted(address for address in addresses if not is_local_only(address))
 
+    def policy_routing() -> dict[str, Any]:
+        names = kernel.names.read(owner)
+        foreign = {} if owned_only else {name.number: name.text for name in names.foreign if name.kind == "table"}
+        return {
+            "tables": tables_form(objects("route"), foreign, names.ours),
+            "rules": [rule.as_input() for rule in objects("rule")],
+        }
+
+    def connection_marks() -> dict[str, Any]:
+        backend, _reason = mark_backends.choose("auto", table)
+        return dict(backend.read().marks.as_input())
+
     nat_standing = functools.lru_cache(maxsize=None)(lambda: nat_engine.standing(table))
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
-        "policy_routing": lambda: {
-            "tables": tables_form(objects("route"), {}),
-            "rules": [rule.as_input() for rule in objects("rule")],
-        },
+        "policy_routing": policy_routing,
         "nat_rules": lambda: nat_engine.form(nat_standing()),
+        "connection_marks": connection_marks,
         "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
         "foreign_addresses": foreign_addresses,
         "requirements": requirements.report,
@@ -67,10 +79,10 @@ def gather(
         try:
             found[subset] = readers[subset]()
         except Unsupported as error:
-            # A server without NAT has no need of nft.
-            if wanted is not None or subset != "nat_rules":
+            # A server without NAT and marks has no need of nft.
+            if wanted is not None or subset not in _OPTIONAL_SUBSETS:
                 raise
-            found["left_out"] = {subset: str(error)}
+            found.setdefault("left_out", {})[subset] = str(error)
     return found
 
 

@@ -213,6 +213,16 @@ class Marks:
         """Every mark in use, in rising order."""
         return sorted({mark.mark for mark in self.marks} | {line.mark for line in self.balance})
 
+    def as_input(self) -> dict[str, Any]:
+        """Return the marks as the options of connection_marks."""
+        return {
+            "mask": f"0x{self.mask:x}",
+            "marks": [mark.as_input() for mark in self.marks],
+            "balance": [line.as_input() for line in self.balance],
+            "balance_from": list(self.balance_from),
+            "balance_exclude": list(self.balance_exclude),
+        }
+
 
 def parse_marks(entries: Sequence[Any]) -> list[Entry[ConnectionMark]]:
     """Return the entries of ``marks``; raises InvalidInput with every fault."""
