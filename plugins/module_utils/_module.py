@@ -88,8 +88,12 @@ def _converge(
     stored_as: str | None,
 ) -> None:
     engine = make_engine(module.params)
-    store = Store(stored_as, module.params, make_engine, STORE) if stored_as and module.params["persist"] else None
-    outcome = converge(engine, module.check_mode, exclusive, store)
+    store = Store(stored_as, module.params, make_engine, STORE) if stored_as else None
+    persist = bool(store and module.params["persist"])
+    outcome = converge(engine, module.check_mode, exclusive, store if persist else None)
+    contradicted = store.contradicted(engine, outcome.plan) if store and not persist else None
+    if contradicted:
+        module.warn(contradicted)
     answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
     module.exit_json(**answer, **_invocation(module))
 

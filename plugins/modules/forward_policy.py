@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
   - multihome.linux._owner
+  - multihome.linux._persist
 requirements:
   - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
 options:
@@ -174,7 +175,7 @@ from ..module_utils._core.backend_choice import BACKENDS
 from ..module_utils._core.forward_engine import ForwardEngine
 from ..module_utils._core.forward_model import POLICIES
 from ..module_utils._core.nat_engine import DEFAULT_TABLE
-from ..module_utils._module import OWNER_OPTIONS, run_engine
+from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _PASSAGE = {name: {"type": "str"} for name in ("mapped_to", "source", "out_interface", "name")}
 ARGUMENT_SPEC = {
@@ -183,6 +184,7 @@ ARGUMENT_SPEC = {
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},
     **OWNER_OPTIONS,
+    **PERSIST_OPTION,
 }
 
 
@@ -190,12 +192,13 @@ def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        lambda o: ForwardEngine(o["policy"], o["accept"], o["table"], o["purge"], o["backend"]),
+        ForwardEngine.from_options,
         extra=lambda engine, _outcome, _check_mode: {
             "backend": engine.backend_name,
             "backend_reason": engine.backend_reason,
         },
         judged=("accept",),
+        stored_as="forward_policy",
     )
 
 

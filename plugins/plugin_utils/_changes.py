@@ -32,5 +32,9 @@ def _counted(what: str, result: object) -> list[str]:
     actions = result.get("actions")
     if not isinstance(actions, Sequence) or not actions:
         return [f"{what} changed"]
-    counts = Counter(action.get("op") for action in actions if isinstance(action, Mapping))
+    # What a run stored for the next boot, or installed, is told by the objects that this is about.
+    told = [action for action in actions if isinstance(action, Mapping) and list(action.get("object", ())) != ["file"]]
+    if not told:
+        return [f"files of {what} changed"]
+    counts = Counter(action.get("op") for action in told)
     return [f"{count} {what} {DONE.get(str(op), op)}" for op, count in counts.items()]

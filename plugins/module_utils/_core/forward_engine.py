@@ -21,9 +21,11 @@ from .forward_model import DROP, LEAVE, POLICIES, Forwarding, parse_accept
 from .forward_nftables import NftForward
 from .forward_part import ForwardPart, Standing
 from .iptables_programs import Iptables
+from .keepable import Keepable
 from .nat_plan import Part
 from .nftables import Nftables, table_name
 from .plan import Action, Existing, plan
+from .stored_state import merged
 
 # Everything in our own chains is ours; the planner wants a number for it.
 _OURS = 0
@@ -62,7 +64,7 @@ class ForwardPlan:
     writes: Mapping[str, Forwarding | None]
 
 
-class ForwardEngine:
+class ForwardEngine(Keepable):
     """Converges what is forwarded. ``accept`` are entries as in the module's option, ``parts`` places for tests."""
 
     def __init__(
@@ -79,6 +81,11 @@ class ForwardEngine:
         self.backend_name, self.backend_reason = pick(backend)
         self.purge = purge
         self.parts: list[Any] = list(parts) if parts is not None else parts_here(name, self.backend_name)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> ForwardEngine:
+        """Return the engine for the options of forward_policy; raises InvalidInput, or Unsupported."""
+        return cls(**{name: options[name] for name in ("policy", "accept", "table", "purge", "backend")})
 
     def read(self) -> dict[str, Any]:
         """Return what stands, by the name of the place. Raises Unsupported where the chosen one cannot be read."""
@@ -146,6 +153,11 @@ class ForwardEngine:
     def lines(self, plan: ForwardPlan) -> dict[str, list[str]]:
         """Return the policy and one line a passage for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
+
+    def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> dict[str, Any]:
+        """Return the policy and what passes, whether or not anything drops it now; ``older`` is what was stored."""
+        kept = merged(older.desired if older else [], self.desired, self.purge, lambda passage: passage.key)
+        return {"policy": self.policy, "accept": [passage.as_input() for passage in kept]}
 
 
 def parts_here(table: str, backend: str) -> list[Any]:

@@ -111,6 +111,18 @@ class Store:
         after = Stored(self._kind, {**settings_of(self._kind, self._options), **form}) or None
         return None if before == after else Change(self._path, before, after)
 
+    def contradicted(self, engine: Any, plan: Any) -> str | None:
+        """Return in words that what is stored is something else than what ``plan`` leads to; None when it is not."""
+        if not os.path.lexists(self._path):
+            return None
+        try:
+            change = self.change(engine, plan)
+        except InvalidInput as error:
+            return str(error)
+        if change is None:
+            return None
+        return f"{self._path} says otherwise, and its keeper puts that back; say persist: true here too"
+
     def _read(self) -> Stored | None:
         try:
             text = load(self._path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
 from .entries import Entry
@@ -22,12 +22,16 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Kind:
-    """Which options of a module are stored: its lists, what else its engine needs, and what the scope is told by."""
+    """Which options of a module are stored: its lists, what else its engine needs, and what the scope is told by.
+
+    With empty lists, and each setting of ``idle`` as it says, there is nothing to store.
+    """
 
     lists: tuple[str, ...]
     settings: tuple[str, ...]
     scope: str
     default_scope: Any
+    idle: Mapping[str, Any] = field(default_factory=dict)
 
 
 KINDS: dict[str, Kind] = {
@@ -39,6 +43,9 @@ KINDS: dict[str, Kind] = {
         ("protocol", "table", "backend", "mask", "balance_from", "balance_exclude"),
         "table",
         "multihome",
+    ),
+    "forward_policy": Kind(
+        ("accept",), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
     ),
 }
 _TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclude": list}
@@ -61,7 +68,9 @@ class Stored:
         return file_name(self.kind, self.options)
 
     def __bool__(self) -> bool:
-        return any(self.options.get(name) for name in KINDS[self.kind].lists)
+        kind = KINDS[self.kind]
+        is_set = any(self.options[name] != value for name, value in kind.idle.items())
+        return is_set or any(self.options.get(name) for name in kind.lists)
 
     def text(self) -> str:
         """Return the text of the file."""

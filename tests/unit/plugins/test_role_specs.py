@@ -33,7 +33,7 @@ def faults_of(directory: Path, name: str) -> list[str]:
 
 
 def test_the_roles_are_those_of_the_design() -> None:
-    assert set(ROLES) == {"isp_firewall", "multihomed_web"}
+    assert set(ROLES) == {"isp_firewall", "keeper", "multihomed_web"}
 
 
 @pytest.mark.parametrize("name", ROLES)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..engines import AliasEngine, RoutingEngine
 from ..errors import MultihomeError
+from ..forward_engine import ForwardEngine
 from ..mark_engine import MarkEngine
 from ..nat_engine import NatEngine
 from ..neighbours import resolve
@@ -26,10 +27,13 @@ ENGINES: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "ip_aliases": AliasEngine.from_options,
     "policy_routing": RoutingEngine.from_options,
     "nat_rules": NatEngine.from_options,
+    "forward_policy": ForwardEngine.from_options,
     "connection_marks": functools.partial(MarkEngine.from_options, find=functools.partial(resolve, timeout=0)),
 }
 # Whose changes tell that something of a kind may be gone.
-TOLD_BY = {"ip_aliases": ROUTES, "policy_routing": ROUTES, "nat_rules": FILTERS, "connection_marks": FILTERS}
+TOLD_BY = {"ip_aliases": ROUTES, "policy_routing": ROUTES, **dict.fromkeys(list(ENGINES)[2:], FILTERS)}
+# Engines that look around when they are made, for what other programs may bring later: iptables' filters, for one.
+MADE_ANEW = frozenset(("forward_policy",))
 
 
 @dataclass
@@ -69,7 +73,8 @@ class States:
                 continue
             known = self._states.get(name)
             # An engine could also not be made because a tool is missing: that may change without the file.
-            if known is None or known.signature != signature or (known.stored and known.engine is None):
+            may_differ = known is not None and known.stored and (known.engine is None or known.kind in MADE_ANEW)
+            if known is None or known.signature != signature or may_differ:
                 known = self._load(name, signature)
             found[name] = known
         self._states = found
