@@ -22,7 +22,6 @@ class FilterModule:
             "isp_firewall_snat": of_host(_firewall.snat),
             "isp_firewall_inside_networks": of_host(_firewall.inside_networks),
             "isp_firewall_kernel_parameters": as_filter(_firewall_lists.kernel_parameters),
-            "isp_firewall_interface_parameters": as_filter(_firewall_lists.interface_parameters),
             "isp_firewall_addresses": as_filter(_firewall_lists.addresses),
             "isp_firewall_tables": as_filter(_firewall_routing.tables),
             "isp_firewall_rules": as_filter(_firewall_routing.rules),

@@ -18,7 +18,7 @@ class FilterModule:
         return {
             "multihomed_web_lines": of_host(_web.lines),
             "multihomed_web_reply": of_host(_web.reply),
-            "multihomed_web_interface_parameters": as_filter(_web_lists.interface_parameters),
+            "multihomed_web_kernel_parameters": as_filter(_web_lists.kernel_parameters),
             "multihomed_web_aliases": as_filter(_web_lists.aliases),
             "multihomed_web_tables": as_filter(_web_routing.tables),
             "multihomed_web_rules": as_filter(_web_routing.rules),

@@ -109,13 +109,10 @@ options:
       - Neither are iptables chains whose names begin with it, in whatever case.
     type: str
     default: multihome
-  files:
-    description: The files that set this collection's kernel parameters at boot.
-    type: list
-    elements: str
-    default:
-      - /etc/sysctl.d/60-multihome.conf
-      - /etc/sysctl.d/60-multihome-lines.conf
+  file:
+    description: The file that sets this collection's kernel parameters at boot.
+    type: str
+    default: /etc/sysctl.d/60-multihome.conf
   kernel_parameters:
     description:
       - The kernel parameters that whoever asks is going to set, as M(multihome.linux.kernel_parameters) takes them.
@@ -274,8 +271,8 @@ requirements:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._core.kernel_parameters import DEFAULT_FILE
 from ..module_utils._core.preflight import run
-from ..module_utils._core.preflight_model import OWN_FILES
 from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
 
 _TEXT = {"type": "str"}
@@ -302,7 +299,7 @@ ARGUMENT_SPEC = {
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": "multihome"},
-    "files": {**_TEXTS, "default": list(OWN_FILES)},
+    "file": {"type": "str", "default": DEFAULT_FILE},
     "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
     "manages_networkd": {"type": "bool", "default": False},
     "manages_forwarding": {"type": "bool", "default": False},

@@ -23,8 +23,7 @@ from ._addresses import (
 )
 from ._declaration import sources_of_family
 from ._faults import Place, shown, sound
-from ._interface_parameters import interface_parameters as of_interfaces
-from ._interface_parameters import parameter
+from ._interface_parameters import interface_parameters, parameter
 from ._ports import PROTOCOLS, port_mapping, read_port_range
 from ._reading import (
     Entry,
@@ -104,7 +103,7 @@ def read_lines(value: object, faults: list[str]) -> list[Line]:
 
 
 def kernel_parameters(lines: object) -> list[dict[str, Any]]:
-    """The list of kernel_parameters: forwarding in each family that the lines have, and on their interfaces.
+    """The list of kernel_parameters: of the lines' interfaces, and forwarding in each family that the lines have.
 
     Linux forwards an IPv4 packet by the switch of the interface that it came in by; IPv6 has one for all that counts.
     Forwarding makes Linux deaf to router advertisements unless ``accept_ra`` is 2 (Documentation/networking/
@@ -113,18 +112,12 @@ def kernel_parameters(lines: object) -> list[dict[str, Any]]:
     with sound() as faults:
         found = read_lines(lines, faults)
     learning = [line for line in found if of_family(line.public_addresses, 6) and not of_family(line.gateway, 6)]
-    parameters = [parameter(6, line.interface, "accept_ra", "2") for line in learning]
+    parameters = interface_parameters((line.interface, line.held_addresses) for line in found)
+    parameters += [parameter(6, line.interface, "accept_ra", "2") for line in learning]
     families = {address.version for line in found for address in line.public_addresses}
     parameters += [{"name": name, "value": "1"} for family, name in FORWARDING.items() if family in families]
     interfaces = dict.fromkeys(line.interface for line in found if of_family(line.public_addresses, 4))
     return parameters + [parameter(4, interface, "forwarding", "1") for interface in interfaces]
-
-
-def interface_parameters(lines: object) -> list[dict[str, Any]]:
-    """The list of kernel_parameters of the lines' interfaces."""
-    with sound() as faults:
-        found = read_lines(lines, faults)
-    return of_interfaces((line.interface, line.held_addresses) for line in found)
 
 
 def addresses(lines: object) -> list[dict[str, Any]]:

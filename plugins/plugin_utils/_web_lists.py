@@ -21,7 +21,7 @@ from ._addresses import (
     read_interface_address,
 )
 from ._faults import Place, sound
-from ._interface_parameters import interface_parameters as of_interfaces
+from ._interface_parameters import interface_parameters
 from ._reading import (
     Entry,
     Field,
@@ -128,11 +128,11 @@ def read_balance_from(value: object, lines: Sequence[Line], faults: list[str]) -
     return found
 
 
-def interface_parameters(lines: object) -> list[dict[str, Any]]:
+def kernel_parameters(lines: object) -> list[dict[str, Any]]:
     """The list of kernel_parameters of the lines' interfaces."""
     with sound() as faults:
         found = read_lines(lines, faults)
-    return of_interfaces((line.interface, line.addresses) for line in found)
+    return interface_parameters((line.interface, line.addresses) for line in found)
 
 
 def aliases(lines: object, default_route: object = "none", balance_from: object = BALANCE_FROM) -> list[dict[str, Any]]:

@@ -132,17 +132,16 @@ def boot(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     assigned = [(_SAME.get(path, path), setting) for path, setting in facts.boot]
     needed = {_SAME.get(path, path): value for path, value in wanted.kernel_parameters.items()}
     if not needed:
-        needed = {path: setting.value for path, setting in assigned if setting.file in wanted.files}
+        needed = {path: setting.value for path, setting in assigned if setting.file == wanted.file}
     if wanted.role == FIREWALL:
         needed.update({_FORWARDING[family]: "1" for family in wanted.families})
-    first = min(map(os.path.basename, wanted.files), default="")
     found: dict[tuple[str, str], Finding] = {}
     for path, value in needed.items():
         having = [(given, setting) for given, setting in assigned if _sets(given, path)]
         given, setting = having[-1] if having else (path, Setting(value, ""))
         # What a file says that is read before ours does not matter where the role writes the parameter into ours.
-        ours = setting.file in wanted.files or os.path.basename(setting.file) < first
-        if setting.value == value or (ours and wanted.kernel_parameters.get(path) == value):
+        before = os.path.basename(setting.file) <= os.path.basename(wanted.file)
+        if setting.value == value or (before and wanted.kernel_parameters.get(path) == value):
             continue
         name = parameter_name(given)
         message = f"at boot, {setting.file} has the last word on {name}: {setting.value}, not {value}"

@@ -7,22 +7,19 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Union
 
 from . import fields
 from .entries import collect, objects, parse_fields, parse_list
 from .errors import InvalidInput
 from .kernel_parameter_file import Parameter
-from .kernel_parameters import parse_file_name
+from .kernel_parameters import DEFAULT_FILE, parse_file_name
 from .mark_model import parse_addresses, parse_mask
 from .model import MAIN_TABLE, Route, Rule
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
 AUTO = "auto"  # an address or gateway that DHCP or PPPoE gives
-# Where the roles keep kernel parameters: forwarding, and those of the lines' interfaces.
-OWN_FILES = ("/etc/sysctl.d/60-multihome.conf", "/etc/sysctl.d/60-multihome-lines.conf")
 _LARGEST_ID = 250
 _BAND = 10  # priorities of one line, in each of the two bands
 
@@ -98,7 +95,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of preflight. What is ours is known by ``protocol``, by ``table`` (of nft) and by ``files``.
+    """The options of preflight. What is ours is known by ``protocol``, by ``table`` (of nft) and by ``file``.
 
     ``servers`` are the addresses that a firewall maps to; ``kernel_parameters`` are those that are going to be set,
     path below /proc/sys to value.
@@ -114,7 +111,7 @@ class Wanted:
     mark_mask: int = 0xFF
     protocol: int = 109
     table: str = "multihome"
-    files: tuple[str, ...] = OWN_FILES
+    file: str = DEFAULT_FILE
     kernel_parameters: Mapping[str, str] = field(default_factory=dict)
     manages_networkd: bool = False
     manages_forwarding: bool = False
@@ -192,19 +189,19 @@ def parse_wanted(options: Mapping[str, Any]) -> Wanted:
         lambda: parse_mask(options["mark_mask"]),
         lambda: parse_addresses(options["servers"], "servers"),
         lambda: _parse_parameters(options["kernel_parameters"]),
-        lambda: tuple(collect(*(partial(parse_file_name, file) for file in options["files"]))),
+        lambda: parse_file_name(options["file"]),
         *(
             lambda name=name: _number(options[name], name)
             for name in ("table_base", "priority_base", "source_priority_base")
         ),
     ]
-    lines, mask, servers, parameters, files, table_base, priority_base, source_priority_base = collect(*parts)
+    lines, mask, servers, parameters, file, table_base, priority_base, source_priority_base = collect(*parts)
     return Wanted(
         lines=lines,
         mark_mask=mask,
         servers=servers,
         kernel_parameters=parameters,
-        files=files,
+        file=file,
         table_base=table_base,
         priority_base=priority_base,
         source_priority_base=source_priority_base,

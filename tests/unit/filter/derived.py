@@ -40,7 +40,6 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
         "tables": FILTERS["isp_firewall_tables"](lines),
         "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"]),
         "marks": FILTERS["isp_firewall_marks"](lines),
-        "interface_parameters": FILTERS["isp_firewall_interface_parameters"](lines),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
         "accept": FILTERS["isp_firewall_accept"](
             lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
@@ -54,7 +53,7 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
 def web_lists(lines: list[dict[str, Any]], default_route: str = "failover", reply: str = "source") -> dict[str, Any]:
     """The lists that role multihomed_web gives to its modules."""
     return {
-        "interface_parameters": FILTERS["multihomed_web_interface_parameters"](lines),
+        "kernel_parameters": FILTERS["multihomed_web_kernel_parameters"](lines),
         "aliases": FILTERS["multihomed_web_aliases"](lines, default_route),
         "tables": FILTERS["multihomed_web_tables"](lines, default_route),
         "rules": FILTERS["multihomed_web_rules"](lines, reply=reply, default_route=default_route),

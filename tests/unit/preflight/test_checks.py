@@ -167,7 +167,7 @@ def test_a_later_file_may_undo_ours(ours: str, later: str, sets: dict[str, str],
     wanted = Wanted((UNICOM,), "firewall", kernel_parameters=sets)
     boot = [
         (name.replace(".", "/"), Setting(value, file))
-        for file, text in ((wanted.files[0], ours), ("/etc/sysctl.d/90-a.conf", later))
+        for file, text in ((wanted.file, ours), ("/etc/sysctl.d/90-a.conf", later))
         for name, _equals, value in (line.partition("=") for line in text.split())
     ]
     found = list(host_checks.boot(wanted, Facts(boot=boot)))
@@ -289,7 +289,7 @@ def test_faults_of_all_options_come_together() -> None:
                 table_base=-1,
                 servers=["nobody"],
                 kernel_parameters=[{"name": "a.b"}],
-                files=["/etc/shadow", "/etc/sysctl.d/a"],
+                file="/etc/sysctl.d/a",
             )
         )
     assert raised.value.faults == (
@@ -299,7 +299,6 @@ def test_faults_of_all_options_come_together() -> None:
         'mask "x": not a whole number, decimal or 0x...',
         "servers[0] (nobody): not an IP address",
         "kernel_parameters[0] (a.b): value is missing",
-        'file "/etc/shadow": not a file right in /etc/sysctl.d with a name that ends in .conf',
         'file "/etc/sysctl.d/a": not a file right in /etc/sysctl.d with a name that ends in .conf',
         'table_base "-1": not within 0 to 4294967045',
     )

@@ -54,10 +54,8 @@ def hosts() -> list[tuple[str, list[dict[str, Any]]]]:
 
 def entries(role: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the role sets."""
-    if role == "server":
-        return list(derived.FILTERS["multihomed_web_interface_parameters"](lines))
-    lists = ("interface_parameters", "kernel_parameters")
-    return [entry for name in lists for entry in derived.FILTERS[f"isp_firewall_{name}"](lines)]
+    name = {"server": "multihomed_web", "firewall": "isp_firewall"}[role]
+    return list(derived.FILTERS[f"{name}_kernel_parameters"](lines))
 
 
 def spoilt(lines: list[dict[str, Any]], forwarding: str) -> Facts:

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The roles look before they leap: what they cannot mend stops them, what they can is mended, the rest is said.
+
+The tests build on each other in their order: the firewall of two lines is made unfit, refused, mended and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.dumps import differences, dump
+from ansible_collections.multihome.linux.tests.e2e.playbooks import Run
+from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
+from ansible_collections.multihome.linux.tests.lab.lab import Lab
+
+HOST = "fw"
+LOOK = "Look at whether the host is fit for its lines"
+MEND = "Set what the lines need of the kernel"
+# No source tells the servers' lines apart, so that only marks do.
+VARIABLES: dict[str, Any] = {**playbooks.FAILOVER, "isp_firewall_snat": []}
+FOREIGN_RULE = ("priority", "20500", "from", "10.0.0.0/8", "lookup", "77")
+GATEWAY = ("198.51.100.1/24", "dev", "line0")
+
+
+def set_parameters(lab: Lab, *assignments: str) -> None:
+    """Set kernel parameters on the firewall."""
+    lab.exec(HOST, "sysctl", "-q", "-w", *assignments)
+
+
+def value(lab: Lab, name: str) -> str:
+    """The value of a kernel parameter on the firewall."""
+    return lab.exec(HOST, "sysctl", "-n", name).stdout.strip()
+
+
+def findings(run: Run, severity: str) -> list[tuple[str, str]]:
+    """Kinds and subjects of what was found on the firewall."""
+    (looked,) = (result for result in run.results if result.host == HOST and result.task.endswith(LOOK))
+    found = looked.values["findings"]
+    return sorted((finding["id"], finding["subject"]) for finding in found if finding["severity"] == severity)
+
+
+def warnings(run: Run) -> list[str]:
+    """What was printed of the fitness of all hosts."""
+    looked = [result for result in run.results if result.task.endswith(LOOK)]
+    return [str(warning) for result in looked for warning in result.values.get("warnings") or ()]
+
+
+def refused(lab: Lab, **variables: Any) -> Run:
+    """A run that fails on the firewall, and leaves it as it is."""
+    before = dump(lab)
+    run = playbooks.run(lab, playbooks.DEPLOY, "--limit", HOST, variables={**VARIABLES, **variables})
+    assert run.code
+    assert len(run.failures) == 1
+    assert differences(before, dump(lab)) == []
+    return run
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: StartLab) -> Lab:
+    """One firewall of two lines with a strict filter, without IPv6 on a line, and with somebody's policy rule."""
+    lab = start_lab(lines=2, shape="B")
+    set_parameters(lab, "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.wan0.rp_filter=0")
+    set_parameters(lab, "net.ipv4.conf.wan1.rp_filter=1", "net.ipv6.conf.wan1.disable_ipv6=1")
+    lab.exec(HOST, "ip", "rule", "add", *FOREIGN_RULE)
+    return lab
+
+
+STRICT = [("rp-filter-strict", "wan0"), ("rp-filter-strict", "wan1")]
+FORWARDING = [("forwarding-off", "IPv4"), ("forwarding-off", "IPv6")]
+WANTING = sorted([*STRICT, *FORWARDING, ("ipv6-disabled", "wan1")])
+# Where IPv6 is switched off, no gateway is heard.
+UNHEARD = [("gateway-silent", "2001:db8:b::1")]
+TAKEN = [("priority-band-in-use", "priorities 20000 to 25509")]
+
+
+def test_what_is_left_to_the_host_stops_the_role_all_at_once(lab: Lab) -> None:
+    run = refused(lab, isp_firewall_manage_sysctl=False)
+    assert findings(run, "error") == sorted(WANTING + TAKEN)
+    (said,) = run.failures
+    assert findings(run, "warning") == UNHEARD
+    assert f"{HOST} is not ready for its lines (errors: {len(WANTING + TAKEN)}, warnings: 1):" in said
+    assert said.count("    remedy: ") == len(WANTING + TAKEN) + 1
+    assert "rp_filter is strict (1) on wan0: its own value is 0, that of all is 1" in said
+    assert "remedy: set net.ipv4.conf.wan0.rp_filter = 2" in said
+
+
+def test_somebody_elses_rule_between_ours_stops_the_role_alone(lab: Lab) -> None:
+    run = refused(lab)
+    assert findings(run, "error") == TAKEN
+    assert findings(run, "info") == WANTING
+    assert "between our policy rules stand " in run.failures[0]
+    assert "10.0.0.0/8" in run.failures[0]
+
+
+def actions(run: Run) -> Sequence[Any]:
+    """What was done about the kernel parameters of the firewall, or would be."""
+    (mended,) = (result for result in run.results if result.host == HOST and result.task.endswith(MEND))
+    return [(action["op"], *action["object"].values()) for action in mended.values["actions"]]
+
+
+def test_check_mode_says_what_would_be_mended_and_does_not(lab: Lab) -> None:
+    lab.exec(HOST, "ip", "rule", "del", *FOREIGN_RULE)
+    before = dump(lab)
+    run = playbooks.deploy(lab, "--check", "--limit", HOST, variables=VARIABLES)
+    assert findings(run, "error") == []
+    assert {(op, name, wanted) for op, name, wanted in actions(run)} == {
+        ("add", "net.ipv4.ip_forward", "1"),
+        ("add", "net.ipv6.conf.all.forwarding", "1"),
+        *(("add", f"net.ipv4.conf.{wan}.forwarding", "1") for wan in ("wan0", "wan1")),
+        *(("add", f"net.ipv4.conf.{wan}.rp_filter", "2") for wan in ("wan0", "wan1")),
+        *(("add", f"net.ipv6.conf.{wan}.disable_ipv6", "0") for wan in ("wan0", "wan1")),
+    }
+    assert differences(before, dump(lab)) == []
+
+
+def test_what_can_be_mended_is_and_a_gateway_that_is_silent_is_a_warning(lab: Lab) -> None:
+    lab.exec("isp-interlink", "ip", "address", "del", *GATEWAY)
+    run = playbooks.deploy(lab, variables=VARIABLES)
+    lab.exec("isp-interlink", "ip", "address", "add", *GATEWAY)
+    silent = "fw, 198.51.100.1: the gateway of line interlink does not answer ARP on wan1; remedy: look at the gateway"
+    assert [warning.startswith(silent) for warning in warnings(run)] == [True, False]
+    assert findings(run, "warning") == [("gateway-silent", "198.51.100.1"), *UNHEARD]
+    assert [value(lab, f"net.ipv4.conf.{name}.rp_filter") for name in ("all", "wan0", "wan1")] == ["1", "2", "2"]
+    assert value(lab, "net.ipv6.conf.wan1.disable_ipv6") == "0"
+    assert checks.eventually(lambda: checks.services_answered(lab)) == []
+
+
+def test_once_mended_nothing_is_said_of_it_and_nothing_changes(lab: Lab) -> None:
+    run = playbooks.deploy(lab, variables=VARIABLES)
+    assert checks.nothing_changed(run) == []
+    assert findings(run, "error") == findings(run, "info") == []
+    # The default route that was there before the deployment, the other one of this control.
+    assert findings(run, "warning") == [("several-default-routes", "IPv4"), ("several-default-routes", "IPv6")]
+    assert len(warnings(run)) == 2
+
+
+def test_control_a_strict_filter_makes_the_other_line_deaf(lab: Lab) -> None:
+    assert checks.services_answered(lab) == []
+    set_parameters(lab, "net.ipv4.conf.wan1.rp_filter=1")
+    problems = checks.services_answered(lab, timeout=1)
+    assert problems
+    assert all("line interlink" in problem and "IPv4" in problem for problem in problems)
+    set_parameters(lab, "net.ipv4.conf.wan1.rp_filter=2")
+    assert checks.services_answered(lab) == []
