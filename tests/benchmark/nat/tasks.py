@@ -36,9 +36,9 @@ def seconds_of_tasks(some: int, many: int, rounds: int, compared: int, say: Call
     ``first`` makes ``some`` mappings from nothing, ``unchanged_some`` and ``unchanged_many`` find everything as it is;
     their lists are plain data, as a filter or a lookup gives them. ``variables_many`` is the same with host variables:
     Ansible looks at each of their values for a template. ``ansible_some`` and ``ansible_many`` hand the plain list to a
-    module that does nothing with it. ``iptables`` is one loop of ansible.builtin.iptables over ``compared`` mappings from nothing.
-    ``ping`` holds for each kind the seconds of the pings right before each of its tasks. ``peak_memory`` is bytes, of
-    a run that makes ``many`` mappings and of one that finds them.
+    module that does nothing with it. ``iptables`` is one loop of ansible.builtin.iptables over ``compared`` mappings
+    from nothing. ``ping`` holds for each kind the seconds of the pings right before each of its tasks. ``peak_memory``
+    is bytes, of a run that makes ``many`` mappings and of one that finds them.
     """
     with Hosts("firewall") as hosts, _controller({"some": some, "many": many}) as directory:
         plays = [_data(directory, "some"), _data(directory, "many")]
