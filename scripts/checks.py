@@ -42,6 +42,7 @@ GROUPS = [
     [tests("integration", *IN_FILES, "tests/integration")],
     [tests("lab-test", *IN_FILES, *LAB)],
     [tests("end-to-end", *IN_FILES, "tests/e2e", *(f"--ignore={path}" for path in LAB))],
+    [tests("machines", "--numprocesses=2", "tests/machines")],
 ]
 # As an ordinary user all of the above was just that.
 if os.geteuid() == 0:

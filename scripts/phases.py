@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,12 +38,13 @@ class Phase:
 
 @dataclass
 class Result:
-    """How a phase went: the commands that failed, the seconds it took, what pytest counted."""
+    """How a phase went: the commands that failed, the seconds it took, what pytest counted and why it skipped."""
 
     phase: Phase
     failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
+    skips: dict[str, int] = field(default_factory=dict)
 
 
 class Runner:
@@ -107,6 +109,7 @@ class Runner:
         result.seconds = time.monotonic() - started
         if phase.report:
             result.counts = read_counts(phase.report)
+            result.skips = read_skips(phase.report)
         return result
 
     def _command(self, command: Sequence[str], output: IO[bytes] | None) -> int:
@@ -168,6 +171,13 @@ def read_counts(report: Path) -> dict[str, int]:
     return counts
 
 
+def read_skips(report: Path) -> dict[str, int]:
+    """Why tests were skipped, and how many for each reason, from the same report."""
+    if not report.exists():
+        return {}
+    return dict(Counter(skip.get("message", "") for skip in ElementTree.parse(report).iter("skipped")))
+
+
 def summary(results: Sequence[Result]) -> str:
     """A table with a line for each phase, and a last line with the counts of all tests."""
     width = max(len(result.phase.name) for result in results)
@@ -180,6 +190,7 @@ def summary(results: Sequence[Result]) -> str:
         verdict = "FAILED" if result.failed else "ok"
         lines.append(f"{result.phase.name:{width}}  {verdict:6}  {result.seconds:6.1f} s  {counts}".rstrip())
         lines += [f"{'':{width}}    {command}" for command in result.failed]
+        lines += [f"{'':{width}}    {count} skipped: {reason}" for reason, count in result.skips.items()]
     failed = sum(bool(result.failed) for result in results)
     tests = ", ".join(f"{number} {kind}" for kind, number in total.items())
     lines.append(f"{len(results) - failed} of {len(results)} phases ok; tests: {tests}")

@@ -23,6 +23,8 @@ TOOLS = {
     "mount": "mount",
     "sysctl": "procps",
 }
+# What only root can use, and only the tests of whole machines need: they are skipped where it cannot be had.
+TOOLS_OF_ROOT = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
 # Debian splits these off its own Python.
 PYTHON_PARTS = {"venv": "python3-venv", "ensurepip": "python3-venv"}
 # An ordinary user's PATH leaves out where Debian keeps most of the tools above.
@@ -32,7 +34,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 def missing_packages() -> list[str]:
     """The Debian packages whose command or Python module is not there, each once, sorted."""
     path = os.environ.get("PATH", os.defpath) + os.pathsep + SYSTEM_PATH
-    missing = {package for tool, package in TOOLS.items() if shutil.which(tool, path=path) is None}
+    for_root = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    tools = {**TOOLS, **(TOOLS_OF_ROOT if for_root else {})}
+    missing = {package for tool, package in tools.items() if shutil.which(tool, path=path) is None}
     missing |= {package for part, package in PYTHON_PARTS.items() if importlib.util.find_spec(part) is None}
     return sorted(missing)
 

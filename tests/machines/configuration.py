@@ -27,6 +27,8 @@ MANAGERS = {
 # Below this path a machine sees the checkout's tests, read-only, at the same place.
 TESTS = CHECKOUT / "tests"
 _UNITS = "/etc/systemd/system"
+# The unit that makes what is not ours.
+FOREIGN = "foreign.service"
 
 
 def identity(host: Host, topology: Topology) -> Files:
@@ -40,6 +42,7 @@ def identity(host: Host, topology: Topology) -> Files:
         # Without one of its own every boot would be a first boot (machine-id(5)).
         "/etc/machine-id": f"{hashlib.md5(host.name.encode(), usedforsecurity=False).hexdigest()}\n",
     }
+    files |= _foreign()
     if host.role == "server":
         files[f"{_UNITS}/webserver.service"] = _web_server()
         files[f"{_UNITS}/multi-user.target.d/webserver.conf"] = "[Unit]\nWants=webserver.service\n"
@@ -121,6 +124,32 @@ def _ifupdown(host: Host) -> dict[str, str]:
 
 
 _RENDERED = {NETWORKD: _networkd, NETWORK_MANAGER: _network_manager, IFUPDOWN: _ifupdown}
+
+
+def _foreign() -> Files:
+    """Return what other programs of a host have put there of each kind of object: none of it is ours to touch."""
+    objects = [
+        "address add 10.77.0.1/32 dev lo",
+        "-6 address add fd00:77::1/128 dev lo",
+        "route add blackhole 10.78.0.0/16 table 77",
+        "-6 route add blackhole fd00:78::/64 table 77 metric 77",
+        "rule add from 10.77.0.1 table 77 priority 30077",
+        "-6 rule add from fd00:77::1 table 77 priority 30077",
+    ]
+    removed = [words.replace(" add ", " delete ") for words in objects]
+    lines = ["[Unit]", "After=network.target", "[Service]", "Type=oneshot", "RemainAfterExit=yes"]
+    lines += [f"ExecStart=/usr/sbin/ip {words}" for words in objects]
+    lines += [f"ExecStop=-/usr/sbin/ip {words}" for words in removed]
+    return {
+        f"{_UNITS}/{FOREIGN}": "".join(f"{line}\n" for line in lines),
+        f"{_UNITS}/multi-user.target.d/foreign.conf": f"[Unit]\nWants={FOREIGN} nftables.service\n",
+        # As Debian's own begins.
+        "/etc/nftables.conf": "#!/usr/sbin/nft -f\nflush ruleset\n"
+        "table inet foreign {\n"
+        "  set known { type ipv4_addr; elements = { 10.77.0.1 } }\n"
+        "  chain output { type filter hook output priority 10; policy accept; ip daddr @known counter accept; }\n"
+        "}\n",
+    }
 
 
 def _web_server() -> str:

@@ -15,13 +15,7 @@ import pytest
 from ..lab.state import LabError
 from . import releases
 from .bed import Bed, booted
-
-
-def group(items: list[pytest.Item]) -> None:
-    """Have pytest's --dist=loadgroup run all that is on one release in one process."""
-    for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "bed" in item.callspec.params:
-            item.add_marker(pytest.mark.xdist_group(item.callspec.params["bed"]))
+from .deployed import Deployed
 
 
 @pytest.fixture(scope="session", params=releases.SUITES)
@@ -34,3 +28,17 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
         pytest.skip(f"no machine can boot here: {error}")
     with booted(suite, f"test-{os.getpid()}-{suite}") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def everything(bed: Bed) -> Deployed:
+    """The design, deployed on the bed; for `design` below."""
+    return Deployed(bed)
+
+
+@pytest.fixture
+def design(everything: Deployed) -> Iterator[Deployed]:
+    """The same, whole before the test; and after it every object, whoever's, has to be as it was deployed."""
+    assert everything.mended() == []
+    yield everything
+    assert everything.mended() == []

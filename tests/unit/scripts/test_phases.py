@@ -54,7 +54,7 @@ def test_the_summary_tells_failures_and_adds_up_what_pytest_counted(tmp_path: Pa
         def test_fails():
             assert False
 
-        @pytest.mark.skip
+        @pytest.mark.skip("there is no snow")
         def test_is_skipped():
             pass
         """)
@@ -65,6 +65,7 @@ def test_the_summary_tells_failures_and_adds_up_what_pytest_counted(tmp_path: Pa
     assert result.counts == {"passed": 1, "failed": 1, "skipped": 1}
     text = summary([result, Result(Phase("lint", [])), Result(Phase("more", []), counts={"passed": 2})])
     assert "unit  FAILED" in text
+    assert "1 skipped: there is no snow" in text
     assert "lint  ok" in text
     assert text.endswith("2 of 3 phases ok; tests: 3 passed, 1 failed, 1 skipped")
 

@@ -18,7 +18,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     The first call fails, as it does before the package lists were fetched; installing brings nft.
     """
-    for tool in system_tools.TOOLS:
+    for tool in (*system_tools.TOOLS, *system_tools.TOOLS_OF_ROOT):
         (tmp_path / tool).symlink_to("/bin/true")
     apt = tmp_path / "apt-get"
     apt.write_text(
@@ -79,3 +79,14 @@ def test_a_python_without_its_environments_is_missing_a_package(tools: Path, mon
     assert tools.exists()
     monkeypatch.setattr(system_tools, "PYTHON_PARTS", {"no_such_part_of_python": "python3-venv"})
     assert system_tools.missing_packages() == ["python3-venv"]
+
+
+def test_what_machines_need_is_installed_for_root_alone(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tools))
+    (tools / "systemd-nspawn").unlink()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert system_tools.missing_packages() == []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert system_tools.missing_packages() == ["systemd-container"]
+    (tools / "apt-get").unlink()
+    assert system_tools.missing_packages() == []

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The design deployed on machines: what stood before, what stands since, and what tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from ..e2e import checks, playbooks
+from . import standing
+from .bed import Bed
+from .configuration import FOREIGN
+from .machine import Machine
+from .standing import Object
+
+# What preflight says is to be done where systemd-networkd runs.
+_REMEDY = {
+    "/etc/systemd/networkd.conf.d/60-multihome.conf": "[Network]\n"
+    "ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
+}
+KEEPER = "multihome-keeper.service"
+
+
+class Deployed:
+    """A bed with the design on it. ``before`` and ``after`` the deployment, each machine's objects and files."""
+
+    def __init__(self, bed: Bed) -> None:
+        """Deploy; raises PlaybookFailed."""
+        self.bed, self.lab = bed, bed.lab
+        for machine in bed.machines:
+            machine.write(_REMEDY)
+            self.run(machine, "systemctl", "restart", "systemd-networkd", FOREIGN)
+        self.before = {machine.name: self.settled(machine) for machine in bed.machines}
+        self.files = {machine.name: standing.files(self.lab, machine.name) for machine in bed.machines}
+        self.deploy()
+        self.after = {machine.name: standing.objects(self.lab, machine.name) for machine in bed.machines}
+
+    def deploy(self) -> None:
+        """Deploy, once more or for the first time; raises PlaybookFailed."""
+        playbooks.deploy(self.lab)
+
+    def run(self, machine: Machine, *words: str, check: bool = True) -> str:
+        """Run a command on a machine and return what it prints."""
+        return self.lab.exec(machine.name, *words, check=check).stdout
+
+    def ours(self, machine: Machine) -> list[Object]:
+        """Return the objects that the deployment has brought to a machine, without what the kernel makes by itself."""
+        return [
+            found
+            for text, found in self.now(machine).items()
+            if text not in self.before[machine.name] and '"protocol": "kernel"' not in text
+        ]
+
+    def now(self, machine: Machine) -> Mapping[str, Object]:
+        """Return the objects that stand on a machine."""
+        return standing.objects(self.lab, machine.name)
+
+    def differences(self) -> list[str]:
+        """Return what is other than after the deployment, ours or not."""
+        return [
+            f"{machine.name}: {difference}"
+            for machine in self.bed.machines
+            for difference in standing.differences(self.after[machine.name], self.now(machine))
+        ]
+
+    def problems(self) -> list[str]:
+        """Return what is wrong: objects that differ, and lines that do not answer."""
+        return self.differences() or checks.services_answered(self.lab)
+
+    def mended(self, seconds: float = 15) -> list[str]:
+        """Return what is still wrong once nothing is, or after some seconds."""
+        return checks.eventually(self.problems, seconds)
+
+    def settled(self, machine: Machine) -> Mapping[str, Object]:
+        """Return the objects of a machine once they are the same twice: its interfaces are up."""
+        found: list[Mapping[str, Object]] = [{}]
+
+        def moved() -> list[str]:
+            found.append(self.now(machine))
+            return standing.differences(found[-2], found[-1])
+
+        checks.eventually(moved)
+        return found[-1]
+
+    def keeper(self, machine: Machine) -> dict[str, Any]:
+        """Return what multihome_info says of the keeper of a machine."""
+        found: dict[str, Any] = self.module(machine, "multihome.linux.multihome_info", gather_subset=["keeper"])[
+            "keeper"
+        ]
+        return found
+
+    def module(self, machine: Machine, name: str, **options: Any) -> Mapping[str, Any]:
+        """Run one module on a machine and return its result, also where it fails."""
+        play = {"hosts": machine.name, "gather_facts": False, "tasks": [{name: options}]}
+        with tempfile.NamedTemporaryFile("w", suffix=".yml", encoding="utf-8") as playbook:
+            json.dump([play], playbook)
+            playbook.flush()
+            return playbooks.run(self.lab, playbook.name).results[-1].values
+
+    def process(self, machine: Machine) -> int:
+        """Return the keeper's process id on its machine; 0 while it does not run."""
+        return int(self.run(machine, "systemctl", "show", "--property=MainPID", "--value", KEEPER))
+
+    def journal(self, machine: Machine) -> str:
+        """Return what the keeper has said since the machine booted."""
+        return self.run(machine, "journalctl", "--boot", "--output=cat", f"--unit={KEEPER}")
+
+    def report(self, machine: Machine) -> dict[str, Any]:
+        """Return what the keeper says of itself, at once, without Ansible."""
+        said: dict[str, Any] = json.loads(self.run(machine, "cat", "/run/multihome/keeper.json"))
+        return said
