@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Throw-away hosts for tests: each has its own network, /run and /etc; no root needed, nothing is left.
+"""Throw-away hosts for tests: each has its own network, /run, /etc and /var/lib; no root needed, nothing is left.
 
     with Hosts("client", "firewall") as hosts:
         hosts.link("client", "eth0", "firewall", "wan0")
@@ -21,7 +21,7 @@ from typing import Any
 # An ordinary user's PATH leaves out where ip, nft and sysctl are.
 _ENVIRONMENT = dict(os.environ, PATH=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
 
-_WRITTEN = ("iproute2/rt_protos.d", "iproute2/rt_tables.d")
+_WRITTEN = {"/etc": ("iproute2/rt_protos.d", "iproute2/rt_tables.d"), "/var/lib": ()}
 
 
 class Host:
@@ -156,10 +156,11 @@ class Hosts:
         host.run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run")
         host.run("ip", "link", "set", "dev", "lo", "up")
         # Directories that modules write to are made above, so that an ordinary user owns them in his namespace.
-        above = [f"/run/etc/above/{directory}" for directory in _WRITTEN]
-        host.run("mkdir", "-p", "/run/etc/work", *above)
-        options = "lowerdir=/etc,upperdir=/run/etc/above,workdir=/run/etc/work"
-        host.run("mount", "-t", "overlay", "-o", options, "overlay", "/etc")
+        for place, written in _WRITTEN.items():
+            above, work = f"/run/above{place}", f"/run/work{place}"
+            host.run("mkdir", "-p", above, work, *(f"{above}/{directory}" for directory in written))
+            options = f"lowerdir={place},upperdir={above},workdir={work}"
+            host.run("mount", "-t", "overlay", "-o", options, "overlay", place)
 
     def link(self, one: str, interface: str, other: str, other_interface: str) -> None:
         """Join two hosts by a cable (a veth pair); give both ends addresses with Host.address()."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,41 @@ def test_without_the_rights(host: Host) -> None:
         "cannot add address 10.0.0.1/24 on eth0: Operation not permitted (run as root (CAP_NET_ADMIN is needed))",
         "the host is as it was before",
     ]
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> list[str]:
+    """A directory that, first on Python's path, makes the kernel one that never hears of owner tags (before 5.18)."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from pyroute2.netlink import nlsocket\n"
+        "ask = nlsocket.NetlinkSocket.nlm_request\n"
+        "def without_tag(self, message, *more, **options):\n"
+        "    message['attrs'] = [pair for pair in message['attrs'] if pair[0] != 'IFA_PROTO']\n"
+        "    return ask(self, message, *more, **options)\n"
+        "nlsocket.NetlinkSocket.nlm_request = without_tag\n"
+    )
+    return [str(tmp_path)]
+
+
+@pytest.mark.parametrize("oldest", [False, True], ids=["newest", "oldest"])
+def test_a_kernel_without_owner_tags(host: Host, forgetful: list[str], oldest: bool) -> None:
+    old = Variant(path=(*forgetful, *((routing_hosts.OLDEST_PYROUTE2,) if oldest else ())))
+    host.address("eth0", "10.0.0.9/24")
+    done = quartet(host, "ip_aliases", old, aliases=ALIASES)
+    assert len(done["actions"]) == len(ALIASES)
+    assert {owner_tags(host)[text] for text in ("192.168.168.1", "fd00:168::1", "10.0.0.9")} == {None}
+    record = "/var/lib/multihome/addresses.json"
+    assert host.run("stat", "-c", "%a", record).stdout == "600\n"
+    # Removed and added again by somebody else, it is not ours any more.
+    host.run("ip", "address", "del", "203.0.113.7/32", "dev", "eth1")
+    host.run("ip", "address", "add", "203.0.113.7/32", "dev", "eth1")
+    purged = run(host, "ip_aliases", old, aliases=ALIASES[:1], purge=True)
+    assert len(purged["actions"]) == len(ALIASES) - 2
+    assert held(host) == ["10.0.0.9/24", "192.168.168.1/24"]
+    assert held(host, "eth1") == ["203.0.113.7/32"]
+    run(host, "ip_aliases", old, aliases=[], purge=True)
+    assert held(host) == ["10.0.0.9/24"]
+    assert host.run("test", "-e", record, check=False).returncode == 1
+    # With tags nothing is written down.
+    run(host, "ip_aliases", Variant(), aliases=ALIASES)
+    assert host.run("test", "-e", record, check=False).returncode == 1

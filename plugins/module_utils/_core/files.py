@@ -27,14 +27,14 @@ class Files:
             return text.read()
 
     def save(self, file: str, text: str | None, mode: int) -> None:
-        """Replace a file in one step; None removes it. A directory that is made for it can be read by all."""
+        """Replace a file in one step; None removes it. A directory is made as open as the file in it."""
         path = self._path(file)
         if text is None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             return
         directory, name = os.path.split(path)
-        os.makedirs(directory, mode=0o755, exist_ok=True)
+        os.makedirs(directory, mode=0o755 if mode & 0o077 else 0o700, exist_ok=True)
         # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.conf.
         new = os.path.join(directory, f".{name}.new")
         with contextlib.suppress(FileNotFoundError):

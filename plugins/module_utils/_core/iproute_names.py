@@ -73,8 +73,8 @@ class NameState:
 class NameFiles:
     """Reads all names that ``ip`` knows, and writes those of one owner."""
 
-    def __init__(self, files: Files | None = None) -> None:
-        self.files = files or Files()
+    def __init__(self, files: Files) -> None:
+        self.files = files
 
     def read(self, owner: int) -> NameState:
         """Return the names of this host."""

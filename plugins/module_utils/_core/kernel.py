@@ -12,7 +12,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Callable
 
 from . import duplicate_addresses, wire
+from .address_record import FILE as RECORD
+from .address_record import TaggedAddresses, tagged
 from .errors import ApplyFailed, ReadFailed
+from .files import Files
 from .iproute_names import NameFiles
 from .model import Alias, Rule
 from .netlink import Message, Netlink, RequestFailed, interfaces
@@ -43,7 +46,7 @@ _RULE_HINTS = {
 class Kernel:
     """Reads and writes through one netlink socket, made anew for each piece of work.
 
-    ``names`` are the files that tell people what the numbers in it mean.
+    ``names`` are the files that tell people what the numbers in it mean; ``files`` are those of the host.
     """
 
     def __init__(
@@ -51,28 +54,29 @@ class Kernel:
         connect: Callable[[], AbstractContextManager[Socket]] = Netlink,
         list_interfaces: Callable[[], dict[str, int]] = interfaces,
         settings: str = "/proc/sys/net/ipv4/conf",
-        names: NameFiles | None = None,
+        files: Files | None = None,
     ) -> None:
         self._connect = connect
         self._list_interfaces = list_interfaces
         self._settings = settings
-        self.names = names or NameFiles()
+        self._files = files or Files()
+        self.names = NameFiles(self._files)
 
     def read(self, *kinds: str) -> Snapshot:
         """Return a snapshot of the kinds: one dump each."""
-        with self._connect() as socket:
+        with tagged(self._connect, self._files) as socket:
             return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
 
     def apply(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
         """Carry the actions out in order; after a refused one, undo all and raise ApplyFailed."""
-        with self._connect() as socket:
+        with tagged(self._connect, self._files) as socket:
             if "address" in snapshot.messages and any(action.op != "add" for action in actions):
                 # The kernel drops routes along with an address: know them, to bring them back.
                 snapshot.messages["route"] = dump(socket, "route")
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
                 self._apply(socket, actions, snapshot, owner)
 
-    def _apply(self, socket: Socket, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
+    def _apply(self, socket: TaggedAddresses, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
         done: list[str] = []
         requests = _Requests(actions, snapshot, owner)
         changed = [action for action in actions if action.op == "replace"]
@@ -93,6 +97,10 @@ class Kernel:
             done.append(str(action))
         try:
             taken = duplicate_addresses.wait(socket, snapshot, [a.object for a in actions if _adds_address(a)])
+            socket.write_down()
+        except OSError as error:
+            not_undone = restore(socket, snapshot, owner)
+            raise ApplyFailed(f"cannot write {RECORD}", str(error), done, not_undone) from error
         except BaseException:
             restore(socket, snapshot, owner)
             raise
@@ -107,7 +115,7 @@ class Kernel:
         Nobody waits for the end of duplicate address detection here.
         """
         refused: dict[Any, str] = {}
-        with self._connect() as socket:
+        with tagged(self._connect, self._files) as socket:
             requests = _Requests(actions, snapshot, owner)
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
                 for action in actions:
@@ -120,7 +128,7 @@ class Kernel:
 
     def undo(self, snapshot: Snapshot, owner: int) -> list[str]:
         """Put back what the snapshot holds; return what could not be."""
-        with self._connect() as socket:
+        with tagged(self._connect, self._files) as socket:
             return restore(socket, snapshot, owner)
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core import wire
-from ansible_collections.multihome.linux.plugins.module_utils._core.iproute_names import NameFiles
 from ansible_collections.multihome.linux.plugins.module_utils._core.kernel import Kernel
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import FAMILIES, Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.snapshot import Snapshot
@@ -34,7 +33,8 @@ class FakeKernel:
 
     ``read_only`` fails the test at the first request that would write. ``faults`` are raised instead of carrying out
     the request of this number, counted from 1 over all that is sent. ``settings`` is a directory with a file
-    ``INTERFACE/promote_secondaries`` for each interface.
+    ``INTERFACE/promote_secondaries`` for each interface. With ``keeps_tags`` false it takes the owner tags of addresses
+    and forgets them, as Linux before 5.18 does; then, as in Linux, each address has an instant of its creation.
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class FakeKernel:
         settings: Path | None = None,
         read_only: bool = False,
         faults: Mapping[int, BaseException] | None = None,
+        keeps_tags: bool = True,
     ) -> None:
         self.settings = settings
         self.read_only = read_only
         self.faults = dict(faults or {})
+        self.keeps_tags = keeps_tags
         self.sent: list[tuple[str, Message]] = []
         self.addresses: list[Message] = []
         self.routes: list[Message] = []
@@ -60,7 +62,7 @@ class FakeKernel:
 
     def kernel(self) -> Kernel:
         """Return the engine's kernel, connected to this one."""
-        return Kernel(lambda: self, lambda: dict(INTERFACES), str(self.settings), NameFiles(self.files))
+        return Kernel(lambda: self, lambda: dict(INTERFACES), str(self.settings), self.files)
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind, IPv4 first."""
@@ -119,9 +121,11 @@ class FakeKernel:
         header = {**message.header, "flags": flags, "scope": 0}
         told = ("IFA_LOCAL", "IFA_BROADCAST", "IFA_LABEL") if version == 4 else ()
         attributes = {"IFA_ADDRESS": str(mine.ip), **{name: message.get(name) for name in told if message.get(name)}}
-        if message.get("IFA_PROTO"):
+        if message.get("IFA_PROTO") and self.keeps_tags:
             attributes["IFA_PROTO"] = message.get("IFA_PROTO")
-        stored = Message("address", header, {**attributes, "IFA_FLAGS": flags, "IFA_CACHEINFO": dict(_FOREVER)})
+        created = 0 if self.keeps_tags else len(self.sent)
+        lifetime = {**_FOREVER, "cstamp": created, "tstamp": created}
+        stored = Message("address", header, {**attributes, "IFA_FLAGS": flags, "IFA_CACHEINFO": lifetime})
         place = len(self.addresses)
         if version == 4 and not secondary:
             # Behind the last primary of its interface, and in front of all secondaries.
