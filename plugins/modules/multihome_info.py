@@ -24,13 +24,22 @@ options:
       - Reading V(nat_rules) and V(nat_counters) needs nft on the host.
       - V(foreign_addresses) are those of the host that this collection did not put there, whatever O(owned_only) says.
         Link-local and loopback addresses are left out. It needs pyroute2 on the host.
+      - V(keeper) tells what C(multihome-keeper) did, what it waits for and what it may not do, from what it wrote down.
       - V(requirements) tells which of the tools the modules need are there, and never fails.
       - Reading V(connection_marks) needs nft or iptables on the host.
       - Without this option V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules) and
         V(connection_marks).
     type: list
     elements: str
-    choices: [ip_aliases, policy_routing, nat_rules, connection_marks, nat_counters, foreign_addresses, requirements]
+    choices:
+      - ip_aliases
+      - policy_routing
+      - nat_rules
+      - connection_marks
+      - nat_counters
+      - foreign_addresses
+      - keeper
+      - requirements
   owned_only:
     description:
       - Whether to leave out what others put there.
@@ -65,6 +74,10 @@ EXAMPLES = r"""
 - name: Which service is used, and how much?
   multihome.linux.multihome_info:
     gather_subset: [nat_counters]
+
+- name: Does the keeper run, and what does it wait for?
+  multihome.linux.multihome_info:
+    gather_subset: [keeper]
 
 - name: Is what the modules need installed?
   multihome.linux.multihome_info:
@@ -142,6 +155,59 @@ foreign_addresses:
   type: list
   elements: str
   sample: [192.168.168.101, "fd00:168::101"]
+keeper:
+  description: What the keeper said last. Only RV(keeper.running) where it never ran since the boot.
+  returned: when O(gather_subset) has V(keeper)
+  type: dict
+  contains:
+    running:
+      description: Whether it runs.
+      type: bool
+      sample: true
+    since:
+      description: When it was started, in UTC.
+      type: str
+      sample: "2026-11-22T19:35:03Z"
+    repairs:
+      description: How many objects it has put back since.
+      type: int
+      sample: 3
+    last_repair:
+      description: The C(time), C(kind) and C(object) of the last one; null when there was none.
+      type: dict
+      sample:
+        time: "2026-11-22T19:35:14Z"
+        kind: policy_routing
+        object: IPv4 rule 23010 (source 192.168.168.1, table 1001)
+    damped:
+      description:
+        - What another program removes again and again, with how often it was put back, and the time of the C(next_try).
+      type: list
+      elements: dict
+      sample:
+        - object: IPv4 rule 23010 (source 192.168.168.1, table 1001)
+          repairs: 13
+          next_try: "2026-11-22T19:35:18Z"
+    waiting:
+      description:
+        - What cannot stand now, each with the stored C(file) and the C(reason), for example a missing interface or an
+          object of somebody else in its place.
+      type: list
+      elements: dict
+      sample:
+        - file: ip_aliases.json
+          object: address 192.168.168.1/24 on eth1
+          reason: interface "eth1" does not exist on this host
+    refused:
+      description: Stored files that are not used, each with the C(reason).
+      type: list
+      elements: dict
+      sample: [{file: nat_rules.json, reason: "it is not JSON (Expecting value: line 1 column 1 (char 0))"}]
+    last_error:
+      description: The C(time) and the text of the last C(error); null when there was none.
+      type: dict
+      sample: {time: "2026-11-22T19:35:14Z", error: "nat_rules.json: not applied, and left as it is: it has no version"}
+  sample: {running: false}
 left_out:
   description: What could not be read for want of a tool, with the reason.
   returned: when O(gather_subset) is not given and a tool is missing

@@ -23,12 +23,13 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "settings": ("sysctl", "--all", "--ignore", "--pattern", r"^net\."),
     # Of each file its mode, owner, size, and when its content and its inode changed.
     "files": (
-        "find", "/etc", "/run", "/var/lib/multihome", "-xdev", "-path", str(LOG_DIRECTORY), "-prune",
-        "-o", "-printf", "%p %y %m %u:%g %s %T@ %C@ %l\\n",
+        "find", "/etc", "/run", "/usr/lib/multihome", "/var/lib/multihome", "-xdev",
+        "-path", str(LOG_DIRECTORY), "-prune", "-o", "-printf", "%p %y %m %u:%g %s %T@ %C@ %l\\n",
     ),
 }  # fmt: skip
-# What changes by itself, and the lock that every run takes which may have to write.
-_VOLATILE = ("net.netfilter.nf_conntrack_count", "/run/multihome/lock ", "/run/xtables.lock ")
+# What changes by itself, and the locks that every run takes which may have to write.
+_LOCKS = ("/run/multihome/lock ", "/run/multihome/installation.lock ", "/run/xtables.lock ")
+_VOLATILE = ("net.netfilter.nf_conntrack_count", *_LOCKS)
 Dump = dict[tuple[str, str], list[str]]
 
 

@@ -23,7 +23,7 @@ from ..lab.declaration import declaration
 from ..lab.lab import Lab
 from ..lab.state import CHECKOUT
 
-DEPLOY, VERIFY = "multihome.linux.deploy", "multihome.linux.verify"
+DEPLOY, VERIFY, REMOVE = "multihome.linux.deploy", "multihome.linux.verify", "multihome.linux.remove"
 # What every deployment here asks for beyond the declaration.
 FAILOVER = {"multihomed_web_default_route": "failover"}
 Event = Mapping[str, Any]

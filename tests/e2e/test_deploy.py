@@ -115,3 +115,37 @@ def test_a_dump_shows_an_object_made_anew(lab: Lab, deployed: Run) -> None:
     table = lab.exec("fw-a", "nft", "list", "table", "inet", "multihome").stdout
     lab.exec("fw-a", "nft", "-f", "-", stdin="delete table inet multihome\n" + table)
     assert any("handle" in line for line in differences(before, dump(lab)))
+
+
+def test_remove_leaves_the_hosts_as_they_were_and_what_others_put_there(lab: Lab, fresh: Dump, deployed: Run) -> None:
+    assert deployed
+    assert _of_the_collection(fresh, dump(lab)) != []  # the control
+    foretold, done, again = (playbooks.run(lab, playbooks.REMOVE, *arguments) for arguments in (["--check"], [], []))
+    assert (foretold.failures, done.failures, again.failures) == ([], [], [])
+    assert checks.nothing_changed(done) != []
+    assert done.changed == foretold.changed
+    assert checks.nothing_changed(again) == []
+    assert _of_the_collection(fresh, dump(lab)) == []
+    # What the tests above put on this firewall is somebody else's.
+    foreign = {"address": "192.168.168.77/24", "rule": "192.168.168.77", "-6 route": "2001:db8:77::/64"}
+    for kind, text in foreign.items():
+        assert text in lab.exec("fw-b", "ip", *kind.split(), "show").stdout
+    assert "table inet somebody" in lab.exec("fw-b", "nft", "list", "tables").stdout
+
+
+def _of_the_collection(before: Dump, after: Dump) -> list[str]:
+    """The differences on the hosts that nobody else changed, but for the values of kernel parameters, which stay.
+
+    Of files their names count; of IPv6, forwarding makes the kernel add anycast routes of its own (protocol 2).
+    """
+
+    def comparable(found: Dump) -> Dump:
+        return {
+            (host, kind): sorted({line.split()[0] for line in lines if not line.startswith(("/run", "find"))})
+            if kind == "files"
+            else [line for line in lines if "table 255 proto 2 " not in line]
+            for (host, kind), lines in found.items()
+            if host in ("fw-a", "web1") and kind != "settings"
+        }
+
+    return differences(comparable(before), comparable(after))

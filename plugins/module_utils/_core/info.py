@@ -12,13 +12,14 @@ from . import mark_backends, nat_engine, requirements
 from .engines import parse_owner, tables_form
 from .errors import Unsupported
 from .fields import is_local_only
+from .keeper import report as keeper_report
 from .kernel import Kernel
 from .plan import Existing
 from .snapshot import Snapshot
 
 _OPTIONAL_SUBSETS = ("nat_rules", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
-SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "requirements")
+SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "keeper", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule"),
@@ -72,6 +73,7 @@ def gather(
         "connection_marks": connection_marks,
         "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
         "foreign_addresses": foreign_addresses,
+        "keeper": keeper_report.read,
         "requirements": requirements.report,
     }
     found: dict[str, Any] = {}
