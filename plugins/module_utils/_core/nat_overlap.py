@@ -139,14 +139,16 @@ class _Alike:
 def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     """Return, for each position whose entry overlaps earlier ones, their positions in ascending order."""
     shapes: dict[tuple[int, str], set[tuple[str, ...]]] = {}
-    for rule in rules:
-        shapes.setdefault((rule.family, rule.type), set()).add(rule.tokens)
+    for family, kind, tokens in {(rule.family, rule.type, rule.tokens) for rule in rules}:
+        shapes.setdefault((family, kind), set()).add(tokens)
     # Keys are unique: forwards that all match by the same single values never meet, and need no index.
     apart = {
         (family, kind)
         for (family, kind), used in shapes.items()
         if kind == "dnat" and len(used) == 1 and INTERVALS.isdisjoint(*used)
     }
+    if len(apart) == len(shapes):
+        return {}
     groups: dict[tuple[int, str], dict[_Profile, _Alike]] = {}
     shared: dict[tuple[_Profile, _Profile], _Profile] = {}
     result: dict[int, list[int]] = {}

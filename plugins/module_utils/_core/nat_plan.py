@@ -79,10 +79,12 @@ def plan_rules(
     """
     here, elsewhere = current.here, current.elsewhere
     standing = {rule.key: rule for rule, _position in here.rules()}
+    # A copy, as each look-up takes the hash of nine fields anew, and there may be 10,000 of them.
+    unlisted = dict(standing)
     evaluated = list(standing.values())
     if elsewhere is not None:
         evaluated += [rule for rule, _position in elsewhere.rules() if rule.key not in standing]
-    unlisted = {rule.key: rule for rule in evaluated}
+        unlisted.update((rule.key, rule) for rule in evaluated[len(standing) :])
     adding: list[Action[Any]] = []
     listed: list[NatRule] = []
     fresh = set()
@@ -91,7 +93,7 @@ def plan_rules(
         kept = unlisted.pop(rule.key, None)
         if kept is not None and rule.satisfied_by(kept):
             rule = kept
-            if rule.key in standing:
+            if elsewhere is None or rule.key in standing:
                 listed.append(rule)
                 continue
         listed.append(rule)
