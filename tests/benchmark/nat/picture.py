@@ -71,8 +71,10 @@ def draw(curve: Mapping[str, Any]) -> str:
     )
     return "\n".join(
         [
+            # REUSE-IgnoreStart
             "<!-- SPDX-FileCopyrightText: 2026 multihome.linux contributors",
             "     SPDX-License-Identifier: GPL-3.0-or-later -->",
+            # REUSE-IgnoreEnd
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
             "<title>Requests per second by the number of mappings, to those with one mapping</title>",
             f"<desc>{told}</desc>",

@@ -184,10 +184,10 @@ def test_a_source_within_another_one_is_refused_also_beside_what_stands() -> Non
     wide, narrow = {"mark": 1, "source": "10.1.0.0/16"}, {"mark": 2, "source": "10.1.2.3", "name": "inner"}
     with pytest.raises(InvalidInput) as raised:
         run(Memory(), marks=[narrow, wide, {"mark": 1, "source": "10.2.0.0/16"}])
-    assert str(raised.value).splitlines() == [
+    assert str(raised.value) == (
         "marks[1] (1) and marks[0] (inner): source 10.1.2.3 is within source 10.1.0.0/16; "
         "list prefixes that hold nothing of each other"
-    ]
+    )
     backend = Memory()
     run(backend, marks=[wide])
     with pytest.raises(InvalidInput, match=r"mark 0x1 for source 10.1.0.0/16 and marks\[0\]"):
