@@ -176,7 +176,7 @@ KINDS: dict[str, Kind] = {
     "networkd-removes-foreign": Kind(
         ERROR,
         "systemd-networkd runs, and removes routes and policy rules that are not its own whenever it configures anew.",
-        "write [Network] {setting}=no to /etc/systemd/networkd.conf.d/60-multihome.conf and restart systemd-networkd",
+        "set {setting}=no in section [Network] of /etc/systemd/networkd.conf and restart systemd-networkd",
         NETWORKD,
     ),
     "several-default-routes": Kind(
