@@ -48,6 +48,12 @@ options:
           - The label of an IPv4 address. It begins with the interface's name, as in V(eth0:1).
           - Without it any label will do, and a new address is labelled with its interface.
         type: str
+      preferred_lifetime:
+        description:
+          - V(0) deprecates an IPv6 address. It answers, but is not chosen as source while there is another one.
+          - Changed in place, in either direction; the address is never away.
+          - No other value, and not for IPv4, where the kernel chooses the first address of a subnet in any case.
+        type: raw
       name:
         description: What messages call the entry.
         type: str
@@ -70,6 +76,10 @@ EXAMPLES = r"""
         address: 192.168.168.2/24
         interface: eth0
         label: "eth0:2"
+      - name: answers, but starts nothing
+        address: fd00:168::2/64
+        interface: eth0
+        preferred_lifetime: 0
 
 - name: Exactly these, and none of the ones set earlier
   multihome.linux.ip_aliases:
@@ -128,6 +138,7 @@ ARGUMENT_SPEC = {
             "address": {"type": "str"},
             "interface": {"type": "str"},
             "label": {"type": "str"},
+            "preferred_lifetime": {"type": "raw"},  # judged by the engine, which says which entry it is
             "name": {"type": "str"},
         },
     },

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,66 @@ def test_a_changed_label_keeps_every_route(host: Host) -> None:
     host.run("ip", "address", "delete", "10.0.0.1/24", "dev", "eth0")
     host.run("ip", "address", "add", "10.0.0.1/24", "dev", "eth0", "label", "eth0:2")
     assert routes(host) != before
+
+
+def test_an_address_that_is_never_preferred_is_no_source(host: Host, variant: Variant) -> None:
+    """One after the other, so that whichever the kernel prefers by itself, one of the two shows the difference."""
+    both = [alias("fd00::1/64"), alias("fd00::2/64")]
+    run(host, "ip_aliases", variant, aliases=both)
+
+    def source() -> Any:
+        return run(host, "path_info", variant, paths=[{"destination": "fd00::9"}])["paths"][0]["preferred_source"]
+
+    def sent_from() -> str:
+        """The source that a socket gets."""
+        program = "import socket; s = socket.socket(10, 2); s.connect(('fd00::9', 9)); print(s.getsockname()[0])"
+        return host.run(variant.python, "-c", program).stdout.strip()
+
+    for chosen, never in ((0, 1), (1, 0)):
+        listed = [both[chosen], {**both[never], "preferred_lifetime": 0}]
+        before = {a["local"]: a for a in addresses(host)}
+        done = quartet(host, "ip_aliases", variant, aliases=listed)
+        assert {action["op"] for action in done["actions"]} == {"replace"}
+        expected = both[chosen]["address"].partition("/")[0]
+        assert (source(), sent_from()) == (expected, expected)
+        deprecated = [a["local"] for a in addresses(host) if a.get("deprecated")]
+        assert deprecated == [both[never]["address"].partition("/")[0]]
+        assert set(before) == {a["local"] for a in addresses(host)}
+        assert run(host, "multihome_info", variant, gather_subset=["ip_aliases"])["ip_aliases"] in (
+            listed,
+            listed[::-1],
+        )
+    assert set(owner_tags(host).values()) >= {109}
+    run(host, "ip_aliases", variant, aliases=both)
+    assert not [a for a in addresses(host) if a.get("deprecated")]
+
+
+def test_an_address_whose_lifetime_changes_is_never_away(host: Host) -> None:
+    run(host, "ip_aliases", aliases=[alias("fd00::1/64")])
+    host.run("ip", "-6", "route", "add", "fd09::/64", "via", "fd00::9", "src", "fd00::1")
+    before = routes(host)
+    monitor = host.start("ip", "-oneline", "monitor", "address", "route", stdout=subprocess.PIPE)
+    run(host, "ip_aliases", aliases=[alias("fd00::1/64", preferred_lifetime=0)])
+    assert routes(host) == before
+    host.run("ip", "address", "add", "10.99.0.1/32", "dev", "eth1")
+    assert monitor.stdout is not None
+    said: list[str] = []
+    for line in iter(monitor.stdout.readline, ""):
+        said.append(line)
+        if "10.99.0.1" in line:
+            break
+    assert any("deprecated" in line and "fd00::1" in line for line in said)
+    assert not [line for line in said if line.startswith("Deleted")]
+
+
+def test_ipv4_knows_no_preference(host: Host) -> None:
+    faults = run(host, "ip_aliases", aliases=[alias("10.0.0.1/24", preferred_lifetime=0)])["faults"]
+    assert len(faults) == 1
+    assert faults[0].startswith(
+        "aliases[0] (10.0.0.1/24): preferred_lifetime: IPv4 chooses the first address of a subnet"
+    )
+    (fault,) = run(host, "ip_aliases", aliases=[alias("fd00::1/64", preferred_lifetime=60)])["faults"]
+    assert "only 0 is meant to last" in fault
 
 
 def test_a_removed_primary_keeps_its_secondaries(host: Host, variant: Variant) -> None:

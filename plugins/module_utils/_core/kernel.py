@@ -146,7 +146,8 @@ class _Requests:
         if not isinstance(action.object, Rule):
             requests = wire.requests(action, self._indexes, self._owner)
             if _adds_address(action):
-                requests[-1] = ("add", duplicate_addresses.usable_request(action.object, requests[-1][1]))
+                operation, message = requests[-1]
+                requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message))
             return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]
 

@@ -30,21 +30,42 @@ def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _never_preferred(value: Any) -> int:
+    if str(value) != "0" or isinstance(value, bool):
+        raise ValueError("only 0 is meant to last; leave it out for an address that may be chosen as source")
+    return 0
+
+
 @dataclass(frozen=True)
 class Alias:
-    """An IP address on an interface. ``address`` is ``ADDRESS/LENGTH``; ``label`` exists for IPv4 only."""
+    """An IP address on an interface. ``address`` is ``ADDRESS/LENGTH``; ``label`` exists for IPv4 only.
+
+    ``preferred_lifetime`` exists for IPv6 only. 0 means deprecated (RFC 4862, section 5.5.4): never chosen as the
+    source of what does not ask for it, as long as there is another one.
+    """
 
     interface: str
     address: str
     label: str | None = None
+    preferred_lifetime: int | None = None
 
-    FIELDS = {"address": fields.host_address, "interface": fields.interface, "label": fields.text}
+    FIELDS = {
+        "address": fields.host_address,
+        "interface": fields.interface,
+        "label": fields.text,
+        "preferred_lifetime": _never_preferred,
+    }
 
     @classmethod
     def parse(cls, entry: Any) -> Alias:
         """Return the alias of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "address")
         _require(entry, values, faults, "address", "interface")
+        if "preferred_lifetime" in values and fields.family_of(values.get("address", ":")) == 4:
+            faults.append(
+                "preferred_lifetime: IPv4 chooses the first address of a subnet whatever its lifetime; add this one "
+                "after another, or name the source in the routes"
+            )
         label = values.get("label")
         if label is not None:
             if ":" in values.get("address", ""):
@@ -69,12 +90,15 @@ class Alias:
 
     def satisfied_by(self, other: Alias) -> bool:
         """Tell whether ``other``, of the same key, is what this entry asks for; no label asked for is any label."""
-        return self.address == other.address and self.label in (None, other.label)
+        same = (self.address, self.preferred_lifetime) == (other.address, other.preferred_lifetime)
+        return same and self.label in (None, other.label)
 
     def as_input(self) -> dict[str, Any]:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
         label = None if self.label == self.interface else self.label
-        return _without_none(address=self.address, interface=self.interface, label=label)
+        return _without_none(
+            address=self.address, interface=self.interface, label=label, preferred_lifetime=self.preferred_lifetime
+        )
 
     def __str__(self) -> str:
         return f"address {self.address} on {self.interface}"

@@ -26,6 +26,8 @@ PLURAL = {"address": "addresses", "route": "routes", "rule": "policy rules"}
 _UNLIMITED = 0xFFFFFFFF
 _WHOLE_PORT = 0xFFFF
 _TENTATIVE = 0x40  # IFA_F_TENTATIVE
+_FOR_GOOD_DEPRECATED = 0x80 | 0x20  # IFA_F_PERMANENT, IFA_F_DEPRECATED
+_NEVER_PREFERRED = {"ifa_preferred": 0, "ifa_valid": _UNLIMITED, "cstamp": 0, "tstamp": 0}
 _LINK_SCOPE = 253
 _PROTOCOL_KERNEL = 2  # RTPROT_KERNEL
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
@@ -66,7 +68,8 @@ def decode_alias(message: Message, names: Mapping[int, str]) -> Existing[Alias] 
     name = names.get(message.header["index"])
     if text is None or name is None:
         return None
-    alias = Alias(name, f"{text}/{message.header['prefixlen']}", message.get("IFA_LABEL"))
+    preferred_lifetime = 0 if _is_never_preferred(message) else None
+    alias = Alias(name, f"{text}/{message.header['prefixlen']}", message.get("IFA_LABEL"), preferred_lifetime)
     return Existing(alias, message.get("IFA_PROTO", 0), message)
 
 
@@ -87,10 +90,17 @@ def encode_alias(alias: Alias, index: int, owner: int) -> Message:
                 ("IFA_ADDRESS", address),
                 ("IFA_LABEL", label),
                 ("IFA_BROADCAST", broadcast),
+                ("IFA_CACHEINFO", None if alias.preferred_lifetime is None else dict(_NEVER_PREFERRED)),
                 ("IFA_PROTO", owner),
             )
         ),
     )
+
+
+def _is_never_preferred(message: Message) -> bool:
+    """Tell whether an IPv6 address is deprecated for good; one that was given a lifetime goes by itself."""
+    flags = message.get("IFA_FLAGS", message.header["flags"])
+    return message.header["family"] == AF[6] and flags & _FOR_GOOD_DEPRECATED == _FOR_GOOD_DEPRECATED
 
 
 def _broadcast(address: str, length: int) -> str:
@@ -264,6 +274,8 @@ def lasting(message: Message) -> Message:
         header["flags"] = 0
         flags = message.get("IFA_FLAGS", message.header["flags"]) & _LASTING_ADDRESS_FLAGS
         kept["IFA_FLAGS"] = flags
+        if _is_never_preferred(message):
+            kept["IFA_CACHEINFO"] = dict(_NEVER_PREFERRED)
     elif message.kind == "route":
         header["flags"] = header["flags"] & _ONLINK
         if "RTA_MULTIPATH" in kept:
@@ -325,6 +337,9 @@ def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> lis
     if action.op == "remove":
         return gone
     if isinstance(item, Alias):
+        if standing and item.address == standing.object.address and item.label in (None, standing.object.label):
+            # What differs is the lifetime, which the kernel changes in place.
+            return [("replace", encode_alias(item, indexes[item.interface], owner))]
         # The kernel cannot change a label in place, and refuses a second address of one key: break before make.
         return [*gone, ("add", encode_alias(item, indexes[item.interface], owner))]
     return [("replace" if standing else "add", encode_route(item, indexes, owner))]

@@ -24,7 +24,7 @@ from .fake_rules import Rules
 
 INTERFACES = {"lo": 1, "eth0": 2, "eth1": 3}
 _FOREVER = {"ifa_preferred": 0xFFFFFFFF, "ifa_valid": 0xFFFFFFFF, "cstamp": 0, "tstamp": 0}
-_PERMANENT, _SECONDARY, _ONLINK = 0x80, 0x01, 0x04
+_PERMANENT, _SECONDARY, _DEPRECATED, _ONLINK = 0x80, 0x01, 0x20, 0x04
 _MAIN, _LINK, _KERNEL = 254, 253, 2
 
 
@@ -101,6 +101,8 @@ class FakeKernel:
                 self._remove_route(message)
             else:
                 self._add_route(operation, message)
+        elif operation == "replace":
+            self._change_lifetime(message)
         elif operation == "add":
             self._add_address(message)
         else:
@@ -117,14 +119,15 @@ class FakeKernel:
         if any(_interface_address(other).ip == mine.ip for other in (subnet if version == 4 else here)):
             raise RequestFailed(errno.EEXIST)
         secondary = version == 4 and bool(subnet)
-        flags = _PERMANENT | (_SECONDARY if secondary else 0)
+        preferred = (message.get("IFA_CACHEINFO") or _FOREVER)["ifa_preferred"]
+        flags = _PERMANENT | (_SECONDARY if secondary else 0) | (0 if preferred else _DEPRECATED)
         header = {**message.header, "flags": flags, "scope": 0}
         told = ("IFA_LOCAL", "IFA_BROADCAST", "IFA_LABEL") if version == 4 else ()
         attributes = {"IFA_ADDRESS": str(mine.ip), **{name: message.get(name) for name in told if message.get(name)}}
         if message.get("IFA_PROTO") and self.keeps_tags:
             attributes["IFA_PROTO"] = message.get("IFA_PROTO")
         created = 0 if self.keeps_tags else len(self.sent)
-        lifetime = {**_FOREVER, "cstamp": created, "tstamp": created}
+        lifetime = {**_FOREVER, "ifa_preferred": preferred, "cstamp": created, "tstamp": created}
         stored = Message("address", header, {**attributes, "IFA_FLAGS": flags, "IFA_CACHEINFO": lifetime})
         place = len(self.addresses)
         if version == 4 and not secondary:
@@ -133,6 +136,19 @@ class FakeKernel:
             place = min(secondaries, default=place)
         self.addresses.insert(place, stored)
         self._connect(stored)
+
+    def _change_lifetime(self, message: Message) -> None:
+        mine = _interface_address(message)
+        (at,) = [
+            at
+            for at, other in enumerate(self.addresses)
+            if _interface_address(other) == mine and other.header["index"] == message.header["index"]
+        ]
+        preferred = (message.get("IFA_CACHEINFO") or _FOREVER)["ifa_preferred"]
+        changed = _with_flags(self.addresses[at], _PERMANENT | (0 if preferred else _DEPRECATED))
+        lifetime = {**changed.get("IFA_CACHEINFO"), "ifa_preferred": preferred}
+        attributes = {**changed.attributes, "IFA_CACHEINFO": lifetime}
+        self.addresses[at] = Message("address", changed.header, attributes)
 
     def _remove_address(self, message: Message) -> None:
         mine = _interface_address(message)

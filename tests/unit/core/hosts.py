@@ -31,6 +31,7 @@ aliases = st.sampled_from(
         for address in addresses
         for label in (None, f"{interface}:1", interface)
     ]
+    + [{"address": address, "interface": "eth0", "preferred_lifetime": 0} for address in ("fd00::1/64", "fd00::2/64")]
 )
 
 _WAYS: tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]] = (

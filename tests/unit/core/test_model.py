@@ -172,7 +172,7 @@ def test_every_fault_of_a_list_of_aliases_is_told_with_its_place() -> None:
         "aliases[3]: not a dictionary but str",
         "aliases[4]: address is missing",
         "aliases[4]: interface is missing",
-        'aliases[5] (10.0.0.1/24): unknown field "adress"; known are address, interface, label',
+        'aliases[5] (10.0.0.1/24): unknown field "adress"; known are address, interface, label, preferred_lifetime',
         'aliases[6] (fd00::1/64): label "eth0:1": IPv6 addresses have no label',
         'aliases[7] (10.0.0.2/24): label "eth1:1": begin it with the interface, as in "eth0:1"',
         f'aliases[8] (10.0.0.2/24): label "eth0:{"x" * 11}": a label has at most 15 bytes',
