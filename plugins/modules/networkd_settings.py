@@ -25,8 +25,8 @@ options:
   state:
     description:
       - Whether the file is there. A file of this name that somebody else wrote is never touched.
-      - With V(absent) nothing is restarted, since that would remove what is not systemd-networkd's own. It does so again
-        once it is started anew.
+      - With V(absent) nothing is restarted, since that would remove what is not systemd-networkd's own. It does so
+        again once it is started anew.
     type: str
     choices: [present, absent]
     default: present

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,4 +38,9 @@ def _counted(what: str, result: object) -> list[str]:
     if not told:
         return [f"files of {what} changed"]
     counts = Counter(action.get("op") for action in told)
-    return [f"{count} {what} {DONE.get(str(op), op)}" for op, count in counts.items()]
+    return [f"{count} {_one(what) if count == 1 else what} {DONE.get(str(op), op)}" for op, count in counts.items()]
+
+
+def _one(what: str) -> str:
+    """Return the singular of each word that ends in s: one of ``routes and rules`` is a ``route or rule``."""
+    return re.sub(r"(?<=ss)es\b|(?<![su])s\b", "", what).replace(" and ", " or ")

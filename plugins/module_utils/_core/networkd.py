@@ -77,14 +77,18 @@ class NetworkdEngine:
         self.present = state == "present"
 
     def read(self) -> str | None:
-        """Return the file's text; raises ForeignObject when it cannot be ours."""
+        """Return our file's text; raises ForeignObject when another one is in its place."""
         try:
             text = self.host.load(FILE)
         except OSError as error:
-            raise ForeignObject([f"{FILE}: cannot be read: {error.strerror}"]) from error
-        if text is not None and not text.startswith(f"{HEADER}\n"):
-            raise ForeignObject([f"{FILE}: it was not written by this collection; move it away, it is not overwritten"])
-        return text
+            reason = f"cannot be read: {error.strerror}"
+        else:
+            if text is None or text.startswith(f"{HEADER}\n"):
+                return text
+            reason = "it was not written by this collection"
+        if self.present:
+            raise ForeignObject([f"{FILE}: {reason}; move it away, it is not overwritten"])
+        return None
 
     def plan(self, current: str | None) -> Plan[Setting]:
         """Return the plan."""

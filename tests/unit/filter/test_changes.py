@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a deployment says that it changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS
+
+
+def said(what: str, *operations: str, **result: Any) -> str:
+    """What is said of one host on which a module did these operations."""
+    actions = [{"op": op, "object": {"name": "x"}} for op in operations]
+    found = {"changed": bool(actions), "actions": actions, **result}
+    (line,) = FILTERS["change_summary"](["web1"], {"web1": {"done": found}}, {"done": what})
+    return str(line)
+
+
+@pytest.mark.parametrize(
+    ("what", "one"),
+    [
+        ("kernel parameters", "kernel parameter"),
+        ("addresses", "address"),
+        ("routes and rules", "route or rule"),
+        ("packages", "package"),
+        ("settings of systemd-networkd", "setting of systemd-networkd"),
+        ("status bits", "status bit"),
+    ],
+)
+def test_one_thing_is_not_called_many(what: str, one: str) -> None:
+    assert said(what, "add") == f"web1: 1 {one} added"
+    assert said(what, "add", "add") == f"web1: 2 {what} added"
+    assert said(what, "add", "remove", "add") == f"web1: 2 {what} added, 1 {one} removed"
+
+
+def test_what_says_nothing_of_its_actions_has_changed_all_the_same() -> None:
+    assert said("packages", changed=True) == "web1: packages changed"
+    assert said("packages") == "web1: unchanged"
