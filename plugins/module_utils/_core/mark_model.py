@@ -140,7 +140,9 @@ class ConnectionMark:
         where = ""
         if self.gateway:
             found = self.neighbour
-            where = f" at {found.address} on {found.interface}" if found else ", hardware address unknown"
+            where = f" at {found.address}" if found else ", hardware address unknown"
+            if found and self.in_interface is None:
+                where += f" on {found.interface}"
         label = f" ({self.name})" if self.name else ""
         return f"mark 0x{self.mark:x} for {self.match_text()}{where}{label}"
 
