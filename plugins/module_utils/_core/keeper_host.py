@@ -20,6 +20,7 @@ from .requirements import tool
 
 # The one of the distribution, which python3-pyroute2 belongs to and which an upgrade of it brings along.
 SYSTEM_PYTHON = "/usr/bin/python3"
+_SHARED = ("/etc/multihome", "/var/lib/multihome")
 
 
 class KeeperHost:
@@ -48,14 +49,15 @@ class KeeperHost:
         for name in ("keeper.json", "keeper.alive"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._below(f"/run/multihome/{name}"))
-        # Only if nothing is stored there any more.
-        with contextlib.suppress(OSError):
-            os.rmdir(self._below("/etc/multihome"))
+        for directory in _SHARED:
+            # Only if nothing of the modules' is in there any more.
+            with contextlib.suppress(OSError):
+                os.rmdir(self._below(directory))
 
     def has_leftovers(self) -> bool:
-        """Tell whether remove_leftovers() has something to do, stored files apart."""
-        directory = self._below("/etc/multihome")
-        empty = os.path.isdir(directory) and not os.listdir(directory)
+        """Tell whether remove_leftovers() has something to do; what is in use by modules is none."""
+        shared = [self._below(directory) for directory in _SHARED]
+        empty = any(os.path.isdir(directory) and not os.listdir(directory) for directory in shared)
         return empty or os.path.isdir(self._below(LIBRARY))
 
     def has_systemd(self) -> bool:

@@ -42,6 +42,9 @@ WatchdogSec=60
 RuntimeDirectory=multihome
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
+# Which addresses are ours, on kernels that do not keep the owner tag.
+StateDirectory=multihome
+StateDirectoryMode=0700
 UMask=0077
 CapabilityBoundingSet=CAP_NET_ADMIN
 NoNewPrivileges=yes

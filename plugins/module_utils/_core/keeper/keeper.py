@@ -54,7 +54,7 @@ class Keeper:
         self._waiting: dict[str, dict[str, str]] = {}
         self._faults: dict[str, str] = {}
         self._next_tries: dict[str, str] = {}
-        self._retry, self._retry_at = FIRST_RETRY, float("inf")
+        self._retry, self._retry_at, self._busy = FIRST_RETRY, float("inf"), False
         self._looked, self._took = float("-inf"), 0.0
 
     def run(self, events: Waiting, after_look: Callable[[dict[str, Any]], None], alive: float | None = None) -> None:
@@ -76,6 +76,7 @@ class Keeper:
         for name in self._damping.forgive(begun):
             log("info", f"{name}: stands; is put back at once again")
             self._next_tries.pop(name, None)
+        self._busy = False
         try:
             with self._lock():
                 everything = not happened <= {ROUTES, FILTERS}
@@ -83,6 +84,7 @@ class Keeper:
                     if everything or TOLD_BY[state.kind] in happened:
                         self._look_at(state)
         except Busy as error:
+            self._busy = True
             self._fail("the lock", str(error), for_now=True)
         self._looked = self._clock()
         self._took = self._looked - begun
@@ -158,7 +160,9 @@ class Keeper:
 
     def _plan_retry(self, happened: set[str]) -> None:
         waits = any(self._waiting.values()) or self._faults
-        if not waits:
+        if self._busy:
+            self._retry_at = self._clock() + FIRST_RETRY
+        elif not waits:
             self._retry, self._retry_at = FIRST_RETRY, float("inf")
         elif self._clock() >= self._retry_at or self._retry_at == float("inf") or FILES in happened:
             self._retry_at = self._clock() + self._retry

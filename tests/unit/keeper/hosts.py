@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host in memory whose stored files are real ones, and modules that run on it with ``persist: true``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
+from ansible_collections.multihome.linux.plugins.module_utils._core.engines import AliasEngine, RoutingEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.persistence import Store
+from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES, FakeKernel
+
+
+class Host:
+    """A fake kernel, and a directory for what is stored."""
+
+    def __init__(self, root: Path) -> None:
+        settings = root / "settings"
+        for interface in INTERFACES:
+            (settings / interface).mkdir(parents=True)
+            (settings / interface / "promote_secondaries").write_text("0\n")
+        self.fake = FakeKernel(settings)
+        self.directory = root / "multihome"
+
+    def options(self, **given: Any) -> dict[str, Any]:
+        """Options of a module, with its defaults."""
+        return {"protocol": 109, "purge": False, **given}
+
+    def alias_engine(self, options: Any) -> AliasEngine:
+        """The engine of ip_aliases on this host."""
+        return AliasEngine(options["aliases"], options["protocol"], options["purge"], self.fake.kernel())
+
+    def routing_engine(self, options: Any) -> RoutingEngine:
+        """The engine of policy_routing on this host."""
+        names = ("tables", "rules", "protocol", "purge")
+        return RoutingEngine(*(options[name] for name in names), self.fake.kernel())
+
+    def aliases(
+        self, aliases: list[dict[str, Any]], check: bool = False, persist: bool = True, **given: Any
+    ) -> Outcome:
+        """Run ip_aliases."""
+        options = self.options(aliases=aliases, **given)
+        store = Store("ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
+        return converge(self.alias_engine(options), check, contextlib.nullcontext, store)
+
+    def routing(self, tables: Any, rules: Any, purge: bool = False) -> Outcome:
+        """Run policy_routing."""
+        options = self.options(tables=tables, rules=rules, purge=purge)
+        store = Store("policy_routing", options, self.routing_engine, str(self.directory))
+        return converge(self.routing_engine(options), False, contextlib.nullcontext, store)
+
+    def file(self, name: str) -> Path:
+        """The path of a stored file."""
+        return self.directory / f"{name}.json"
+
+    def stored(self, name: str) -> Any:
+        """The content of a stored file."""
+        return json.loads(self.file(name).read_text())
