@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.tests.integration import nat_sctp
 from ansible_collections.multihome.linux.tests.integration.nat_lab import PROBE, NatLab, nat_lab
 from ansible_collections.multihome.linux.tests.integration.nat_programs import IPTABLES, NFT, NFT_OF_DEBIAN_13
 
+SCTP, SOURCE_PORT = str(nat_sctp.__file__), nat_sctp.SOURCE_PORT
 PUBLIC = {4: "203.0.113.10", 6: "2001:db8:a::10"}
 WEB = {4: "192.168.1.2", 6: "fd00:1::2"}
 DB = {4: "192.168.2.2", 6: "fd00:2::2"}
@@ -69,6 +71,32 @@ def test_ranges_keep_their_ports_or_shift_each_to_its_counterpart(lab: NatLab, f
     lab.translate(forward(family, protocol, "5000-5005", to_port="6000-6005"))
     reached = [lab.reached(protocol, PUBLIC[family], port) for port in range(5000, 5006)]
     assert reached == [("web", port) for port in range(6000, 6006)]
+
+
+@FAMILIES
+def test_sctp_is_translated_with_its_checksum(lab: NatLab, family: int) -> None:
+    lab.translate(
+        forward(family, "sctp", 443, to_port="80"),
+        forward(family, "sctp", "5000-5005"),
+        forward(family, "sctp", "7000-7005", to_port="6000-6005"),
+    )
+    heard = {port: heard_sctp(lab, family, port) for port in (443, 5003, 7004, 444)}
+    assert heard == {
+        443: {"from": SOURCE_PORT, "port": 80, "whole": True},
+        5003: {"from": SOURCE_PORT, "port": 5003, "whole": True},
+        7004: {"from": SOURCE_PORT, "port": 6004, "whole": True},
+        444: None,
+    }
+
+
+def heard_sctp(lab: NatLab, family: int, port: int) -> dict[str, Any] | None:
+    """Send the first packet of an association to the public address, and return what the web server hears."""
+    server = lab.hosts["web"].start(sys.executable, SCTP, "hear", str(family), stdout=-1)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    lab.hosts["client"].run(sys.executable, SCTP, "send", PUBLIC[family], str(port))
+    found: dict[str, Any] | None = json.loads(server.stdout.readline())
+    return found
 
 
 @FAMILIES
