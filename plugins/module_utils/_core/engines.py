@@ -236,16 +236,21 @@ class RoutingEngine(Keepable):
             "after": [_line(item) for part in parts for item in part.after],
         }
 
-    def to_store(self, older: RoutingEngine | None, _plan: RoutingPlan) -> dict[str, Any]:
-        """Return the tables and rules to store; of a list that is not given, what ``older`` has stays."""
+    def to_store(self, older: RoutingEngine | None, plan: RoutingPlan) -> dict[str, Any]:
+        """Return the tables and rules to store; of a list that is not given, what ``older`` has stays.
 
-        def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None) -> list[M] | None:
+        What somebody else has put here is theirs to put back: at boot it would be ours if we came first.
+        """
+
+        def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None, done: Plan[M] | None) -> list[M] | None:
             if listed is None:
                 return None if before is None else [entry.object for entry in before]
-            return merged(before or [], listed, self.purge, lambda item: item.key)
+            others = {item.key for item in done.others} if done else set()
+            found = merged(before or [], listed, self.purge, lambda item: item.key)
+            return [item for item in found if item.key not in others]
 
-        routes = kept(self.routes, older.routes if older else None)
-        rules = kept(self.rules, older.rules if older else None)
+        routes = kept(self.routes, older.routes if older else None, plan.routes)
+        rules = kept(self.rules, older.rules if older else None, plan.rules)
         names = {**(older.names if older else {}), **self.names}
         form: dict[str, Any] = {} if routes is None else {"tables": tables_form(routes, names)}
         return form if rules is None else {**form, "rules": [rule.as_input() for rule in rules]}

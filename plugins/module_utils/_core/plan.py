@@ -61,11 +61,15 @@ class Action(Generic[M]):
 
 @dataclass(frozen=True)
 class Plan(Generic[M]):
-    """``actions`` in the order to apply, additions first; ``before`` and ``after`` are what is listed or owned."""
+    """``actions`` in the order to apply, additions first; ``before`` and ``after`` are what is listed or owned.
+
+    ``others`` are the desired objects that stand already and are somebody else's.
+    """
 
     actions: tuple[Action[M], ...]
     before: tuple[M, ...]
     after: tuple[M, ...]
+    others: tuple[M, ...] = ()
 
     def adding(self) -> list[Action[M]]:
         """Return the actions that make something stand."""
@@ -90,6 +94,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     after: list[M] = []
     adding: list[Action[M]] = []
     removing: list[Action[M]] = []
+    others: list[M] = []
     conflicts: dict[M, str] = {}
     for entry in desired:
         here = standing.pop(entry.object.key, [])
@@ -102,6 +107,8 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
         before.extend(existing.object for existing in here if existing is kept or existing.owner == owner)
         after.append(kept.object if kept else entry.object)
         surplus = [existing for existing in ours if existing is not kept]
+        if kept and kept.owner != owner:
+            others.append(entry.object)
         if kept is None:
             old = surplus.pop(0) if surplus else None
             adding.append(Action("replace" if old else "add", entry.object, old))
@@ -117,7 +124,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
                     removing.append(Action("remove", existing.object, existing))
                 else:
                     after.append(existing.object)
-    return Plan(tuple(adding + removing), _sorted(before), _sorted(after))
+    return Plan(tuple(adding + removing), _sorted(before), _sorted(after), tuple(others))
 
 
 def _sorted(items: list[M]) -> tuple[M, ...]:
