@@ -174,6 +174,32 @@ def test_bad_input_and_a_word_of_nft_as_table_change_nothing(host: Host) -> None
     assert rule_set(host) == before
 
 
+def test_every_kind_of_bad_input_is_refused_at_once_and_changes_nothing(host: Host) -> None:
+    run(host, RULES)
+    before = rule_set(host)
+    other = {**WEB, "destination_port": "81"}
+    bad: dict[str, dict[str, Any]] = {
+        "has 10 ports and to_port 9": {**other, "destination_port": "90-99", "to_port": "90-98"},
+        "mixes IPv4 and IPv6": {**other, "to_address": "fd00:168::1", "to_port": "90"},
+        "destination_port without a protocol that has ports": {**other, "protocol": "any"},
+        'protocol "icmp": not one of': {**other, "protocol": "icmp"},
+        "port 0 is not within": {**other, "destination_port": "0"},
+        "port 65536 is not within": {**other, "to_port": "65536"},
+        "longer than the 128 bytes": {**other, "name": "x" * 129},
+        "at most 15 bytes": {**other, "in_interface": "x" * 16},
+    }
+    faults = run(host, [*RULES, *bad.values()], purge=True)["faults"]
+    assert len(faults) == len(bad)
+    for place, (said, fault) in enumerate(zip(bad, faults, strict=True), len(RULES)):
+        assert fault.startswith(f"rules[{place}]")
+        assert said in fault
+    overlapping = [{**other, "destination_port": ports} for ports in ("90-95", "95-99")]
+    assert "the ranges 90-95 and 95-99 of destination_port overlap" in run(host, overlapping, purge=True)["msg"]
+    many = run(host, [{}] * 100_001, purge=True)
+    assert many["faults"] == ["rules has 100001 entries; at most 100000 are supported: use prefixes and ranges"]
+    assert rule_set(host) == before
+
+
 def test_a_thousand_entries_are_one_lookup(host: Host) -> None:
     many = [{**WEB, "name": f"number {port}", "destination_port": str(port)} for port in range(1, 1001)]
     assert len(run(host, many)["actions"]) == 1000
