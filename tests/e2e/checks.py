@@ -19,6 +19,8 @@ from .offers import CLIENT, FAMILIES, Offer, offers, plain, url
 from .playbooks import Run
 from .traffic import TIMEOUT, ask
 
+MOST_TASKS = 12  # of a host in a run that changes nothing
+
 
 def services_answered(
     lab: Lab, lines: Sequence[str] | None = None, client: str = CLIENT, timeout: float = TIMEOUT
@@ -148,6 +150,18 @@ def nothing_changed(run: Run) -> list[str]:
     if not run.hosts:
         return ["no host was reached"]
     return [f"{host}: changed={count}" for host, count in run.changed.items() if count]
+
+
+def tasks_of(run: Run) -> dict[str, int]:
+    """The number of tasks that were executed on each host, or for it; those that were skipped do not count."""
+    done = [result.host for result in run.results if result.status != "skipped"]
+    return {host: done.count(host) for host in set(done)}
+
+
+def unchanged_and_short(run: Run, most: int = MOST_TASKS) -> list[str]:
+    """A second run changes nothing, and takes no more than ``most`` tasks for any host."""
+    long = [f"{host}: {count} tasks" for host, count in tasks_of(run).items() if count > most]
+    return nothing_changed(run) + long
 
 
 def everything(lab: Lab) -> list[str]:

@@ -53,6 +53,7 @@ def measure(say: Callable[[str], None]) -> Report:
         Figure(f"checks that hold, of {len(ours.problems)}", ours.held, at_least=len(ours.problems)),
         Figure("first run, ours to naive", median_ratio(ours.first, naive.first)),
         Figure("second run, ours to naive", median_ratio(ours.second, naive.second), at_most=1.5),
+        Figure("tasks of a host in the second run, at most", ours.tasks, at_most=checks.MOST_TASKS),
     ]
     data = {name: _data(result) for name, result in measured.items()}
     return Report(figures, data, _comparison(ours, naive))
@@ -67,7 +68,7 @@ def _measure(name: str, result: Measured, last: bool) -> None:
         result.first.append(first.seconds)
         result.second.append(second.seconds)
         result.changes = sum(second.changed.values())
-        result.tasks = max(numbers["ok"] for numbers in second.hosts.values())
+        result.tasks = max(checks.tasks_of(second).values())
         if last:
             result.problems = {what: check(lab) for what, check in _checks(lab)}
             result.problems["second run changes nothing"] = checks.nothing_changed(second)
