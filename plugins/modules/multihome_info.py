@@ -26,15 +26,16 @@ options:
         Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(keeper) tells what C(multihome-keeper) did, what it waits for and what it may not do, from what it wrote down.
       - V(requirements) tells which of the tools the modules need are there, and never fails.
-      - Reading V(connection_marks) needs nft or iptables on the host.
-      - Without this option V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules) and
-        V(connection_marks).
+      - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
+      - Without this option V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
+        V(forward_policy) and V(connection_marks).
     type: list
     elements: str
     choices:
       - ip_aliases
       - policy_routing
       - nat_rules
+      - forward_policy
       - connection_marks
       - nat_counters
       - foreign_addresses
@@ -47,7 +48,7 @@ options:
     type: bool
     default: true
   table:
-    description: The nft table of V(nat_rules), V(nat_counters) and V(connection_marks).
+    description: The nft table of V(nat_rules), V(nat_counters), V(forward_policy) and V(connection_marks).
     type: str
     default: multihome
   protocol:
@@ -58,6 +59,7 @@ seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.policy_routing
   - module: multihome.linux.nat_rules
+  - module: multihome.linux.forward_policy
   - module: multihome.linux.connection_marks
 """
 
@@ -113,6 +115,21 @@ nat_rules:
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0}]
+forward_policy:
+  description: What is let pass and what becomes of the rest, as the options of M(multihome.linux.forward_policy).
+  returned: when O(gather_subset) has V(forward_policy)
+  type: dict
+  contains:
+    policy:
+      description: What becomes of the rest.
+      type: str
+      sample: drop
+    accept:
+      description: What is let pass, where something would drop it.
+      type: list
+      elements: dict
+      sample: [{mapped_to: 192.168.168.1}]
+  sample: {policy: drop, accept: [{mapped_to: 192.168.168.1}]}
 connection_marks:
   description: Marks of connections, as the options of M(multihome.linux.connection_marks). Nobody else's are read.
   returned: when O(gather_subset) has V(connection_marks)

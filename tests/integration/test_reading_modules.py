@@ -233,7 +233,7 @@ def test_a_host_without_nft_and_iptables_still_tells_the_rest(server: Host, tmp_
     result = run_module("multihome_info", {}, netns_prefix=server.prefix, path=path)
     assert result["ip_aliases"]
     assert "needs 1.0.2 or newer, found none" in result["left_out"]["nat_rules"]
-    assert sorted(result["left_out"]) == ["connection_marks", "nat_rules"]
+    assert sorted(result["left_out"]) == ["connection_marks", "forward_policy", "nat_rules"]
     for subset in result["left_out"]:
         asked = run_module("multihome_info", {"gather_subset": [subset]}, netns_prefix=server.prefix, path=path)
         assert asked["failed"] is True

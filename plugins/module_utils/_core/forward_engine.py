@@ -160,6 +160,12 @@ class ForwardEngine(Keepable):
         return {"policy": self.policy, "accept": [passage.as_input() for passage in kept]}
 
 
+def standing(table: str) -> dict[str, Any]:
+    """Return ``policy`` and ``accept`` as they stand; raises Unsupported without nft and iptables."""
+    engine = ForwardEngine(LEAVE, [], table)
+    return engine.before(engine.plan(engine.read()))
+
+
 def parts_here(table: str, backend: str) -> list[Any]:
     """Return the places of this host in which something of ours may stand, or may have to.
 

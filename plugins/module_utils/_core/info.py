@@ -8,22 +8,24 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import mark_backends, nat_engine, requirements
+from . import forward_engine, mark_backends, nat_engine, requirements
 from .engines import parse_owner, tables_form
 from .errors import Unsupported
 from .fields import is_local_only
+from .interface_state import interface_state
 from .keeper import report as keeper_report
 from .kernel import Kernel
 from .plan import Existing
 from .snapshot import Snapshot
 
-_OPTIONAL_SUBSETS = ("nat_rules", "connection_marks")
+_OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
-SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "keeper", "requirements")
+SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule"),
     "foreign_addresses": ("address",),
+    "interfaces": ("address", "route"),
 }
 
 
@@ -70,9 +72,11 @@ def gather(
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
         "policy_routing": policy_routing,
         "nat_rules": lambda: nat_engine.form(nat_standing()),
+        "forward_policy": lambda: forward_engine.standing(table),
         "connection_marks": connection_marks,
         "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
         "foreign_addresses": foreign_addresses,
+        "interfaces": lambda: interface_state(snapshot, owner),
         "keeper": keeper_report.read,
         "requirements": requirements.report,
     }
