@@ -292,6 +292,23 @@ def test_after_the_boot_an_interface_without_an_address_of_its_own_is_not_waited
     assert world.addresses() == ["10.0.0.1/24"]
 
 
+def test_a_manager_that_configures_anew_gives_the_hosts_own_address_first(world: World) -> None:
+    world.host.aliases([FIRST])
+    world.now += settling.STARTING + 1
+    world.keeper.look({ROUTES})
+
+    def flush() -> None:
+        for entry in (FIRST, BASE):
+            world.take(entry)
+
+    world.script = [
+        (world.now + 1.0, flush, {ROUTES}),
+        (world.now + 1.5, lambda: world.put(BASE, owner=0), {ROUTES}),
+    ]
+    world.run(3)
+    assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24"]
+
+
 def test_the_report_is_handed_out_while_nothing_happens(world: World) -> None:
     reports: list[Any] = []
     world.script = [(1000.0 + 100, lambda: None, {STOP})]

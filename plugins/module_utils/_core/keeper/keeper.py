@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -122,7 +123,7 @@ class Keeper:
         return [state for state in states if state.engine is not None]
 
     def _look_at(self, state: State) -> None:
-        early = [self._too_early] if state.kind == "ip_aliases" else []
+        early = [functools.partial(self._too_early, state.engine.owner)] if state.kind == "ip_aliases" else []
         try:
             found = look(state.engine, state.kind, self._is_due, *early)
         except MultihomeError as error:
@@ -142,8 +143,8 @@ class Keeper:
     def _is_due(self, name: str) -> bool:
         return self._damping.is_due(name, self._clock())
 
-    def _too_early(self, aliases: list[Alias], current: Any) -> dict[Alias, str]:
-        return self._settling.unsettled(aliases, current, self._clock())
+    def _too_early(self, owner: int, aliases: list[Alias], current: Any) -> dict[Alias, str]:
+        return self._settling.unsettled(aliases, current, owner, self._clock())
 
     def _note_repair(self, kind: str, name: str, done: str) -> None:
         self._repairs += 1
