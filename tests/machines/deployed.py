@@ -16,11 +16,6 @@ from .configuration import FOREIGN
 from .machine import Machine
 from .standing import Object
 
-# What preflight says is to be done where systemd-networkd runs.
-_REMEDY = {
-    "/etc/systemd/networkd.conf.d/60-multihome.conf": "[Network]\n"
-    "ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
-}
 KEEPER = "multihome-keeper.service"
 
 
@@ -31,8 +26,8 @@ class Deployed:
         """Deploy; raises PlaybookFailed."""
         self.bed, self.lab = bed, bed.lab
         for machine in bed.machines:
-            machine.write(_REMEDY)
-            self.run(machine, "systemctl", "restart", "systemd-networkd", FOREIGN)
+            # Until the deployment forbids it, systemd-networkd may have taken these for remains of its own.
+            self.run(machine, "systemctl", "restart", FOREIGN)
         self.before = {machine.name: self.settled(machine) for machine in bed.machines}
         self.files = {machine.name: standing.files(self.lab, machine.name) for machine in bed.machines}
         self.deploy()

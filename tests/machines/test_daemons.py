@@ -60,9 +60,9 @@ def test_all_policy_rules_are_flushed_and_the_default_ones_put_back(design: Depl
     server = design.bed.server
     foreign = [each for each in design.before[server.name].values() if each.kind == f"rule {family}"]
     design.run(server, "ip", family, "rule", "flush")
-    design.run(server, "ip", family, "rule", "add", "priority", "32766", "table", "main")
+    design.run(server, "ip", family, "rule", "add", "priority", "32766", "table", "main", "protocol", "kernel")
     if family == "-4":
-        design.run(server, "ip", family, "rule", "add", "priority", "32767", "table", "default")
+        design.run(server, "ip", family, "rule", "add", "priority", "32767", "table", "default", "protocol", "kernel")
     design.run(server, "systemctl", "restart", "foreign.service")
     assert len(foreign) > 1
     assert design.mended() == []
