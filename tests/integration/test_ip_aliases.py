@@ -231,12 +231,12 @@ def test_without_the_rights(host: Host) -> None:
 def forgetful(tmp_path: Path) -> list[str]:
     """A directory that, first on Python's path, makes the kernel one that never hears of owner tags (before 5.18)."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from pyroute2.netlink import nlsocket\n"
-        "ask = nlsocket.NetlinkSocket.nlm_request\n"
-        "def without_tag(self, message, *more, **options):\n"
-        "    message['attrs'] = [pair for pair in message['attrs'] if pair[0] != 'IFA_PROTO']\n"
-        "    return ask(self, message, *more, **options)\n"
-        "nlsocket.NetlinkSocket.nlm_request = without_tag\n"
+        "from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg\n"
+        "encode = ifaddrmsg.encode\n"
+        "def without_tag(self):\n"
+        "    self['attrs'] = [pair for pair in self['attrs'] if pair[0] != 'IFA_PROTO']\n"
+        "    return encode(self)\n"
+        "ifaddrmsg.encode = without_tag\n"
     )
     return [str(tmp_path)]
 

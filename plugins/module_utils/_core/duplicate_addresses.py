@@ -56,8 +56,11 @@ def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience:
     return []
 
 
-def usable_request(alias: Alias, message: Message) -> Message:
-    """Return the request for ``alias``, such that the address will be usable also where no cable is plugged in."""
-    if message.header["family"] == wire.AF[6] and not is_running(alias.interface):
-        return replace(message, header={**message.header, "flags": _NO_DETECTION})
+def usable_request(alias: Alias, message: Message, stood: bool) -> Message:
+    """Return the request to add ``alias``, such that the address will be usable also where no cable is plugged in.
+
+    One that ``stood``, with another prefix length, was looked for then: it must not be out of use for a second now.
+    """
+    if message.header["family"] == wire.AF[6] and (stood or not is_running(alias.interface)):
+        return replace(message, header={**message.header, "flags": message.header["flags"] | _NO_DETECTION})
     return message

@@ -147,7 +147,8 @@ class _Requests:
             requests = wire.requests(action, self._indexes, self._owner)
             if _adds_address(action):
                 operation, message = requests[-1]
-                requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message))
+                stood = operation == "add" and action.standing is not None
+                requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message, stood))
             return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]
 

@@ -8,15 +8,17 @@ are built from its message classes attribute by attribute, and never through its
 
 from __future__ import annotations
 
+import functools
 import importlib
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import requirements
+from .netlink_socket import Answer, NetlinkSocket, RequestFailed
 
+__all__ = ["FAMILIES", "FLAGS", "Message", "Netlink", "RequestFailed", "attributes", "interfaces", "plain"]
 # linux/netlink.h
 _NETLINK_ROUTE = 0
 _REQUEST, _ACK, _ROOT_MATCH = 0x001, 0x004, 0x300
@@ -55,25 +57,12 @@ class Message:
         return self.attributes.get(name, default)
 
 
-class RequestFailed(Exception):
-    """The kernel refused a request; ``code`` is the errno."""
-
-    def __init__(self, code: int, text: str = "") -> None:
-        self.code = code
-        super().__init__(text or os.strerror(code))
-
-
 class Netlink:
     """A socket to the kernel of this network namespace; a context manager."""
 
     def __init__(self) -> None:
-        self._pyroute2 = requirements.pyroute2()
-        self._classes = {kind: _message_class(kind) for kind in _CLASSES}
-        # The plain socket class takes no multicast groups: our own changes do not come back to fill its buffer.
-        self._socket = importlib.import_module("pyroute2.netlink.nlsocket").NetlinkSocket(family=_NETLINK_ROUTE)
-        self._socket.bind()
-        # Answers are decoded by a class found by message type; the map is the library's own, so put ours in its place.
-        self._socket.marshal.msg_map = {_NEW[kind]: cls for kind, cls in self._classes.items()}
+        requirements.pyroute2()
+        self._socket = NetlinkSocket(_NETLINK_ROUTE)
 
     def __enter__(self) -> Netlink:
         return self
@@ -98,8 +87,8 @@ class Netlink:
     def _dump(self, kind: str, family: int) -> list[Message]:
         for _attempt in range(10):
             answers = self._request(kind, _GET[kind], {"family": family}, {}, _REQUEST | _ROOT_MATCH)
-            if not any(answer["header"]["flags"] & _DUMP_INTERRUPTED for answer in answers):
-                return [plain(kind, answer) for answer in answers if answer["header"]["type"] == _NEW[kind]]
+            if not any(answer.flags & _DUMP_INTERRUPTED for answer in answers):
+                return [_decoded(kind, answer) for answer in answers if answer.type == _NEW[kind]]
         raise RequestFailed(4, f"{kind}s of this host change faster than they can be read")
 
     def send(self, operation: str, message: Message) -> None:
@@ -110,7 +99,7 @@ class Netlink:
     def look_up(self, header: Mapping[str, int], attributes: Mapping[str, Any]) -> Message:
         """Ask the kernel which route a packet would take (RTM_GETROUTE without dump). Raises RequestFailed."""
         answers = self._request("route", _GET["route"], header, attributes, _REQUEST)
-        return plain("route", answers[0])
+        return _decoded("route", answers[0])
 
     def _request(
         self,
@@ -119,20 +108,24 @@ class Netlink:
         header: Mapping[str, int],
         attributes: Mapping[str, Any],
         flags: int,
-    ) -> list[Any]:
-        message = self._classes[kind]()
+    ) -> list[Answer]:
+        message = _message_class(kind)()
         for name, value in header.items():
             message[name] = value
         message["attrs"] = list(attributes.items())
-        try:
-            return list(self._socket.nlm_request(message, message_type, flags))
-        except self._pyroute2.NetlinkError as error:
-            raise RequestFailed(error.code) from error
-        except self._pyroute2.netlink.exceptions.NetlinkDumpInterrupted:
-            # 0.7.2 raises this after the last message; the next attempt reads all again.
-            return [{"header": {"flags": _DUMP_INTERRUPTED, "type": 0}}]
+        message["header"]["type"], message["header"]["flags"] = message_type, flags
+        message.reset()
+        message.encode()
+        return self._socket.request(bytes(message.data))
 
 
+def _decoded(kind: str, answer: Answer) -> Message:
+    message = _message_class(kind)(answer.data)
+    message.decode()
+    return plain(kind, message)
+
+
+@functools.cache
 def _message_class(kind: str) -> Any:
     name = _CLASSES[kind]
     cls = getattr(importlib.import_module(f"pyroute2.netlink.rtnl.{name}"), name)
