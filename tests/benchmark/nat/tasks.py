@@ -51,7 +51,7 @@ def seconds_of_tasks(some: int, many: int, rounds: int, compared: int, say: Call
             plays += [_ping(), _taken("many", "ansible_many")]
         plays += [_nat(None, "away"), _nat("measured", "peak_first"), _nat("measured", "peak_unchanged")]
         plays += [_ping(), _iptables(compared)]
-        taken = _play(hosts["firewall"], directory, plays)
+        taken = play(hosts["firewall"], directory, plays)
         peaks = [int(line) for line in (directory / "peak").read_text(encoding="ascii").split()]
         standing = hosts["firewall"].run("iptables-save", "-t", "nat").stdout.count("-j DNAT")
     if standing != compared or len(peaks) != 2:
@@ -137,7 +137,7 @@ def _controller(counts: Mapping[str, int]) -> Iterator[Path]:
         yield directory
 
 
-def _play(host: Host, directory: Path, plays: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def play(host: Host, directory: Path, plays: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Run plays on the host and return what each task said of itself."""
     playbook = directory / "playbook.yml"
     playbook.write_text(json.dumps(plays), encoding="utf-8")
