@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -22,12 +23,13 @@ STEPS = ("arguments", "parse", "read", "plan", "apply", "read_back", "result")
 def steps_of_change(count: int, rounds: int) -> dict[str, list[float]]:
     """Change one of ``count`` mappings, again and again; return the seconds of every step, a list each.
 
-    ``read_back`` is everything between the transaction and the result.
+    ``read_back`` is everything between the transaction and the result; ``work`` is the processor time of plan and
+    apply, to which a busy machine adds less.
     """
     from ...integration.namespaces import Hosts  # noqa: PLC0415 - what is timed below must not import it
     from .site import mappings  # noqa: PLC0415 - as above
 
-    taken: dict[str, list[float]] = {step: [] for step in STEPS}
+    taken: dict[str, list[float]] = {step: [] for step in (*STEPS, "work")}
     with Hosts("firewall") as hosts:
         for turn in range(rounds + 1):
             rules = mappings(count)
@@ -35,7 +37,7 @@ def steps_of_change(count: int, rounds: int) -> dict[str, list[float]]:
             result, seconds = _run(hosts["firewall"].prefix, {"rules": rules, "purge": True})
             if len(result["actions"]) != (1 if turn else count):
                 raise RuntimeError(f"{len(result['actions'])} actions in turn {turn}")
-            for step in STEPS if turn else ():
+            for step in taken if turn else ():
                 taken[step].append(seconds[step])
     return taken
 
@@ -59,6 +61,8 @@ class _Clock:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, float]] = []
+        self.worked: dict[str, float] = {}
+        """The processor time by then, of this process and of the programs that it has run."""
 
     def watch(self, owner: Any, name: str) -> None:
         """Have each call of a function noted."""
@@ -66,13 +70,18 @@ class _Clock:
 
         @functools.wraps(called)
         def timed(*arguments: Any, **named: Any) -> Any:
-            self.events.append((f"{name} begins", time.perf_counter()))
+            self._note(f"{name} begins")
             try:
                 return called(*arguments, **named)
             finally:
-                self.events.append((f"{name} ends", time.perf_counter()))
+                self._note(f"{name} ends")
 
         setattr(owner, name, timed)
+
+    def _note(self, event: str) -> None:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.worked.setdefault(event, time.process_time() + ended.ru_utime + ended.ru_stime)
+        self.events.append((event, time.perf_counter()))
 
     def first(self, what: str) -> float:
         """Return when something happened for the first time."""
@@ -88,6 +97,7 @@ class _Clock:
             "apply": self.first("apply ends") - self.first("apply begins"),
             "read_back": self.first("exit_json begins") - self.first("apply ends"),
             "result": end - self.first("exit_json begins"),
+            "work": sum(self.worked[f"{step} ends"] - self.worked[f"{step} begins"] for step in ("plan", "apply")),
         }
 
 
