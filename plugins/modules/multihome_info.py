@@ -22,6 +22,7 @@ options:
       - What to read.
       - Reading V(ip_aliases) and V(policy_routing) needs pyroute2 on the host.
       - Reading V(nat_rules) and V(nat_counters) needs nft on the host.
+      - V(interfaces) are the addresses and gateways that the interfaces have got from others. It needs pyroute2 too.
       - V(foreign_addresses) are those of the host that this collection did not put there, whatever O(owned_only) says.
         Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(keeper) tells what C(multihome-keeper) did, what it waits for and what it may not do, from what it wrote down.
@@ -39,6 +40,7 @@ options:
       - connection_marks
       - nat_counters
       - foreign_addresses
+      - interfaces
       - keeper
       - requirements
   owned_only:
@@ -166,6 +168,26 @@ nat_counters:
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0, packets: 12, bytes: 720}]
+interfaces:
+  description:
+    - What each interface has got from others, by DHCP or PPPoE for instance, whatever O(owned_only) says.
+    - Link-local, temporary, deprecated and tentative addresses are left out.
+  returned: when O(gather_subset) has V(interfaces)
+  type: dict
+  contains:
+    addresses:
+      description: Its addresses with their prefix lengths.
+      type: list
+      elements: str
+      sample: [203.0.113.10/24]
+    gateways:
+      description:
+        - For each family the gateway of the table main's best default route by the interface, one of this collection
+          aside, else the other end of a point-to-point link.
+      type: list
+      elements: str
+      sample: [203.0.113.1]
+  sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1]}}
 foreign_addresses:
   description: Addresses of others, without prefix lengths.
   returned: when O(gather_subset) has V(foreign_addresses)
