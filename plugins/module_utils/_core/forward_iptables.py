@@ -99,29 +99,22 @@ class IptablesForward:
 def transaction(chain: str, standing: IptablesStanding, wanted: Forwarding | None) -> str:
     """Return the text for ``iptables-restore --noflush``; a chain that is declared there is emptied first."""
     jump = f"{_JUMP} {chain}"
-    leaving = list(standing.jumps)
     lines = ["*filter"]
     if wanted is not None:
         lines.append(f":{chain} - [0:0]")
         lines += [f'-A {chain} -m comment --comment "{checksum(rule)}" {rule}' for rule in rules_of(wanted)]
-        right = next((found for found in leaving if _is_right(found, standing.place, jump)), None)
-        if right is None:
-            lines.append(f"-I {standing.place} 1 {jump}")
-        else:
-            leaving.remove(right)
-    if not standing.exists and not leaving and wanted is None:
-        return ""
-    # By position and from the end: the one in front, of the same text, may be the one that stays.
-    shift = {standing.place: 1} if any(line.startswith("-I ") for line in lines) else {}
-    for builtin, position, _text in sorted(leaving, reverse=True):
-        lines.append(f"-D {builtin} {position + shift.get(builtin, 0)}")
+    if wanted is None or not _is_right(standing.jumps, standing.place, jump):
+        # By what they say and not by their positions, which somebody may have moved meanwhile.
+        lines += [f"-D {builtin} {text}" for builtin, _position, text in standing.jumps]
+        lines += [f"-I {standing.place} 1 {jump}"] if wanted is not None else []
     if wanted is None and standing.exists:
         lines += [f"-F {chain}", f"-X {chain}"]
-    return "\n".join([*lines, "COMMIT", ""])
+    return "\n".join([*lines, "COMMIT", ""]) if len(lines) > 1 else ""
 
 
-def _is_right(jump: tuple[str, int, str], place: str, text: str) -> bool:
-    return jump[:2] == (place, 1) and split(jump[2]) == split(text)
+def _is_right(jumps: Sequence[tuple[str, int, str]], place: str, text: str) -> bool:
+    """Tell whether there is one jump, and it is the first rule of its place."""
+    return [(chain, position, split(found)) for chain, position, found in jumps] == [(place, 1, split(text))]
 
 
 def rules_of(forwarding: Forwarding) -> list[str]:
@@ -169,10 +162,8 @@ def read_filter(saved: Sequence[str], chain: str, family: int) -> IptablesStandi
         comments = [words[words.index("--comment") + 1] if "--comment" in words else None for words in held]
         if comments != [checksum(rule) for rule in rules_of(found)]:
             faults.append(f"chain {chain} is not what it must be")
-    if exists or jumps:
-        text = f"{_JUMP} {chain}"
-        if [jump for jump in jumps if _is_right(jump, place, text)] != jumps or not jumps:
-            faults.append(f"no jump to {chain} alone and first in {place}")
+    if (exists or jumps) and not _is_right(jumps, place, f"{_JUMP} {chain}"):
+        faults.append(f"no jump to {chain} alone and first in {place}")
     return IptablesStanding(found, tuple(faults), exists, tuple(jumps), place, others)
 
 

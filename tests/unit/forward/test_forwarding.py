@@ -36,6 +36,7 @@ from hypothesis import strategies as st
 
 WEB, LAN = {"mapped_to": "192.168.168.1"}, {"source": "192.168.168.0/24", "out_interface": "wan0"}
 WEB6 = {"mapped_to": "fd00:168::1"}
+JUMP = '-m comment --comment "multihome.linux" -j ours'
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,7 @@ def test_what_iptables_is_told_is_read_back(found: set[Passage], policy: str, st
     standing = read_filter([*lines, "COMMIT"], "ours", 4)
     assert (standing.forwarding, standing.faults) == (wanted, ())
     assert transaction("ours", standing, wanted).count("-I ") == 0
-    assert transaction("ours", standing, None).splitlines()[1:-1] == ["-D FORWARD 1", "-F ours", "-X ours"]
+    assert transaction("ours", standing, None).splitlines()[1:-1] == [f"-D FORWARD {JUMP}", "-F ours", "-X ours"]
     if stray:
         # A rule of somebody else in our chain, or in front of our jump.
         lines.insert(2 if stray == "1" else len(lines), f"-A {'FORWARD' if stray == '1' else 'ours'} -j ACCEPT")
@@ -240,13 +241,13 @@ def test_the_jump_stands_where_everything_comes_by_first() -> None:
         standing = read_filter(["*filter", *docker, *rules, "COMMIT"], "ours", 4)
         assert f"-I {place} 1 -m comment --comment" in transaction("ours", standing, Forwarding())
     # One left in FORWARD from before Docker came is moved; one of two goes.
-    left = '-A FORWARD -m comment --comment "multihome.linux" -j ours'
+    left = f"-A FORWARD {JUMP}"
     standing = read_filter(["*filter", *docker, ":ours - [0:0]", "-A FORWARD -j DOCKER-USER", left], "ours", 4)
     moves = [line for line in transaction("ours", standing, Forwarding()).splitlines() if line[:2] in ("-I", "-D")]
-    assert moves == ['-I DOCKER-USER 1 -m comment --comment "multihome.linux" -j ours', "-D FORWARD 2"]
+    assert moves == [f"-D FORWARD {JUMP}", f"-I DOCKER-USER 1 {JUMP}"]
     standing = read_filter(["*filter", ":FORWARD DROP [0:0]", ":ours - [0:0]", left, left], "ours", 4)
     moves = [line for line in transaction("ours", standing, Forwarding()).splitlines() if line[:2] in ("-I", "-D")]
-    assert moves == ["-D FORWARD 2"]
+    assert moves == [f"-D FORWARD {JUMP}", f"-D FORWARD {JUMP}", f"-I FORWARD 1 {JUMP}"]
 
 
 @pytest.mark.parametrize(
