@@ -218,3 +218,29 @@ def test_the_end_of_a_dead_line_of_many_addresses(hosts: Hosts) -> None:
             for address in second[:2]
             for what, said in (("answers", "TimeoutError None"), ("leaves by", outcome))
         ]
+
+
+def test_a_more_specific_route_of_somebody_else_wins(hosts: Hosts) -> None:
+    server = hosts["server"]
+    own = [part[:1] for part in LARGE]
+    deploy(server, [line(number, part) for number, part in enumerate(own, 1)])
+    assert connected(server, "from", own[1]) == {own[1][0]: "fw2"}
+    # As a VPN adds them to main: what it carries must not leave by a line.
+    server.run("ip", "route", "add", f"{CLIENT[4]}/32", "via", "10.0.255.1")
+    assert connected(server, "from", own[1]) == {own[1][0]: "fw1"}
+    server.run("ip", "route", "del", f"{CLIENT[4]}/32")
+    assert connected(server, "from", own[1]) == {own[1][0]: "fw2"}
+
+
+def test_one_address_for_all_lines_with_a_loose_filter_and_no_default_route(hosts: Hosts) -> None:
+    server = hosts["server"]
+    own = ["10.0.24.1", "fd00::4:1"]
+    deploy(server, [line(number, own) for number in (1, 2)], reply="mark")
+    assert "default" not in server.run("ip", "route").stdout + server.run("ip", "-6", "route").stdout
+    assert server.run("sysctl", "-n", "net.ipv4.conf.eth0.rp_filter").stdout == "2\n"
+    for name in ("fw1", "fw2"):
+        assert connected(hosts[name], "to", own) == dict.fromkeys(own, "server")
+    # Without its mark a reply takes the first line's way.
+    server.run("nft", "delete", "element", "inet", "multihome", "marks_packets", "{", "2", "}")
+    assert connected(hosts["fw1"], "to", own) == dict.fromkeys(own, "server")
+    assert connected(hosts["fw2"], "to", own) == dict.fromkeys(own, "TimeoutError None")
