@@ -21,7 +21,7 @@ def measure(say: Callable[[str], None]) -> Report:
     say(f"{LINES} lines from nothing")
     made = module.made_from_nothing(LINES, 7, say)
     say(f"requests, {ALIASES} addresses on each of four lines")
-    rates = requests.rates(ALIASES, 15, 1, say)
+    rates = requests.rates(ALIASES, 40, 0.4, say)
     figures = [
         Figure(
             f"task that finds {LINES} lines unchanged, to ansible.builtin.ping",
