@@ -27,11 +27,15 @@ class Files:
             return text.read()
 
     def save(self, file: str, text: str | None, mode: int) -> None:
-        """Replace a file in one step; None removes it. A directory is made as open as the file in it."""
+        """Replace a file in one step; None removes it, and the directories that are empty without it.
+
+        A directory is made as open as the file in it.
+        """
         path = self._path(file)
         if text is None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+                self._remove_empty(os.path.dirname(path))
             return
         directory, name = os.path.split(path)
         os.makedirs(directory, mode=0o755 if mode & 0o077 else 0o700, exist_ok=True)
@@ -64,6 +68,13 @@ class Files:
         while not os.path.lexists(path):
             path = os.path.dirname(path)
         return os.access(path, os.W_OK)
+
+    def _remove_empty(self, directory: str) -> None:
+        """Remove a directory that is empty, then the one it was in, and so on."""
+        with contextlib.suppress(OSError):
+            while not os.path.samefile(directory, self.root):
+                os.rmdir(directory)
+                directory = os.path.dirname(directory)
 
     def _path(self, file: str) -> str:
         return os.path.join(self.root, file.lstrip("/"))
