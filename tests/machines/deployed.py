@@ -53,21 +53,22 @@ class Deployed:
         """Return the objects that stand on a machine."""
         return standing.objects(self.lab, machine.name)
 
-    def differences(self) -> list[str]:
-        """Return what is other than after the deployment, ours or not."""
-        return [
-            f"{machine.name}: {difference}"
-            for machine in self.bed.machines
-            for difference in standing.differences(self.after[machine.name], self.now(machine))
-        ]
+    def differences(self, in_order: bool = True) -> list[str]:
+        """Return what is other than after the deployment, ours or not.
 
-    def problems(self) -> list[str]:
-        """Return what is wrong: objects that differ, and lines that do not answer."""
-        return self.differences() or checks.services_answered(self.lab)
+        Not ``in_order``: it may have become another one of a subnet's addresses that is the primary.
+        """
+        found = []
+        for machine in self.bed.machines:
+            sides: list[Mapping[str, Object]] = [self.after[machine.name], self.now(machine)]
+            if not in_order:
+                sides = [standing.without_order(side) for side in sides]
+            found += [f"{machine.name}: {difference}" for difference in standing.differences(*sides)]
+        return found
 
-    def mended(self, seconds: float = 15) -> list[str]:
-        """Return what is still wrong once nothing is, or after some seconds."""
-        return checks.eventually(self.problems, seconds)
+    def mended(self, seconds: float = 15, in_order: bool = True) -> list[str]:
+        """Return what is wrong, objects that differ or lines that do not answer, once nothing is or after a while."""
+        return checks.eventually(lambda: self.differences(in_order) or checks.services_answered(self.lab), seconds)
 
     def settled(self, machine: Machine) -> Mapping[str, Object]:
         """Return the objects of a machine once they are the same twice: its interfaces are up."""

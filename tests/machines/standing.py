@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,12 @@ def differences(before: Mapping[str, Object], after: Mapping[str, Object]) -> li
     return [f"-{text}" for text in before if text not in after] + [f"+{text}" for text in after if text not in before]
 
 
+def without_order(found: Mapping[str, Object]) -> dict[str, Object]:
+    """Return the same without what follows from the order in which addresses came: the primary of each subnet."""
+    kernels = re.compile(r'"prefsrc": "[^"]*", (?="protocol": "kernel")')
+    return {kernels.sub("", text.replace(', "secondary": true', "")): each for text, each in found.items()}
+
+
 def files(lab: Lab, host: str) -> dict[str, Object]:
     """Return what is on disk of a host's settings, ours too, and each unit that systemd knows."""
     script = "import pathlib, sys, json; from hashlib import sha256\n" + _FILES_SCRIPT
@@ -51,7 +58,7 @@ def files(lab: Lab, host: str) -> dict[str, Object]:
 
 _FILES_SCRIPT = """
 found = {}
-for top in ("/etc", "/usr/lib/multihome", "/usr/lib/systemd", "/usr/local", "/var/lib/multihome", "/run/multihome"):
+for top in ("/etc", "/usr/lib/multihome", "/usr/lib/systemd", "/usr/local", "/var/lib/multihome"):
     for path in [pathlib.Path(top), *pathlib.Path(top).rglob("*")]:
         if path.is_symlink():
             found[str(path)] = f"-> {path.readlink()}"

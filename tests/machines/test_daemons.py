@@ -20,9 +20,13 @@ from ansible_collections.multihome.linux.tests.machines.deployed import Deployed
     ids=" ".join,
 )
 def test_a_restart_takes_nothing_away_for_long(design: Deployed, command: tuple[str, ...]) -> None:
+    before = design.report(design.bed.firewall)["repairs"]
     for machine in design.bed.machines:
         design.run(machine, *command)
     assert design.mended() == []
+    if "nft" in command[0] or "nftables" in command:
+        # Its first line flushes everything: the control.
+        assert design.report(design.bed.firewall)["repairs"] > before
 
 
 def test_each_interface_is_configured_anew(design: Deployed) -> None:
@@ -39,9 +43,10 @@ def test_a_link_goes_down_and_up(design: Deployed) -> None:
         assert len(design.differences()) > 0  # the control: the routes of a link go with it
         for interface in machine.host.interfaces:
             design.run(machine, "ip", "link", "set", interface.name, "up")
-        # What the host itself has configured is its manager's to bring back.
-        design.run(machine, "systemctl", "restart", "systemd-networkd")
-        assert design.mended() == []
+        # The networkd of Debian 12 takes its own address away with the carrier, and the kernel makes another one of the
+        # subnet the primary: so it goes without us too.
+        assert design.mended(in_order=False) == []
+        machine.reboot()
 
 
 def test_a_cable_is_pulled_and_plugged(design: Deployed) -> None:
