@@ -171,22 +171,11 @@ nat_counters:
 interfaces:
   description:
     - What each interface has got from others, by DHCP or PPPoE for instance, whatever O(owned_only) says.
-    - Link-local, temporary, deprecated and tentative addresses are left out.
+    - The C(addresses) have prefix lengths; link-local, temporary, deprecated and tentative ones are left out.
+    - The C(gateways) are for each family that of the table main's best default route by the interface, one of this
+      collection aside, else the other end of a point-to-point link.
   returned: when O(gather_subset) has V(interfaces)
   type: dict
-  contains:
-    addresses:
-      description: Its addresses with their prefix lengths.
-      type: list
-      elements: str
-      sample: [203.0.113.10/24]
-    gateways:
-      description:
-        - For each family the gateway of the table main's best default route by the interface, one of this collection
-          aside, else the other end of a point-to-point link.
-      type: list
-      elements: str
-      sample: [203.0.113.1]
   sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1]}}
 foreign_addresses:
   description: Addresses of others, without prefix lengths.

@@ -33,7 +33,7 @@ from ._declaration import (
     read_lists,
 )
 from ._faults import DeclarationError, Place, shown
-from ._reading import report_repeated
+from ._reading import AUTO, Auto, report_repeated
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
@@ -91,8 +91,10 @@ def _check_line(line: Line, declaration: Declaration) -> None:
             place.fault(f"gateway: one per family is enough, not {' and '.join(map(str, gateways))}")
         for gateway in gateways:
             _check_gateway(line, gateway)
-        if public and not gateways and not line.firewall and not broken & {"firewall", "gateway"}:
+        known = isinstance(line.gateway, Auto)
+        if public and not gateways and not known and not line.firewall and not broken & {"firewall", "gateway"}:
             place.fault(f"has no firewall, so it needs the ISP's {family_name(family)} gateway")
+    _check_auto(line)
     _repeated(place, "public_addresses", [address.ip for address in line.public_addresses])
     _check_outside(line)
     if line.firewall and not line.inside_addresses and "inside_addresses" not in broken:
@@ -117,6 +119,17 @@ def _check_outside(line: Line) -> None:
         outside = of_family(line.outside_addresses, family)
         if outside and not of_family(line.public_addresses, family) and "public_addresses" not in broken:
             place.fault(f"outside_addresses: {outside[0].ip} stands for no public {family_name(family)} address")
+
+
+def _check_auto(line: Line) -> None:
+    """Only the host that a line ends on itself can say what its interface has got."""
+    place, broken = line.entry.place, line.entry.broken
+    for key in ("public_addresses", "gateway"):
+        if isinstance(getattr(line, key), Auto) and line.firewall:
+            place.fault(f"{key}: {AUTO} is for a line without firewall, which ends on the server")
+    given = isinstance(line.gateway, Auto) or line.gateway or "gateway" in broken
+    if isinstance(line.public_addresses, Auto) and not line.firewall and not given:
+        place.fault(f'"gateway" is needed beside public_addresses: {AUTO}; it may be {AUTO} too')
 
 
 def _check_shared_firewalls(declaration: Declaration) -> None:
@@ -146,7 +159,7 @@ def _check_gateway(line: Line, gateway: IPAddress) -> None:
     own = of_family(line.held_addresses, gateway.version)
     if any(gateway == address.ip for address in [*line.public_addresses, *line.outside_addresses]):
         line.entry.place.fault(f"gateway: {gateway} is the line's own address")
-    elif gateway.version == 6 and gateway.is_link_local():
+    elif (gateway.version == 6 and gateway.is_link_local()) or isinstance(line.public_addresses, Auto):
         return
     elif not any(gateway in a for a in own) and not line.entry.broken & {"public_addresses", "outside_addresses"}:
         kind = "outside" if of_family(line.outside_addresses, gateway.version) else "public"
@@ -240,6 +253,9 @@ def _check_on_line(service: Service, line: Line, server: Server, declaration: De
             place.fault(f"server {shown(server.name)} has no address on line {shown(line.name)}")
         return False
     if line.entry.broken & {"firewall", "public_addresses"}:
+        return True
+    if isinstance(line.public_addresses, Auto):
+        _check_without_firewall(service, line)
         return True
     offered = offers_on(service, line, server)
     if not offered and service.lines is not None:

@@ -31,6 +31,7 @@ from ._reading import (
     Field,
     integer,
     list_of,
+    or_auto,
     read_domain,
     read_entries,
     read_interface,
@@ -202,7 +203,7 @@ def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[IPN
     if not isinstance(value, Mapping):
         place.fault(f"must be a dictionary from line to addresses, not {shown(value)}")
         return None
-    read = list_of(read_interface_address, least=1)
+    read = or_auto(list_of(read_interface_address, least=1))
     addresses = {}
     for line, given in value.items():
         if not isinstance(line, str):
@@ -217,9 +218,9 @@ LINE_FIELDS = {
     "id": Field(integer(1, 250), required=True),
     "firewall": Field(read_text),
     "interface": Field(read_interface, required=True),
-    "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
+    "public_addresses": Field(or_auto(list_of(read_interface_address, least=1)), required=True),
     "outside_addresses": Field(list_of(read_interface_address)),
-    "gateway": Field(list_of(read_gateway, single=True)),
+    "gateway": Field(or_auto(list_of(read_gateway, single=True))),
     "inside_addresses": Field(list_of(read_inside_address)),
     "weight": Field(integer(1, 256)),
 }

@@ -118,6 +118,24 @@ def list_of(read: Reader[T], *, least: int = 0, single: bool = False) -> Reader[
     return read_list
 
 
+AUTO = "auto"
+
+
+class Auto(tuple[Any, ...]):
+    """What only the host knows, at the time of a run: for the declaration, nothing yet."""
+
+    __slots__ = ()
+
+
+def or_auto(read: Reader[tuple[Any, ...]]) -> Reader[tuple[Any, ...]]:
+    """A reader of what ``read`` takes, or of the word auto."""
+
+    def read_or_auto(value: object, place: Place) -> tuple[Any, ...] | None:
+        return Auto() if value in (AUTO, [AUTO]) else read(value, place)
+
+    return read_or_auto
+
+
 def integer(least: int, most: int) -> Reader[int]:
     """A reader of whole numbers from ``least`` to ``most``."""
 
@@ -144,6 +162,14 @@ def choice(*allowed: str) -> Reader[str]:
         return value
 
     return read_choice
+
+
+def read_flag(value: object, place: Place) -> bool | None:
+    """True or false."""
+    if not isinstance(value, bool):
+        place.fault(f"must be true or false, not {shown(value)}")
+        return None
+    return value
 
 
 def read_text(value: object, place: Place) -> str | None:

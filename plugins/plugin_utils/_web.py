@@ -11,6 +11,7 @@ from typing import Any
 
 from ._addresses import FAMILIES, of_family
 from ._declaration import Declaration, Line, Server, next_hops
+from ._reading import AUTO, Auto
 
 
 def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
@@ -23,7 +24,7 @@ def lines(declaration: Declaration, host: str) -> list[dict[str, Any]]:
             "name": line.name,
             "id": line.id,
             "interface": server.interface if line.firewall else line.interface,
-            "addresses": [str(address) for address in server.addresses[line.name]],
+            "addresses": _texts(server.addresses[line.name]),
             "gateways": gateways(line, server),
             "weight": line.weight,
         }
@@ -37,7 +38,13 @@ def reply(declaration: Declaration, host: str) -> str:
     return "mark" if server is not None and declaration.undecided(server) else "source"
 
 
+def _texts(items: tuple[Any, ...]) -> list[str]:
+    return [AUTO] if isinstance(items, Auto) else [str(item) for item in items]
+
+
 def gateways(line: Line, server: Server) -> list[str]:
-    """The next hops of a server on a line, one for each family that it has there."""
+    """The next hops of a server on a line, one for each family that it has there, as far as that is known here."""
     addresses = server.addresses[line.name]
+    if isinstance(line.gateway, Auto) or isinstance(addresses, Auto):
+        return _texts(line.gateway)
     return [str(next_hops(line, addresses, family)[0]) for family in FAMILIES if of_family(addresses, family)]

@@ -29,6 +29,7 @@ from ._reading import (
     integer,
     list_of,
     read_entries,
+    read_flag,
     read_interface,
     read_line_name,
     report_repeated,
@@ -50,6 +51,8 @@ LINE_FIELDS = {
     "addresses": Field(list_of(read_interface_address, least=1), required=True),
     "gateways": Field(list_of(read_gateway, least=1, single=True), required=True),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
+    # Of a line whose addresses somebody else put on the interface (_learned.py).
+    "learned": Field(read_flag),
 }
 
 
@@ -64,6 +67,7 @@ class Line:
     addresses: tuple[IPNetwork, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
     weight: int = 1
+    learned: bool = False
 
     def gateway(self, family: int) -> IPAddress:
         """The next hop of a family that the line has an address of."""
@@ -148,6 +152,7 @@ def aliases(lines: object, default_route: object = "none", balance_from: object 
         (line.interface, str(address)): {"name": line.name, "address": str(address), "interface": line.interface}
         for line in reversed(found)
         for address in reversed(line.addresses)
+        if not line.learned
     }
     own = {address.ip for line in found for address in line.addresses}
     extra = [

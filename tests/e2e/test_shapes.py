@@ -67,3 +67,30 @@ def test_in_shape_d_each_service_is_answered_on_its_lines_by_its_server(start_la
     # The control: what is offered on some lines is not answered on the others.
     elsewhere = ask(lab, "client1", ["tcp://198.51.100.20:5000", "http://203.0.113.10:8082/"], timeout=1)
     assert elsewhere == {}
+
+
+def test_in_shape_c_addresses_and_gateways_may_be_the_isps(shape_c: Lab) -> None:
+    """What was declared is there already, by whoever: declared as auto, the same tables and rules follow."""
+    rules = shape_c.exec("web1", "ip", "-Numeric", "rule").stdout
+    # What ours hold is let go of by us: let somebody else hold the addresses from now on.
+    held = [(line.interface, address) for line in shape_c.lines if line.name != "unicom" for address in line.public]
+    for interface, address in held:
+        shape_c.exec("web1", "ip", "address", "del", address, "dev", interface)
+        shape_c.exec("web1", "ip", "address", "add", address, "dev", interface)
+    lists = playbooks.declared(shape_c)
+    for line in lists["multihome_lines"]:
+        if line["name"] != "unicom":
+            for gateway in [line["gateway"]] if isinstance(line["gateway"], str) else line["gateway"]:
+                family = ("-6",) if ":" in gateway else ()
+                way = ("default", "via", gateway, "dev", line["interface"], "metric", str(9000 + line["id"]))
+                shape_c.exec("web1", "ip", *family, "route", "add", *way, "proto", "dhcp")
+            line.update(public_addresses="auto", gateway="auto")
+    playbooks.deploy(shape_c, variables=lists)
+    assert shape_c.exec("web1", "ip", "-Numeric", "rule").stdout == rules
+    assert checks.eventually(lambda: checks.services_answered(shape_c)) == []
+    # A line that has got no address costs only itself.
+    (lost,) = (line for line in shape_c.lines if line.name == "interlink")
+    shape_c.exec("web1", "ip", "address", "flush", "dev", lost.interface)
+    playbooks.deploy(shape_c, variables=lists)
+    assert checks.services_answered(shape_c, ["unicom", "line3"]) == []
+    assert f"lookup {1000 + lost.id}" not in shape_c.exec("web1", "ip", "-Numeric", "rule").stdout

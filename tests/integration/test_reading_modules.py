@@ -265,3 +265,36 @@ def test_a_too_old_pyroute2_is_named_with_version_and_place(server: Host, tmp_pa
     (tmp_path / "pyroute2.py").write_text('__version__ = "0.6.9"\n')
     result = run_module("path_info", {"paths": []}, netns_prefix=server.prefix, path=[str(tmp_path)])
     assert f"needs 0.7.2 or newer, found 0.6.9 in {tmp_path}/pyroute2.py" in result["msg"]
+
+
+def test_info_tells_what_interfaces_have_got_from_others() -> None:
+    with Hosts("server", "isp") as hosts:
+        server = hosts["server"]
+        for interface in ("wan1", "wan2", "wan3"):
+            hosts.link("server", interface, "isp", interface)
+            hosts["isp"].address(interface)
+        server.sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
+        server.address("wan1", "203.0.113.10/24", "2001:db8:a::10/64")
+        server.address("wan2", "198.51.100.20/24")
+        server.address("wan3")
+        server.run("ip", "address", "add", "192.0.2.7", "peer", "192.0.2.1", "dev", "wan3")
+        server.run("ip", "address", "add", "2001:db8:a::dead/64", "dev", "wan1", "nodad", "preferred_lft", "0")
+        server.run("ip", "route", "add", "default", "via", "203.0.113.9", "metric", "50")
+        server.run("ip", "route", "add", "default", "via", "203.0.113.1", "metric", "5")
+        server.run("ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "wan1")
+        # Ours say nothing about the ISP: neither an alias nor a default route.
+        server.run("ip", "route", "add", "default", "via", "198.51.100.1", "metric", "7", "proto", "109")
+        run_module(
+            "ip_aliases", {"aliases": [{"address": "10.0.0.1/24", "interface": "wan1"}]}, netns_prefix=server.prefix
+        )
+        asked = {"gather_subset": ["interfaces"]}
+        found = run_module("multihome_info", asked, netns_prefix=server.prefix)["interfaces"]
+        assert found == {
+            "lo": {"addresses": [], "gateways": []},
+            "wan1": {
+                "addresses": ["203.0.113.10/24", "2001:db8:a::10/64"],
+                "gateways": ["203.0.113.1", "fe80::1"],
+            },
+            "wan2": {"addresses": ["198.51.100.20/24"], "gateways": []},
+            "wan3": {"addresses": ["192.0.2.7/32"], "gateways": ["192.0.2.1"]},
+        }

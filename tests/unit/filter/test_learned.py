@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines whose addresses or gateways only the host knows: from the declaration to the lists of the modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from .derived import FILTERS, web_lists
+
+LINES: list[dict[str, Any]] = [
+    {
+        "name": "fixed",
+        "id": 1,
+        "interface": "wan1",
+        "public_addresses": ["203.0.113.10/24"],
+        "gateway": "203.0.113.1",
+    },
+    {"name": "dhcp", "id": 2, "interface": "wan2", "public_addresses": "auto", "gateway": "auto"},
+    {"name": "half", "id": 3, "interface": "wan3", "public_addresses": ["192.0.2.10/24"], "gateway": "auto"},
+    {"name": "ppp", "id": 4, "interface": "ppp0", "public_addresses": "auto", "gateway": ["198.51.100.1"]},
+]
+DECLARATION: dict[str, Any] = {
+    "lines": LINES,
+    "servers": [{"name": "web1"}],
+    "services": [{"name": "web", "server": "web1", "ports": ["80/tcp"]}],
+}
+INTERFACES = {
+    "wan1": {"addresses": ["203.0.113.10/24"], "gateways": []},
+    "wan2": {"addresses": ["198.51.100.20/24", "2001:db8::2/64"], "gateways": ["198.51.100.254", "fe80::1"]},
+    "wan3": {"addresses": [], "gateways": ["192.0.2.1"]},
+    "ppp0": {"addresses": ["198.51.100.7/32", "2001:db8:9::7/64"], "gateways": []},
+}
+
+
+def learned(interfaces: Any = INTERFACES, lines: Any = None) -> dict[str, Any]:
+    declared = FILTERS["multihomed_web_lines"](DECLARATION, "web1") if lines is None else lines
+    result = FILTERS["multihomed_web_learned"](declared, interfaces)
+    assert isinstance(result, dict)
+    return result
+
+
+def faults(**changed: Any) -> list[str]:
+    lines = [LINES[0], {**LINES[1], **changed}]
+    found = FILTERS["declaration_faults"]({**DECLARATION, "lines": lines})
+    assert isinstance(found, list)
+    return found
+
+
+def test_what_the_interfaces_have_is_put_in() -> None:
+    found = learned()
+    assert found["skipped"] == []
+    assert [(line["name"], line["addresses"], line["gateways"]) for line in found["lines"]] == [
+        ("fixed", ["203.0.113.10/24"], ["203.0.113.1"]),
+        ("dhcp", ["198.51.100.20/24", "2001:db8::2/64"], ["198.51.100.254", "fe80::1"]),
+        ("half", ["192.0.2.10/24"], ["192.0.2.1"]),
+        # No IPv6 gateway, no IPv6 on this line.
+        ("ppp", ["198.51.100.7/32"], ["198.51.100.1"]),
+    ]
+
+
+def test_what_others_put_on_an_interface_is_not_ours_to_hold() -> None:
+    lists = web_lists(learned()["lines"])
+    assert [alias["name"] for alias in lists["aliases"]] == ["fixed", "half"]
+    assert {rule["source"] for rule in lists["rules"] if "source" in rule} >= {"198.51.100.20", "198.51.100.7"}
+    assert [table["id"] for table in lists["tables"] if table["id"] != 254] == [1001, 1002, 1003, 1004]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (None, 'this host has no interface "wan2"'),
+        ({"addresses": [], "gateways": ["198.51.100.254"]}, 'interface "wan2" has no address'),
+        ({"addresses": ["198.51.100.20/24"], "gateways": []}, 'interface "wan2" has no gateway for IPv4'),
+        ({"addresses": ["198.51.100.20/24"], "gateways": ["fe80::1"]}, 'interface "wan2" has no gateway for IPv4'),
+    ],
+)
+def test_a_line_that_cannot_be_used_now_costs_only_itself(state: Any, reason: str) -> None:
+    found = learned({**INTERFACES, "wan2": state})
+    assert found["skipped"] == [f"line dhcp is left out of this run: {reason}"]
+    assert [line["name"] for line in found["lines"]] == ["fixed", "half", "ppp"]
+    # The others' tables and rules are what they are with it.
+    whole, left = web_lists(learned()["lines"])["rules"], web_lists(found["lines"])["rules"]
+    assert [rule for rule in whole if rule in left] == left
+
+
+def test_a_family_that_is_declared_and_has_no_gateway_takes_the_line_out() -> None:
+    line = {"name": "x", "id": 9, "interface": "wan3", "addresses": ["192.0.2.10/24", "2001:db8::1/64"]}
+    assert "no gateway for IPv4 and IPv6" in learned(lines=[{**line, "gateways": ["auto"]}])["skipped"][0]
+
+
+def test_before_the_host_was_asked_nothing_is_said() -> None:
+    assert learned(None) == {"lines": learned()["lines"][:1], "skipped": []}
+
+
+def test_lines_without_auto_are_passed_on_whatever_they_are() -> None:
+    for lines in ([], [{"name": "x"}], [None], "x", [{"addresses": 5, "gateways": {}}]):
+        assert learned(lines=lines)["lines"] == lines
+
+
+def test_auto_stands_for_all_of_them() -> None:
+    line = {"name": "x", "id": 9, "interface": "wan3", "addresses": ["auto", "192.0.2.1/24"], "gateways": ["auto"]}
+    with pytest.raises(AnsibleFilterError, match="addresses: auto stands for all"):
+        learned(lines=[line])
+
+
+def test_the_declaration_takes_auto_where_a_line_ends_on_the_server() -> None:
+    assert FILTERS["declaration_faults"](DECLARATION) == []
+    assert faults(gateway=None) == [
+        'multihome_lines[1] (dhcp): "gateway" is needed beside public_addresses: auto; it may be auto too'
+    ]
+    assert any("gateway: auto is for a line without firewall" in fault for fault in faults(firewall="fw"))
+    assert any("is not" in fault or "needs" in fault for fault in faults(public_addresses=["automatic"]))
