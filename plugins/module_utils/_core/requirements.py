@@ -48,6 +48,11 @@ def pyroute2() -> Any:
     return module
 
 
+def take_pyroute2(module: Any) -> None:
+    """Have pyroute2() return this from now on, without a look at its version."""
+    _CACHE["pyroute2"] = module
+
+
 def _pyroute2_version(module: Any) -> str:
     # Debian's 0.7.2 has no version file, and says "unknown" of itself: ask the installed metadata then.
     found = str(getattr(module, "__version__", "unknown"))
