@@ -20,7 +20,7 @@ NAME = "pyroute2"
 def load() -> bool:
     """Put a package in place that runs no code of its own; return whether that will do.
 
-    Where pyroute2 is missing or will not be taken apart, nothing is changed: the engine imports it whole, and judges it.
+    Where pyroute2 is missing or will not be taken apart, nothing is changed: the engine imports and judges it whole.
     """
     spec = importlib.util.find_spec(NAME) if NAME not in sys.modules else None
     if spec is None or not spec.submodule_search_locations:
