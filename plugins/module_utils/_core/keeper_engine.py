@@ -100,8 +100,10 @@ class KeeperEngine:
                 with contextlib.suppress(CommandFailed):
                     self.host.stop()
             for action in plan.actions:
-                if action.object.text:
+                if action.object.text is not None and action.object.path != LIBRARY:
                     self.host.save(action.object.path, current.texts.get(action.object.path))
+            if not current.texts:
+                self.host.remove_leftovers()
             if self.systemd and current.kept:
                 self.host.start()
             elif self.systemd:
