@@ -71,15 +71,15 @@ class Deployed:
         return checks.eventually(lambda: self.differences(in_order) or checks.services_answered(self.lab), seconds)
 
     def settled(self, machine: Machine) -> Mapping[str, Object]:
-        """Return the objects of a machine once they are the same twice: its interfaces are up."""
-        found: list[Mapping[str, Object]] = [{}]
+        """Return the objects of a machine once its own addresses are there, and checked for duplicates."""
+        wanted = sum(len(interface.addresses) for interface in machine.host.interfaces)
 
-        def moved() -> list[str]:
-            found.append(self.now(machine))
-            return standing.differences(found[-2], found[-1])
+        def missing() -> list[str]:
+            shown = self.run(machine, "ip", "-oneline", "address", "show", "scope", "global", "-tentative")
+            return [] if len(shown.splitlines()) >= wanted + 2 else [shown]  # two foreign ones, on lo
 
-        checks.eventually(moved)
-        return found[-1]
+        checks.eventually(missing)
+        return self.now(machine)
 
     def keeper(self, machine: Machine) -> dict[str, Any]:
         """Return what multihome_info says of the keeper of a machine."""

@@ -13,8 +13,18 @@ from typing import Any
 from ..lab.lab import Lab
 
 FAMILIES = ("-4", "-6")
-# What an object has besides what it is: how long it lasts, what it has counted, how often it was made.
-_PASSING = ("tentative", "valid_life_time", "preferred_life_time", "expires", "handle", "packets", "bytes", "dynamic")
+# What an object has besides what it is: how long it lasts, what it has counted, how it was made.
+_PASSING = (
+    "tentative",
+    "nodad",
+    "valid_life_time",
+    "preferred_life_time",
+    "expires",
+    "handle",
+    "packets",
+    "bytes",
+    "dynamic",
+)
 TABLE = "multihome"
 
 
