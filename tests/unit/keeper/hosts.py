@@ -36,8 +36,8 @@ class Host:
 
     def routing_engine(self, options: Any) -> RoutingEngine:
         """The engine of policy_routing on this host."""
-        names = ("tables", "rules", "protocol", "purge")
-        return RoutingEngine(*(options[name] for name in names), self.fake.kernel())
+        lists = options["tables"], options["rules"]
+        return RoutingEngine(*lists, options["protocol"], options["purge"], self.fake.kernel())
 
     def aliases(
         self, aliases: list[dict[str, Any]], check: bool = False, persist: bool = True, **given: Any

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,11 @@ def test_an_entry_that_cannot_be_meant_is_told_with_its_file(world: World) -> No
 
 def test_a_new_file_takes_effect_before_anything_is_put_back_from_the_old_one(world: World) -> None:
     world.host.aliases([FIRST])
-    world.script = [(1005.0, lambda: world.host.aliases([SECOND], purge=True) and None, {ROUTES, FILES})]
+
+    def deploy_another() -> None:
+        world.host.aliases([SECOND], purge=True)
+
+    world.script = [(1005.0, deploy_another, {ROUTES, FILES})]
     assert world.run(10)["repairs"] == 0
     assert "10.0.0.1/24" not in world.addresses()
     assert "10.0.0.2/24" in world.addresses()
@@ -307,6 +312,22 @@ def test_a_manager_that_configures_anew_gives_the_hosts_own_address_first(world:
     ]
     world.run(3)
     assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24"]
+
+
+def test_what_waits_is_tried_less_and_less_often_until_something_else_waits(world: World) -> None:
+    world.host.aliases([FIRST])
+    file = world.host.file("ip_aliases")
+    good = file.read_text()
+    file.write_text(good.replace("eth0", "eth7"))
+
+    def another_interface() -> None:
+        file.write_text(good.replace("eth0", "eth8"))
+
+    world.script = [(1100.0, another_interface, {FILES})]
+    world.run(110)
+    pauses = [round(later - earlier) for earlier, later in itertools.pairwise(world.looks)]
+    assert pauses[:6] == [1, 2, 4, 8, 16, 32]
+    assert pauses[7:10] == [1, 2, 4]
 
 
 def test_the_report_is_handed_out_while_nothing_happens(world: World) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import persistence
+from ansible_collections.multihome.linux.plugins.module_utils._core import stored_state
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, StoreFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.persistence import Store
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(host: Host, monkeypatch: 
     def full(_descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(persistence.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     host.fake.read_only = True
     with pytest.raises(StoreFailed, match="No space left on device; the old file is as it was\nthe host is as it was"):
         host.aliases([SECOND])
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_renamed_undoes_the_run(host: Host, monkeypatch: p
     def refuse(_old: str, _new: str) -> None:
         raise OSError(5, os.strerror(5))
 
-    monkeypatch.setattr(persistence.os, "rename", refuse)
+    monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(StoreFailed, match="the host is as it was before"):
         host.aliases([SECOND])
     assert (host.file("ip_aliases").read_text(), host.fake.state()) == (text, kernel)
@@ -199,5 +199,5 @@ def test_a_run_that_contradicts_what_is_stored_is_told(host: Host) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_stored_under_its_own_name(kind: str) -> None:
     of_scope = KINDS[kind]
-    assert persistence.file_name(kind, {of_scope.scope: of_scope.default_scope}) == f"{kind}.json"
-    assert persistence.file_name(kind, {of_scope.scope: "other"}) == f"{kind}.other.json"
+    assert stored_state.file_name(kind, {of_scope.scope: of_scope.default_scope}) == f"{kind}.json"
+    assert stored_state.file_name(kind, {of_scope.scope: "other"}) == f"{kind}.other.json"

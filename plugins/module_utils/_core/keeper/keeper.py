@@ -55,7 +55,8 @@ class Keeper:
         self._waiting: dict[str, dict[str, str]] = {}
         self._faults: dict[str, str] = {}
         self._next_tries: dict[str, str] = {}
-        self._retry, self._retry_at, self._busy = FIRST_RETRY, float("inf"), False
+        self._busy, self._waited = False, ""
+        self._retry, self._retry_at = FIRST_RETRY, float("inf")
         self._looked, self._took = float("-inf"), 0.0
 
     def run(self, events: Waiting, after_look: Callable[[dict[str, Any]], None], alive: float | None = None) -> None:
@@ -89,7 +90,7 @@ class Keeper:
             self._fail("the lock", str(error), for_now=True)
         self._looked = self._clock()
         self._took = self._looked - begun
-        self._plan_retry(happened)
+        self._plan_retry()
 
     def report(self) -> dict[str, Any]:
         """Return what the state file says."""
@@ -159,15 +160,18 @@ class Keeper:
         self._last_error = {"time": now_text(), "error": f"{what}: {text}"}
         log("warning" if for_now else "error", f"{what}: {text}")
 
-    def _plan_retry(self, happened: set[str]) -> None:
-        waits = any(self._waiting.values()) or self._faults
-        if self._busy:
-            self._retry_at = self._clock() + FIRST_RETRY
-        elif not waits:
-            self._retry, self._retry_at = FIRST_RETRY, float("inf")
-        elif self._clock() >= self._retry_at or self._retry_at == float("inf") or FILES in happened:
-            self._retry_at = self._clock() + self._retry
+    def _plan_retry(self) -> None:
+        """Set when what waits is tried again: soon, and then less and less often, until something else waits."""
+        now, waits = self._clock(), repr((self._waiting, self._faults))
+        if self._busy or waits != self._waited:
+            self._retry, self._waited = FIRST_RETRY, waits
+        elif now < self._retry_at:
+            return
+        if self._busy or any(self._waiting.values()) or self._faults:
+            self._retry_at = now + self._retry
             self._retry = min(2 * self._retry, IDLE)
+        else:
+            self._retry_at = float("inf")
 
     def _next(self, events: Waiting, still_alive: Callable[[dict[str, Any]], None], alive: float | None) -> set[str]:
         """Wait for something to do; return what happened, FILES when it is time to look at everything."""
