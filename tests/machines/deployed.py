@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..e2e import checks, playbooks
-from . import standing
+from . import configuration, standing
 from .bed import Bed
-from .configuration import FOREIGN
 from .machine import Machine
 from .standing import Object
 
@@ -27,7 +26,7 @@ class Deployed:
         self.bed, self.lab = bed, bed.lab
         for machine in bed.machines:
             # Until the deployment forbids it, systemd-networkd may have taken these for remains of its own.
-            self.run(machine, "systemctl", "restart", FOREIGN)
+            self.run(machine, "systemctl", "restart", configuration.FOREIGN)
         self.before = {machine.name: self.settled(machine) for machine in bed.machines}
         self.files = {machine.name: standing.files(self.lab, machine.name) for machine in bed.machines}
         self.deploy()
@@ -72,11 +71,12 @@ class Deployed:
 
     def settled(self, machine: Machine) -> Mapping[str, Object]:
         """Return the objects of a machine once its own addresses are there, and checked for duplicates."""
-        wanted = sum(len(interface.addresses) for interface in machine.host.interfaces)
+        own = {configuration.plain(each) for interface in machine.host.interfaces for each in interface.addresses}
 
         def missing() -> list[str]:
-            shown = self.run(machine, "ip", "-oneline", "address", "show", "scope", "global", "-tentative")
-            return [] if len(shown.splitlines()) >= wanted + 2 else [shown]  # two foreign ones, on lo
+            shown = [each.text for each in self.now(machine).values() if each.kind == "address"]
+            tentative = self.run(machine, "ip", "-oneline", "address", "show", "tentative").splitlines()
+            return tentative + [address for address in own if not any(f'"{address}"' in text for text in shown)]
 
         checks.eventually(missing)
         return self.now(machine)
