@@ -240,7 +240,8 @@ def test_a_host_without_nft_and_iptables_still_tells_the_rest(server: Host, tmp_
 
 
 def test_a_missing_pyroute2_is_named_with_version_and_place(server: Host, tmp_path: Path) -> None:
-    (tmp_path / "pyroute2.py").write_text('raise ImportError("No module named pyroute2")\n')
+    # A sitecustomize that Python runs first says that there is none.
+    (tmp_path / "sitecustomize.py").write_text('import sys\nsys.modules["pyroute2"] = None\n')
     path = [str(tmp_path)]
     result = run_module("path_info", {"paths": []}, netns_prefix=server.prefix, path=path)
     assert result["failed"] is True
@@ -262,9 +263,11 @@ def test_requirements_name_what_was_found_and_where(server: Host, pyroute2_path:
 
 
 def test_a_too_old_pyroute2_is_named_with_version_and_place(server: Host, tmp_path: Path) -> None:
-    (tmp_path / "pyroute2.py").write_text('__version__ = "0.6.9"\n')
+    (tmp_path / "pyroute2" / "config").mkdir(parents=True)
+    (tmp_path / "pyroute2" / "__init__.py").touch()
+    (tmp_path / "pyroute2" / "config" / "version.py").write_text('__version__ = "0.6.9"\n')
     result = run_module("path_info", {"paths": []}, netns_prefix=server.prefix, path=[str(tmp_path)])
-    assert f"needs 0.7.2 or newer, found 0.6.9 in {tmp_path}/pyroute2.py" in result["msg"]
+    assert f"needs 0.7.2 or newer, found 0.6.9 in {tmp_path}/pyroute2/__init__.py" in result["msg"]
 
 
 def test_info_tells_what_interfaces_have_got_from_others() -> None:

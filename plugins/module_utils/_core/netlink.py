@@ -9,7 +9,6 @@ are built from its message classes attribute by attribute, and never through its
 from __future__ import annotations
 
 import functools
-import importlib
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +33,6 @@ FLAGS = {
 _NEW, _DELETE, _GET = (
     {"address": base, "route": base + 4, "neighbour": base + 8, "rule": base + 12} for base in (20, 21, 22)
 )
-_CLASSES = {"address": "ifaddrmsg", "route": "rtmsg", "neighbour": "ndmsg", "rule": "fibmsg"}
 # What pyroute2's tables end before. Addresses: before 0.9.3 at IFA_FLAGS (8), linux/if_addr.h goes on with 9, 10, 11.
 # Rules: linux/fib_rules.h since 6.16; the kernel tells the mask of each single port, and it is all ones.
 _LATER_ATTRIBUTES: dict[str, tuple[tuple[Any, ...], ...]] = {
@@ -61,7 +59,7 @@ class Netlink:
     """A socket to the kernel of this network namespace; a context manager."""
 
     def __init__(self) -> None:
-        requirements.pyroute2()
+        requirements.message_classes()
         self._socket = NetlinkSocket(_NETLINK_ROUTE)
 
     def __enter__(self) -> Netlink:
@@ -127,11 +125,10 @@ def _decoded(kind: str, answer: Answer) -> Message:
 
 @functools.cache
 def _message_class(kind: str) -> Any:
-    name = _CLASSES[kind]
-    cls = getattr(importlib.import_module(f"pyroute2.netlink.rtnl.{name}"), name)
+    cls = requirements.message_classes()[kind]
     known = {field for entry in cls.nla_map for field in entry}
     later = tuple(entry for entry in _LATER_ATTRIBUTES.get(kind, ()) if known.isdisjoint(entry[:-1]))
-    return type(name, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__}) if later else cls
+    return type(kind, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__}) if later else cls
 
 
 def plain(kind: str, answer: Any) -> Message:

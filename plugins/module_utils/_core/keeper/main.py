@@ -10,7 +10,6 @@ import sys
 from ..errors import MultihomeError
 from ..lock import exclusive
 from ..persistence import DIRECTORY
-from . import lean
 from .keeper import Keeper
 from .notify import Notifier
 from .report import Report, log
@@ -23,7 +22,6 @@ _PATIENCE = 5.0
 
 def main() -> int:
     """Run until a signal says stop; return the exit status. What stands in the kernel stays."""
-    lean.load()
     notifier, report = Notifier(), Report()
     keeper = Keeper(States(DIRECTORY), functools.partial(exclusive, timeout=_PATIENCE))
 
