@@ -59,7 +59,7 @@ class Netlink:
     """A socket to the kernel of this network namespace; a context manager."""
 
     def __init__(self) -> None:
-        requirements.message_classes()
+        requirements.pyroute2()
         self._socket = NetlinkSocket(_NETLINK_ROUTE)
 
     def __enter__(self) -> Netlink:
@@ -125,7 +125,7 @@ def _decoded(kind: str, answer: Answer) -> Message:
 
 @functools.cache
 def _message_class(kind: str) -> Any:
-    cls = requirements.message_classes()[kind]
+    cls = requirements.pyroute2()[kind]
     known = {field for entry in cls.nla_map for field in entry}
     later = tuple(entry for entry in _LATER_ATTRIBUTES.get(kind, ()) if known.isdisjoint(entry[:-1]))
     return type(kind, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__}) if later else cls

@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+from . import message_classes
 from .errors import Unsupported
 
 PYROUTE2_NEEDED = "0.7.2"
@@ -35,7 +36,7 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
 
 
-def message_classes() -> dict[str, Any]:
+def pyroute2() -> dict[str, Any]:
     """Return pyroute2's message classes by kind of object (message_classes.NAMES).
 
     Raises Unsupported when pyroute2 is missing or too old, saying where it was found.
@@ -43,7 +44,7 @@ def message_classes() -> dict[str, Any]:
     if "pyroute2" not in _CACHE:
         spec = _fit_pyroute2()
         try:
-            _CACHE["pyroute2"] = importlib.import_module(f"{__package__}.message_classes").load(spec)
+            _CACHE["pyroute2"] = message_classes.load(spec)
         except ImportError as error:
             raise _no_pyroute2(f"none ({error})") from error
     classes: dict[str, Any] = _CACHE["pyroute2"]
