@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the two packet filters a host's translations and forwarding are written to, and why."""
+"""Which of the two packet filters a host's translations, marks and forwarding are written to, and why."""
 
 from __future__ import annotations
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import requirements
-from .errors import ApplyFailed, InvalidInput, MultihomeError, Unsupported
-from .iptables_programs import Iptables
+from . import backend_choice
+from .errors import ApplyFailed, InvalidInput, MultihomeError
 from .mark_iptables import IptablesMarks
 from .mark_model import Marks
 from .mark_nftables import NftablesMarks
 from .mark_standing import Backend, Standing
 
-BACKENDS = ("nftables", "iptables")
 _MAKERS: dict[str, Any] = {"nftables": NftablesMarks, "iptables": IptablesMarks}
 
 
@@ -25,35 +23,16 @@ def choose(wanted: str, table: str) -> tuple[Backend, str]:
     Raises Unsupported when it is missing or too old (for ``auto``: when both are), InvalidInput for a table that it
     cannot name. Where the other one is there too, what it keeps is moved.
     """
-    missing = {name: _missing(name) for name in BACKENDS}
-    name, reason = wanted, f"backend: {wanted} was asked for"
-    if wanted == "auto":
-        name, reason = "nftables", "auto prefers nftables"
-        if missing["nftables"] is not None and missing["iptables"] is None:
-            name, reason = "iptables", f"auto prefers nftables, but {missing['nftables']}"
-    fault = missing[name]
-    if fault is not None:
-        raise fault
-    [other] = [candidate for candidate in BACKENDS if candidate != name]
+    name, reason = backend_choice.pick(wanted)
+    [other] = [candidate for candidate in backend_choice.BACKENDS if candidate != name]
     backend: Backend = _MAKERS[name](table)
-    if missing[other] is None:
+    if backend_choice.missing(other) is None:
         try:
             return Moving(backend, _MAKERS[other](table)), reason
         except InvalidInput:
             # A name that the other cannot write: nothing of ours can stand there.
             pass
     return backend, reason
-
-
-def _missing(name: str) -> Unsupported | None:
-    try:
-        if name == "nftables":
-            requirements.nft()
-        else:
-            Iptables().variant(4)
-    except Unsupported as error:
-        return error
-    return None
 
 
 @dataclass(frozen=True)

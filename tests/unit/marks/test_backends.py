@@ -8,7 +8,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import mark_backends
+from ansible_collections.multihome.linux.plugins.module_utils._core import backend_choice
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, ReadFailed, Unsupported
 from ansible_collections.multihome.linux.plugins.module_utils._core.mark_backends import Moving, choose
@@ -34,7 +34,7 @@ LISTED = [{"mark": 1, "in_interface": "wan0"}]
 def test_the_choice_and_its_reason(
     monkeypatch: pytest.MonkeyPatch, wanted: str, missing: list[str], name: str, reason: str
 ) -> None:
-    monkeypatch.setattr(mark_backends, "_missing", lambda name: Unsupported(name, "1") if name in missing else None)
+    monkeypatch.setattr(backend_choice, "missing", lambda name: Unsupported(name, "1") if name in missing else None)
     backend, why = choose(wanted, "multihome")
     assert (backend.name, why) == (name, reason)
     assert isinstance(backend, Moving) == (not missing)
@@ -45,7 +45,7 @@ def test_the_choice_and_its_reason(
 
 @pytest.mark.parametrize("wanted", ["auto", "nftables", "iptables"])
 def test_nothing_fit_is_told(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
-    monkeypatch.setattr(mark_backends, "_missing", lambda name: Unsupported(name, "1"))
+    monkeypatch.setattr(backend_choice, "missing", lambda name: Unsupported(name, "1"))
     with pytest.raises(Unsupported, match="iptables" if wanted == "iptables" else "nftables"):
         choose(wanted, "multihome")
 
