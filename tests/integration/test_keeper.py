@@ -73,6 +73,31 @@ def test_each_object_that_is_deleted_is_back_within_a_second(keeper: Kept, comma
     assert keeper.said("damped") == []
 
 
+def test_an_ipv6_address_that_stood_until_now_is_of_use_at_once_again(keeper: Kept) -> None:
+    before = keeper.state()
+    keeper.host.sysctl(net__ipv6__conf__all__accept_dad=1, net__ipv6__conf__eth0__accept_dad=1)
+    # The control: a keeper that has not seen it has it looked for.
+    keeper.stop()
+    keeper.host.run(*DELETIONS[1])
+    keeper.start()
+    keeper.as_before(before)
+    assert tentative(keeper) == 1
+    keeper.eventually(lambda: tentative(keeper) == 0)
+    # The kernel tells the keeper of that too.
+    time.sleep(0.5)
+    keeper.host.run(*DELETIONS[1])
+    keeper.as_before(before)
+    assert tentative(keeper) == 0
+    again = keeper.run("ip_aliases", aliases=ALIASES)
+    assert (again["changed"], again["actions"]) == (False, [])
+
+
+def tentative(host: Kept) -> int:
+    """Count the IPv6 aliases that are still looked for on their link."""
+    shown = host.host.run("ip", "-6", "-oneline", "address", "show", "dev", "eth0", "scope", "global", "tentative")
+    return len(shown.stdout.splitlines())
+
+
 def test_a_link_that_goes_down_and_up_has_all_again(keeper: Kept) -> None:
     before = keeper.state()
     keeper.host.run("ip", "link", "set", "dev", "eth0", "down")

@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from . import wire
 from .model import Alias
@@ -56,10 +57,27 @@ def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience:
     return []
 
 
+def usable(snapshot: Snapshot) -> frozenset[Any]:
+    """Return the IPv6 addresses that are of use: they are not looked for any more, and no neighbour has them.
+
+    Each with the index of its interface: one that comes again under the same name may be on another link.
+    """
+    found = [item for item in snapshot.existing("address") if item.object.family == 6]
+    unusable = _FAILED | _TENTATIVE
+    return frozenset(
+        place(item.object, item.handle) for item in found if not item.handle.get("IFA_FLAGS", 0) & unusable
+    )
+
+
+def place(alias: Alias, message: Message) -> Any:
+    """Return by what ``usable`` knows an address that ``message`` is about."""
+    return (message.header["index"], alias.key)
+
+
 def usable_request(alias: Alias, message: Message, stood: bool) -> Message:
     """Return the request to add ``alias``, such that the address will be usable also where no cable is plugged in.
 
-    One that ``stood``, with another prefix length, was looked for then: it must not be out of use for a second now.
+    One that ``stood`` a moment ago was looked for then: it must not be out of use for a second now.
     """
     if message.header["family"] == wire.AF[6] and (stood or not is_running(alias.interface)):
         return replace(message, header={**message.header, "flags": message.header["flags"] | _NO_DETECTION})

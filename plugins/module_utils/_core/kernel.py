@@ -136,7 +136,7 @@ class _Requests:
     """The requests of each action, asked for in the order of the plan."""
 
     def __init__(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
-        self._indexes, self._owner = snapshot.interfaces, owner
+        self._indexes, self._stood, self._owner = snapshot.interfaces, snapshot.stood, owner
         ours = [item.object for item in snapshot.existing("rule") if item.owner == owner] if _has_rules(actions) else []
         removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
         self._rule_steps = RuleSteps(ours, removed)
@@ -147,7 +147,9 @@ class _Requests:
             requests = wire.requests(action, self._indexes, self._owner)
             if _adds_address(action):
                 operation, message = requests[-1]
-                stood = operation == "add" and action.standing is not None
+                place = duplicate_addresses.place(action.object, message)
+                # Until now with another prefix length, or as whoever made the snapshot knows.
+                stood = operation == "add" and (action.standing is not None or place in self._stood)
                 requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message, stood))
             return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]

@@ -43,12 +43,14 @@ def dump(socket: Socket, kind: str) -> list[Message]:
 class Snapshot:
     """What one read found: interfaces by name, and the messages of each kind that was asked for.
 
-    ``names_given`` is what routing tables and owner tags are called, where that was asked for.
+    ``names_given`` is what routing tables and owner tags are called, where that was asked for. ``stood`` are the IPv6
+    addresses, as duplicate_addresses.usable() gives them, that were of use until a moment ago, where somebody saw them.
     """
 
     interfaces: Mapping[str, int]
     messages: dict[str, Sequence[Message]]
     names_given: NameState | None = None
+    stood: frozenset[Any] = frozenset()
 
     def existing(self, kind: str) -> list[Existing[Any]]:
         """Return the objects of a kind that the model has words for."""

@@ -33,7 +33,9 @@ def standing():
     for words in (["-4", "rule"], ["-6", "rule"], ["-4", "route", "show", "table", "all"],
                   ["-6", "route", "show", "table", "all"], ["-4", "address"], ["-6", "address"]):
         found.append(subprocess.run(["ip", "-oneline", *words], capture_output=True, text=True, check=True).stdout)
-    return [sorted(line.replace("tentative ", "") for line in text.splitlines()) for text in found]
+    for word in ("tentative ", "nodad "):
+        found = [text.replace(word, "") for text in found]
+    return [sorted(text.splitlines()) for text in found]
 before = standing()
 for command in json.load(sys.stdin):
     begin = time.monotonic()

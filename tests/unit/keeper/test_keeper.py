@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import wire
+from ansible_collections.multihome.linux.plugins.module_utils._core import duplicate_addresses, wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, settling
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
@@ -27,6 +27,9 @@ from .hosts import Host
 
 BASE = {"address": "10.0.0.50/24", "interface": "eth0"}
 FIRST, SECOND = ({"address": f"10.0.0.{n}/24", "interface": "eth0"} for n in (1, 2))
+ADDRESS_V6 = {"address": "fd00:168::1/64", "interface": "eth0"}
+# linux/if_addr.h
+NO_DETECTION, DETECTION_FAILED, TENTATIVE = 0x02, 0x08, 0x40
 LATE = {"address": "10.7.0.1/24", "interface": "eth7"}
 TABLE = {"id": 1001, "routes": [{"destination": "default", "gateway": "10.0.0.254"}]}
 RULES = [{"priority": 23010 + n, "family": "ipv4", "source": f"10.0.0.{n}", "table": 1001} for n in (1, 2)]
@@ -69,6 +72,16 @@ class World:
         """Remove an address."""
         alias = Alias.parse(entry)
         self.host.fake.carry_out("remove", wire.encode_alias(alias, INTERFACES[alias.interface], 0))
+
+    def mark(self, address: str, flag: int) -> None:
+        """Set a flag of an address that stands, as duplicate address detection does."""
+        for message in self.host.fake.addresses:
+            if message.get("IFA_ADDRESS") == address:
+                message.attributes["IFA_FLAGS"] |= flag  # type: ignore[index]  # the fake's own, a dict
+
+    def detects(self) -> bool:
+        """Whether the address that was put on last is looked for on its link."""
+        return not self.host.fake.sent[-1][1].header["flags"] & NO_DETECTION
 
     def lose_routing(self) -> None:
         """Remove all policy rules, and all routes but the kernel's own."""
@@ -336,3 +349,61 @@ def test_the_report_is_handed_out_while_nothing_happens(world: World) -> None:
     world.keeper.run(world, reports.append, alive=10.0)
     assert len(reports) >= 10
     assert len(world.looks) == 1
+
+
+@pytest.fixture
+def plugged(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world with cables in all interfaces and an IPv6 alias, which stands and which the keeper has seen."""
+    monkeypatch.setattr(duplicate_addresses, "is_running", lambda _interface: True)
+    world.host.aliases([ADDRESS_V6])
+    world.keeper.look({FILES})
+    return world
+
+
+def test_an_address_that_stood_until_now_is_of_use_at_once_again(plugged: World) -> None:
+    for _again in range(2):
+        plugged.take(ADDRESS_V6)
+        plugged.keeper.look({ROUTES})
+        assert not plugged.detects()
+        plugged.keeper.look({ROUTES})
+    assert "fd00:168::1/64" in plugged.addresses()
+    assert plugged.host.aliases([ADDRESS_V6]).actions() == []
+
+
+def test_at_the_start_an_address_is_looked_for(plugged: World) -> None:
+    plugged.take(ADDRESS_V6)
+    plugged.keeper = plugged.fresh()
+    plugged.keeper.look({FILES})
+    assert "fd00:168::1/64" in plugged.addresses()
+    assert plugged.detects()
+
+
+@pytest.mark.parametrize("flag", [TENTATIVE, DETECTION_FAILED])
+def test_an_address_that_was_of_no_use_yet_is_looked_for_again(plugged: World, flag: int) -> None:
+    plugged.mark("fd00:168::1", flag)
+    plugged.keeper.look({ROUTES})
+    plugged.take(ADDRESS_V6)
+    plugged.keeper.look({ROUTES})
+    assert plugged.detects()
+
+
+def test_an_address_that_was_away_for_longer_is_looked_for_again(
+    plugged: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged.take(ADDRESS_V6)
+    interface = INTERFACES["eth0"]
+    monkeypatch.delitem(INTERFACES, "eth0")
+    plugged.keeper.look({ROUTES})
+    monkeypatch.setitem(INTERFACES, "eth0", interface)
+    plugged.keeper.look({ROUTES})
+    assert "fd00:168::1/64" in plugged.addresses()
+    assert plugged.detects()
+
+
+def test_an_address_on_another_interface_of_the_name_is_looked_for(
+    plugged: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged.take(ADDRESS_V6)
+    monkeypatch.setitem(INTERFACES, "eth0", 17)
+    plugged.keeper.look({ROUTES})
+    assert plugged.detects()

@@ -124,9 +124,11 @@ class Keeper:
         return [state for state in states if state.engine is not None]
 
     def _look_at(self, state: State) -> None:
-        early = [functools.partial(self._too_early, state.engine.owner)] if state.kind == "ip_aliases" else []
+        hooks: list[Callable[..., Any]] = []
+        if state.kind == "ip_aliases":
+            hooks = [functools.partial(self._too_early, state.engine.owner), state.remembering]
         try:
-            found = look(state.engine, state.kind, self._is_due, *early)
+            found = look(state.engine, state.kind, self._is_due, *hooks)
         except MultihomeError as error:
             # Another program may be in between; it is tried again, as everything that waits.
             if self._waiting.get(state.file, {}).get("") != str(error):

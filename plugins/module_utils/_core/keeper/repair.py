@@ -27,17 +27,22 @@ class Look:
 
 
 def look(
-    engine: Any, kind: str, is_due: Callable[[str], bool], too_early: TooEarly = lambda _items, _current: {}
+    engine: Any,
+    kind: str,
+    is_due: Callable[[str], bool],
+    too_early: TooEarly = lambda _items, _current: {},
+    remembering: Callable[[Any], Any] = lambda current: current,
 ) -> Look:
     """Put back what of the engine's desired state is missing, as far as that can be and ``is_due`` of its name.
 
-    ``too_early`` tells which objects wait for somebody else's, each with the reason. Raises MultihomeError when nothing
-    of it can be read or, for packet filters, written.
+    ``too_early`` tells which objects wait for somebody else's, each with the reason; ``remembering`` adds to what was
+    read what is known of the look before. Raises MultihomeError when nothing of it can be read or, for packet filters,
+    written.
     """
     found = Look()
     # What an engine learns in one look, such as where gateways are, may be otherwise in the next.
     engine = engine.without(())
-    current = engine.read()
+    current = remembering(engine.read())
     engine, plan = _possible(engine, current, found.waiting)
     steps = engine.steps(plan)
     early = too_early([action.object for action in steps if action.op == "add"], current)

@@ -7,9 +7,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..duplicate_addresses import usable
 from ..engines import AliasEngine, RoutingEngine
 from ..errors import MultihomeError
 from ..forward_engine import ForwardEngine
@@ -17,6 +18,7 @@ from ..mark_engine import MarkEngine
 from ..nat_engine import NatEngine
 from ..neighbours import resolve
 from ..persistence import DIRECTORY, load, reason
+from ..snapshot import Snapshot
 from ..stored_state import KINDS, Refused, Stored, parse
 from .watch import FILTERS, ROUTES
 
@@ -38,18 +40,30 @@ MADE_ANEW = frozenset(("forward_policy",))
 
 @dataclass
 class State:
-    """One stored file: what it holds, and the engine of it; ``fault`` says why there is none."""
+    """One stored file: what it holds, and the engine of it; ``fault`` says why there is none.
+
+    ``stood`` are the IPv6 addresses that were of use at the last look.
+    """
 
     file: str
     signature: Signature
     stored: Stored | None = None
     engine: Any = None
     fault: str = ""
+    stood: frozenset[Any] = frozenset()
 
     @property
     def kind(self) -> str:
         """The kind of state; empty where the file does not tell."""
         return self.stored.kind if self.stored else ""
+
+    def remembering(self, current: Snapshot) -> Snapshot:
+        """Return ``current`` with what stood at the last look, and keep what stands now for the next one.
+
+        What is missing for longer than that is looked for again when it comes back: another host may have it by then.
+        """
+        stood, self.stood = self.stood, usable(current)
+        return replace(current, stood=stood)
 
 
 class States:
