@@ -20,6 +20,8 @@ from .playbooks import Run
 from .traffic import TIMEOUT, ask
 
 MOST_TASKS = 12  # of a host in a run that changes nothing
+# A firewall of several lines has its routes made ready before the marks that choose them.
+MOST_TASKS_OF_SEVERAL_LINES = MOST_TASKS + 1
 
 
 def services_answered(
