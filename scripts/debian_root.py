@@ -134,7 +134,7 @@ def _index_targets() -> list[tuple[str, str]]:
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"]
     command += ["Created-By: Packages", "Origin: Debian", "Component: main"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [(address, release) for address, release in map(str.split, lines)]
+    return [(words[0], words[1]) for words in map(str.split, lines)]
 
 
 def _download_options() -> list[str]:

@@ -261,7 +261,7 @@ def main() -> None:
     difference = None
     kinds = ("address", "rule") if kind == "ip_aliases" else ("address", "route", "rule")
     planner = mock.patch.object(engines, "plan", broken(*fault) if fault else plan)
-    with Netlink() as real, planner:
+    with planner, Netlink() as real:
         for seed in range(int(count)):
             clear(real)
             make = CASES[kind](random.Random(seed), real)

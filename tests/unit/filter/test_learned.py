@@ -36,7 +36,7 @@ INTERFACES = {
 }
 
 
-def learned(interfaces: Any = INTERFACES, lines: Any = None) -> dict[str, Any]:
+def learned(interfaces: Any, lines: Any = None) -> dict[str, Any]:
     declared = FILTERS["multihomed_web_lines"](DECLARATION, "web1") if lines is None else lines
     result = FILTERS["multihomed_web_learned"](declared, interfaces)
     assert isinstance(result, dict)
@@ -51,7 +51,7 @@ def faults(**changed: Any) -> list[str]:
 
 
 def test_what_the_interfaces_have_is_put_in() -> None:
-    found = learned()
+    found = learned(INTERFACES)
     assert found["skipped"] == []
     assert [(line["name"], line["addresses"], line["gateways"]) for line in found["lines"]] == [
         ("fixed", ["203.0.113.10/24"], ["203.0.113.1"]),
@@ -63,7 +63,7 @@ def test_what_the_interfaces_have_is_put_in() -> None:
 
 
 def test_what_others_put_on_an_interface_is_not_ours_to_hold() -> None:
-    lists = web_lists(learned()["lines"])
+    lists = web_lists(learned(INTERFACES)["lines"])
     assert [alias["name"] for alias in lists["aliases"]] == ["fixed", "half"]
     assert {rule["source"] for rule in lists["rules"] if "source" in rule} >= {"198.51.100.20", "198.51.100.7"}
     assert [table["id"] for table in lists["tables"] if table["id"] != 254] == [1001, 1002, 1003, 1004]
@@ -83,28 +83,28 @@ def test_a_line_that_cannot_be_used_now_costs_only_itself(state: Any, reason: st
     assert found["skipped"] == [f"line dhcp is left out of this run: {reason}"]
     assert [line["name"] for line in found["lines"]] == ["fixed", "half", "ppp"]
     # The others' tables and rules are what they are with it.
-    whole, left = web_lists(learned()["lines"])["rules"], web_lists(found["lines"])["rules"]
+    whole, left = web_lists(learned(INTERFACES)["lines"])["rules"], web_lists(found["lines"])["rules"]
     assert [rule for rule in whole if rule in left] == left
 
 
 def test_a_family_that_is_declared_and_has_no_gateway_takes_the_line_out() -> None:
     line = {"name": "x", "id": 9, "interface": "wan3", "addresses": ["192.0.2.10/24", "2001:db8::1/64"]}
-    assert "no gateway for IPv4 and IPv6" in learned(lines=[{**line, "gateways": ["auto"]}])["skipped"][0]
+    assert "no gateway for IPv4 and IPv6" in learned(INTERFACES, lines=[{**line, "gateways": ["auto"]}])["skipped"][0]
 
 
 def test_before_the_host_was_asked_nothing_is_said() -> None:
-    assert learned(None) == {"lines": learned()["lines"][:1], "skipped": []}
+    assert learned(None) == {"lines": learned(INTERFACES)["lines"][:1], "skipped": []}
 
 
 def test_lines_without_auto_are_passed_on_whatever_they_are() -> None:
     for lines in ([], [{"name": "x"}], [None], "x", [{"addresses": 5, "gateways": {}}]):
-        assert learned(lines=lines)["lines"] == lines
+        assert learned(INTERFACES, lines=lines)["lines"] == lines
 
 
 def test_auto_stands_for_all_of_them() -> None:
     line = {"name": "x", "id": 9, "interface": "wan3", "addresses": ["auto", "192.0.2.1/24"], "gateways": ["auto"]}
     with pytest.raises(AnsibleFilterError, match="addresses: auto stands for all"):
-        learned(lines=[line])
+        learned(INTERFACES, lines=[line])
 
 
 def test_the_declaration_takes_auto_where_a_line_ends_on_the_server() -> None:

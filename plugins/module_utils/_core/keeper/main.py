@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-import sys
+import os
 
 from ..errors import MultihomeError
 from ..lock import exclusive
@@ -13,7 +13,7 @@ from ..persistence import DIRECTORY
 from .keeper import Keeper
 from .notify import Notifier
 from .report import Report, log
-from .states import States
+from .states import ENGINES, States
 from .watch import Watch
 
 # A module may hold the lock for long; meanwhile systemd wants to hear that the keeper is alive.
@@ -22,8 +22,8 @@ _PATIENCE = 5.0
 
 def main() -> int:
     """Run until a signal says stop; return the exit status. What stands in the kernel stays."""
-    notifier, report = Notifier(), Report()
-    keeper = Keeper(States(DIRECTORY), functools.partial(exclusive, timeout=_PATIENCE))
+    notifier, report = Notifier(os.environ), Report()
+    keeper = Keeper(States(DIRECTORY, ENGINES), functools.partial(exclusive, timeout=_PATIENCE))
 
     def after_look(content: dict[str, object]) -> None:
         try:
@@ -43,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

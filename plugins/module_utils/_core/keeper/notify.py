@@ -12,7 +12,7 @@ from collections.abc import Mapping
 class Notifier:
     """Sends datagrams to the socket that systemd names; does nothing where it names none."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         path = environment.get("NOTIFY_SOCKET", "")
         # A name that begins with @ is in the abstract namespace of unix(7).
         self._address = "\0" + path[1:] if path.startswith("@") else path

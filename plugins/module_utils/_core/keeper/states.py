@@ -17,7 +17,7 @@ from ..forward_engine import ForwardEngine
 from ..mark_engine import MarkEngine
 from ..nat_engine import NatEngine
 from ..neighbours import resolve
-from ..persistence import DIRECTORY, load, reason
+from ..persistence import load, reason
 from ..snapshot import Snapshot
 from ..stored_state import KINDS, Refused, Stored, parse
 from .watch import FILTERS, ROUTES
@@ -67,11 +67,9 @@ class State:
 
 
 class States:
-    """All stored files of a directory."""
+    """All stored files of a directory; ``engines`` makes an engine of stored options, by kind."""
 
-    def __init__(
-        self, directory: str = DIRECTORY, engines: Mapping[str, Callable[[Mapping[str, Any]], Any]] = ENGINES
-    ) -> None:
+    def __init__(self, directory: str, engines: Mapping[str, Callable[[Mapping[str, Any]], Any]]) -> None:
         self._directory, self._engines = directory, engines
         self._states: dict[str, State] = {}
 
