@@ -11,6 +11,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
+
 from ...machines import releases
 from ...machines.bed import booted
 from ...machines.deployed import KEEPER, Deployed
@@ -22,8 +24,9 @@ SUITE = releases.SUITES[0]
 DELETIONS = 200
 STARTS = 5
 IDLE = 30.0  # seconds
-# So often each object may go before the keeper takes it for the work of another program; then it is started anew.
-_PATIENT = 8
+# So often all objects are deleted before the keeper is started anew: soon it would take that for the work of another
+# program, the sooner for a route that also goes, or loses its source, along with an address.
+_PATIENT = BURST // 2 - 1
 # On the machine, so that what is measured is the keeper and not the way into the machine: delete, and look until all
 # is back. Prints the seconds of each deletion.
 _MEASURE = """
