@@ -24,34 +24,11 @@ from .iptables_programs import Iptables
 from .keepable import Keepable
 from .nat_plan import Part
 from .nftables import Nftables, table_name
-from .plan import Action, Existing, plan
+from .plan import Action, Existing, Setting, plan
 from .stored_state import merged
 
 # Everything in our own chains is ours; the planner wants a number for it.
 _OURS = 0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What becomes of everything that is not accepted, as a step of a plan."""
-
-    policy: str
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """There is one."""
-        return ()
-
-    def satisfied_by(self, other: Policy) -> bool:
-        """Tell whether ``other`` is the same."""
-        return self == other
-
-    def as_input(self) -> dict[str, Any]:
-        """Return the option with its value."""
-        return {"policy": self.policy}
-
-    def __str__(self) -> str:
-        return f"policy {self.policy}"
 
 
 @dataclass(frozen=True)
@@ -216,7 +193,7 @@ def _actions(
         elif standing.faults or before == after:
             adding.append(Action("replace", Part(name)))
     if before.policy != after.policy:
-        adding.append(Action("replace", Policy(after.policy)))
+        adding.append(Action("replace", Setting("policy", after.policy)))
     adding += [Action("add", passage) for passage in after.passages if passage not in before.passages]
     gone = [Action[Any]("remove", passage) for passage in before.passages if passage not in after.passages]
     return adding + gone + removing

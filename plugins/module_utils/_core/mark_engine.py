@@ -28,35 +28,11 @@ from .mark_model import (
 from .mark_standing import Backend, Standing
 from .nat_plan import Part
 from .neighbours import Found, Wanted, resolve
-from .plan import Action, Existing, M, Plan, plan
+from .plan import Action, Existing, M, Plan, Setting, plan
 from .stored_state import merged
 
 # Everything in our own table or chains is ours; the planner wants a number for it.
 _OURS = 0
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One value that holds for all marks, as a step of a plan."""
-
-    name: str
-    value: Any
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """The option."""
-        return (self.name,)
-
-    def satisfied_by(self, other: Setting) -> bool:
-        """Tell whether ``other`` is the same value."""
-        return self == other
-
-    def as_input(self) -> dict[str, Any]:
-        """Return the option with its value."""
-        return {self.name: list(self.value) if isinstance(self.value, tuple) else self.value}
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.as_input()[self.name]}"
 
 
 @dataclass(frozen=True)

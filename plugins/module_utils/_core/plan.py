@@ -60,6 +60,30 @@ class Action(Generic[M]):
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One option that holds for a whole list, as a step of a plan."""
+
+    name: str
+    value: Any
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The option."""
+        return (self.name,)
+
+    def satisfied_by(self, other: Setting) -> bool:
+        """Tell whether ``other`` is the same value."""
+        return self == other
+
+    def as_input(self) -> dict[str, Any]:
+        """Return the option with its value."""
+        return {self.name: list(self.value) if isinstance(self.value, tuple) else self.value}
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.as_input()[self.name]}"
+
+
+@dataclass(frozen=True)
 class Plan(Generic[M]):
     """``actions`` in the order to apply, additions first; ``before`` and ``after`` are what is listed or owned.
 
