@@ -91,11 +91,11 @@ class RuleSteps:
 
     def __init__(self, standing: Iterable[Rule], doomed: Iterable[Rule]) -> None:
         self._order: dict[tuple[int, int], list[Rule]] = {}
+        # For each form of a new rule what it would meet, in the kernel's order: a dict for its order.
+        self._met: dict[Rule, dict[Rule, None]] = {}
         for rule in standing:
-            self._beside(rule).append(rule)
-        self._doomed: dict[tuple[int, int], list[Rule]] = {}
-        for rule in doomed:
-            self._doomed.setdefault((rule.family, rule.priority), []).append(rule)
+            self._stands(rule)
+        self._doomed = frozenset(doomed)
         self._steps: list[tuple[str, Rule]] = []
 
     def of(self, action: Action[Rule]) -> list[tuple[str, Rule]]:
@@ -109,22 +109,49 @@ class RuleSteps:
             self._remove(action.standing.object)
         return self._steps
 
+    def behind(self, rule: Rule) -> list[tuple[str, Rule]]:
+        """Return the steps ``(operation, rule)`` that make a standing rule the last one of its priority."""
+        self._steps = []
+        stand_ins = self._put_in_front([rule])
+        self._remove(rule)
+        self._add(rule)
+        self._remove_all(stand_ins)
+        return self._steps
+
     def _beside(self, rule: Rule) -> list[Rule]:
         return self._order.setdefault((rule.family, rule.priority), [])
 
+    def _in_the_way(self, rule: Rule) -> list[Rule]:
+        """Return what has to go before the kernel takes ``rule``, in the kernel's order."""
+        return [
+            other
+            for other in self._met.get(replace(rule, invert=False), ())
+            # Of two that are taken for each other, one has to be gone for good.
+            if other in self._doomed or not is_taken_for(other, rule)
+        ]
+
     def _add(self, rule: Rule) -> None:
-        doomed = self._doomed.get((rule.family, rule.priority), ())
-        in_the_way = [other for other in doomed if is_taken_for(rule, other) and other in self._beside(rule)]
-        # Nobody is without a rule meanwhile: what has to go first gets a stand-in just in front of it.
-        stand_ins = [replace(other, priority=other.priority - 1) for other in in_the_way if other.priority]
-        stand_ins = [one for one in stand_ins if not any(is_taken_for(one, other) for other in self._beside(one))]
+        in_the_way = self._in_the_way(rule)
+        stand_ins = self._put_in_front(in_the_way)
+        self._remove_all(in_the_way)
+        self._take("add", rule)
+        # What is to stay stands behind: more particular than the new one, it is not taken for that.
+        for other in in_the_way:
+            if other not in self._doomed:
+                self._take("add", other)
+        self._remove_all(stand_ins)
+
+    def _put_in_front(self, leaving: Iterable[Rule]) -> list[Rule]:
+        """Add and return stand-ins: nobody is without a rule while it is away."""
+        stand_ins = [replace(rule, priority=rule.priority - 1) for rule in leaving if rule.priority]
+        stand_ins = [one for one in stand_ins if not self._met.get(replace(one, invert=False))]
         for one in stand_ins:
             self._take("add", one)
-        for other in in_the_way:
-            self._remove(other)
-        self._take("add", rule)
-        for one in stand_ins:
-            self._remove(one)
+        return stand_ins
+
+    def _remove_all(self, rules: Iterable[Rule]) -> None:
+        for rule in rules:
+            self._remove(rule)
 
     def _remove(self, rule: Rule) -> None:
         beside = self._beside(rule)
@@ -134,12 +161,19 @@ class RuleSteps:
             if is_found_for(rule, other):
                 # It would be removed instead: put it behind. The more general one does its work meanwhile.
                 self._remove(other)
-                self._take("add", other)
+                self._add(other)
         self._take("remove", rule)
 
     def _take(self, operation: str, rule: Rule) -> None:
         if operation == "add":
-            self._beside(rule).append(rule)
+            self._stands(rule)
         else:
             self._beside(rule).remove(rule)
+            for view in _views(rule):
+                self._met[view].pop(rule, None)
         self._steps.append((operation, rule))
+
+    def _stands(self, rule: Rule) -> None:
+        self._beside(rule).append(rule)
+        for view in _views(rule):
+            self._met.setdefault(view, {})[rule] = None

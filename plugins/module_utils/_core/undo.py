@@ -18,7 +18,7 @@ from .errors import ReadFailed
 from .model import Rule
 from .netlink import Message, RequestFailed
 from .plan import Action
-from .rule_steps import RuleSteps
+from .rule_steps import RuleSteps, is_found_for
 from .snapshot import Snapshot, Socket, dump
 
 Send = Callable[[str, Message], None]
@@ -138,22 +138,21 @@ def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
     missing = [rule for rule in before if rule not in standing]
     steps = RuleSteps(now, extra)
 
-    def carry_out(actions: Iterable[Action[Rule]]) -> None:
-        for action in actions:
-            for operation, rule in steps.of(action):
-                send(operation, wire.encode_rule(rule, owner))
+    def carry_out(requests: Iterable[tuple[str, Rule]]) -> None:
+        for operation, rule in requests:
+            send(operation, wire.encode_rule(rule, owner))
 
-    carry_out([Action("add", rule) for rule in missing] + [Action("remove", rule) for rule in extra])
+    for action in [Action("add", rule) for rule in missing] + [Action("remove", rule) for rule in extra]:
+        carry_out(steps.of(action))
     # A rule added again is the last of its priority: put those that stood behind it behind it again.
-    carry_out(
-        Action(operation, rule)
-        for rule in _behind_their_place(before, ours(dump(socket, "rule")))
-        for operation in ("remove", "add")
-    )
+    now = ours(dump(socket, "rule"))
+    steps = RuleSteps(now, ())
+    for rule in _behind_their_place(before, now):
+        carry_out(steps.behind(rule))
 
 
 def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rule]:
-    """Return the rules of ``before`` from the first one of each priority that ``now`` has in another place."""
+    """Return the rules of ``before`` from the first one of each priority that has to be put behind its place."""
 
     def by_priority(rules: Sequence[Rule], known: set[Rule]) -> dict[tuple[int, int], list[Rule]]:
         groups: dict[tuple[int, int], list[Rule]] = {}
@@ -166,5 +165,10 @@ def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rul
     found = by_priority(now, set(before))
     for place, wanted in by_priority(before, set(now)).items():
         same = next((at for at, pair in enumerate(zip(wanted, found[place])) if pair[0] != pair[1]), len(wanted))
+        # What the kernel would find for one of those goes behind with it: see rule_steps.py.
+        last = len(wanted)
+        while same < last:
+            moved, last = wanted[same:last], same
+            same = next((at for at in range(same) if any(is_found_for(one, wanted[at]) for one in moved)), same)
         result += wanted[same:]
     return result

@@ -200,19 +200,19 @@ def test_a_wrong_engine_would_be_found_out(settings: Path, wrong: Any, wanted: s
         check_everything(fake, lambda host, some: wrong(some, OURS, False, host.kernel()), listed, listed)
 
 
-@pytest.mark.parametrize("knows", ["is_taken_for", "is_found_for"])
+@pytest.mark.parametrize(("knows", "less"), [("_views", lambda rule: {rule}), ("is_found_for", lambda *_rules: False)])
 def test_without_knowing_how_the_kernel_tells_rules_apart_a_run_would_fail(
-    settings: Path, monkeypatch: pytest.MonkeyPatch, knows: str
+    settings: Path, monkeypatch: pytest.MonkeyPatch, knows: str, less: Callable[..., Any]
 ) -> None:
     narrow = {"priority": 100, "source": "10.0.0.1", "table": 7}
     wide = {"priority": 100, "family": "ipv4", "table": 7}
     marked = {**wide, "mark": 1}
-    if knows == "is_taken_for":
+    if knows == "_views":
         there, listed = [(OURS, narrow)], [wide]
     else:
         there, listed = [(OURS, marked), (OURS, wide)], [marked]
     make = partial(make_routing, purge=True)
     assert check_everything(hosts.routing_host(settings, [], there), make, ([], listed), ([], listed)) == "changed"
-    monkeypatch.setattr(rule_steps, knows, lambda *_rules: False)
+    monkeypatch.setattr(rule_steps, knows, less)
     fake = hosts.routing_host(settings, [], there)
     assert isinstance(attempt(make(fake, ([], listed))), (ApplyFailed, VerifyFailed))

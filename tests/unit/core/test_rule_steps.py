@@ -92,6 +92,27 @@ def test_a_wider_rule_comes_while_a_stand_in_does_the_work_of_the_narrow_one() -
     ]
 
 
+def test_a_narrow_rule_that_stays_stands_behind_the_wider_one_that_comes() -> None:
+    stand_in = replace(NARROW, priority=99)
+    assert steps([NARROW], Action("add", WIDE)) == [
+        ("add", stand_in),
+        ("remove", NARROW),
+        ("add", WIDE),
+        ("add", NARROW),
+        ("remove", stand_in),
+    ]
+
+
+def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
+    stand_in = replace(NARROW, priority=99)
+    assert RuleSteps([NARROW, MARKED], ()).behind(NARROW) == [
+        ("add", stand_in),
+        ("remove", NARROW),
+        ("add", NARROW),
+        ("remove", stand_in),
+    ]
+
+
 def test_there_is_no_place_in_front_of_the_first_priority() -> None:
     narrow, wide = replace(NARROW, priority=0), replace(WIDE, priority=0)
     assert steps([narrow], Action("add", wide), Action("remove", narrow)) == [("remove", narrow), ("add", wide)]

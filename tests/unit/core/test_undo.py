@@ -162,9 +162,12 @@ def test_each_part_of_undo_is_needed_for_addresses(settings: Path, monkeypatch: 
         fault_at_each_request(partial(alias_host, settings), alias_engine, FakeKernel.state)
 
 
-def rules_in_any_order(fake: FakeKernel) -> Any:
+def rules_of_each_owner(fake: FakeKernel) -> Any:
     # A rule of ours that is put back comes behind a foreign one of its priority: that one is not to be touched.
-    return {kind: sorted(lines) for kind, lines in fake.state().items()}
+    return {
+        **fake.state(),
+        "rule": sorted(map(repr, fake.dump("rule")), key=lambda line: "'FRA_PROTOCOL': 109" in line),
+    }
 
 
 @given(st.lists(st.tuples(hosts.owners, hosts.aliases), max_size=7), st.lists(hosts.aliases, max_size=5), st.booleans())
@@ -198,7 +201,37 @@ def test_any_fault_in_any_run_on_routing(
         requests_of_a_whole_run(make_host, make_engine)
     except (ForeignObject, ApplyFailed):
         return  # nothing to interrupt: see test_plan.py
-    fault_at_each_request(make_host, make_engine, rules_in_any_order)
+    fault_at_each_request(make_host, make_engine, rules_of_each_owner)
+
+
+def rule(priority: int, **more: Any) -> dict[str, Any]:
+    return {"priority": priority, "family": "ipv4", "table": 1001, **more}
+
+
+@pytest.mark.parametrize("priority", [0, 100])
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param([{}, {"source": "10.0.0.1"}], id="a particular one behind a general one"),
+        pytest.param([{}, {"source": "10.0.0.1"}, {"mark": 1}, {"source": "10.0.0.0/24"}], id="several"),
+        pytest.param([{"mark": 1}, {"table": 1002}, {}], id="another table between a particular and a general one"),
+    ],
+)
+def test_a_purge_that_fails_puts_rules_back_that_are_in_each_others_way(
+    settings: Path, there: list[dict[str, Any]], priority: int
+) -> None:
+    make_host = partial(hosts.routing_host, settings, [], [(OURS, rule(priority, **one)) for one in there])
+    assert len([m for m in make_host().rules.listed if wire.owner_of(m) == OURS]) == len(there)
+    count = fault_at_each_request(make_host, lambda fake: hosts.routing_engine(fake, [], [], True), FakeKernel.state)
+    assert count >= len(there)
+
+
+@pytest.mark.parametrize("priority", [0, 100])
+def test_a_general_rule_comes_although_a_particular_one_stays(settings: Path, priority: int) -> None:
+    fake = hosts.routing_host(settings, [], [(OURS, rule(priority, mark=1, source="10.0.0.1"))])
+    run(hosts.routing_engine(fake, [], [rule(priority, mark=1)], False))
+    stand = [m.get("FRA_SRC") for m in fake.rules.listed if wire.owner_of(m) == OURS]
+    assert stand == [None, "10.0.0.1"]
 
 
 def test_a_changed_label_keeps_the_routes_of_others_and_a_changed_length_leaves_none_behind(settings: Path) -> None:
