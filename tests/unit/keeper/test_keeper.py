@@ -298,6 +298,25 @@ def test_after_the_boot_the_hosts_own_address_comes_first(world: World) -> None:
     assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "10.0.0.2/24"]
 
 
+def test_after_the_boot_an_interface_that_is_switched_off_gets_no_address_of_either_family(world: World) -> None:
+    """NetworkManager would take it for configured, and leave it switched off."""
+    world.host.aliases([FIRST, ADDRESS_V6])
+    for entry in (FIRST, ADDRESS_V6, BASE):
+        world.take(entry)
+    up: set[str] = set()
+    engines = {"ip_aliases": world.host.alias_engine}
+    settles = settling.Settling(world.now, up.__contains__)
+    world.keeper = Keeper(States(str(world.host.directory), engines), world.lock, lambda: world.now, settles)
+    world.put({"address": "fe80::1/64", "interface": "eth0"}, owner=0)
+    report = world.run(5)
+    assert world.addresses() == ["fe80::1/64"]
+    assert [waiting["reason"] for waiting in report["waiting"]] == ["eth0 is not up yet"] * 2
+    up.add("eth0")
+    world.put(BASE, owner=0)
+    world.keeper.look({ROUTES})
+    assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "fe80::1/64", "fd00:168::1/64"]
+
+
 def test_after_the_boot_an_interface_without_an_address_of_its_own_is_not_waited_for_long(world: World) -> None:
     world.host.aliases([FIRST])
     world.take(FIRST)
