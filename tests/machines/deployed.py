@@ -108,3 +108,15 @@ class Deployed:
         """Return what the keeper says of itself, at once, without Ansible."""
         said: dict[str, Any] = json.loads(self.run(machine, "cat", "/run/multihome/keeper.json"))
         return said
+
+    def state(self, machine: Machine) -> str:
+        """Return what tells why a machine does not answer, for a person who reads of a test that failed."""
+        commands = [
+            ("ip", "address", "show"),
+            ("ip", "rule", "show"),
+            ("ip", "route", "show", "table", "all"),
+            ("cat", "/run/multihome/keeper.json"),
+            ("journalctl", "--boot", "--output=short-monotonic", "--priority=info", "--lines=150", "--no-hostname"),
+        ]
+        shown = [f"{' '.join(words)}\n{self.run(machine, *words, check=False)}" for words in commands]
+        return "\n".join([machine.name, *shown])

@@ -54,11 +54,13 @@ def test_another_manager_of_the_interfaces(design: Deployed, manager: str) -> No
     server.manage_by(manager)
     try:
         server.reboot()
-        assert checks.eventually(lambda: checks.services_answered(design.lab)) == []
+        assert checks.eventually(lambda: checks.services_answered(design.lab)) == [], design.state(server)
         for command in again[manager]:
             design.run(server, *command)
             if command[0] != "ifdown":
-                assert checks.eventually(lambda: checks.services_answered(design.lab)) == [], command
+                assert checks.eventually(lambda: checks.services_answered(design.lab)) == [], (
+                    f"{' '.join(command)}\n{design.state(server)}"
+                )
     finally:
         server.manage_by(configuration.NETWORKD)
         server.reboot()
