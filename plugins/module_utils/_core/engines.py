@@ -16,7 +16,7 @@ from .keepable import Keepable
 from .kernel import Kernel
 from .model import TABLE_NAMES, Alias, Route, Rule
 from .plan import Action, M, Plan, plan
-from .rule_steps import indistinct
+from .rule_steps import indistinct, inverse_to_what_stays
 from .snapshot import Snapshot
 from .stored_state import merged
 from .wire import SECONDARY
@@ -183,6 +183,7 @@ class RoutingEngine(Keepable):
                 conflicts.update(error.objects)
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
+        _refuse_inverse_rules(self.rules, plans["rule"])
         names, remarks = self._plan_names(current)
         result = RoutingPlan(plans["route"], plans["rule"], names, tuple(remarks))
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
@@ -275,6 +276,16 @@ class RoutingEngine(Keepable):
         if rules is not None:
             form["rules"] = [rule.as_input() for rule in rules]
         return form
+
+
+def _refuse_inverse_rules(rules: list[Entry[Rule]] | None, done: Plan[Rule] | None) -> None:
+    if rules is None or done is None:
+        return
+    others = {rule.key for rule in done.others}
+    ours = [entry for entry in rules if entry.object.key not in others]
+    faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule.key not in others])
+    if faults:
+        raise InvalidInput(faults)
 
 
 def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[dict[str, Any]]:

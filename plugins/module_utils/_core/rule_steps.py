@@ -73,6 +73,21 @@ def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
     return faults
 
 
+def inverse_to_what_stays(entries: Sequence[Entry[Rule]], after: Iterable[Rule]) -> list[str]:
+    """Return a fault for each entry that differs only in ``invert`` from one of ours that stays, unlisted.
+
+    ``after`` are our own rules as they are to be. The kernel takes each of the two for the other, in either order.
+    """
+    listed = {entry.object for entry in entries}
+    staying = {replace(rule, invert=False): rule for rule in after if rule not in listed}
+    return [
+        f"{entry.where}: the kernel cannot tell it from {other} of ours, which stands and differs only in invert; "
+        "give it another priority, or purge"
+        for entry in entries
+        if (other := staying.get(replace(entry.object, invert=False)))
+    ]
+
+
 def _views(rule: Rule) -> Iterable[Rule]:
     # Every form, more general by what is_taken_for() does not look at, under which a new rule would meet this one.
     upright = replace(rule, invert=False)

@@ -17,6 +17,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.plan import 
 from ansible_collections.multihome.linux.plugins.module_utils._core.rule_steps import (
     RuleSteps,
     indistinct,
+    inverse_to_what_stays,
     is_found_for,
     is_taken_for,
 )
@@ -80,6 +81,15 @@ def test_an_entry_with_a_fault_cannot_be_added_behind_the_others(some: list[Rule
 def steps(standing: list[Rule], *actions: Action[Rule]) -> list[tuple[str, Rule]]:
     made = RuleSteps(standing, [action.object for action in actions if action.op == "remove"])
     return [step for action in actions for step in made.of(action)]
+
+
+def test_the_opposite_of_a_rule_that_stays_is_refused_and_told() -> None:
+    [fault] = inverse_to_what_stays([Entry(NARROW, "rules[0] (web)")], [NARROW, INVERTED])
+    assert fault == (
+        f"rules[0] (web): the kernel cannot tell it from {INVERTED} of ours, which stands and differs only in invert; "
+        "give it another priority, or purge"
+    )
+    assert inverse_to_what_stays([Entry(NARROW, "rules[0]")], [NARROW, WIDE, MARKED]) == []
 
 
 def test_a_wider_rule_comes_while_a_stand_in_does_the_work_of_the_narrow_one() -> None:
