@@ -45,6 +45,6 @@ def test_what_changed_in_words() -> None:
     }
     registered = {"packages": "packages", "aliases": "addresses", "routing": "rules", "nothing": "things"}
     assert FILTERS["change_summary"](["web1", "web2"], variables, registered) == [
-        "web1: packages changed, 2 addresses added, 1 addresses removed",
+        "web1: packages changed, 2 addresses added, 1 address removed",
         "web2: unchanged",
     ]
