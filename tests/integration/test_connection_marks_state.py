@@ -306,7 +306,7 @@ def test_every_fault_is_reported_at_once(hosts: Hosts) -> None:
     assert result["faults"] == [
         "marks[0] (x): not a whole number, decimal or 0x...",
         'marks[2] (unicom): gateway "192.0.2.300": not an IP address',
-        "marks[3] (1): give in_interface or gateway: by what is the line known?",
+        "marks[3] (1): give in_interface, gateway or source: by what is the line known?",
         'marks[4]: in_interface "a/b": not an interface name',
         "marks[4]: mark is missing",
         "marks[5] (1): gateway fe80::1 is link-local: say on which in_interface",

@@ -115,8 +115,9 @@ def test_a_foreign_route_under_the_key_stays_and_is_named(keeper: Kept) -> None:
     keeper.host.run(*RULE)
     keeper.start()
     assert keeper.state()["rule"] == before["rule"]
-    [waiting] = keeper.info()["waiting"]
-    assert (waiting["object"], "bird" in waiting["reason"]) == ("route 0.0.0.0/0 in table 1001", True)
+    # Just started, it may wait for more: until the addresses of an interface have settled.
+    waiting = {entry["object"]: entry["reason"] for entry in keeper.info()["waiting"]}
+    assert "bird" in waiting["route 0.0.0.0/0 in table 1001"]
     assert "via 192.168.168.99" in keeper.state()["route"][0]
     keeper.host.run("ip", "route", "del", "default", "table", "1001")
     keeper.as_before(before)
@@ -268,7 +269,12 @@ def test_at_rest_it_needs_next_to_nothing(keeper: Kept) -> None:
         # utime, stime and those of ended children (proc(5)), in ticks of 10 ms.
         return sum(int(field) for field in fields[11:15]) / 100
 
-    time.sleep(2)
+    before = -1.0
+    for _round in range(5):
+        if used() == before:
+            break  # what it does at its start is over
+        before = used()
+        time.sleep(2)
     before = used()
     time.sleep(5)
     assert used() == before
