@@ -119,6 +119,8 @@ def test_a_way_that_breaks_before_it_makes_is_noticed(deployed: Deployed) -> Non
 
         def broken(break_: str = break_, make: str = make) -> None:
             deployed.lab.exec("web1", *break_.split())
+            # As long as a fork of ip takes on a busy host; without it the instant may fall between two requests.
+            time.sleep(0.2)
             deployed.lab.exec("web1", *make.split())
 
         requests, _outcome = asked_throughout(deployed.lab, broken)
