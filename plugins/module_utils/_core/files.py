@@ -37,23 +37,9 @@ class Files:
                 os.unlink(path)
                 self._remove_empty(os.path.dirname(path))
             return
-        directory, name = os.path.split(path)
-        os.makedirs(directory, mode=0o755 if mode & 0o077 else 0o700, exist_ok=True)
-        # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.conf.
-        new = os.path.join(directory, f".{name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
-                os.fchmod(out.fileno(), mode)
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            os.rename(new, path)
-        except OSError:
-            os.unlink(new)
-            raise
+        os.makedirs(os.path.dirname(path), mode=0o755 if mode & 0o077 else 0o700, exist_ok=True)
+        stage(path, text, mode)
+        replace(path)
 
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory; none when there is no such directory."""
@@ -78,3 +64,41 @@ class Files:
 
     def _path(self, file: str) -> str:
         return os.path.join(self.root, file.lstrip("/"))
+
+
+def stage(path: str, text: str, mode: int) -> None:
+    """Write and sync a file's new text beside the old one; raises OSError, and then nothing has changed."""
+    new = _staged(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
+            os.fchmod(out.fileno(), mode)
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError:
+        discard(path)
+        raise
+
+
+def replace(path: str) -> None:
+    """Let the staged text take the file's place; raises OSError, and then the old file stands and nothing is staged."""
+    try:
+        os.rename(_staged(path), path)
+    except OSError:
+        discard(path)
+        raise
+
+
+def discard(path: str) -> None:
+    """Remove what was staged and has not taken the file's place."""
+    with contextlib.suppress(OSError):
+        os.unlink(_staged(path))
+
+
+def _staged(path: str) -> str:
+    # One name for all runs, under the host's lock: what a killed run left is written over. Not *.conf, not *.json.
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.new")

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from . import files
 from .errors import InvalidInput, StoreFailed
 from .stored_state import KINDS, Refused, Stored, file_name, parse, settings_of
 
@@ -48,15 +49,8 @@ class Change:
             return
         try:
             _make_directory(os.path.dirname(self.path))
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._new)
-            descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as out:
-                out.write(self.after.text())
-                out.flush()
-                os.fsync(out.fileno())
+            files.stage(self.path, self.after.text(), 0o600)
         except OSError as error:
-            self.discard()
             raise StoreFailed(self.path, error) from error
 
     def commit(self) -> None:
@@ -66,7 +60,7 @@ class Change:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path)
             else:
-                os.rename(self._new, self.path)
+                files.replace(self.path)
             directory = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(directory)
@@ -77,14 +71,7 @@ class Change:
 
     def discard(self) -> None:
         """Remove what was staged and not committed."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._new)
-
-    @property
-    def _new(self) -> str:
-        directory, name = os.path.split(self.path)
-        # One name for all runs, under the host's lock: what a killed run left there is written over. Not *.json.
-        return os.path.join(directory, f".{name}.new")
+        files.discard(self.path)
 
 
 class Store:

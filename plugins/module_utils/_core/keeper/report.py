@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .. import files
 from ..errors import Busy
 
 DIRECTORY = "/run/multihome"
@@ -64,13 +65,8 @@ class Report:
         if content == self._written:
             return
         path = os.path.join(self._directory, "keeper.json")
-        new = os.path.join(self._directory, ".keeper.json.new")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as out:
-            json.dump({"version": VERSION, **content}, out, indent=1)
-        os.rename(new, path)
+        files.stage(path, json.dumps({"version": VERSION, **content}, indent=1), 0o600)
+        files.replace(path)
         self._written = dict(content)
 
 
