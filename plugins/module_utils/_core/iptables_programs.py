@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Optional
 
-from . import requirements
+from . import programs, requirements
 from .errors import ApplyFailed, ReadFailed, Unsupported
 
 # A program's path, its arguments and its standard input, to (exit status, output, errors).
@@ -23,20 +22,8 @@ _LOCK_SECONDS = "60"
 
 
 def _run(path: str, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-    # _core knows no Ansible, and so no run_command.
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        [path, *arguments],
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-        # Messages are recognised by their text.
-        env=dict(os.environ, LC_ALL="C"),
-    )
-    return done.returncode, done.stdout, done.stderr
+    # What somebody else wrote in bytes of their own is written back as it was read.
+    return programs.run(path, arguments, text, errors="surrogateescape")
 
 
 class Iptables:
@@ -130,5 +117,5 @@ class Iptables:
     def _path(self, name: str) -> str:
         path = self._tool(name)
         if path is None:
-            raise Unsupported(name, "the package iptables", "none in PATH or the system directories")
+            raise Unsupported(name, "the package iptables", requirements.NOWHERE)
         return path

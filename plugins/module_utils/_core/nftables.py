@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from . import requirements
+from . import programs, requirements
 from .errors import ApplyFailed, InvalidInput, Unsupported
 
 # Arguments and standard input to (exit status, output, errors).
@@ -23,20 +21,7 @@ class TooLarge(ApplyFailed):
 
 
 def _run(arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-    # _core knows no Ansible, and so no run_command.
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        [requirements.nft(), *arguments],
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        # Messages are recognised by their text.
-        env=dict(os.environ, LC_ALL="C"),
-    )
-    return done.returncode, done.stdout, done.stderr
+    return programs.run(requirements.nft(), arguments, text)
 
 
 def table_name(value: Any) -> str:

@@ -12,12 +12,11 @@ import json
 import os
 import socket
 import struct
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from . import fields, preflight_files, requirements
+from . import fields, preflight_files, programs, requirements
 from .errors import ReadFailed, Unsupported
 from .iptables_programs import Iptables
 from .kernel import Kernel
@@ -148,22 +147,9 @@ def read_routing(kernel: Kernel, missing: list[tuple[str, str]]) -> Snapshot | N
 
 
 def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:
-    """Run a program of the system to its end."""
+    """Run a program of the system, wherever it is."""
     path = requirements.tool(arguments[0])
-    if path is None:
-        return None
-    # _core knows no Ansible, and so no run_command.
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        [path, *arguments[1:]],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        env=dict(os.environ, LC_ALL="C"),
-    )
-    return done.returncode, done.stdout, done.stderr
+    return None if path is None else programs.run(path, arguments[1:])
 
 
 def read_filters(

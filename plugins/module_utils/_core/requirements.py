@@ -10,14 +10,13 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from . import message_classes
+from . import message_classes, programs
 from .errors import Unsupported
 
 PYROUTE2_NEEDED = "0.7.2"
@@ -26,7 +25,7 @@ NFT_NEEDED = "1.0.2"
 IPTABLES_NEEDED = "1.8.7"
 # Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_NOWHERE = "none in PATH or the system directories"
+NOWHERE = "none in PATH or the system directories"
 _CACHE: dict[str, Any] = {}
 
 
@@ -94,7 +93,7 @@ def nft() -> str:
     path = tool("nft")
     remedy = "install the package nftables"
     if path is None:
-        raise Unsupported("nft", f"{NFT_NEEDED} or newer", _NOWHERE, remedy)
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", NOWHERE, remedy)
     found = nft_version(path)
     if version_tuple(found) < version_tuple(NFT_NEEDED):
         raise Unsupported("nft", f"{NFT_NEEDED} or newer", f"{found} in {path}", remedy)
@@ -104,11 +103,8 @@ def nft() -> str:
 
 def nft_version(path: str) -> str:
     """Return the version that ``nft --version`` prints (``nftables v1.0.6 (Lester Gooch #5)``)."""
-    # _core knows no Ansible, and so no run_command.
-    answer = subprocess.run(  # pylint: disable=ansible-bad-function
-        [path, "--version"], capture_output=True, text=True, check=False
-    )
-    numbers = re.search(r"v(\d+(?:\.\d+)+)", answer.stdout)
+    _status, output, _errors = programs.run(path, ["--version"])
+    numbers = re.search(r"v(\d+(?:\.\d+)+)", output)
     return numbers[1] if numbers else "0"
 
 
@@ -121,7 +117,7 @@ def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: 
     # The program that writes: with update-alternatives its variant may be another than that of its siblings.
     path = find(f"{name}-restore")
     if path is None:
-        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", "none in PATH or the system directories", remedy)
+        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", NOWHERE, remedy)
     _status, output, _errors = run(path, ["--version"], None)
     match = re.search(r"v(\d+(?:\.\d+)+) \((nf_tables|legacy)\)", output)
     if not match or version_tuple(match[1]) < version_tuple(IPTABLES_NEEDED):
@@ -151,7 +147,7 @@ def _find_nft() -> str:
 def _find_ip() -> str:
     path = tool("ip")
     if path is None:
-        raise Unsupported("ip", "any version", _NOWHERE, "install the package iproute2")
+        raise Unsupported("ip", "any version", NOWHERE, "install the package iproute2")
     return path
 
 
