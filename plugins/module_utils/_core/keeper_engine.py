@@ -12,9 +12,10 @@ from typing import Any
 from .entries import Entry
 from .errors import ApplyFailed
 from .keeper.main import main as service
-from .keeper_host import CommandFailed, KeeperHost
+from .keeper_host import KeeperHost
 from .keeper_unit import LIBRARY, NAME, PATH, PROGRAM, program_text, unit_text
 from .plan import Action, Existing, Plan, plan
+from .systemd import CommandFailed
 
 # All of these files are ours, by their place.
 _OURS = 0

@@ -9,14 +9,13 @@ import contextlib
 import importlib.resources
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from .files import Files
 from .keeper_unit import LIBRARY, NAME, PATH
-from .requirements import tool
+from .systemd import CommandFailed, systemctl
 
 # The one of the distribution, which python3-pyroute2 belongs to and which an upgrade of it brings along.
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -98,21 +97,10 @@ class KeeperHost:
             yield from (os.path.normpath(os.path.join(LIBRARY, below, name)) for name in sorted(files))
 
     def _systemctl(self, *arguments: str) -> str:
-        # _core knows no Ansible, and so no run_command.
-        done = subprocess.run(  # pylint: disable=ansible-bad-function
-            [tool("systemctl") or "systemctl", *arguments], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = done.stderr.strip() or f"exit status {done.returncode}"
-            raise CommandFailed(f"systemctl {' '.join(arguments)}: {said}; see journalctl -u {NAME}")
-        return done.stdout
+        return systemctl(*arguments, unit=NAME)
 
     def _below(self, path: str) -> str:
         return os.path.join(self.root, path.lstrip("/"))
-
-
-class CommandFailed(OSError):
-    """systemctl would not."""
 
 
 def own_code() -> dict[str, str]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from .errors import ApplyFailed, ForeignObject
 from .files import Files
 from .plan import Existing, Plan, plan
 from .preflight_files import networkd_knows, networkd_process
-from .requirements import tool
+from .systemd import systemctl
 
 FILE = "/etc/systemd/networkd.conf.d/60-multihome.conf"
 # The first line of a file that this collection may rewrite; a file without it is somebody else's.
@@ -36,13 +35,7 @@ class NetworkdHost(Files):
 
     def restart(self) -> None:
         """Have systemd-networkd read its configuration anew; only a new process does (networkctl reload does not)."""
-        # _core knows no Ansible, and so no run_command.
-        done = subprocess.run(  # pylint: disable=ansible-bad-function
-            [tool("systemctl") or "systemctl", "restart", _SERVICE], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = done.stderr.strip() or f"exit status {done.returncode}"
-            raise OSError(f"systemctl restart {_SERVICE}: {said}; see journalctl -u {_SERVICE}")
+        systemctl("restart", _SERVICE, unit=_SERVICE)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,8 @@ from ansible_collections.multihome.linux.plugins.module_utils._core import keepe
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_engine import KeeperEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_host import (
-    CommandFailed,
-    KeeperHost,
-    own_code,
-)
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_host import KeeperHost, own_code
+from ansible_collections.multihome.linux.plugins.module_utils._core.systemd import CommandFailed
 
 CODE = {"__init__.py": "", "keeper/__init__.py": "", "keeper/main.py": "def main(): return 0\n"}
 SERVICE = {"service": keeper_unit.NAME}
