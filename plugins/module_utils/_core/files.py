@@ -14,13 +14,17 @@ class Files:
     def __init__(self, root: str = "/") -> None:
         self.root = root
 
+    def path_of(self, file: str) -> str:
+        """Return where a file of the host, or a directory, is found from here."""
+        return os.path.join(self.root, file.lstrip("/"))
+
     def load(self, file: str, follow: bool = False) -> str | None:
         """Return a file's text, None when there is no such file.
 
         A symbolic link is refused (ELOOP) unless ``follow`` says that somebody else may have put one there.
         """
         try:
-            descriptor = os.open(self._path(file), os.O_RDONLY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+            descriptor = os.open(self.path_of(file), os.O_RDONLY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
         except FileNotFoundError:
             return None
         with open(descriptor, encoding="utf-8", errors="surrogateescape") as text:
@@ -31,7 +35,7 @@ class Files:
 
         A directory is made as open as the file in it.
         """
-        path = self._path(file)
+        path = self.path_of(file)
         if text is None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -44,13 +48,13 @@ class Files:
     def names(self, directory: str) -> list[str]:
         """Return the names in a directory; none when there is no such directory."""
         try:
-            return sorted(os.listdir(self._path(directory)))
+            return sorted(os.listdir(self.path_of(directory)))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def is_writable(self, directory: str) -> bool:
         """Tell whether a file can be put into a directory, which may still have to be made."""
-        path = self._path(directory)
+        path = self.path_of(directory)
         while not os.path.lexists(path):
             path = os.path.dirname(path)
         return os.access(path, os.W_OK)
@@ -61,9 +65,6 @@ class Files:
             while not os.path.samefile(directory, self.root):
                 os.rmdir(directory)
                 directory = os.path.dirname(directory)
-
-    def _path(self, file: str) -> str:
-        return os.path.join(self.root, file.lstrip("/"))
 
 
 def stage(path: str, text: str, mode: int) -> None:

@@ -26,7 +26,6 @@ class KeeperHost:
     """The host below ``root``; methods that write raise OSError, those of the service CommandFailed."""
 
     def __init__(self, root: str = "/") -> None:
-        self.root = root
         self.files = Files(root)
 
     def installed(self) -> dict[str, str]:
@@ -40,28 +39,28 @@ class KeeperHost:
 
     def compile(self) -> None:
         """Compile the code: the service, which may not write there, starts in half the time."""
-        compileall.compile_dir(self._below(LIBRARY), quiet=2)
+        compileall.compile_dir(self.files.path_of(LIBRARY), quiet=2)
 
     def remove_leftovers(self) -> None:
         """Remove the directories and what the keeper said of itself, once the files are gone."""
-        shutil.rmtree(self._below(LIBRARY), ignore_errors=True)
+        shutil.rmtree(self.files.path_of(LIBRARY), ignore_errors=True)
         for name in ("keeper.json", "keeper.alive"):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._below(f"/run/multihome/{name}"))
+                os.unlink(self.files.path_of(f"/run/multihome/{name}"))
         for directory in _SHARED:
             # Only if nothing of the modules' is in there any more.
             with contextlib.suppress(OSError):
-                os.rmdir(self._below(directory))
+                os.rmdir(self.files.path_of(directory))
 
     def has_leftovers(self) -> bool:
         """Tell whether remove_leftovers() has something to do; what is in use by modules is none."""
-        shared = [self._below(directory) for directory in _SHARED]
+        shared = [self.files.path_of(directory) for directory in _SHARED]
         empty = any(os.path.isdir(directory) and not os.listdir(directory) for directory in shared)
-        return empty or os.path.isdir(self._below(LIBRARY))
+        return empty or os.path.isdir(self.files.path_of(LIBRARY))
 
     def has_systemd(self) -> bool:
         """Tell whether systemd runs this host (sd_booted(3))."""
-        return os.path.isdir(self._below("/run/systemd/system"))
+        return os.path.isdir(self.files.path_of("/run/systemd/system"))
 
     def is_kept(self) -> bool:
         """Tell whether the service runs, and will after the next boot."""
@@ -90,7 +89,7 @@ class KeeperHost:
         return SYSTEM_PYTHON if same else sys.executable
 
     def _library(self) -> Iterator[str]:
-        top = self._below(LIBRARY)
+        top = self.files.path_of(LIBRARY)
         for directory, names, files in os.walk(top):
             names[:] = sorted(name for name in names if name != "__pycache__")
             below = os.path.relpath(directory, top)
@@ -98,9 +97,6 @@ class KeeperHost:
 
     def _systemctl(self, *arguments: str) -> str:
         return systemctl(*arguments, unit=NAME)
-
-    def _below(self, path: str) -> str:
-        return os.path.join(self.root, path.lstrip("/"))
 
 
 def own_code() -> dict[str, str]:

@@ -47,7 +47,7 @@ class FakeHost(KeeperHost):
 
     def all_files(self) -> list[str]:
         """Every file, but for compiled ones."""
-        root = Path(self.root)
+        root = Path(self.files.root)
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc")
 
 
