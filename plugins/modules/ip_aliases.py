@@ -149,7 +149,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, AliasEngine.from_options, stored_as="ip_aliases")
+    run_engine(ARGUMENT_SPEC, AliasEngine.from_options, judged=("aliases",), stored_as="ip_aliases")
 
 
 if __name__ == "__main__":

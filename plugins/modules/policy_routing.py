@@ -297,7 +297,14 @@ def remarks(engine: RoutingEngine, outcome: Outcome, _check_mode: bool) -> dict[
 
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, RoutingEngine.from_options, SPEC_RULES, remarks, stored_as="policy_routing")
+    run_engine(
+        ARGUMENT_SPEC,
+        RoutingEngine.from_options,
+        SPEC_RULES,
+        remarks,
+        judged=("tables", "rules"),
+        stored_as="policy_routing",
+    )
 
 
 if __name__ == "__main__":

@@ -231,12 +231,14 @@ def test_without_the_rights(host: Host) -> None:
 def forgetful(tmp_path: Path) -> list[str]:
     """A directory that, first on Python's path, makes the kernel one that never hears of owner tags (before 5.18)."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg\n"
-        "encode = ifaddrmsg.encode\n"
-        "def without_tag(self):\n"
-        "    self['attrs'] = [pair for pair in self['attrs'] if pair[0] != 'IFA_PROTO']\n"
-        "    return encode(self)\n"
-        "ifaddrmsg.encode = without_tag\n"
+        "import socket, struct\n"
+        "class Deaf(socket.socket):\n"
+        "    def send(self, data, *flags):\n"
+        "        if self.family == socket.AF_NETLINK:\n"
+        "            heard = data.replace(struct.pack('=HHB3x', 5, 11, 109), b'')\n"
+        "            data = struct.pack('=I', len(heard)) + heard[4:]\n"
+        "        return super().send(data, *flags)\n"
+        "socket.socket = Deaf\n"
     )
     return [str(tmp_path)]
 

@@ -45,6 +45,8 @@ IP_PROTOCOLS: dict[str, int] = {
     "udplite": 136,
 }
 PORT_PROTOCOLS = ("tcp", "udp", "sctp", "dccp", "udplite")
+# ansible.module_utils.parsing.convert_bool
+_YES, _NO = ("true", "yes", "on", "1", "t", "y"), ("false", "no", "off", "0", "f", "n")
 
 
 def owner_name(protocol: int) -> str:
@@ -76,10 +78,11 @@ def integer(low: int, high: int) -> Parser:
 
 
 def boolean(value: Any) -> bool:
-    """Return a boolean."""
-    if not isinstance(value, bool):
+    """Return a boolean for one, or for a word that Ansible takes for one: an inventory in INI form has words only."""
+    word = str(value).lower()
+    if word not in _YES + _NO:
         raise ValueError("neither true nor false")
-    return value
+    return word in _YES
 
 
 def choice(*allowed: str) -> Parser:
@@ -95,7 +98,8 @@ def choice(*allowed: str) -> Parser:
 
 def interface(value: Any) -> str:
     """Return an interface name: 1 to 15 bytes without '/', ':' or white space (Linux ``dev_valid_name``)."""
-    name = text(value)
+    # YAML takes a name of digits alone for a number.
+    name = text(str(value) if type(value) is int else value)
     if len(name.encode()) > 15:
         raise ValueError("an interface name has at most 15 bytes")
     if name in (".", "..") or re.search(r"[/:\s]", name):

@@ -77,7 +77,7 @@ class Kernel:
                 self._apply(socket, actions, snapshot, owner)
 
     def _apply(self, socket: TaggedAddresses, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
-        done: list[str] = []
+        done: list[Action[Any]] = []
         requests = _Requests(actions, snapshot, owner)
         changed = [action for action in actions if action.op == "replace"]
         for action in actions:
@@ -89,25 +89,25 @@ class Kernel:
                     bring_back_routes(socket, snapshot)
             except (RequestFailed, ReadFailed) as error:
                 not_undone = restore(socket, snapshot, owner)
-                raise ApplyFailed(f"cannot {action}", _reason(error, action), done, not_undone) from error
+                raise ApplyFailed(f"cannot {action}", _reason(error, action), _shown(done), not_undone) from error
             except BaseException:
                 # An interrupt, or a fault of our own: nothing half-done may stay for that either.
                 restore(socket, snapshot, owner)
                 raise
-            done.append(str(action))
+            done.append(action)
         try:
             taken = duplicate_addresses.wait(socket, snapshot, [a.object for a in actions if _adds_address(a)])
             socket.write_down()
         except OSError as error:
             not_undone = restore(socket, snapshot, owner)
-            raise ApplyFailed(f"cannot write {RECORD}", str(error), done, not_undone) from error
+            raise ApplyFailed(f"cannot write {RECORD}", str(error), _shown(done), not_undone) from error
         except BaseException:
             restore(socket, snapshot, owner)
             raise
         if taken:
             not_undone = restore(socket, snapshot, owner)
             failed = f"cannot add {', '.join(map(str, taken))}"
-            raise ApplyFailed(failed, "another host on this link has the address already", done, not_undone)
+            raise ApplyFailed(failed, "another host on this link has the address already", _shown(done), not_undone)
 
     def repair(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> dict[Any, str]:
         """Carry out what can be of actions that stand each for itself; return why not, by the keys of the others.
@@ -153,6 +153,10 @@ class _Requests:
                 requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message, stood))
             return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]
+
+
+def _shown(actions: Iterable[Action[Any]]) -> list[str]:
+    return [str(action) for action in actions]
 
 
 def _adds_address(action: Action[Any]) -> bool:

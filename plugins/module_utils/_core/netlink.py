@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rtnetlink socket: messages as plain data out and in, through pyroute2 (0.7.2 to the newest).
+"""The rtnetlink socket: messages as plain data out and in, by pyroute2's message classes (0.7.2 to the newest).
 
 pyroute2 drops keyword arguments that it does not know without a word (IFA_PROTO before 0.9.3, for one), so requests
-are built from its message classes attribute by attribute, and never through its keyword interface.
+are built attribute by attribute, and never through its keyword interface.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import requirements
+from .message_codec import Codec
 from .netlink_socket import Answer, NetlinkSocket, RequestFailed
 
-__all__ = ["FAMILIES", "FLAGS", "Message", "Netlink", "RequestFailed", "attributes", "interfaces", "plain"]
+__all__ = ["FAMILIES", "FLAGS", "Message", "Netlink", "RequestFailed", "attributes", "interfaces"]
 # linux/netlink.h
 _NETLINK_ROUTE = 0
 _REQUEST, _ACK, _ROOT_MATCH = 0x001, 0x004, 0x300
@@ -33,12 +34,6 @@ FLAGS = {
 _NEW, _DELETE, _GET = (
     {"address": base, "route": base + 4, "neighbour": base + 8, "rule": base + 12} for base in (20, 21, 22)
 )
-# What pyroute2's tables end before. Addresses: before 0.9.3 at IFA_FLAGS (8), linux/if_addr.h goes on with 9, 10, 11.
-# Rules: linux/fib_rules.h since 6.16; the kernel tells the mask of each single port, and it is all ones.
-_LATER_ATTRIBUTES: dict[str, tuple[tuple[Any, ...], ...]] = {
-    "address": (("IFA_RT_PRIORITY", "uint32"), ("IFA_TARGET_NETNSID", "uint32"), ("IFA_PROTO", "uint8")),
-    "rule": ((28, "FRA_SPORT_MASK", "uint16"), (29, "FRA_DPORT_MASK", "uint16")),
-}
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -100,51 +95,18 @@ class Netlink:
         return _decoded("route", answers[0])
 
     def _request(
-        self,
-        kind: str,
-        message_type: int,
-        header: Mapping[str, int],
-        attributes: Mapping[str, Any],
-        flags: int,
+        self, kind: str, message_type: int, header: Mapping[str, int], attributes: Mapping[str, Any], flags: int
     ) -> list[Answer]:
-        message = _message_class(kind)()
-        for name, value in header.items():
-            message[name] = value
-        message["attrs"] = list(attributes.items())
-        message["header"]["type"], message["header"]["flags"] = message_type, flags
-        message.reset()
-        message.encode()
-        return self._socket.request(bytes(message.data))
+        return self._socket.request(message_type, flags, _codec(kind).encode(header, attributes))
 
 
 def _decoded(kind: str, answer: Answer) -> Message:
-    message = _message_class(kind)(answer.data)
-    message.decode()
-    return plain(kind, message)
+    return Message(kind, *_codec(kind).decode(answer.data))
 
 
 @functools.cache
-def _message_class(kind: str) -> Any:
-    cls = requirements.pyroute2()[kind]
-    known = {field for entry in cls.nla_map for field in entry}
-    later = tuple(entry for entry in _LATER_ATTRIBUTES.get(kind, ()) if known.isdisjoint(entry[:-1]))
-    return type(kind, (cls,), {"nla_map": cls.nla_map + later, "__module__": __name__}) if later else cls
-
-
-def plain(kind: str, answer: Any) -> Message:
-    """Return a pyroute2 message as plain data."""
-    # Padding is a field without a value.
-    header = {name: answer[name] for name, _format in answer.fields if not name.startswith("__")}
-    return Message(kind, header, {name: _plain_value(value) for name, value in answer["attrs"]})
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Mapping) and "attrs" in value:
-        inner = {name: _plain_value(part) for name, part in value.items() if name not in ("attrs", "header")}
-        return {**inner, "attrs": [(name, _plain_value(part)) for name, part in value["attrs"]]}
-    if isinstance(value, (list, tuple)):
-        return [_plain_value(part) for part in value]
-    return value
+def _codec(kind: str) -> Codec:
+    return Codec(kind, requirements.pyroute2()[kind])
 
 
 def interfaces() -> dict[str, int]:

@@ -13,7 +13,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
-_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
+from .message_codec import HEADER
+
 _ERROR, _DONE = 2, 3
 _MULTI_PART, _ACK = 0x002, 0x004
 _CODE = struct.Struct("=i")
@@ -50,14 +51,13 @@ class NetlinkSocket:
         """Close the socket."""
         self._socket.close()
 
-    def request(self, data: bytes) -> list[Answer]:
-        """Send one encoded request and return its answers, acknowledgements left out; raises RequestFailed.
+    def request(self, kind: int, flags: int, content: bytes) -> list[Answer]:
+        """Send one request and return its answers, acknowledgements left out; raises RequestFailed.
 
-        The sequence number in its header is written here.
+        ``kind`` is the number of its message type, ``content`` what stands behind the header.
         """
         self._sequence += 1
-        length, kind, flags, _number, _port = _HEADER.unpack_from(data)
-        self._socket.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + data[_HEADER.size :])
+        self._socket.send(HEADER.pack(HEADER.size + len(content), kind, flags, self._sequence, 0) + content)
         answers: list[Answer] = []
         while not self._read(answers, bool(flags & _ACK)):
             pass
@@ -67,14 +67,14 @@ class NetlinkSocket:
         """Add what comes to ``answers``; return whether that is all."""
         data = self._socket.recv(_BUFFER)
         offset, last = 0, False
-        while offset + _HEADER.size <= len(data):
-            length, kind, flags, number, _port = _HEADER.unpack_from(data, offset)
+        while offset + HEADER.size <= len(data):
+            length, kind, flags, number, _port = HEADER.unpack_from(data, offset)
             part = data[offset : offset + length]
-            offset += max((length + 3) & ~3, _HEADER.size)
+            offset += max((length + 3) & ~3, HEADER.size)
             if number != self._sequence:
                 continue  # of an earlier request that was broken off
             if kind in (_ERROR, _DONE):
-                code = _CODE.unpack_from(part, _HEADER.size)[0] if length >= _HEADER.size + _CODE.size else 0
+                code = _CODE.unpack_from(part, HEADER.size)[0] if length >= HEADER.size + _CODE.size else 0
                 if code < 0:
                     raise RequestFailed(-code)
                 last = True

@@ -153,7 +153,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
 
 def _sorted(items: list[M]) -> tuple[M, ...]:
     # By a total order over the key (None before values), so that before and after differ only where the host does.
-    return tuple(sorted(items, key=lambda item: [(part is not None, str(type(part)), part) for part in item.key]))
+    return tuple(sorted(items, key=lambda item: [(part is not None, type(part).__name__, part) for part in item.key]))
 
 
 def _conflict(entry: Entry[M], standing: Existing[M]) -> str:

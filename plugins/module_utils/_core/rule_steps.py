@@ -10,8 +10,10 @@ own rules.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from .entries import Entry
 from .model import Rule
@@ -28,6 +30,8 @@ _SELECTORS = (
     "destination_port",
     "suppress_prefix_length",
 )
+# All of a rule but what the kernel does not always look at; asked for thousands of times in a run.
+_rest = operator.attrgetter(*(f.name for f in fields(Rule) if f.name not in ("source", "destination", "invert")))
 
 
 def is_taken_for(new: Rule, standing: Rule) -> bool:
@@ -35,12 +39,7 @@ def is_taken_for(new: Rule, standing: Rule) -> bool:
     # Asked for each pair of one priority: what is cheap and tells most comes first.
     if new.source not in (None, standing.source) or new.destination not in (None, standing.destination):
         return False
-    return new == replace(
-        standing,
-        source=standing.source if new.source else None,
-        destination=standing.destination if new.destination else None,
-        invert=new.invert,
-    )
+    return bool(_rest(new) == _rest(standing))
 
 
 def is_found_for(asked: Rule, standing: Rule) -> bool:
@@ -55,7 +54,7 @@ def is_found_for(asked: Rule, standing: Rule) -> bool:
 
 def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
     """Return a fault for each entry that the kernel would refuse beside another one of the list."""
-    first_two: dict[Rule, list[Entry[Rule]]] = {}
+    first_two: dict[Any, list[Entry[Rule]]] = {}
     for entry in entries:
         for view in _views(entry.object):
             others = first_two.setdefault(view, [])
@@ -63,7 +62,7 @@ def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
                 others.append(entry)
     faults = []
     for entry in entries:
-        others = first_two[replace(entry.object, invert=False)]
+        others = first_two[_view(entry.object)]
         if len(others) > 1:
             other = others[1] if others[0] is entry else others[0]
             faults.append(
@@ -79,23 +78,24 @@ def inverse_to_what_stays(entries: Sequence[Entry[Rule]], after: Iterable[Rule])
     ``after`` are our own rules as they are to be. The kernel takes each of the two for the other, in either order.
     """
     listed = {entry.object for entry in entries}
-    staying = {replace(rule, invert=False): rule for rule in after if rule not in listed}
+    staying = {_view(rule): rule for rule in after if rule not in listed}
     return [
         f"{entry.where}: the kernel cannot tell it from {other} of ours, which stands and differs only in invert; "
         "give it another priority, or purge"
         for entry in entries
-        if (other := staying.get(replace(entry.object, invert=False)))
+        if (other := staying.get(_view(entry.object)))
     ]
 
 
-def _views(rule: Rule) -> Iterable[Rule]:
+def _view(rule: Rule) -> Any:
+    """Return what a new rule meets others by."""
+    return (rule.source, rule.destination, _rest(rule))
+
+
+def _views(rule: Rule) -> Iterable[Any]:
     # Every form, more general by what is_taken_for() does not look at, under which a new rule would meet this one.
-    upright = replace(rule, invert=False)
-    return {
-        replace(upright, source=source, destination=destination)
-        for source in (rule.source, None)
-        for destination in (rule.destination, None)
-    }
+    rest = _rest(rule)
+    return {(source, destination, rest) for source in (rule.source, None) for destination in (rule.destination, None)}
 
 
 class RuleSteps:
@@ -107,7 +107,7 @@ class RuleSteps:
     def __init__(self, standing: Iterable[Rule], doomed: Iterable[Rule]) -> None:
         self._order: dict[tuple[int, int], list[Rule]] = {}
         # For each form of a new rule what it would meet, in the kernel's order: a dict for its order.
-        self._met: dict[Rule, dict[Rule, None]] = {}
+        self._met: dict[Any, dict[Rule, None]] = {}
         for rule in standing:
             self._stands(rule)
         self._doomed = frozenset(doomed)
@@ -140,7 +140,7 @@ class RuleSteps:
         """Return what has to go before the kernel takes ``rule``, in the kernel's order."""
         return [
             other
-            for other in self._met.get(replace(rule, invert=False), ())
+            for other in self._met.get(_view(rule), ())
             # Of two that are taken for each other, one has to be gone for good.
             if other in self._doomed or not is_taken_for(other, rule)
         ]
@@ -159,7 +159,7 @@ class RuleSteps:
     def _put_in_front(self, leaving: Iterable[Rule]) -> list[Rule]:
         """Add and return stand-ins: nobody is without a rule while it is away."""
         stand_ins = [replace(rule, priority=rule.priority - 1) for rule in leaving if rule.priority]
-        stand_ins = [one for one in stand_ins if not self._met.get(replace(one, invert=False))]
+        stand_ins = [one for one in stand_ins if not self._met.get(_view(one))]
         for one in stand_ins:
             self._take("add", one)
         return stand_ins

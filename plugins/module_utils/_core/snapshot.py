@@ -58,7 +58,8 @@ class Snapshot:
 
     def decoded(self, kind: str, messages: Iterable[Message]) -> list[Existing[Any]]:
         """Return the objects of some messages that the model has words for."""
-        decoded = (_DECODE[kind](message, self.names) for message in messages)
+        decode, names = _DECODE[kind], self.names
+        decoded = (decode(message, names) for message in messages)
         return [item for item in decoded if item is not None]
 
     @property

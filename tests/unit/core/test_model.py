@@ -293,7 +293,10 @@ def test_routes_that_cannot_be_meant(route: Any, reasons: list[str]) -> None:
         ({"priority": 5, "source": "10.0.0.1", "table": 0}, ['table "0": table number not within 1 to 4294967295']),
         ({"priority": 5, "source": "10.0.0.1", "table": -1}, ['table "-1": table number not within 1 to 4294967295']),
         ({"priority": 2**32, "source": "10.0.0.1", "table": 7}, ['priority "4294967296": not within 0 to 4294967295']),
-        ({"priority": 5, "source": "10.0.0.1", "table": 7, "invert": "no"}, ['invert "no": neither true nor false']),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "invert": "never"},
+            ['invert "never": neither true nor false'],
+        ),
     ],
 )
 def test_rules_that_cannot_be_meant(rule: Any, reasons: list[str]) -> None:

@@ -199,7 +199,10 @@ def test_a_wrong_engine_would_be_found_out(settings: Path, wrong: Any, wanted: s
         check_everything(fake, lambda host, some: wrong(some, OURS, False, host.kernel()), listed, listed)
 
 
-@pytest.mark.parametrize(("knows", "less"), [("_views", lambda rule: {rule}), ("is_found_for", lambda *_rules: False)])
+@pytest.mark.parametrize(
+    ("knows", "less"),
+    [("_views", lambda rule: {rule_steps._view(rule)}), ("is_found_for", lambda *_rules: False)],
+)
 def test_without_knowing_how_the_kernel_tells_rules_apart_a_run_would_fail(
     settings: Path, monkeypatch: pytest.MonkeyPatch, knows: str, less: Callable[..., Any]
 ) -> None:
