@@ -57,6 +57,14 @@ options:
       name:
         description: What messages call the entry.
         type: str
+  keep_moved:
+    description:
+      - Whether O(purge) leaves an address that is listed on another interface where it stood as well.
+      - Routes by the old interface are of use until the last address there goes. Run again without this once they are
+        replaced.
+      - Neighbours are told where such an address is now, just before it is removed from its old interface.
+    type: bool
+    default: false
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.multihome_info
@@ -124,6 +132,13 @@ after:
   type: list
   elements: dict
   sample: [{address: 192.168.168.1/24, interface: eth0}]
+moved:
+  description:
+    - The addresses that are listed on another interface and still stand where they stood, as entries of O(aliases).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 """
 
 from ..module_utils._core.engines import AliasEngine
@@ -142,6 +157,7 @@ ARGUMENT_SPEC = {
             "name": {"type": "str"},
         },
     },
+    "keep_moved": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }
@@ -149,7 +165,15 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    run_engine(ARGUMENT_SPEC, AliasEngine.from_options, judged=("aliases",), stored_as="ip_aliases")
+    run_engine(
+        ARGUMENT_SPEC,
+        AliasEngine.from_options,
+        extra=lambda engine, outcome, _check_mode: {
+            "moved": [alias.as_input() for alias in engine.moved(outcome.plan.after)]
+        },
+        judged=("aliases",),
+        stored_as="ip_aliases",
+    )
 
 
 if __name__ == "__main__":

@@ -86,6 +86,25 @@ def another_interface_name(deployed: Deployed) -> None:
     deployed.variables["multihome_servers"][0]["interface"] = "lan7"
 
 
+def another_interface(deployed: Deployed) -> None:
+    """The aliases move to a second interface on the LAN, and leave the first one without any IPv4 address.
+
+    The second one is in use already: it knows its neighbours, so that it need not ask for them, and tells them nothing.
+    """
+    lab = deployed.lab
+    lab.add_lan_interface("web1", "lan8")
+    for address in ("192.168.168.108/24", "fd00:168::108/64"):
+        lab.exec("web1", "ip", "address", "add", address, "dev", "lan8", "nodad")
+    for last in (111, 12, 201):
+        for neighbour in (f"192.168.168.{last}", f"fd00:168::{last}"):
+            lab.exec("web1", "ping", "-c1", "-W5", "-I", "lan8", neighbour)
+    lab.exec("web1", "sysctl", "-qw", "net.ipv4.conf.lan7.promote_secondaries=1")
+    lab.exec("web1", "ip", "address", "del", "192.168.168.101/24", "dev", "lan7")
+    # The neighbours, in turn, remember the aliases on the first one.
+    assert checks.lan_reaches_aliases(lab) == []
+    deployed.variables["multihome_servers"][0]["interface"] = "lan8"
+
+
 @pytest.mark.parametrize(
     ("change", "seen", "sign"),
     [
@@ -94,6 +113,7 @@ def another_interface_name(deployed: Deployed) -> None:
         (other_weights, ("ip", "-6", "route"), "metric 64002"),
         (another_prefix_length, ("ip", "address"), "fd00:168::1/65"),
         (another_interface_name, ("ip", "route", "show", "table", "3002"), "dev lan7"),
+        (another_interface, ("ip", "-6", "address", "show", "dev", "lan8"), "fd00:168::2/64"),
     ],
 )
 def test_a_change_of_lines_that_stay_loses_no_request(
@@ -107,7 +127,12 @@ def test_a_change_of_lines_that_stay_loses_no_request(
     assert (requests.failed, requests.answered > 100) == (0, True), requests.report
     assert "web1" in hosts
     assert sign in deployed.lab.exec("web1", *seen).stdout
-    assert checks.services_answered(deployed.lab) == []
+    assert checks.services_answered(deployed.lab) + checks.lan_reaches_aliases(deployed.lab) == []
+
+
+def test_what_has_moved_needs_its_old_interface_no_more(deployed: Deployed) -> None:
+    deployed.lab.exec("web1", "ip", "link", "set", "dev", "lan7", "down")
+    assert checks.services_answered(deployed.lab) + checks.lan_reaches_aliases(deployed.lab) == []
 
 
 def test_a_way_that_breaks_before_it_makes_is_noticed(deployed: Deployed) -> None:

@@ -124,6 +124,27 @@ class Lab:
             machines[host] = python
             state.write(self.name, record)
 
+    def add_lan_interface(self, host: str, interface: str) -> None:
+        """Give `host` a second interface on the LAN, up and without addresses of its own."""
+        record = state.running(self.name)
+        plan, port = topology.build(_options(record)), f"{host}-{interface}"
+        pids = {name: record["hosts"][name]["pid"] for name in (host, topology.SWITCH)}
+        text = network.cable(len(plan.cables), (host, interface), (topology.SWITCH, port), pids)
+        # In no PID namespace of a host: the ids are those that we see.
+        user = ["--user", "--preserve-credentials"] if record["user_namespace"] else []
+        enter = [state.find_tool("nsenter") or "nsenter", "--target", str(pids[host]), "--net", *user, "--"]
+        result = subprocess.run(
+            [*enter, state.find_tool("ip") or "ip", "-batch", "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise LabError(f"{host}: {text.strip()}: {result.stderr.strip()}")
+        self.exec(topology.SWITCH, "ip", "link", "set", "dev", port, "master", "lan", "up")
+        self._set_link(host, interface, True)
+
     def command(self, host: str, *words: str) -> list[str]:
         """Return the command that runs `words` on `host`, for who wants to start it in a way of their own."""
         return [*state.enter_command(state.running(self.name), host), *words]

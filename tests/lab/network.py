@@ -57,15 +57,20 @@ def settings_after(host: Host) -> list[tuple[str, int]]:
 
 
 def cables(topology: Topology, pids: dict[str, int]) -> str:
-    """Return the batch that creates every cable, given a process id in each host's network namespace.
+    """Return the batch that creates every cable, given a process id in each host's network namespace."""
+    return "".join(cable(place, near, far, pids) for place, (near, far) in enumerate(topology.cables))
 
-    All interfaces get different indexes: the kernel puts off a changed carrier for up to a second where both
-    ends of a cable have the same one (linkwatch_urgent_event in net/core/link_watch.c).
+
+def cable(place: int, near: tuple[str, str], far: tuple[str, str], pids: dict[str, int]) -> str:
+    """Return the line of a batch that creates a cable between two (host, interface).
+
+    All interfaces get different indexes, by the cable's ``place``: the kernel puts off a changed carrier for up to a
+    second where both ends of a cable have the same one (linkwatch_urgent_event in net/core/link_watch.c).
     """
-    return "".join(
-        f"link add name {near} index {2 * place} netns {pids[near_host]} type veth"
-        f" peer name {far} index {2 * place + 1} netns {pids[far_host]}\n"
-        for place, ((near_host, near), (far_host, far)) in enumerate(topology.cables, start=50)
+    index = 100 + 2 * place
+    return (
+        f"link add name {near[1]} index {index} netns {pids[near[0]]} type veth"
+        f" peer name {far[1]} index {index + 1} netns {pids[far[0]]}\n"
     )
 
 

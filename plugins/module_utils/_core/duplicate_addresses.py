@@ -69,6 +69,14 @@ def usable(snapshot: Snapshot) -> frozenset[Any]:
     )
 
 
+def held(snapshot: Snapshot) -> frozenset[str]:
+    """Return the IPv6 addresses, without lengths, that are of use on whatever interface of this host.
+
+    One of these that moves to another interface is not looked for there: the one that has it would be this host.
+    """
+    return frozenset(key[1] for _index, key in usable(snapshot)) if "address" in snapshot.messages else frozenset()
+
+
 def place(alias: Alias, message: Message) -> Any:
     """Return by what ``usable`` knows an address that ``message`` is about."""
     return (message.header["index"], alias.key)

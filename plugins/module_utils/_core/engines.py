@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,23 +37,33 @@ def parse_owner(protocol: Any) -> int:
 
 
 class AliasEngine(Keepable):
-    """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option."""
+    """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option.
+
+    With ``keep_moved``, ``purge`` leaves what is listed on another interface where it stood as well.
+    """
 
     def __init__(
-        self, aliases: Sequence[Any], owner: int = 109, purge: bool = False, kernel: Kernel | None = None
+        self,
+        aliases: Sequence[Any],
+        owner: int = 109,
+        purge: bool = False,
+        kernel: Kernel | None = None,
+        keep_moved: bool = False,
     ) -> None:
         parts: list[Any] = [
             lambda: parse_list(aliases, "aliases", Alias.parse, "address", lambda alias: alias.key),
             lambda: parse_owner(owner),
         ]
         self.desired, self.owner = collect(*parts)
-        self.purge = purge
+        self.purge, self.keep_moved = purge, keep_moved
         self.kernel = kernel or Kernel()
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> AliasEngine:
         """Return the engine for the options of ip_aliases; raises InvalidInput."""
-        return cls(options["aliases"], options["protocol"], options["purge"])
+        # Stored options say nothing of what moves.
+        keep_moved = bool(options.get("keep_moved"))
+        return cls(options["aliases"], options["protocol"], options["purge"], keep_moved=keep_moved)
 
     def read(self) -> Snapshot:
         """Return the addresses of this host."""
@@ -61,7 +71,10 @@ class AliasEngine(Keepable):
 
     def plan(self, current: Snapshot) -> Plan[Alias]:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
-        result = plan(self.desired, current.existing("address"), self.owner, self.purge)
+        existing = current.existing("address")
+        ours = [item.object for item in existing if item.owner == self.owner] if self.keep_moved else []
+        kept = [Entry(alias, "") for alias in self.moved(ours)]
+        result = plan([*self.desired, *kept], existing, self.owner, self.purge)
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.desired})
         # Secondaries go before their primaries, so that undo after a refused removal finds the primaries in place.
         removing = sorted(result.removing(), key=lambda action: not _is_secondary(action))
@@ -69,7 +82,15 @@ class AliasEngine(Keepable):
 
     def apply(self, plan: Plan[Alias], current: Snapshot) -> None:
         """Carry the plan out, all or nothing."""
-        self.kernel.apply(plan.actions, current, self.owner)
+        left = {action.object.bare: action.object.interface for action in plan.removing()}
+        moved = [alias for alias in plan.after if left.get(alias.bare, alias.interface) != alias.interface]
+        self.kernel.apply(plan.actions, current, self.owner, moved)
+
+    def moved(self, standing: Iterable[Alias]) -> list[Alias]:
+        """Return those that are not listed where they stand, but on another interface."""
+        places = {(entry.object.bare, entry.object.interface) for entry in self.desired}
+        addresses = {address for address, _interface in places}
+        return [alias for alias in standing if alias.bare in addresses and (alias.bare, alias.interface) not in places]
 
     def undo(self, _plan: Plan[Alias], current: Snapshot) -> list[str]:
         """Put back the addresses of ``current``."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Callable
 
-from . import duplicate_addresses, wire
+from . import announcements, duplicate_addresses, wire
 from .address_record import FILE as RECORD
 from .address_record import TaggedAddresses, tagged
 from .errors import ApplyFailed, ReadFailed
@@ -46,7 +46,8 @@ _RULE_HINTS = {
 class Kernel:
     """Reads and writes through one netlink socket, made anew for each piece of work.
 
-    ``names`` are the files that tell people what the numbers in it mean; ``files`` are those of the host.
+    ``names`` are the files that tell people what the numbers in it mean; ``files`` are those of the host. ``announce``
+    tells the neighbours where addresses are.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Kernel:
         list_interfaces: Callable[[], dict[str, int]] = interfaces,
         settings: str = "/proc/sys/net/ipv4/conf",
         files: Files | None = None,
+        announce: Callable[[Iterable[Alias]], None] = announcements.announce,
     ) -> None:
         self._connect = connect
         self._list_interfaces = list_interfaces
         self._settings = settings
+        self._announce = announce
         self._files = files or Files()
         self.names = NameFiles(self._files)
 
@@ -67,20 +70,35 @@ class Kernel:
         with tagged(self._connect, self._files) as socket:
             return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
 
-    def apply(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
-        """Carry the actions out in order; after a refused one, undo all and raise ApplyFailed."""
+    def apply(
+        self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int, moved: Collection[Alias] = ()
+    ) -> None:
+        """Carry the actions out in order; after a refused one, undo all and raise ApplyFailed.
+
+        Before anything is removed, the neighbours are told where the ``moved`` addresses are now.
+        """
         with tagged(self._connect, self._files) as socket:
             if "address" in snapshot.messages and any(action.op != "add" for action in actions):
                 # The kernel drops routes along with an address: know them, to bring them back.
                 snapshot.messages["route"] = dump(socket, "route")
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
-                self._apply(socket, actions, snapshot, owner)
+                self._apply(socket, actions, snapshot, owner, moved)
 
-    def _apply(self, socket: TaggedAddresses, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
+    def _apply(
+        self,
+        socket: TaggedAddresses,
+        actions: Sequence[Action[Any]],
+        snapshot: Snapshot,
+        owner: int,
+        moved: Collection[Alias],
+    ) -> None:
         done: list[Action[Any]] = []
         requests = _Requests(actions, snapshot, owner)
         changed = [action for action in actions if action.op == "replace"]
         for action in actions:
+            if moved and action.op == "remove":
+                self._announce(moved)
+                moved = ()
             try:
                 for operation, message in requests.of(action):
                     socket.send(operation, message)
@@ -137,6 +155,7 @@ class _Requests:
 
     def __init__(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
         self._indexes, self._stood, self._owner = snapshot.interfaces, snapshot.stood, owner
+        self._held = duplicate_addresses.held(snapshot)
         ours = [item.object for item in snapshot.existing("rule") if item.owner == owner] if _has_rules(actions) else []
         removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
         self._rule_steps = RuleSteps(ours, removed)
@@ -148,8 +167,9 @@ class _Requests:
             if _adds_address(action):
                 operation, message = requests[-1]
                 place = duplicate_addresses.place(action.object, message)
-                # Until now with another prefix length, or as whoever made the snapshot knows.
-                stood = operation == "add" and (action.standing is not None or place in self._stood)
+                # Until now with another prefix length or on another interface, or as whoever made the snapshot knows.
+                here = action.standing is not None or action.object.key[1] in self._held
+                stood = operation == "add" and (here or place in self._stood)
                 requests[-1] = (operation, duplicate_addresses.usable_request(action.object, message, stood))
             return requests
         return [(operation, wire.encode_rule(rule, self._owner)) for operation, rule in self._rule_steps.of(action)]

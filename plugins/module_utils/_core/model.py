@@ -84,9 +84,14 @@ class Alias:
         return fields.family_of(self.address)
 
     @property
+    def bare(self) -> str:
+        """The address without its prefix length."""
+        return self.address.partition("/")[0]
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """Interface, address and prefix length; of an IPv6 address an interface holds only one, whatever its length."""
-        return (self.interface, self.address if self.family == 4 else self.address.partition("/")[0])
+        return (self.interface, self.address if self.family == 4 else self.bare)
 
     def satisfied_by(self, other: Alias) -> bool:
         """Tell whether ``other``, of the same key, is what this entry asks for; no label asked for is any label."""

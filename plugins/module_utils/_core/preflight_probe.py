@@ -19,15 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import fields
+from .link_packets import ADVERTISEMENT, ARP, ARP_PACKET, BROADCAST, ETHERNET, REQUEST, arp_request, solicitation
 
 # An address, and the interface before it.
 Target = tuple[str, str]
 
-_ETHERNET = 1  # ARPHRD_ETHER, linux/if_arp.h
-_ARP, _BROADCAST, _OUTGOING = 0x0806, b"\xff" * 6, 4  # linux/if_ether.h, linux/if_packet.h: PACKET_OUTGOING
-_ARP_PACKET = struct.Struct("!HHBBH6s4s6s4s")  # RFC 826, for Ethernet and IPv4
-_REQUEST = 1
-_SOLICITATION, _ADVERTISEMENT = 135, 136  # RFC 4861
+_OUTGOING = 4  # linux/if_packet.h: PACKET_OUTGOING
 _ICMPV6_FILTER = 1  # linux/icmpv6.h; a set bit blocks a type
 _TIMES_ASKED = 3
 
@@ -152,11 +149,11 @@ class _Link:
 
 class _ArpLink(_Link):
     def open(self) -> socket.socket:
-        opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ARP))
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ARP))
         try:
-            opened.bind((self.interface, _ARP))
+            opened.bind((self.interface, ARP))
             _name, _protocol, _type, hardware_type, self.hardware = opened.getsockname()
-            if hardware_type != _ETHERNET:
+            if hardware_type != ETHERNET:
                 raise OSError(errno.EPROTONOSUPPORT, "not an Ethernet interface")
         except OSError:
             opened.close()
@@ -165,19 +162,17 @@ class _ArpLink(_Link):
 
     def request(self, target: str) -> None:
         sender = self.questions.senders.get((self.interface, target), "0.0.0.0")
-        # Ethernet, IPv4, their lengths, request, sender, target.
-        head = (_ETHERNET, 0x0800, 6, 4, _REQUEST, self.hardware, socket.inet_aton(sender))
-        packet = _ARP_PACKET.pack(*head, bytes(6), socket.inet_aton(target))
-        self.socket.sendto(packet, (self.interface, _ARP, 0, _ETHERNET, _BROADCAST))
+        packet = arp_request(self.hardware, sender, target)
+        self.socket.sendto(packet, (self.interface, ARP, 0, ETHERNET, BROADCAST))
 
     def listen(self) -> None:
         data, source = self.socket.recvfrom(2048)
-        if source[2] == _OUTGOING or len(data) < _ARP_PACKET.size:
+        if source[2] == _OUTGOING or len(data) < ARP_PACKET.size:
             return
-        parts = _ARP_PACKET.unpack(data[: _ARP_PACKET.size])
+        parts = ARP_PACKET.unpack(data[: ARP_PACKET.size])
         hardware, sender, target = parts[5], socket.inet_ntoa(parts[6]), socket.inet_ntoa(parts[8])
         self.heard(sender, hardware.hex(":"))
-        if sender == "0.0.0.0" and parts[4] == _REQUEST and target in self.addresses:
+        if sender == "0.0.0.0" and parts[4] == REQUEST and target in self.addresses:
             # Somebody is about to take the address at this very moment.
             self.heard(target, hardware.hex(":"))
 
@@ -190,8 +185,8 @@ class _NeighbourDiscoveryLink(_Link):
         try:
             self.index = socket.if_nametoindex(self.interface)
             blocked = bytearray(b"\xff" * 32)
-            word = struct.unpack_from("=I", blocked, _ADVERTISEMENT // 32 * 4)[0] & ~(1 << _ADVERTISEMENT % 32)
-            struct.pack_into("=I", blocked, _ADVERTISEMENT // 32 * 4, word)
+            word = struct.unpack_from("=I", blocked, ADVERTISEMENT // 32 * 4)[0] & ~(1 << ADVERTISEMENT % 32)
+            struct.pack_into("=I", blocked, ADVERTISEMENT // 32 * 4, word)
             opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, bytes(blocked))
             # A packet that a router might have passed on is not believed (RFC 4861, section 7.1).
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
@@ -205,14 +200,10 @@ class _NeighbourDiscoveryLink(_Link):
     def request(self, target: str) -> None:
         packed = ipaddress.IPv6Address(target).packed
         group = ipaddress.IPv6Address(ipaddress.IPv6Address("ff02::1:ff00:0").packed[:13] + packed[13:])
-        # Type, code, checksum (the kernel fills it in), reserved, target; then whom to answer: type, length in 8 bytes.
-        packet = struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, packed)
         own = bytes.fromhex(self.questions.hardware.get(self.interface, "").replace(":", ""))
-        if len(own) == 6:
-            packet += b"\x01\x01" + own
-        self.socket.sendto(packet, (str(group), 0, 0, self.index))
+        self.socket.sendto(solicitation(target, own), (str(group), 0, 0, self.index))
 
     def listen(self) -> None:
         data, _source = self.socket.recvfrom(2048)
-        if len(data) >= 24 and data[0] == _ADVERTISEMENT:
+        if len(data) >= 24 and data[0] == ADVERTISEMENT:
             self.heard(str(ipaddress.IPv6Address(data[8:24])), "")

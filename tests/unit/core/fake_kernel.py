@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core import wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.kernel import Kernel
+from ansible_collections.multihome.linux.plugins.module_utils._core.model import Alias
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import FAMILIES, Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.snapshot import Snapshot
 
@@ -53,6 +54,7 @@ class FakeKernel:
         self.routes: list[Message] = []
         self.rules = Rules()
         self.files = FakeFiles()
+        self.announced: list[Alias] = []
 
     def __enter__(self) -> FakeKernel:
         return self
@@ -62,7 +64,9 @@ class FakeKernel:
 
     def kernel(self) -> Kernel:
         """Return the engine's kernel, connected to this one."""
-        return Kernel(lambda: self, lambda: dict(INTERFACES), str(self.settings), self.files)
+        return Kernel(
+            lambda: self, lambda: dict(INTERFACES), str(self.settings), self.files, announce=self.announced.extend
+        )
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind, IPv4 first."""

@@ -59,6 +59,36 @@ def test_an_unchanged_run_in_diff_mode_shows_what_stands(host: Runner) -> None:
     assert again["diff"]["before"] == again["diff"]["after"]
 
 
+def test_what_moves_to_another_interface_is_there_before_it_leaves_the_old_one_and_neighbours_are_told(
+    host: Runner,
+) -> None:
+    host.run(aliases=ALIASES)
+    there = [{**entry, "interface": "eth1"} for entry in STANDING]
+    kept = host.run(aliases=there, purge=True, keep_moved=True)
+    assert kept["actions"] == [{"op": "add", "object": entry} for entry in there]
+    assert kept["moved"] == STANDING
+    assert host.fake.announced == [], "nobody is sent away from where it still stands"
+    # Nobody looks for an IPv6 address that this host has: it would find itself.
+    flags = {m.get("IFA_ADDRESS"): m.header["flags"] for _op, m in host.fake.sent[-2:]}
+    assert flags == {"192.168.168.1": 0, "fd00:168::1": 0x02}
+    again = host.run(aliases=there, purge=True, keep_moved=True)
+    assert (again["changed"], again["moved"]) == (False, STANDING)
+    gone = host.run(aliases=there, purge=True)
+    assert gone["actions"] == [{"op": "remove", "object": entry} for entry in STANDING]
+    assert gone["moved"] == []
+    assert sorted(map(str, host.fake.announced)) == [
+        "address 192.168.168.1/24 on eth1",
+        "address fd00:168::1/64 on eth1",
+    ]
+
+
+def test_what_goes_for_good_is_not_kept_as_if_it_moved(host: Runner) -> None:
+    host.run(aliases=ALIASES)
+    gone = host.run(aliases=ALIASES[:1], purge=True, keep_moved=True)
+    assert gone["actions"] == [{"op": "remove", "object": STANDING[1]}]
+    assert (gone["moved"], host.fake.announced) == ([], [])
+
+
 def test_a_check_run_that_would_write_is_found_out(host: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     class Careless(AliasEngine):
         def plan(self, current: Any) -> Any:
