@@ -31,10 +31,10 @@ lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity
 unit: ## tests without a kernel
 integration: ## tests of each module on real namespaces
-lab-test: ## tests of the lab, and of the two-line design on it
-end-to-end: ## tests of all other designs in the lab
+lab-test: ## tests of the lab, and of the demonstration on it
+end-to-end: ## tests of all designs in the lab
 machines: ## as root: tests on booted machines, Debian 12 and 13
-ordinary-user: ## as root: the lab's tests again as an ordinary user
+ordinary-user: ## as root: lab-test again as an ordinary user
 
 $(CHECKS): setup
 	@$(WITHIN) python scripts/checks.py $@

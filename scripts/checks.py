@@ -31,42 +31,43 @@ def tests(name: str, *arguments: str) -> Phase:
     return Phase(name, [("python", "-m", "pytest", f"--junit-xml={report}", *arguments)], report)
 
 
-# The lab itself and the two-line design on it: what runs once more as an ordinary user.
-LAB = ("tests/lab", *(f"tests/e2e/test_{name}.py" for name in ("demo", "deploy", "packets")))
+# What runs once more as an ordinary user: the lab itself, and the demonstration, which deploys, breaks and verifies.
+DEMO = "tests/e2e/test_demo.py"
 IN_FILES = ("--numprocesses=2", "--dist=loadfile")
 
-# The phases of one row do not disturb each other and run at the same time.
-GROUPS = [
-    [Phase("lint", LINT), Phase("sanity", [("python", "scripts/sanity.py")])],
-    [tests("unit", "--numprocesses=2", "tests/unit")],
-    [tests("integration", *IN_FILES, "tests/integration")],
-    [tests("lab-test", *IN_FILES, *LAB)],
-    [tests("end-to-end", *IN_FILES, "tests/e2e", *(f"--ignore={path}" for path in LAB))],
-    [tests("machines", "--numprocesses=2", "tests/machines")],
+# None disturbs another. The longest come first but for what fails soonest, so that none is left alone at the end.
+PHASES = [
+    Phase("lint", LINT),
+    tests("end-to-end", *IN_FILES, "tests/e2e", f"--ignore={DEMO}"),
+    tests("integration", *IN_FILES, "tests/integration"),
+    tests("machines", "--numprocesses=2", "tests/machines"),
+    Phase("sanity", [("python", "scripts/sanity.py")]),
+    tests("lab-test", *IN_FILES, "tests/lab", DEMO),
+    tests("unit", "--numprocesses=2", "tests/unit"),
 ]
 # As an ordinary user all of the above was just that.
 if os.geteuid() == 0:
     report = REPORTS / "ordinary-user.xml"
-    GROUPS.append([Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-test", str(report))], report)])
+    PHASES.append(Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-test", str(report))], report))
+# On two cores: while one waits, for timers, boots or a worker's last file, the other computes.
+AT_ONCE = 2
 
 
-def selected(names: list[str]) -> list[list[Phase]]:
-    """The rows of the table, left to the phases named; all of them when none is.
+def selected(names: list[str]) -> list[Phase]:
+    """The phases named, in their order; all of them when none is.
 
     Raises SystemExit when there is no such phase.
     """
-    known = {phase.name for group in GROUPS for phase in group}
+    known = {phase.name for phase in PHASES}
     if unknown := sorted(set(names) - known):
         raise SystemExit(f"No such phase: {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
-    rows = ([phase for phase in group if not names or phase.name in names] for group in GROUPS)
-    return [row for row in rows if row]
+    return [phase for phase in PHASES if not names or phase.name in names]
 
 
 def main() -> int:
     """Return the exit status: 0 when every phase went well."""
-    groups = selected(sys.argv[1:])
     runner = Runner(environment(), ROOT)
-    results = runner.run(groups)
+    results = runner.run(selected(sys.argv[1:]), AT_ONCE)
     print(f"\n{summary(results)}", flush=True)
     if runner.stopping:
         print("interrupted", flush=True)

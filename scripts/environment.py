@@ -31,6 +31,7 @@ def environment() -> dict[str, str]:
     result |= {
         "ANSIBLE_HOME": str(CACHE / "ansible"),
         "HOME": str(home),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         "MYPY_CACHE_DIR": str(CACHE / "mypy"),
         "PATH": os.pathsep.join((str(VENV / "bin"), path, SYSTEM_PATH)),
         "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),

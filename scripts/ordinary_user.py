@@ -39,7 +39,7 @@ def make_as(user: pwd.struct_passwd, checkout: Path, target: str) -> int:
     environment["PATH"] = os.pathsep.join(part for part in path if not Path(part).is_relative_to(ROOT))
     become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     phase = Phase(f"{target} as {user.pw_name}", [[*become, "make", target]])
-    (result,) = Runner(environment, checkout).run([[phase]])
+    (result,) = Runner(environment, checkout).run([phase])
     return int(bool(result.failed))
 
 

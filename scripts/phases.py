@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,26 +57,21 @@ class Runner:
         self.stopping = False
         """True once the run was interrupted: what had not begun by then is left out."""
 
-    def run(self, groups: Sequence[Sequence[Phase]]) -> list[Result]:
-        """Run groups one after the other, the phases of one group at the same time.
+    def run(self, phases: Sequence[Phase], at_once: int = 1) -> list[Result]:
+        """Run phases in their order, ``at_once`` at a time: where one ends the next begins.
 
-        A phase that is alone is shown as it goes, of several each is shown whole at its end.
+        One at a time is shown as it goes; of several each is shown whole at its end. What had not begun when the run
+        was interrupted is left out.
         """
-        results: list[Result] = []
+        show: Callable[[Phase], Result] = self._show if min(at_once, len(phases)) == 1 else self._collect
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            for group in groups:
-                if self.stopping:
-                    break
-                if len(group) == 1:
-                    results.append(self._show(group[0], None))
-                    continue
-                with ThreadPoolExecutor(len(group)) as pool:
-                    results += pool.map(self._collect, group)
+            with ThreadPoolExecutor(at_once) as pool:
+                results = pool.map(lambda phase: None if self.stopping else show(phase), phases)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        return results
+        return [result for result in results if result]
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         """Have what runs clean up and start nothing more: pytest takes its lab down on SIGINT, not on SIGTERM."""
@@ -86,6 +81,7 @@ class Runner:
 
     def _collect(self, phase: Phase) -> Result:
         """Run a phase with its output held back, then print it in one piece."""
+        _print(f"=== {phase.name} begins", None)
         with tempfile.TemporaryFile() as output:
             result = self._show(phase, output)
             output.seek(0)
@@ -94,7 +90,7 @@ class Runner:
             sys.stdout.buffer.flush()
         return result
 
-    def _show(self, phase: Phase, output: IO[bytes] | None) -> Result:
+    def _show(self, phase: Phase, output: IO[bytes] | None = None) -> Result:
         result = Result(phase)
         started = time.monotonic()
         if phase.report:

@@ -156,5 +156,6 @@ def _environment(lab: Lab) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_STDOUT_CALLBACK": "json_lines",
         "LAB_NAME": lab.name,
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # What one run has compiled the next one need not; but nothing of it lies beside the sources.
+        "PYTHONPYCACHEPREFIX": str(CHECKOUT / ".cache" / "pycache"),
     }

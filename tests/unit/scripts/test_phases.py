@@ -24,22 +24,22 @@ def runner(directory: Path) -> Runner:
 
 
 def test_a_failure_stops_neither_its_phase_nor_the_next(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    groups = [[Phase("first", [["false"], ["touch", "second"]])], [Phase("next", [["touch", "third"]])]]
-    first, following = runner(tmp_path).run(groups)
+    phases = [Phase("first", [["false"], ["touch", "second"]]), Phase("next", [["touch", "third"]])]
+    first, following = runner(tmp_path).run(phases)
     assert (first.failed, following.failed) == (["false"], [])
     assert {path.name for path in tmp_path.iterdir()} == {"second", "third"}
     assert "failed with exit status 1: false" in capfd.readouterr().out
 
 
-def test_phases_of_one_group_run_at_the_same_time_and_print_whole(
+def test_as_many_phases_as_may_run_at_the_same_time_and_print_whole(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Each ends only when the other has begun.
+    # The first two end only when the other has begun; the third needs that one of them has ended.
     meet = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); print(1, flush=True)\n"
-    meet += "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\nprint(2)"
-    group = [Phase(mine, [[sys.executable, "-c", meet, mine, other]]) for mine, other in ("ab", "ba")]
-    results = runner(tmp_path).run([group])
-    assert [result.failed for result in results] == [[], []]
+    meet += "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\nprint(2)\npathlib.Path('ended').touch()"
+    phases = [Phase(mine, [[sys.executable, "-c", meet, mine, other]]) for mine, other in ("ab", "ba")]
+    results = runner(tmp_path).run([*phases, Phase("c", [["ls", "ended"]])], at_once=2)
+    assert [(result.phase.name, result.failed) for result in results] == [("a", []), ("b", []), ("c", [])]
     assert capfd.readouterr().out.count("1\n2\n") == 2
 
 
@@ -61,7 +61,7 @@ def test_the_summary_tells_failures_and_adds_up_what_pytest_counted(tmp_path: Pa
     )
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", "test_three.py"]
-    (result,) = runner(tmp_path).run([[Phase("unit", [command], report)]])
+    (result,) = runner(tmp_path).run([Phase("unit", [command], report)])
     assert result.counts == {"passed": 1, "failed": 1, "skipped": 1}
     text = summary([result, Result(Phase("lint", [])), Result(Phase("more", []), counts={"passed": 2})])
     assert "unit  FAILED" in text
@@ -74,35 +74,37 @@ def test_no_report_counts_nothing_and_an_old_one_is_not_taken_for_the_new(tmp_pa
     report = tmp_path / "report.xml"
     assert read_counts(report) == {}
     report.write_text('<testsuites><testsuite tests="7"/></testsuites>')
-    (result,) = runner(tmp_path).run([[Phase("unit", [["false"]], report)]])
+    (result,) = runner(tmp_path).run([Phase("unit", [["false"]], report)])
     assert result.counts == {}
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_reaches_the_command_which_cleans_up_and_nothing_more_begins(
-    tmp_path: Path, number: int
+def test_an_interruption_reaches_the_commands_which_clean_up_and_nothing_more_begins(
+    tmp_path: Path, number: int, at_once: int
 ) -> None:
     command = textwrap.dedent("""
-        import pathlib, time
-        pathlib.Path("begun").touch()
+        import pathlib, sys, time
         try:
+            pathlib.Path(f"{sys.argv[1]}-begun").touch()
             time.sleep(60)
         except KeyboardInterrupt:
-            pathlib.Path("cleaned").touch()
+            pathlib.Path(f"{sys.argv[1]}-cleaned").touch()
         """)
     program = textwrap.dedent(f"""
         import os, pathlib, sys
         from phases import Phase, Runner
         runner = Runner(dict(os.environ), pathlib.Path.cwd())
-        first = Phase("first", [[sys.executable, "-c", {command!r}], ["touch", "second"]])
-        runner.run([[first], [Phase("next", [["touch", "third"]])]])
-        sys.exit(130 if runner.stopping else 0)
+        phases = [Phase(str(n), [[sys.executable, "-c", {command!r}, str(n)], ["touch", "second"]]) for n in range(3)]
+        results = runner.run(phases, {at_once})
+        sys.exit(130 if runner.stopping and len(results) == {at_once} else 0)
         """)
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
     deadline = time.monotonic() + 30
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+    while len(list(tmp_path.iterdir())) < at_once and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     assert process.wait(30) == 130
-    assert {path.name for path in tmp_path.iterdir()} == {"begun", "cleaned"}
+    names = [f"{n}-{what}" for n in range(at_once) for what in ("begun", "cleaned")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
