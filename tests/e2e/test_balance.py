@@ -8,12 +8,13 @@ The tests build on each other in their order: each deployment follows from the o
 from __future__ import annotations
 
 import pytest
-from ansible_collections.multihome.linux.tests.e2e import checks
+from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.marks import LINES, OneAddress, deploy, standing
-from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, FAMILIES, plain, url
-from ansible_collections.multihome.linux.tests.e2e.traffic import load
+from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, FAMILIES, offers, plain, url
+from ansible_collections.multihome.linux.tests.e2e.traffic import connected, load
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.webserver import ECHO_PORTS, HTTP_PORT
 
 CONNECTIONS = 2000
 BALANCE = {"multihomed_web_default_route": "balance"}
@@ -49,13 +50,33 @@ def test_the_servers_own_connections_are_spread_by_weight(three_firewalls: Lab, 
     assert checks.unchanged_and_short(deploy(lab, two, **BALANCE)) == []
 
 
-def test_the_servers_own_connections_outlive_a_line_that_comes_or_goes(three_firewalls: Lab) -> None:
-    there = [url(plain(address)) for address in three_firewalls.topology.hosts[CLIENT].interfaces[0].addresses]
-    with load(three_firewalls, "web1", there) as own:
-        deploy(three_firewalls, LINES, **BALANCE)
-    assert (own.failed, own.answered > 100) == (0, True), own.report
-    assert seen_outside(three_firewalls, "IPv4").keys() == set(LINES)
-    two = ["unicom", "interlink"]
+def of_clients(lab: Lab, protocol: str, port: int) -> list[str]:
+    """The URLs of a port of the client on the Internet, of each family."""
+    addresses = lab.topology.hosts[CLIENT].interfaces[0].addresses
+    return [url(plain(address), protocol, port, port) for address in addresses]
+
+
+def test_the_servers_own_connections_outlive_other_weights_and_a_line_that_comes_or_goes(three_firewalls: Lab) -> None:
+    there, two = of_clients(three_firewalls, "http", HTTP_PORT), ["unicom", "interlink"]
+    weights = dict(zip(LINES, (1, 4, 1), strict=True))
+    lines = playbooks.declared(three_firewalls)["multihome_lines"]
+    services = [offer.url for offer in offers(three_firewalls.topology, two)]
+    with (
+        connected(three_firewalls, "web1", of_clients(three_firewalls, "tcp", ECHO_PORTS[0])) as use,
+        load(three_firewalls, "web1", there) as own,
+        load(three_firewalls, CLIENT, services) as asked,
+    ):
+        before = use()
+        weighted = [{**line, "weight": weights[line["name"]]} for line in lines]
+        deploy(three_firewalls, LINES, multihome_lines=weighted, **BALANCE)
+        # Each on its line: the firewalls' translations, address and port, are as they were.
+        assert use() == before
+    assert len({address for address, _port in before}) == 2 * len(two)
+    for requests in (own, asked):
+        assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+    found = seen_outside(three_firewalls, "IPv4")
+    assert abs(found["interlink"] - 4 / 6 * CONNECTIONS) <= 0.03 * CONNECTIONS
+    assert found.keys() == set(LINES)
     with load(three_firewalls, "web1", there) as own:
         # A firewall must not stop translating what its servers still send.
         deploy(three_firewalls, two, "--limit", "web1", **BALANCE)
@@ -66,11 +87,14 @@ def test_the_servers_own_connections_outlive_a_line_that_comes_or_goes(three_fir
 
 
 def test_without_a_rule_of_its_mark_a_share_of_the_connections_fails(three_firewalls: Lab) -> None:
-    there = url(plain(three_firewalls.topology.hosts[CLIENT].interfaces[0].addresses[0]))
-    three_firewalls.exec("web1", "ip", "rule", "del", "priority", "20020")
-    # A SYN that is lost is sent again after a second, and takes its turn anew: ask for less.
-    report = three_firewalls.ask("web1", there, count=10, concurrency=10, timeout=0.5)
-    assert (report["answered"], report["failed"]) == (8, 2)
+    there = of_clients(three_firewalls, "http", HTTP_PORT)[0]
+    with connected(three_firewalls, "web1", of_clients(three_firewalls, "tcp", ECHO_PORTS[0])[:1], timeout=0.5) as use:
+        assert None not in use()
+        three_firewalls.exec("web1", "ip", "rule", "del", "priority", "20020")
+        # A SYN that is lost is sent again after a second, and takes its turn anew: ask for less.
+        report = three_firewalls.ask("web1", there, count=10, concurrency=10, timeout=0.5)
+        assert (report["answered"], report["failed"]) == (8, 2)
+        assert use().count(None) == 2
 
 
 def test_back_to_failover_no_mark_is_left(three_firewalls: Lab) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask from a host of the lab, once or without a break, by tests/lab/client.py."""
+"""Ask from a host of the lab, once or without a break, or by connections that stand: programs of tests/lab."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..lab import client
+from ..lab import client, connections
 from ..lab.lab import Lab
 
 TIMEOUT = 2.0  # seconds; the lab answers within milliseconds, and a lost SYN is sent again after one
@@ -66,6 +66,22 @@ def load(
         yield requests
     finally:
         requests.end()
+
+
+@contextlib.contextmanager
+def connected(lab: Lab, host: str, urls: Sequence[str], timeout: float = TIMEOUT) -> Iterator[Callable[[], list[Any]]]:
+    """Open ten connections to each URL; yield what uses them all and returns whom the servers see, None for nobody."""
+    words = [sys.executable, str(Path(connections.__file__)), *urls, "--timeout", str(timeout)]
+    with lab.popen(host, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        asked, answers = process.stdin, process.stdout
+
+        def use() -> list[Any]:
+            print(file=asked, flush=True)
+            return list(json.loads(answers.readline()))
+
+        yield use
 
 
 def _command(urls: Sequence[str], source: str | None, timeout: float) -> list[str]:
