@@ -157,9 +157,17 @@ class RuleSteps:
         self._remove_all(stand_ins)
 
     def _put_in_front(self, leaving: Iterable[Rule]) -> list[Rule]:
-        """Add and return stand-ins: nobody is without a rule while it is away."""
+        """Add and return stand-ins: nobody is without a rule while it is away.
+
+        There is none where it would be mistaken for a rule of its own priority, when it comes or when it goes: that one
+        would lose its place for good.
+        """
         stand_ins = [replace(rule, priority=rule.priority - 1) for rule in leaving if rule.priority]
-        stand_ins = [one for one in stand_ins if not self._met.get(_view(one))]
+        stand_ins = [
+            one
+            for one in stand_ins
+            if not self._met.get(_view(one)) and not any(is_found_for(one, other) for other in self._beside(one))
+        ]
         for one in stand_ins:
             self._take("add", one)
         return stand_ins

@@ -123,6 +123,15 @@ def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
     ]
 
 
+@pytest.mark.parametrize("beside", [MARKED, WIDE], ids=["found for it", "taken for it"])
+def test_there_is_no_stand_in_that_would_be_mistaken_for_a_rule_of_the_priority_in_front(beside: Rule) -> None:
+    in_front = replace(beside, priority=99)
+    assert RuleSteps([in_front, WIDE, MARKED], ()).behind(WIDE) == [
+        ("remove", WIDE),
+        ("add", WIDE),
+    ]
+
+
 def test_there_is_no_place_in_front_of_the_first_priority() -> None:
     narrow, wide = replace(NARROW, priority=0), replace(WIDE, priority=0)
     assert steps([narrow], Action("add", wide), Action("remove", narrow)) == [("remove", narrow), ("add", wide)]
