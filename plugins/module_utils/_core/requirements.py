@@ -41,7 +41,7 @@ def pyroute2() -> dict[str, Any]:
     Raises Unsupported when pyroute2 is missing or too old, saying where it was found.
     """
     if "pyroute2" not in _CACHE:
-        spec = _fit_pyroute2()
+        spec, _version = _fit_pyroute2()
         try:
             _CACHE["pyroute2"] = message_classes.load(spec)
         except ImportError as error:
@@ -50,14 +50,15 @@ def pyroute2() -> dict[str, Any]:
     return classes
 
 
-def _fit_pyroute2() -> ModuleSpec:
+def _fit_pyroute2() -> tuple[ModuleSpec, str]:
+    """Return where pyroute2 was found, and its version."""
     spec = importlib.util.find_spec("pyroute2")
     if spec is None:
         raise _no_pyroute2("none (No module named pyroute2)")
     found = _pyroute2_version(spec)
     if version_tuple(found) < version_tuple(PYROUTE2_NEEDED):
         raise _no_pyroute2(f"{found} in {spec.origin}")
-    return spec
+    return spec, found
 
 
 def _no_pyroute2(found: str) -> Unsupported:
@@ -135,8 +136,8 @@ def report() -> dict[str, dict[str, Any]]:
 
 
 def _find_pyroute2() -> str:
-    spec = _fit_pyroute2()
-    return f"{_pyroute2_version(spec)} in {spec.origin}"
+    spec, found = _fit_pyroute2()
+    return f"{found} in {spec.origin}"
 
 
 def _find_nft() -> str:
