@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import fields
-from .entries import Entry, collect, parse_fields, parse_list, where
+from .entries import Entry, collect, parse_list
 from .errors import ApplyFailed, ForeignObject, InvalidInput
 from .iproute_names import ETC, Name, plan_names, texts_after
 from .keepable import Keepable
 from .kernel import Kernel
-from .model import TABLE_NAMES, Alias, Route, Rule
+from .model import Alias, Route, Rule
 from .plan import Action, M, Plan, plan
-from .rule_steps import indistinct, inverse_to_what_stays
+from .routing_lists import RoutingLists, tables_form
+from .rule_steps import inverse_to_what_stays
 from .snapshot import Snapshot
 from .stored_state import merged
 from .wire import SECONDARY
 
 _OWNER = fields.integer(1, 255)
-_LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
 
 
 def parse_owner(protocol: Any) -> int:
@@ -167,15 +167,12 @@ class RoutingEngine(Keepable):
         purge: bool = False,
         kernel: Kernel | None = None,
     ) -> None:
-        names, table_faults = declared_tables(tables or ())
-        parts: list[Any] = [lambda: _raise(table_faults), lambda: parse_owner(owner)]
-        parts += [lambda: _parse_routes(tables or (), names)]
-        parts += [lambda: _parse_rules(rules or (), names)]
-        _none, self.owner, routes, parsed_rules = collect(*parts)
-        self.names = {number: name for name, number in names.items()}
-        self.table_names = [] if tables is None else _table_names(tables, names)
-        self.routes: list[Entry[Route]] | None = None if tables is None else routes
-        self.rules: list[Entry[Rule]] | None = None if rules is None else parsed_rules
+        parts: list[Any] = [lambda: RoutingLists.parse(tables, rules), lambda: parse_owner(owner)]
+        lists, self.owner = collect(*parts)
+        self.routes: list[Entry[Route]] | None = lists.routes
+        self.rules: list[Entry[Rule]] | None = lists.rules
+        self.names: dict[int, str] = lists.names
+        self.table_names: list[Entry[Name]] = lists.table_names
         self.purge = purge
         self.kernel = kernel or Kernel()
 
@@ -305,117 +302,6 @@ def _refuse_inverse_rules(rules: list[Entry[Rule]] | None, done: Plan[Rule] | No
     others = {rule.key for rule in done.others}
     ours = [entry for entry in rules if entry.object.key not in others]
     faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule.key not in others])
-    if faults:
-        raise InvalidInput(faults)
-
-
-def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[dict[str, Any]]:
-    """Return routes as entries of ``tables``: one entry a table, with its routes.
-
-    ``names`` are what tables are called besides those that have a name ``given``; those are listed without routes too.
-    """
-    known = {**names, **{name.number: name.text for name in given if name.kind == "table"}}
-    tables: dict[int, dict[str, Any]] = {}
-
-    def entry(number: int) -> dict[str, Any]:
-        called = {"name": known[number]} if number in known else {}
-        return tables.setdefault(number, {"id": number, **called, "routes": []})
-
-    for route in routes:
-        shown = {name: value for name, value in route.as_input().items() if name != "table"}
-        entry(route.table)["routes"].append(shown)
-    for name in given:
-        if name.kind == "table":
-            entry(name.number)
-    return list(tables.values())
-
-
-def declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
-    """Return the numbers of all tables by name, those every host has included, and the faults of the declaration."""
-    names = dict(TABLE_NAMES)
-    faults: list[str] = []
-    owners: dict[Any, str] = {}
-    parsers = {"id": fields.integer(1, 0xFFFFFFFF), "name": _table_name, "routes": _list}
-    for index, table in enumerate(tables):
-        place = where("tables", index, table, "id")
-        values, table_faults = parse_fields(table, parsers, "id")
-        faults.extend(f"{place}: {fault}" for fault in table_faults)
-        if isinstance(table, Mapping) and table.get("id") is None:
-            faults.append(f"{place}: id is missing")
-        for key in (values.get("id"), values.get("name")):
-            earlier = owners.setdefault(key, place)
-            if key is not None and earlier is not place:
-                faults.append(f"{earlier} and {place}: two entries for one routing table {key}; keep one of them")
-        if "name" in values and "id" in values:
-            if names.get(values["name"], values["id"]) != values["id"]:
-                faults.append(
-                    f'{place}: name "{values["name"]}": is the routing table {names[values["name"]]} on every host'
-                )
-            names[values["name"]] = values["id"]
-    return names, faults
-
-
-def _table_names(tables: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Name]]:
-    """Return the names that the declared tables are to have, but for those that they have on every host."""
-    wanted = {number: name for name, number in names.items() if name not in TABLE_NAMES}
-    found = []
-    for index, table in enumerate(tables):
-        if isinstance(table, Mapping) and table.get("name") is not None:
-            number = names.get(table["name"])
-            if number in wanted:
-                found.append(Entry(Name("table", number, wanted[number]), where("tables", index, table, "id")))
-    return found
-
-
-def _table_name(value: Any) -> str:
-    name = fields.text(value)
-    if len(name) > _LONGEST_NAME:
-        raise ValueError(f"a routing table's name has at most {_LONGEST_NAME} characters")
-    if not all(character.isalnum() or character in "_.-" for character in name) or name.isdecimal():
-        raise ValueError("a routing table's name is made of letters, digits, '_', '.' and '-', not of digits alone")
-    return name
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError("not a list")
-    return list(value)
-
-
-def _parse_routes(tables: Sequence[Any], _names: Mapping[str, int]) -> list[Entry[Route]]:
-    def part(index: int, table: Mapping[str, Any]) -> list[Entry[Route]]:
-        number = int(fields.integer(1, 0xFFFFFFFF)(table.get("id")))
-        list_name = f"{where('tables', index, table, 'id')}.routes"
-        return parse_list(
-            table.get("routes") or (),
-            list_name,
-            lambda e: Route.parse(e, number),
-            "destination",
-            lambda r: r.key,
-        )
-
-    whole = [(index, table) for index, table in enumerate(tables) if _has_number(table)]
-    parts = collect(*(lambda index=index, table=table: part(index, table) for index, table in whole))
-    return [entry for entries in parts for entry in entries]
-
-
-def _has_number(table: Any) -> bool:
-    # A table without a fit number, or whose routes are no list, has its fault from declared_tables() already.
-    try:
-        fields.integer(1, 0xFFFFFFFF)(table["id"])
-        _list(table.get("routes") or ())
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return False
-    return True
-
-
-def _parse_rules(rules: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Rule]]:
-    parsed = parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
-    _raise(indistinct(parsed))
-    return parsed
-
-
-def _raise(faults: list[str]) -> None:
     if faults:
         raise InvalidInput(faults)
 

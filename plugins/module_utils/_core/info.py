@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import forward_engine, mark_backends, nat_engine, requirements
-from .engines import parse_owner, tables_form
+from .engines import parse_owner
 from .errors import Unsupported
 from .fields import is_local_only
 from .interface_state import interface_state
 from .keeper import report as keeper_report
 from .kernel import Kernel
 from .plan import Existing
+from .routing_lists import tables_form
 from .snapshot import Snapshot
 
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")

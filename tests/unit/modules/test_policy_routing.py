@@ -109,9 +109,9 @@ def test_every_fault_of_both_lists_at_once(host: Runner) -> None:
     )
     assert result["faults"] == [
         "tables[0] (x): not a whole number",
-        "protocol 2: protocol 2 (kernel) is taken; choose one from 5 to 255",
         "tables[1] (5).routes[0] (10.0.0.1/8): has host bits set; the prefix is 10.0.0.0/8, the host 10.0.0.1",
         'rules[0] (1): table "nowhere": no table of this name is declared in tables',
+        "protocol 2: protocol 2 (kernel) is taken; choose one from 5 to 255",
     ]
 
 
