@@ -264,9 +264,8 @@ class RoutingEngine(Keepable):
         def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None, done: Plan[M] | None) -> list[M] | None:
             if listed is None:
                 return None if before is None else [entry.object for entry in before]
-            others = {item.key for item in done.others} if done else set()
             found = merged(before or [], listed, self.purge, lambda item: item.key)
-            return [item for item in found if item.key not in others]
+            return [item for item in found if done is None or item not in done.others]
 
         routes = kept(self.routes, older.routes if older else None, plan.routes)
         rules = kept(self.rules, older.rules if older else None, plan.rules)
@@ -299,9 +298,8 @@ class RoutingEngine(Keepable):
 def _refuse_inverse_rules(rules: list[Entry[Rule]] | None, done: Plan[Rule] | None) -> None:
     if rules is None or done is None:
         return
-    others = {rule.key for rule in done.others}
-    ours = [entry for entry in rules if entry.object.key not in others]
-    faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule.key not in others])
+    ours = [entry for entry in rules if entry.object not in done.others]
+    faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule not in done.others])
     if faults:
         raise InvalidInput(faults)
 

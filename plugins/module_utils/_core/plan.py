@@ -93,7 +93,7 @@ class Plan(Generic[M]):
     actions: tuple[Action[M], ...]
     before: tuple[M, ...]
     after: tuple[M, ...]
-    others: tuple[M, ...] = ()
+    others: frozenset[M] = frozenset()
 
     def adding(self) -> list[Action[M]]:
         """Return the actions that make something stand."""
@@ -148,7 +148,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
                     removing.append(Action("remove", existing.object, existing))
                 else:
                     after.append(existing.object)
-    return Plan(tuple(adding + removing), _sorted(before), _sorted(after), tuple(others))
+    return Plan(tuple(adding + removing), _sorted(before), _sorted(after), frozenset(others))
 
 
 def _sorted(items: list[M]) -> tuple[M, ...]:
