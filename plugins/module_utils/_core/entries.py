@@ -30,11 +30,14 @@ def where(list_name: str, index: int, entry: Any, main_field: str) -> str:
     return f"{list_name}[{index}]" + (f" ({label})" if label is not None else "")
 
 
-def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> tuple[dict[str, Any], list[str]]:
+def parse_fields(
+    entry: Any, parsers: Mapping[str, Parser], main_field: str, required: Sequence[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
     """Run each field of one entry through its parser.
 
     Returns ``(values, faults)``: fields that are absent or ``None`` are absent from ``values``; a fault names its
-    field unless that is the main one shown as the label already. ``name`` is a label, legal in every entry.
+    field unless that is the main one shown as the label already. ``name`` is a label, legal in every entry. Of those
+    ``required`` each one that is absent is a fault.
     """
     if not isinstance(entry, Mapping):
         return {}, [f"not a dictionary but {type(entry).__name__}"]
@@ -53,6 +56,7 @@ def parse_fields(entry: Any, parsers: Mapping[str, Parser], main_field: str) -> 
             shown = field == main_field and not entry.get("name")
             said = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
             faults.append(str(error) if shown else f"{said}: {error}")
+    faults.extend(f"{field} is missing" for field in required if entry.get(field) is None)
     return values, faults
 
 

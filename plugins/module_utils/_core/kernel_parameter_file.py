@@ -98,9 +98,7 @@ class Parameter:
     @classmethod
     def parse(cls, entry: Any) -> Parameter:
         """Return the parameter of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "name")
-        if isinstance(entry, Mapping):
-            faults += [f"{field} is missing" for field in ("name", "value") if entry.get(field) is None]
+        values, faults = parse_fields(entry, cls.FIELDS, "name", required=("name", "value"))
         if faults:
             raise InvalidInput(faults)
         return cls(values["name"], values["value"], values.get("optional", False))

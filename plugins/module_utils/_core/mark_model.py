@@ -98,10 +98,8 @@ class ConnectionMark:
     @classmethod
     def parse(cls, entry: Any) -> ConnectionMark:
         """Return the mark of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark")
+        values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark", required=("mark",))
         if isinstance(entry, dict):
-            if entry.get("mark") is None:
-                faults.append("mark is missing")
             given = [name for name in ("in_interface", "gateway", "source") if entry.get(name) is not None]
             if not given:
                 faults.append("give in_interface, gateway or source: by what is the line known?")
@@ -161,12 +159,9 @@ class BalanceLine:
     @classmethod
     def parse(cls, entry: Any) -> BalanceLine:
         """Return the line of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark")
-        if isinstance(entry, dict):
-            if entry.get("mark") is None:
-                faults.append("mark is missing")
-            if not entry.get("sources"):
-                faults.append("sources is missing: the addresses that this line's connections leave with")
+        values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark", required=("mark",))
+        if isinstance(entry, dict) and not entry.get("sources"):
+            faults.append("sources is missing: the addresses that this line's connections leave with")
         if faults:
             raise InvalidInput(faults)
         return cls(**values)

@@ -59,8 +59,7 @@ class Alias:
     @classmethod
     def parse(cls, entry: Any) -> Alias:
         """Return the alias of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "address")
-        _require(entry, values, faults, "address", "interface")
+        values, faults = parse_fields(entry, cls.FIELDS, "address", required=("address", "interface"))
         if "preferred_lifetime" in values and fields.family_of(values.get("address", ":")) == 4:
             faults.append(
                 "preferred_lifetime: IPv4 chooses the first address of a subnet whatever its lifetime; add this one "
@@ -190,8 +189,7 @@ class Route:
     @classmethod
     def parse(cls, entry: Any, table: int) -> Route:
         """Return the route of one entry of ``routes`` in ``table``; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "destination")
-        _require(entry, values, faults, "destination")
+        values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
         written_family = values.pop("family", None)
         hops = values.get("nexthops", ())
         families = {
@@ -301,8 +299,7 @@ class Rule:
     def parse(cls, entry: Any, table_names: Mapping[str, int] | None = None) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
         parsers = dict(cls.FIELDS, table=table_parser(TABLE_NAMES if table_names is None else table_names))
-        values, faults = parse_fields(entry, parsers, "priority")
-        _require(entry, values, faults, "priority")
+        values, faults = parse_fields(entry, parsers, "priority", required=("priority",))
         families = {fields.family_of(values[name]) for name in ("source", "destination") if name in values}
         if "family" in values:
             families.add(int(values.pop("family")[3:]))
@@ -408,9 +405,3 @@ def _way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool
     if len(hops) > 1 and ipv6 and not all(hop.gateway for hop in hops):
         faults.append("each of several IPv6 next hops needs a gateway")
     return faults + _link_local_faults(values)
-
-
-def _require(entry: Any, values: Mapping[str, Any], faults: list[str], *names: str) -> None:
-    """Add a fault for each required field that the entry does not have; a malformed one has its fault already."""
-    if isinstance(entry, Mapping):
-        faults.extend(f"{name} is missing" for name in names if name not in values and entry.get(name) is None)

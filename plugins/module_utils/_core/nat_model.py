@@ -135,7 +135,7 @@ class NatRule:
     @classmethod
     def parse(cls, entry: Any) -> NatRule:
         """Return the translation of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "destination")
+        values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("type",))
         if isinstance(entry, Mapping):
             faults += _faults_of_fields(entry, values)
             faults += _faults_of_family(entry, values)
@@ -217,8 +217,6 @@ class NatRule:
 def _faults_of_fields(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
     faults = []
     kind = values.get("type")
-    if entry.get("type") is None:
-        faults.append("type is missing")
     if kind in ("snat", "masquerade") and "in_interface" in values:
         faults.append(f"{kind} happens as a packet leaves: match out_interface instead of in_interface")
     if kind == "dnat" and "out_interface" in values:

@@ -51,9 +51,7 @@ class Path:
     @classmethod
     def parse(cls, entry: Any) -> Path:
         """Return the path of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "destination")
-        if "destination" not in values and not faults:
-            faults.append("destination is missing")
+        values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
         families = {fields.family_of(values[name]) for name in ("destination", "source") if name in values}
         if len(families) > 1:
             faults.append("mixes IPv4 and IPv6")

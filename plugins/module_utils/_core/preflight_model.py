@@ -65,9 +65,7 @@ class Line:
     def parse(cls, entry: Any) -> Line:
         """Return the line of one entry; raises InvalidInput with bare reasons."""
         known = {field: entry.get(field) for field in cls.FIELDS} if isinstance(entry, Mapping) else entry
-        values, faults = parse_fields(known, cls.FIELDS, "id")
-        if isinstance(entry, Mapping):
-            faults += [f"{field} is missing" for field in ("id", "interface") if entry.get(field) is None]
+        values, faults = parse_fields(known, cls.FIELDS, "id", required=("id", "interface"))
         if faults:
             raise InvalidInput(faults)
         # What the ISP translates is not held: the addresses that it is translated to are, of their family.

@@ -88,7 +88,7 @@ class Target:
     @classmethod
     def parse(cls, entry: Any) -> Target:
         """Return the target of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "address")
+        values, faults = parse_fields(entry, cls.FIELDS, "address", required=("line", "address"))
         if isinstance(entry, Mapping):
             faults += cls._faults({field for field, value in entry.items() if value is not None}, values)
         if faults:
@@ -98,7 +98,7 @@ class Target:
     @staticmethod
     def _faults(written: set[str], values: Mapping[str, Any]) -> list[str]:
         """Return what is wrong between fields; ``values`` holds those of the ``written`` that are well-formed."""
-        faults = [f"{field} is missing" for field in ("line", "address") if field not in written]
+        faults = []
         if "protocol" in values or "protocol" not in written:
             protocol = values.get("protocol", "tcp")
             if protocol != "icmp" and "port" not in written:

@@ -79,10 +79,8 @@ def _declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
     parsers = {"id": _NUMBER, "name": _table_name, "routes": _list}
     for index, table in enumerate(tables):
         place = where("tables", index, table, "id")
-        values, table_faults = parse_fields(table, parsers, "id")
+        values, table_faults = parse_fields(table, parsers, "id", required=("id",))
         faults.extend(f"{place}: {fault}" for fault in table_faults)
-        if isinstance(table, Mapping) and table.get("id") is None:
-            faults.append(f"{place}: id is missing")
         for key in (values.get("id"), values.get("name")):
             earlier = owners.setdefault(key, place)
             if key is not None and earlier is not place:
