@@ -60,6 +60,11 @@ def parse_fields(
     return values, faults
 
 
+def without_none(**values: Any) -> dict[str, Any]:
+    """Return the fields that have a value: what an entry says."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def parse_list(
     entries: Iterable[Any] | None,
     list_name: str,

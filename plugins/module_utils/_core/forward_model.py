@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import fields
-from .entries import Entry, parse_fields, parse_list
+from .entries import Entry, parse_fields, parse_list, without_none
 from .errors import InvalidInput
 from .nat_model import NatRule
 
@@ -68,7 +68,7 @@ class Passage:
 
     def as_input(self) -> dict[str, Any]:
         """Return the passage as an entry of ``accept``."""
-        return {name: value for name in self.FIELDS if (value := getattr(self, name)) is not None}
+        return without_none(mapped_to=self.mapped_to, source=self.source, out_interface=self.out_interface)
 
     def __str__(self) -> str:
         return "accept " + ", ".join(f"{name} {value}" for name, value in self.as_input().items())

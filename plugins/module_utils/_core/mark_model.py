@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import fields
-from .entries import Entry, parse_fields, parse_list
+from .entries import Entry, parse_fields, parse_list, without_none
 from .errors import InvalidInput
 from .neighbours import Neighbour
 
@@ -124,8 +124,9 @@ class ConnectionMark:
     def as_input(self) -> dict[str, Any]:
         """Return the mark as an entry of ``marks``."""
         source = self.source and fields.short_prefix(self.source)
-        shown = {"mark": self.mark, "in_interface": self.in_interface, "gateway": self.gateway, "source": source}
-        return {field: value for field, value in {**shown, "name": self.name}.items() if value is not None}
+        return without_none(
+            mark=self.mark, in_interface=self.in_interface, gateway=self.gateway, source=source, name=self.name
+        )
 
     def match_text(self) -> str:
         """Return the match as messages name it."""

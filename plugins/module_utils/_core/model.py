@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import fields
-from .entries import parse_fields
+from .entries import parse_fields, without_none
 from .errors import InvalidInput
 
 MAIN_TABLE = 254
@@ -24,10 +24,6 @@ RULE_ACTIONS = ("lookup", "unreachable", "blackhole", "prohibit")
 # Linux net/ipv6/route.c: IP6_RT_PRIO_USER is the metric of an IPv6 route that was given none.
 DEFAULT_METRIC = {4: 0, 6: 1024}
 _PREFERENCE = fields.integer(0, 0xFFFFFFFF)
-
-
-def _without_none(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _never_preferred(value: Any) -> int:
@@ -100,7 +96,7 @@ class Alias:
     def as_input(self) -> dict[str, Any]:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
         label = None if self.label == self.interface else self.label
-        return _without_none(
+        return without_none(
             address=self.address, interface=self.interface, label=label, preferred_lifetime=self.preferred_lifetime
         )
 
@@ -136,7 +132,7 @@ class NextHop:
 
     def as_input(self) -> dict[str, Any]:
         """Return the next hop as an entry of ``nexthops``."""
-        return _without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
+        return without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
 
 
 def _next_hops(value: Any) -> tuple[NextHop, ...]:
@@ -242,7 +238,7 @@ class Route:
         """Return the route as an entry of ``routes``, with its ``table`` beside it."""
         tells_family = self.gateway or self.source or any(hop.gateway for hop in self.nexthops)
         default = fields.is_everything(self.destination) and tells_family
-        return _without_none(
+        return without_none(
             table=self.table,
             destination="default" if default else self.destination,
             type=None if self.type == "unicast" else self.type,
@@ -344,7 +340,7 @@ class Rule:
 
     def as_input(self) -> dict[str, Any]:
         """Return the rule as an entry of ``rules``."""
-        return _without_none(
+        return without_none(
             priority=self.priority,
             family=f"ipv{self.family}",
             source=self.source and fields.short_prefix(self.source),

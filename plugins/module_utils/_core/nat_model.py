@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import fields
-from .entries import Entry, parse_fields, parse_list
+from .entries import Entry, parse_fields, parse_list, without_none
 from .errors import InvalidInput
 
 PROTOCOLS = ("tcp", "udp", "sctp", "any")
@@ -193,21 +193,20 @@ class NatRule:
     def as_input(self) -> dict[str, Any]:
         """Return the translation as an entry of ``rules``; what is a default or follows is left out."""
         told = self.source or self.destination or self.to_address
-        shown: dict[str, Any] = {
-            "name": self.name,
-            "type": self.type,
-            "family": None if told else f"ipv{self.family}",
-            "protocol": None if self.protocol == "any" else self.protocol,
-            "source": self.source,
-            "source_port": self.source_port and fields.port_text(self.source_port),
-            "destination": self.destination,
-            "destination_port": self.destination_port and fields.port_text(self.destination_port),
-            "in_interface": self.in_interface,
-            "out_interface": self.out_interface,
-            "to_address": self.to_address,
-            "to_port": self.to_port and fields.port_text(self.to_port),
-        }
-        return {field: value for field, value in shown.items() if value is not None}
+        return without_none(
+            name=self.name,
+            type=self.type,
+            family=None if told else f"ipv{self.family}",
+            protocol=None if self.protocol == "any" else self.protocol,
+            source=self.source,
+            source_port=self.source_port and fields.port_text(self.source_port),
+            destination=self.destination,
+            destination_port=self.destination_port and fields.port_text(self.destination_port),
+            in_interface=self.in_interface,
+            out_interface=self.out_interface,
+            to_address=self.to_address,
+            to_port=self.to_port and fields.port_text(self.to_port),
+        )
 
     def __str__(self) -> str:
         shown = {name: value for name, value in self.as_input().items() if name != "type"}
