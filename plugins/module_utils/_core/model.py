@@ -16,6 +16,7 @@ from typing import Any
 from . import fields
 from .entries import parse_fields, without_none
 from .errors import InvalidInput
+from .next_hops import NextHop, next_hops, way_faults
 
 MAIN_TABLE = 254
 TABLE_NAMES: dict[str, int] = {"local": 255, "main": MAIN_TABLE, "default": 253}
@@ -105,55 +106,6 @@ class Alias:
 
 
 @dataclass(frozen=True)
-class NextHop:
-    """One of several next hops of a route. ``weight`` is 1 to 256."""
-
-    gateway: str | None = None
-    interface: str | None = None
-    weight: int = 1
-
-    FIELDS = {"gateway": fields.host, "interface": fields.interface, "weight": fields.integer(1, 256)}
-
-    @classmethod
-    def parse(cls, entry: Any) -> NextHop:
-        """Return one next hop; raises ValueError with the reason."""
-        values, faults = parse_fields(entry, cls.FIELDS, "gateway")
-        if not faults and not ("gateway" in values or "interface" in values):
-            faults.append("needs a gateway, an interface or both")
-        faults.extend(_link_local_faults(values))
-        if faults:
-            raise ValueError("; ".join(faults))
-        return cls(**values)
-
-    def satisfied_by(self, other: NextHop) -> bool:
-        """Tell whether ``other`` is this next hop; an interface left out is the one that the kernel finds."""
-        same_way = self.gateway == other.gateway and self.weight == other.weight
-        return same_way and (self.interface in (None, other.interface))
-
-    def as_input(self) -> dict[str, Any]:
-        """Return the next hop as an entry of ``nexthops``."""
-        return without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
-
-
-def _next_hops(value: Any) -> tuple[NextHop, ...]:
-    if not isinstance(value, (list, tuple)) or not value:
-        raise ValueError("not a list of next hops")
-    hops: list[NextHop] = []
-    faults: list[str] = []
-    for index, entry in enumerate(value):
-        try:
-            hops.append(NextHop.parse(entry))
-        except ValueError as error:
-            faults.append(f"[{index}] {error}")
-    if len({(hop.gateway, hop.interface) for hop in hops}) < len(hops):
-        faults.append("the same next hop twice; give it a weight instead")
-    if faults:
-        raise ValueError("; ".join(faults))
-    # The kernel keeps next hops in the order given, but their order has no meaning: sort, so that it changes nothing.
-    return tuple(sorted(hops, key=lambda hop: (hop.gateway or "", hop.interface or "", hop.weight)))
-
-
-@dataclass(frozen=True)
 class Route:
     """A route. ``destination`` is a prefix (``0.0.0.0/0`` and ``::/0`` are the defaults); ``table`` a number."""
 
@@ -179,7 +131,7 @@ class Route:
         # Linux net/ipv4/metrics.c cuts a larger one down to 65520.
         "mtu": fields.integer(68, 65520),
         "onlink": fields.boolean,
-        "nexthops": _next_hops,
+        "nexthops": next_hops,
     }
 
     @classmethod
@@ -201,7 +153,7 @@ class Route:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
             faults.append('nothing tells the family; write destination "0.0.0.0/0" or "::/0", or give family')
-        faults.extend(_way_faults(values, hops, 6 in families, complete=not faults))
+        faults.extend(way_faults(values, hops, 6 in families, complete=not faults))
         if faults:
             raise InvalidInput(faults)
         if len(hops) == 1:
@@ -377,27 +329,3 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
             raise ValueError(f"table number {error}") from None
 
     return parse
-
-
-def _link_local_faults(values: Mapping[str, Any]) -> list[str]:
-    if fields.is_link_local(values.get("gateway", "")) and "interface" not in values:
-        return [f'gateway "{values["gateway"]}": is on every link; name the interface too']
-    return []
-
-
-def _way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
-    """Return what is wrong with where a route leads; ``complete`` tells that every field of it could be read."""
-    has_hop = "gateway" in values or "interface" in values
-    kind = values.get("type", "unicast")
-    if kind != "unicast":
-        return [f"a route of type {kind} has no next hop"] if hops or has_hop or values.get("onlink") else []
-    faults: list[str] = []
-    if hops and has_hop:
-        faults.append("has nexthops beside a gateway or interface; use one of them")
-    elif not hops and not has_hop and complete:
-        faults.append("needs a gateway, an interface or nexthops")
-    if values.get("onlink") and not ("gateway" in values and "interface" in values):
-        faults.append("onlink needs both a gateway and an interface")
-    if len(hops) > 1 and ipv6 and not all(hop.gateway for hop in hops):
-        faults.append("each of several IPv6 next hops needs a gateway")
-    return faults + _link_local_faults(values)

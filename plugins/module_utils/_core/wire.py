@@ -12,8 +12,9 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Alias, NextHop, Route, Rule
+from .model import Alias, Route, Rule
 from .netlink import Message, attributes
+from .next_hops import NextHop
 from .plan import Action, Existing
 
 AF = {4: 2, 6: 10}
