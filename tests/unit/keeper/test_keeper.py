@@ -4,127 +4,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import duplicate_addresses, wire
-from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy
+from ansible_collections.multihome.linux.plugins.module_utils._core import wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, settling
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE, Keeper
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.settling import Settling
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.states import States
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, ROUTES, STOP
-from ansible_collections.multihome.linux.plugins.module_utils._core.model import Alias, Route
+from ansible_collections.multihome.linux.plugins.module_utils._core.model import Route
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import RequestFailed
 from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES
 
-from .hosts import Host
+from .world import FIRST, SECOND, World
 
-BASE = {"address": "10.0.0.50/24", "interface": "eth0"}
-FIRST, SECOND = ({"address": f"10.0.0.{n}/24", "interface": "eth0"} for n in (1, 2))
-ADDRESS_V6 = {"address": "fd00:168::1/64", "interface": "eth0"}
-# linux/if_addr.h
-NO_DETECTION, DETECTION_FAILED, TENTATIVE = 0x02, 0x08, 0x40
 LATE = {"address": "10.7.0.1/24", "interface": "eth7"}
 TABLE = {"id": 1001, "routes": [{"destination": "default", "gateway": "10.0.0.254"}]}
 RULES = [{"priority": 23010 + n, "family": "ipv4", "source": f"10.0.0.{n}", "table": 1001} for n in (1, 2)]
 BIRD = 12
-
-
-class World:
-    """A host with a base address and stored state, its keeper, and a script of what happens when."""
-
-    def __init__(self, root: Path) -> None:
-        self.host = Host(root)
-        self.now = 1000.0
-        self.script: list[tuple[float, Callable[[], None], set[str]]] = []
-        self.looks: list[float] = []
-        self.locked = 0
-        self.put(BASE, owner=0)
-        self.keeper = self.fresh()
-
-    def fresh(self) -> Keeper:
-        """A keeper that was started just now."""
-        engines = {"ip_aliases": self.host.alias_engine, "policy_routing": self.host.routing_engine}
-        states = States(str(self.host.directory), engines)
-        return Keeper(states, self.lock, lambda: self.now, Settling(self.now, lambda _interface: True))
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Note when the keeper looks; be held by somebody else as often as `locked` says."""
-        self.looks.append(self.now)
-        if self.locked:
-            self.locked -= 1
-            raise Busy("another run (process 7) has held it for 5 s")
-        yield
-
-    def put(self, entry: dict[str, Any], owner: int) -> None:
-        """Add an address of somebody's."""
-        alias = Alias.parse(entry)
-        self.host.fake.carry_out("add", wire.encode_alias(alias, INTERFACES[alias.interface], owner))
-
-    def take(self, entry: dict[str, Any]) -> None:
-        """Remove an address."""
-        alias = Alias.parse(entry)
-        self.host.fake.carry_out("remove", wire.encode_alias(alias, INTERFACES[alias.interface], 0))
-
-    def mark(self, address: str, flag: int) -> None:
-        """Set a flag of an address that stands, as duplicate address detection does."""
-        for message in self.host.fake.addresses:
-            if message.get("IFA_ADDRESS") == address:
-                message.attributes["IFA_FLAGS"] |= flag  # type: ignore[index]  # the fake's own, a dict
-
-    def detects(self) -> bool:
-        """Whether the address that was put on last is looked for on its link."""
-        return not self.host.fake.sent[-1][1].header["flags"] & NO_DETECTION
-
-    def lose_routing(self) -> None:
-        """Remove all policy rules, and all routes but the kernel's own."""
-        self.host.fake.rules = type(self.host.fake.rules)()
-        self.host.fake.routes = [route for route in self.host.fake.routes if route.header["proto"] == 2]
-
-    def rules(self) -> list[Any]:
-        """The policy rules of ours."""
-        return [rule for rule in self.host.fake.snapshot().existing("rule") if rule.owner == 109]
-
-    def routes(self) -> list[tuple[int, int, str | None]]:
-        """Table, owner and gateway of each route that is not the kernel's own."""
-        found = self.host.fake.snapshot().existing("route")
-        return [(route.object.table, route.owner, route.object.gateway) for route in found if route.owner != 2]
-
-    def addresses(self) -> list[str]:
-        """The addresses that stand."""
-        snapshot = self.host.fake.snapshot()
-        return [existing.object.address for existing in snapshot.existing("address")]
-
-    def wait(self, timeout: float) -> set[str]:
-        """Let the time pass until something happens, as Watch.wait does."""
-        until = self.now + timeout
-        if self.script and self.script[0][0] <= until:
-            moment, action, happened = self.script.pop(0)
-            self.now = max(self.now, moment)
-            action()
-            return happened
-        self.now = until
-        return set()
-
-    def run(self, until: float) -> dict[str, Any]:
-        """Run the keeper through the script; return its last report."""
-        reports: list[dict[str, Any]] = []
-        self.script.append((self.now + until, lambda: None, {STOP}))
-        self.script.sort(key=lambda step: step[0])
-        self.keeper.run(self, reports.append)
-        return reports[-1]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
 
 
 def test_what_is_stored_is_applied_at_the_start(world: World) -> None:
@@ -288,64 +186,6 @@ def test_a_request_that_the_kernel_refuses_does_not_hold_up_the_others(world: Wo
     assert world.keeper.report()["waiting"] == []
 
 
-def test_after_the_boot_the_hosts_own_address_comes_first(world: World) -> None:
-    world.host.aliases([FIRST, SECOND])
-    for entry in (FIRST, SECOND, BASE):
-        world.take(entry)
-    world.keeper = world.fresh()
-    world.script = [(world.now + 1.0, lambda: world.put(BASE, owner=0), {ROUTES})]
-    world.run(5)
-    assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "10.0.0.2/24"]
-
-
-def test_after_the_boot_an_interface_that_is_switched_off_gets_no_address_of_either_family(world: World) -> None:
-    """NetworkManager would take it for configured, and leave it switched off."""
-    world.host.aliases([FIRST, ADDRESS_V6])
-    for entry in (FIRST, ADDRESS_V6, BASE):
-        world.take(entry)
-    up: set[str] = set()
-    engines = {"ip_aliases": world.host.alias_engine}
-    settles = settling.Settling(world.now, up.__contains__)
-    world.keeper = Keeper(States(str(world.host.directory), engines), world.lock, lambda: world.now, settles)
-    world.put({"address": "fe80::1/64", "interface": "eth0"}, owner=0)
-    report = world.run(5)
-    assert world.addresses() == ["fe80::1/64"]
-    assert [waiting["reason"] for waiting in report["waiting"]] == ["eth0 is not up yet"] * 2
-    up.add("eth0")
-    world.put(BASE, owner=0)
-    world.keeper.look({ROUTES})
-    assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "fe80::1/64", "fd00:168::1/64"]
-
-
-def test_after_the_boot_an_interface_without_an_address_of_its_own_is_not_waited_for_long(world: World) -> None:
-    world.host.aliases([FIRST])
-    world.take(FIRST)
-    world.take(BASE)
-    world.keeper = world.fresh()
-    report = world.run(1)
-    assert "10.0.0.1/24" not in world.addresses()
-    assert "own address first" in report["waiting"][0]["reason"]
-    world.run(settling.TURN + 2)
-    assert world.addresses() == ["10.0.0.1/24"]
-
-
-def test_a_manager_that_configures_anew_gives_the_hosts_own_address_first(world: World) -> None:
-    world.host.aliases([FIRST])
-    world.now += settling.STARTING + 1
-    world.keeper.look({ROUTES})
-
-    def flush() -> None:
-        for entry in (FIRST, BASE):
-            world.take(entry)
-
-    world.script = [
-        (world.now + 1.0, flush, {ROUTES}),
-        (world.now + 1.5, lambda: world.put(BASE, owner=0), {ROUTES}),
-    ]
-    world.run(3)
-    assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24"]
-
-
 def test_what_waits_is_tried_less_and_less_often_until_something_else_waits(world: World) -> None:
     world.host.aliases([FIRST])
     file = world.host.file("ip_aliases")
@@ -368,61 +208,3 @@ def test_the_report_is_handed_out_while_nothing_happens(world: World) -> None:
     world.keeper.run(world, reports.append, alive=10.0)
     assert len(reports) >= 10
     assert len(world.looks) == 1
-
-
-@pytest.fixture
-def plugged(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world with cables in all interfaces and an IPv6 alias, which stands and which the keeper has seen."""
-    monkeypatch.setattr(duplicate_addresses, "is_running", lambda _interface: True)
-    world.host.aliases([ADDRESS_V6])
-    world.keeper.look({FILES})
-    return world
-
-
-def test_an_address_that_stood_until_now_is_of_use_at_once_again(plugged: World) -> None:
-    for _again in range(2):
-        plugged.take(ADDRESS_V6)
-        plugged.keeper.look({ROUTES})
-        assert not plugged.detects()
-        plugged.keeper.look({ROUTES})
-    assert "fd00:168::1/64" in plugged.addresses()
-    assert plugged.host.aliases([ADDRESS_V6]).actions() == []
-
-
-def test_at_the_start_an_address_is_looked_for(plugged: World) -> None:
-    plugged.take(ADDRESS_V6)
-    plugged.keeper = plugged.fresh()
-    plugged.keeper.look({FILES})
-    assert "fd00:168::1/64" in plugged.addresses()
-    assert plugged.detects()
-
-
-@pytest.mark.parametrize("flag", [TENTATIVE, DETECTION_FAILED])
-def test_an_address_that_was_of_no_use_yet_is_looked_for_again(plugged: World, flag: int) -> None:
-    plugged.mark("fd00:168::1", flag)
-    plugged.keeper.look({ROUTES})
-    plugged.take(ADDRESS_V6)
-    plugged.keeper.look({ROUTES})
-    assert plugged.detects()
-
-
-def test_an_address_that_was_away_for_longer_is_looked_for_again(
-    plugged: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plugged.take(ADDRESS_V6)
-    interface = INTERFACES["eth0"]
-    monkeypatch.delitem(INTERFACES, "eth0")
-    plugged.keeper.look({ROUTES})
-    monkeypatch.setitem(INTERFACES, "eth0", interface)
-    plugged.keeper.look({ROUTES})
-    assert "fd00:168::1/64" in plugged.addresses()
-    assert plugged.detects()
-
-
-def test_an_address_on_another_interface_of_the_name_is_looked_for(
-    plugged: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plugged.take(ADDRESS_V6)
-    monkeypatch.setitem(INTERFACES, "eth0", 17)
-    plugged.keeper.look({ROUTES})
-    assert plugged.detects()
