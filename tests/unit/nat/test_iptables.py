@@ -20,22 +20,8 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine i
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule
 from ansible_collections.multihome.linux.tests.unit.nat.engines import iptables_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables, Row
+from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, SIX, forward
 
-
-def forward(number: int, **changes: Any) -> dict[str, Any]:
-    """One of many forwards."""
-    return {
-        "type": "dnat",
-        "protocol": "tcp",
-        "destination": f"203.0.113.{number}",
-        "destination_port": "80",
-        "to_address": "192.168.168.1",
-        **changes,
-    }
-
-
-MASQUERADE = {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"}
-SIX = {"type": "dnat", "destination": "2001:db8::1", "to_address": "fd00::1"}
 LISTED = [forward(1), forward(2), MASQUERADE, SIX]
 DESTINATION, SOURCE = "multihome-destination", "multihome-source"
 TAG = ["-m", "comment", "--comment", "multihome.linux"]

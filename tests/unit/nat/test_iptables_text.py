@@ -11,11 +11,10 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_tex
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import Row
+from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, SIX
 from hypothesis import given
 
 FORWARD = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.1", "to_address": "10.0.0.2"}
-MASQUERADE = {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"}
-SIX = {"type": "dnat", "destination": "2001:db8::1", "to_address": "fd00::1"}
 
 
 @pytest.mark.parametrize(

@@ -24,21 +24,8 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine i
 )
 from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
+from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, forward
 
-
-def forward(number: int, **changes: Any) -> dict[str, Any]:
-    """One of many forwards."""
-    return {
-        "type": "dnat",
-        "protocol": "tcp",
-        "destination": f"203.0.113.{number}",
-        "destination_port": "80",
-        "to_address": "192.168.168.1",
-        **changes,
-    }
-
-
-MASQUERADE = {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"}
 SHIFTED = forward(9, destination_port="1-3", to_port="11-13")
 LISTED = [forward(1), forward(2), SHIFTED, MASQUERADE]
 EXACT = "dnat_ipv4_daddr_proto_dport"
