@@ -16,47 +16,25 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink impo
 from hypothesis import strategies as st
 
 from .fake_kernel import INTERFACES, FakeKernel
+from .values import ADDRESSES, BY_HAND, DESTINATIONS, NOBODY, OURS, OWNERS, SELECTORS, TARGETS, WAYS
 
-OURS, BIRD, NOBODY = 109, 12, 0
-owners = st.sampled_from((OURS, OURS, BIRD, NOBODY))
+owners = st.sampled_from(OWNERS)
 
-_ADDRESSES = {
-    "eth0": ("10.0.0.1/24", "10.0.0.2/24", "10.0.0.3/24", "10.0.9.9/32", "fd00::1/64", "fd00::1/48", "fd00::2/64"),
-    "eth1": ("10.1.0.1/24", "10.1.0.2/24", "fd01::1/64"),
-}
 aliases = st.sampled_from(
     [
         {"address": address, "interface": interface, **({"label": label} if label and ":" not in address else {})}
-        for interface, addresses in _ADDRESSES.items()
+        for interface, addresses in ADDRESSES.items()
         for address in addresses
         for label in (None, f"{interface}:1", interface)
     ]
     + [{"address": address, "interface": "eth0", "preferred_lifetime": 0} for address in ("fd00::1/64", "fd00::2/64")]
 )
 
-_WAYS: tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]] = (
-    (
-        {"gateway": "10.0.0.254"},
-        {"gateway": "10.0.0.254", "interface": "eth0"},
-        {"gateway": "10.1.0.254", "mtu": 1400},
-        {"interface": "eth1", "source": "10.1.0.1"},
-        {"type": "unreachable"},
-        {"gateway": "192.0.2.1", "interface": "eth1", "onlink": True},
-        {"nexthops": [{"gateway": "10.0.0.254", "weight": 3}, {"gateway": "10.1.0.254"}]},
-        {"nexthops": [{"gateway": "10.1.0.254"}, {"gateway": "10.0.0.254", "weight": 3}]},
-    ),
-    (
-        {"gateway": "fd00::fe"},
-        {"gateway": "fe80::1", "interface": "eth1"},
-        {"type": "blackhole"},
-        {"nexthops": [{"gateway": "fd00::fe"}, {"gateway": "fd01::fe", "weight": 2}]},
-    ),
-)
 routes = st.builds(
     lambda family, way, everything, metric: {
-        "destination": (("10.9.0.0/16", "0.0.0.0/0"), ("fd09::/64", "::/0"))[family][everything],
+        "destination": DESTINATIONS[family][everything],
         **({"metric": metric} if metric else {}),
-        **_WAYS[family][way % len(_WAYS[family])],
+        **WAYS[family][way % len(WAYS[family])],
     },
     st.integers(0, 1),
     st.integers(0, 7),
@@ -65,13 +43,7 @@ routes = st.builds(
 )
 tables = st.sampled_from((254, 1001, 1002))
 
-_optional: dict[str, st.SearchStrategy[Any]] = {
-    "source": st.sampled_from(("10.0.0.1", "10.0.0.0/24")),
-    "destination": st.just("10.9.0.0/16"),
-    "in_interface": st.just("eth0"),
-    "mark": st.sampled_from(("0x1", "0x1/0xff")),
-    "invert": st.just(True),
-}
+_optional = {name: st.sampled_from(values) for name, values in SELECTORS.items()}
 _required: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.sampled_from((0, 100, 101, 40000)),
     "family": st.just("ipv4"),
@@ -79,16 +51,7 @@ _required: dict[str, st.SearchStrategy[Any]] = {
 rules = st.builds(
     lambda selectors, what: {**selectors, **what},
     st.fixed_dictionaries(_required, optional=_optional),
-    st.sampled_from(
-        (
-            {"table": 1001},
-            {"table": 1001},
-            {"table": 1002},
-            {"table": 254, "suppress_prefix_length": 0},
-            {"action": "unreachable"},
-            {"table": 1001, "ip_protocol": "tcp", "destination_port": 80},
-        )
-    ),
+    st.sampled_from(TARGETS),
 )
 
 
@@ -107,8 +70,7 @@ def routing_host(
     standing_rules: Sequence[tuple[int, dict[str, Any]]],
 ) -> FakeKernel:
     """Return a host with two interfaces that have addresses, and with routes (owner, table, entry) and rules."""
-    addresses = ("eth0", "10.0.0.1/24"), ("eth0", "fd00::1/64"), ("eth1", "10.1.0.1/24"), ("eth1", "fd01::1/64")
-    fake = alias_host(settings, [(NOBODY, {"address": address, "interface": link}) for link, address in addresses])
+    fake = alias_host(settings, [(NOBODY, {"address": address, "interface": link}) for link, address in BY_HAND])
     add_routing(fake, standing_routes, standing_rules)
     return fake
 

@@ -22,6 +22,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.iproute_name
 
 from . import hosts
 from .fake_kernel import FakeKernel
+from .values import OURS
 
 CASES = sorted(Path(__file__).with_name("golden").glob("*.json"))
 
@@ -37,9 +38,9 @@ def host(case: dict[str, Any], settings: Path) -> FakeKernel:
     )
     if "names" in current:
         # Kept by an earlier run: the tables' names, and with them that of the owner tag.
-        names = [Name("table", **name) for name in current["names"]] + [Name("protocol", hosts.OURS, "multihome")]
+        names = [Name("table", **name) for name in current["names"]] + [Name("protocol", OURS, "multihome")]
         by_kind = {kind: render(name for name in names if name.kind == kind) for kind in DATABASES}
-        NameFiles(fake.files).write(by_kind, hosts.OURS)
+        NameFiles(fake.files).write(by_kind, OURS)
     return fake
 
 

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from . import hosts
 from .fake_kernel import FakeKernel
-from .hosts import OURS
+from .values import BIRD, OURS
 
 MakeEngine = Callable[[FakeKernel, Any], Any]
 
@@ -166,7 +166,7 @@ class TakesOver(AliasEngine):
 
     def plan(self, current: Any) -> Any:
         """Plan for the other owner."""
-        self.owner = hosts.BIRD
+        self.owner = BIRD
         return super().plan(current)
 
 
@@ -193,7 +193,7 @@ class Forgets(AliasEngine):
 @pytest.mark.parametrize(("wrong", "wanted"), [(TakesOver, "eth0:2"), (Meddles, None), (Forgets, None)])
 def test_a_wrong_engine_would_be_found_out(settings: Path, wrong: Any, wanted: str | None) -> None:
     theirs = {"address": "10.0.0.1/24", "interface": "eth0", "label": "eth0:1"}
-    fake = hosts.alias_host(settings, [(hosts.BIRD, theirs)])
+    fake = hosts.alias_host(settings, [(BIRD, theirs)])
     listed = [{**theirs, "label": wanted} if wanted else {"address": "10.0.9.9", "interface": "eth0"}]
     with pytest.raises(AssertionError):
         check_everything(fake, lambda host, some: wrong(some, OURS, False, host.kernel()), listed, listed)

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from . import hosts
 from .fake_kernel import FakeKernel
-from .hosts import OURS
+from .values import OURS
 
 rules = st.builds(Rule.parse, hosts.rules)
 

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from . import hosts
 from .fake_kernel import INTERFACES, FakeKernel
-from .hosts import BIRD, OURS
+from .values import BIRD, OURS
 
 MakeHost = Callable[[], FakeKernel]
 MakeEngine = Callable[[FakeKernel], Any]

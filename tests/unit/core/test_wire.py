@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from . import hosts
 from .fake_kernel import INTERFACES, FakeKernel
-from .hosts import OURS
 from .test_model import whole_rules
+from .values import OURS
 
 NAMES = {index: name for name, index in INTERFACES.items()}
 
