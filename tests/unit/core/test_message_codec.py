@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from . import hosts
 from .fake_kernel import INTERFACES
-from .hosts import OURS
 from .test_model import whole_rules
+from .values import OURS
 
 OLDEST = Path(__file__).resolve().parents[3] / ".venv" / "oldest"
 VERSIONS = ("newest", "oldest")
