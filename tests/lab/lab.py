@@ -19,11 +19,8 @@ import fcntl
 import json
 import os
 import re
-import select
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -32,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from . import network, preflight, state, topology
+from .channel import Channel
 from .state import LabError
 from .topology import Line, Options, Topology
 
@@ -255,25 +253,17 @@ class Lab:
 
     def _build(self, options: Options) -> None:
         """Start the holder, hear from every host, write the record, and let the holder go its own way."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         user_namespace = os.geteuid() != 0
         store, kind = str(self.directory / "store"), "user" if user_namespace else "root"
-        words = [str(theirs.fileno()), store, kind, json.dumps(dataclasses.asdict(options))]
-        with (self.directory / "log").open("w", encoding="utf-8") as log:
-            holder = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.holder", *words],
-                cwd=state.CHECKOUT,
-                env={**os.environ, "LAB_NAME": self.name},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        theirs.close()
+        channel = Channel(
+            [sys.executable, "-m", "tests.lab.holder"],
+            [store, kind, json.dumps(dataclasses.asdict(options))],
+            self.directory / "log",
+            cwd=state.CHECKOUT,
+            env={**os.environ, "LAB_NAME": self.name},
+        )
         try:
-            processes = self._hear(ours, len(topology.build(options).hosts) + 1)
+            processes = self._hear(channel, len(topology.build(options).hosts) + 1)
             record = {
                 "name": self.name,
                 "options": dataclasses.asdict(options),
@@ -284,29 +274,29 @@ class Lab:
                 "hosts": {host: processes[host] for host in topology.build(options).hosts},
             }
             state.write(self.name, record)
-            ours.send(b"complete")
-            if holder.wait(timeout=_UP_TIMEOUT):
+            channel.send(b"complete")
+            if channel.process.wait(timeout=_UP_TIMEOUT):
                 raise LabError("the lab's holder ended when it was to go on its own")
         finally:
-            ours.close()
-            if holder.poll() is None:
-                holder.kill()  # the holder proper dies with it
-                holder.wait()
+            channel.close()
+            if channel.process.poll() is None:
+                channel.process.kill()  # the holder proper dies with it
+                channel.process.wait()
 
-    def _hear(self, channel: socket.socket, count: int) -> dict[str, dict[str, int]]:
-        """Return `{host: process}` from `count` messages; the kernel says who sent each (unix(7), SCM_CREDENTIALS)."""
+    def _hear(self, channel: Channel, count: int) -> dict[str, dict[str, int]]:
+        """Return `{host: process}` from `count` messages."""
         processes: dict[str, dict[str, int]] = {}
         deadline = time.monotonic() + _UP_TIMEOUT
         while len(processes) < count:
-            if not select.select([channel], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            heard = channel.hear(max(0.0, deadline - time.monotonic()))
+            if heard is None:
                 raise LabError(f"the lab did not come up in {_UP_TIMEOUT:.0f} s; see {self.directory}/log")
-            data, control, _flags, _address = channel.recvmsg(8192, 256)
+            data, pid = heard
             if not data:
                 raise LabError(f"the lab's holder ended early; see {self.directory}/log")
             message = json.loads(data)
             if "error" in message:
                 raise LabError(f"the lab did not come up: {message['error']}")
-            pid = struct.unpack("3i", control[0][2])[0]
             processes[message["host"]] = state.identify(pid)
         return processes
 

@@ -15,9 +15,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import select
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -25,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..lab import network, state
+from ..lab.channel import Channel
 from ..lab.lab import Lab
 from ..lab.state import LabError
 from ..lab.topology import Host, Topology
@@ -46,15 +44,12 @@ class Machine:
         self.host: Host = self.topology.hosts[host]
         self.name = host
         self._manager = manager
-        self._channel: socket.socket | None = None
-        self._launcher: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
         self._log = lab.directory / f"machine-{host}.log"
 
     def start(self) -> None:
         """Boot the machine for the first time and wait until it runs. Raises LabError with the reason."""
         release = releases.made(self.suite)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         options = {
             "name": self.name,
             "release": str(release),
@@ -69,30 +64,19 @@ class Machine:
             "visible": [str(configuration.TESTS)],
         }
         holder = state.running(self.lab.name)["holder"]["pid"]
-        command = [
+        program = [
             *(state.find_tool("nsenter") or "nsenter", "--target", str(holder), "--mount", "--net", "--pid", "--"),
             *("env", f"--chdir={state.CHECKOUT}", "PYTHONDONTWRITEBYTECODE=1", sys.executable),
-            *("-m", "tests.machines.launcher", str(theirs.fileno()), json.dumps(options)),
+            *("-m", "tests.machines.launcher"),
         ]
-        with self._log.open("w", encoding="utf-8") as log:
-            self._launcher = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        theirs.close()
-        self._channel = ours
+        self._channel = Channel(program, [json.dumps(options)], self._log)
         self._boot()
 
     def end(self) -> None:
         """Switch the machine off for good; its files go with the lab."""
         if self._channel is not None:
             self._channel.close()
-        if self._launcher is not None:
-            self._launcher.wait()
+            self._channel.process.wait()
 
     def reboot(self) -> None:
         """Have the machine boot again, as `systemctl reboot` does, and wait until it runs."""
@@ -127,14 +111,13 @@ class Machine:
         self._wait_until_running()
 
     def _hear(self) -> tuple[str, int]:
-        """Return what the launcher says next and its process id; the kernel says who sent it (unix(7))."""
+        """Return what the launcher says next and its process id."""
         assert self._channel is not None
-        if not select.select([self._channel], [], [], _TIMEOUT)[0]:
+        heard = self._channel.hear(_TIMEOUT)
+        if heard is None:
             raise LabError(f"machine {self.name} does not come to an end; see {self._log}")
-        data, control, _flags, _address = self._channel.recvmsg(100, 256)
-        if not data:
-            return "its launcher has ended", 0
-        return data.decode(), struct.unpack("3i", control[0][2])[0]
+        message, launcher = heard
+        return message.decode() or "its launcher has ended", launcher
 
     def _plug(self, pids: Mapping[str, int]) -> None:
         """Plug new cables in, their far ends set up as the lab set them up."""
