@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,16 @@ def server() -> Iterator[Host]:
             hosts[host].sysctl(**settings)
             hosts[host].address("eth0")
             hosts[host].address("eth1")
+        _await_carriers(hosts["server"])
         yield hosts["server"]
+
+
+def _await_carriers(host: Host) -> None:
+    """Wait until both links are up: until then the kernel shows routes by them as dead, and then no more."""
+    deadline = time.monotonic() + 5
+    while any(link["operstate"] != "UP" for link in show(host, "link") if link["ifname"] != "lo"):
+        assert time.monotonic() < deadline, show(host, "link")
+        time.sleep(0.01)
 
 
 @contextmanager

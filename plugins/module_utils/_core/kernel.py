@@ -22,6 +22,7 @@ from .netlink import Message, Netlink, RequestFailed, interfaces
 from .plan import Action
 from .rule_steps import RuleSteps
 from .snapshot import Snapshot, Socket, dump
+from .stand_ins import StandIns
 from .undo import bring_back_routes, restore
 
 _HINTS = {
@@ -94,16 +95,21 @@ class Kernel:
     ) -> None:
         done: list[Action[Any]] = []
         requests = _Requests(actions, snapshot, owner)
+        stand_ins = StandIns(socket, actions, snapshot, owner)
         changed = [action for action in actions if action.op == "replace"]
         for action in actions:
             if moved and action.op == "remove":
                 self._announce(moved)
                 moved = ()
             try:
+                if changed and action is changed[0]:
+                    stand_ins.take()
                 for operation, message in requests.of(action):
                     socket.send(operation, message)
                 if "address" in snapshot.messages and changed and action is changed[-1]:
-                    # A changed label means that the address was gone for a moment; its routes went with it.
+                    # A stand-in has a route of its own, which is none of those of before.
+                    stand_ins.leave()
+                    # An interface that lost its only address for a moment lost all its routes with it.
                     bring_back_routes(socket, snapshot)
             except (RequestFailed, ReadFailed) as error:
                 not_undone = restore(socket, snapshot, owner)

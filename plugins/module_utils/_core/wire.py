@@ -31,6 +31,7 @@ _FOR_GOOD_DEPRECATED = 0x80 | 0x20  # IFA_F_PERMANENT, IFA_F_DEPRECATED
 _NEVER_PREFERRED = {"ifa_preferred": 0, "ifa_valid": _UNLIMITED, "cstamp": 0, "tstamp": 0}
 _LINK_SCOPE = 253
 _PROTOCOL_KERNEL = 2  # RTPROT_KERNEL
+_LOCAL = 2  # RTN_LOCAL
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
 _RULE_ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
@@ -307,6 +308,11 @@ def is_tentative(message: Message, address: str) -> bool:
     return message.get("IFA_ADDRESS") == address and bool(message.get("IFA_FLAGS", 0) & _TENTATIVE)
 
 
+def answered_for(route: Message) -> tuple[str | None, int] | None:
+    """Return address and interface index, if a route is one by which the host takes what is sent to its addresses."""
+    return (_canonical(route.get("RTA_DST")), route.get("RTA_OIF")) if route.header["type"] == _LOCAL else None
+
+
 def is_made_by_kernel(message: Message) -> bool:
     """Tell whether a route is one of those that the kernel adds for each address."""
     return message.header["proto"] == _PROTOCOL_KERNEL
@@ -331,6 +337,15 @@ def is_ipv4_on(message: Message, index: int) -> bool:
     return message.header["family"] == AF[4] and message.header["index"] == index
 
 
+def is_made_anew(action: Action[Any]) -> bool:
+    """Tell whether an action takes an address away and adds it again, changed."""
+    item, standing = action.object, action.standing
+    if action.op != "replace" or standing is None or not isinstance(item, Alias):
+        return False
+    # The kernel changes a lifetime in place, but not a label, and refuses a second address of one key.
+    return bool(item.address != standing.object.address or item.label not in (None, standing.object.label))
+
+
 def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
     """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
     item, standing = action.object, action.standing
@@ -338,11 +353,11 @@ def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> lis
     if action.op == "remove":
         return gone
     if isinstance(item, Alias):
-        if standing and item.address == standing.object.address and item.label in (None, standing.object.label):
-            # What differs is the lifetime, which the kernel changes in place.
-            return [("replace", encode_alias(item, indexes[item.interface], owner))]
-        # The kernel cannot change a label in place, and refuses a second address of one key: break before make.
-        return [*gone, ("add", encode_alias(item, indexes[item.interface], owner))]
+        message = encode_alias(item, indexes[item.interface], owner)
+        if standing is None:
+            return [("add", message)]
+        # Break before make cannot be helped; but another interface holds the address meanwhile: stand_ins.py.
+        return [*gone, ("add", message)] if is_made_anew(action) else [("replace", message)]
     return [("replace" if standing else "add", encode_route(item, indexes, owner))]
 
 
