@@ -174,9 +174,10 @@ interfaces:
     - The C(addresses) have prefix lengths; link-local, temporary, deprecated and tentative ones are left out.
     - The C(gateways) are for each family that of the table main's best default route by the interface, one of this
       collection aside, else the other end of a point-to-point link.
+    - The families C(without_gateway) have a default route by the interface alone, as that of a tunnel is.
   returned: when O(gather_subset) has V(interfaces)
   type: dict
-  sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1]}}
+  sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1], without_gateway: []}}
 foreign_addresses:
   description: Addresses of others, without prefix lengths.
   returned: when O(gather_subset) has V(foreign_addresses)

@@ -21,7 +21,8 @@ def learned(lines: object, interfaces: object = None) -> dict[str, Any]:
     """``{"lines": [...], "skipped": [...]}``: lines without ``auto``, and why those that cannot be used now are not.
 
     ``interfaces`` are those of multihome_info. Without them, lines with ``auto`` are left out and nothing is said.
-    Addresses that were learned are not ours to hold: their line says ``learned: true``.
+    Addresses that were learned are not ours to hold: their line says ``learned: true``. Its ``without_gateway`` are
+    the families whose default route leads by the interface alone, as that of a tunnel does.
     """
     kept: list[Any] = []
     skipped: list[str] = []
@@ -49,7 +50,7 @@ def _has_auto(line: object, key: str) -> bool:
 
 
 def _put_in(line: Mapping[str, Any], wanted: Sequence[str], interfaces: object) -> tuple[dict[str, Any], str]:
-    """The line with what its interface has, for the families that have both an address and a gateway; or why not."""
+    """The line with what its interface has, for the families that have an address and a way out; or why not."""
     name = line.get("interface")
     state = interfaces.get(name) if isinstance(interfaces, Mapping) else None
     if state is None:
@@ -65,7 +66,9 @@ def _put_in(line: Mapping[str, Any], wanted: Sequence[str], interfaces: object) 
         return {**line, **values}, ""
     if not addresses:
         return {}, f"interface {shown(name)} has no address"
-    families = [family for family in FAMILIES if of_family(addresses, family) and of_family(gateways, family)]
+    alone = {int(name[3:]) for name in state["without_gateway"]} if "gateways" in wanted else set()
+    reached = [family for family in FAMILIES if of_family(gateways, family) or family in alone]
+    families = [family for family in reached if of_family(addresses, family)]
     if "addresses" not in wanted:
         missing = [family for family in FAMILIES if of_family(addresses, family) and family not in families]
         families = [] if missing else families
@@ -74,6 +77,7 @@ def _put_in(line: Mapping[str, Any], wanted: Sequence[str], interfaces: object) 
         return {}, f"interface {shown(name)} has no gateway for {lacking}"
     for key, items in (("addresses", addresses), ("gateways", gateways)):
         values[key] = [str(item) for family in families for item in of_family(items, family)]
+    values["without_gateway"] = [f"ipv{family}" for family in families if not of_family(gateways, family)]
     return {**line, **values, "learned": "addresses" in wanted}, ""
 
 

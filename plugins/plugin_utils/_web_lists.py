@@ -49,10 +49,11 @@ LINE_FIELDS = {
     "id": Field(integer(1, LARGEST_ID), required=True),
     "interface": Field(read_interface, required=True),
     "addresses": Field(list_of(read_interface_address, least=1), required=True),
-    "gateways": Field(list_of(read_gateway, least=1, single=True), required=True),
+    "gateways": Field(list_of(read_gateway, single=True), required=True),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
-    # Of a line whose addresses somebody else put on the interface (_learned.py).
+    # Of a line whose addresses somebody else put on the interface, and of one that needs no gateway (_learned.py).
     "learned": Field(read_flag),
+    "without_gateway": Field(list_of(choice("ipv4", "ipv6"))),
 }
 
 
@@ -68,16 +69,17 @@ class Line:
     gateways: tuple[IPAddress, ...] = ()
     weight: int = 1
     learned: bool = False
+    without_gateway: tuple[str, ...] = ()
 
-    def gateway(self, family: int) -> IPAddress:
-        """The next hop of a family that the line has an address of."""
-        return of_family(self.gateways, family)[0]
+    def gateway(self, family: int) -> IPAddress | None:
+        """The next hop of a family that the line has an address of; None where the interface alone is the way."""
+        return None if f"ipv{family}" in self.without_gateway else of_family(self.gateways, family)[0]
 
     def address(self, family: int) -> IPNetwork:
         """The first address of a family that the line has one of: what the server begins on the line carries it."""
         return of_family(self.addresses, family)[0]
 
-    def next_hop(self, family: int) -> tuple[str, IPAddress]:
+    def next_hop(self, family: int) -> tuple[str, IPAddress | None]:
         """Interface and next hop of a family; two lines of one next hop differ only beyond it."""
         return (self.interface, self.gateway(family))
 
@@ -96,7 +98,7 @@ def read_lines(value: object, faults: list[str]) -> list[Line]:
         if line.entry.broken:
             continue
         for family in FAMILIES:
-            wanted = int(family in line.families)
+            wanted = int(family in line.families and f"ipv{family}" not in line.without_gateway)
             given = of_family(line.gateways, family)
             if wanted and not given:
                 line.entry.place.fault(f"gateways: has {family_name(family)} addresses, but no gateway for them")

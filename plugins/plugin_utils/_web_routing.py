@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _routing, _web_sources
-from ._addresses import FAMILIES, has_network
+from ._addresses import FAMILIES, everyone_of, has_network
 from ._faults import Place, shown, sound
 from ._reading import choice
 from ._web_lists import BALANCE_FROM, ROLE, Line, read_balance_from, read_default_route, read_lines
@@ -135,7 +135,9 @@ def _marks(lines: Sequence[Line], marks_used: _routing.Marks) -> list[dict[str, 
             entries[line.interface, None] = mark
             continue
         for family in line.families:
-            entries.setdefault(line.next_hop(family), {**mark, "gateway": str(line.gateway(family))})
+            gateway = line.gateway(family)
+            known = {} if gateway is None else {"gateway": str(gateway)}
+            entries.setdefault(line.next_hop(family), {**mark, **known})
     return list(entries.values())
 
 
@@ -145,7 +147,10 @@ def _share(line: Line, marks_used: _routing.Marks) -> dict[str, Any]:
 
 
 def _route(line: Line, family: int) -> dict[str, Any]:
-    return {"destination": "default", "gateway": str(line.gateway(family)), "interface": line.interface}
+    gateway = line.gateway(family)
+    if gateway is None:
+        return {"destination": str(everyone_of(family)), "interface": line.interface}
+    return {"destination": "default", "gateway": str(gateway), "interface": line.interface}
 
 
 def _main_route(line: Line, family: int, begin: IPAddress | None) -> dict[str, Any]:

@@ -7,6 +7,8 @@ Shape A, a firewall for each line, is what all other files are about.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.offers import offers
@@ -69,6 +71,15 @@ def test_in_shape_d_each_service_is_answered_on_its_lines_by_its_server(start_la
     assert elsewhere == {}
 
 
+def without_hardware_addresses(lab: Lab, name: str) -> None:
+    """Have a line's cable be as a tunnel is: whatever one end sends reaches the other, and neither asks for it."""
+    (line,) = (line for line in lab.lines if line.name == name)
+    (link,) = json.loads(lab.exec(line.isp, "ip", "-json", "link", "show", "dev", "line0").stdout)
+    for host, interface in ((line.isp, "line0"), ("web1", line.interface)):
+        # An interface that does not ask sends to its own hardware address (arp_constructor in Linux net/ipv4/arp.c).
+        lab.exec(host, "ip", "link", "set", "dev", interface, "arp", "off", "address", link["address"])
+
+
 def test_in_shape_c_addresses_and_gateways_may_be_the_isps(shape_c: Lab) -> None:
     """What was declared is there already, by whoever: declared as auto, the same tables and rules follow."""
     rules = shape_c.exec("web1", "ip", "-Numeric", "rule").stdout
@@ -82,11 +93,14 @@ def test_in_shape_c_addresses_and_gateways_may_be_the_isps(shape_c: Lab) -> None
         if line["name"] != "unicom":
             for gateway in [line["gateway"]] if isinstance(line["gateway"], str) else line["gateway"]:
                 family = ("-6",) if ":" in gateway else ()
-                way = ("default", "via", gateway, "dev", line["interface"], "metric", str(9000 + line["id"]))
+                by = () if line["name"] == "line3" else ("via", gateway)
+                way = ("default", *by, "dev", line["interface"], "metric", str(9000 + line["id"]))
                 shape_c.exec("web1", "ip", *family, "route", "add", *way, "proto", "dhcp")
             line.update(public_addresses="auto", gateway="auto")
+    without_hardware_addresses(shape_c, "line3")
     playbooks.deploy(shape_c, variables=lists)
     assert shape_c.exec("web1", "ip", "-Numeric", "rule").stdout == rules
+    assert "via" not in shape_c.exec("web1", "ip", "route", "show", "table", "1003").stdout
     assert checks.eventually(lambda: checks.services_answered(shape_c)) == []
     # A line that has got no address costs only itself.
     (lost,) = (line for line in shape_c.lines if line.name == "interlink")

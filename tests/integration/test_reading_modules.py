@@ -285,6 +285,11 @@ def test_info_tells_what_interfaces_have_got_from_others() -> None:
         server.run("ip", "route", "add", "default", "via", "203.0.113.9", "metric", "50")
         server.run("ip", "route", "add", "default", "via", "203.0.113.1", "metric", "5")
         server.run("ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "wan1")
+        # As tunnels have; where a gateway or another end is known too, that is it.
+        server.run("ip", "route", "add", "default", "dev", "wan2", "metric", "9")
+        server.run("ip", "-6", "route", "add", "default", "dev", "wan2", "metric", "9")
+        server.run("ip", "route", "add", "default", "dev", "wan3", "metric", "10")
+        server.run("ip", "-6", "route", "add", "unreachable", "default", "metric", "11")
         # Ours say nothing about the ISP: neither an alias nor a default route.
         server.run("ip", "route", "add", "default", "via", "198.51.100.1", "metric", "7", "proto", "109")
         run_module(
@@ -293,11 +298,12 @@ def test_info_tells_what_interfaces_have_got_from_others() -> None:
         asked = {"gather_subset": ["interfaces"]}
         found = run_module("multihome_info", asked, netns_prefix=server.prefix)["interfaces"]
         assert found == {
-            "lo": {"addresses": [], "gateways": []},
+            "lo": {"addresses": [], "gateways": [], "without_gateway": []},
             "wan1": {
                 "addresses": ["203.0.113.10/24", "2001:db8:a::10/64"],
                 "gateways": ["203.0.113.1", "fe80::1"],
+                "without_gateway": [],
             },
-            "wan2": {"addresses": ["198.51.100.20/24"], "gateways": []},
-            "wan3": {"addresses": ["192.0.2.7/32"], "gateways": ["192.0.2.1"]},
+            "wan2": {"addresses": ["198.51.100.20/24"], "gateways": [], "without_gateway": ["ipv4", "ipv6"]},
+            "wan3": {"addresses": ["192.0.2.7/32"], "gateways": ["192.0.2.1"], "without_gateway": []},
         }

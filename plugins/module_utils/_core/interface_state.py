@@ -17,13 +17,16 @@ _TEMPORARY, _UNUSABLE, _GLOBAL_SCOPE = 0x01, 0x08 | 0x20 | 0x40, 0
 
 
 def interface_state(snapshot: Snapshot, owner: int) -> dict[str, dict[str, list[str]]]:
-    """Return ``{interface: {"addresses": [ADDRESS/LENGTH, ...], "gateways": [ADDRESS, ...]}}`` from one read.
+    """Return ``{interface: {"addresses": [ADDRESS/LENGTH, ...], "gateways": [ADDRESS, ...], ...}}`` from one read.
 
     Addresses are those of others and of global scope, in the kernel's order, without what is tentative, deprecated or
     temporary (RFC 8981). Of each family there is at most one gateway: that of the table main's best default route by
-    the interface which is not ours, else the other end of a point-to-point link, else none.
+    the interface which is not ours, else the other end of a point-to-point link, else none. ``without_gateway`` are the
+    families that have none and a default route all the same, by the interface alone, as a tunnel has.
     """
-    found: dict[str, dict[str, list[str]]] = {name: {"addresses": [], "gateways": []} for name in snapshot.interfaces}
+    found: dict[str, dict[str, list[str]]] = {
+        name: {"addresses": [], "gateways": [], "without_gateway": []} for name in snapshot.interfaces
+    }
     peers: dict[tuple[str, int], str] = {}
     for existing in snapshot.existing("address"):
         message, alias = existing.handle, existing.object
@@ -32,12 +35,18 @@ def interface_state(snapshot: Snapshot, owner: int) -> dict[str, dict[str, list[
             if message.get("IFA_ADDRESS") != message.get("IFA_LOCAL", message.get("IFA_ADDRESS")):
                 peers.setdefault((alias.interface, alias.family), message.get("IFA_ADDRESS"))
     gateways: dict[tuple[str, int], str] = {}
+    alone: set[tuple[str, int]] = set()
     for route in sorted(_defaults(snapshot, owner), key=lambda route: route.metric):
         for gateway, interface in _ways(route):
-            if gateway and interface in found:
+            if interface in found and gateway:
                 gateways.setdefault((interface, route.family), gateway)
-    for (interface, _family), gateway in sorted({**peers, **gateways}.items()):
+            elif interface in found:
+                alone.add((interface, route.family))
+    known = {**peers, **gateways}
+    for (interface, _family), gateway in sorted(known.items()):
         found[interface]["gateways"].append(gateway)
+    for interface, family in sorted(alone - known.keys()):
+        found[interface]["without_gateway"].append(f"ipv{family}")
     return found
 
 
@@ -48,6 +57,7 @@ def _defaults(snapshot: Snapshot, owner: int) -> list[Route]:
         for existing in routes
         if existing.owner != owner
         and existing.object.table == MAIN_TABLE
+        and existing.object.type == "unicast"
         and existing.object.destination in ("0.0.0.0/0", "::/0")
     ]
 

@@ -34,6 +34,7 @@ INTERFACES = {
     "wan3": {"addresses": [], "gateways": ["192.0.2.1"]},
     "ppp0": {"addresses": ["198.51.100.7/32", "2001:db8:9::7/64"], "gateways": []},
 }
+INTERFACES = {name: {**state, "without_gateway": []} for name, state in INTERFACES.items()}
 
 
 def learned(interfaces: Any, lines: Any = None) -> dict[str, Any]:
@@ -69,6 +70,27 @@ def test_what_others_put_on_an_interface_is_not_ours_to_hold() -> None:
     assert [table["id"] for table in lists["tables"] if table["id"] != 254] == [1001, 1002, 1003, 1004]
 
 
+def test_a_line_whose_default_route_leads_by_the_interface_alone_has_such_routes_of_its_own() -> None:
+    lines = [{"name": "tunnel", "id": 5, "interface": "tun0", "addresses": ["auto"], "gateways": ["auto"]}]
+    addresses = ["198.51.100.7/32", "2001:db8:9::7/64"]
+    states = {"tun0": {"addresses": addresses, "gateways": ["198.51.100.1"], "without_gateway": ["ipv6"]}}
+    found = learned(states, lines=lines)
+    assert found["skipped"] == []
+    lists = web_lists(found["lines"], default_route="failover")
+    ways = [
+        {"destination": "default", "gateway": "198.51.100.1", "interface": "tun0"},
+        {"destination": "::/0", "interface": "tun0"},
+    ]
+    assert lists["tables"][0]["routes"] == ways
+    assert [{**way, "source": address.partition("/")[0]} for way, address in zip(ways, addresses, strict=True)] == [
+        {key: value for key, value in route.items() if key not in ("name", "metric")}
+        for route in lists["tables"][1]["routes"]
+    ]
+    # A gateway that is declared counts alone.
+    half = learned(states, lines=[{**lines[0], "gateways": ["2001:db8:9::1"]}])["lines"][0]
+    assert (half["gateways"], half["without_gateway"]) == (["2001:db8:9::1"], [])
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
@@ -79,7 +101,7 @@ def test_what_others_put_on_an_interface_is_not_ours_to_hold() -> None:
     ],
 )
 def test_a_line_that_cannot_be_used_now_costs_only_itself(state: Any, reason: str) -> None:
-    found = learned({**INTERFACES, "wan2": state})
+    found = learned({**INTERFACES, "wan2": state and {**state, "without_gateway": []}})
     assert found["skipped"] == [f"line dhcp is left out of this run: {reason}"]
     assert [line["name"] for line in found["lines"]] == ["fixed", "half", "ppp"]
     # The others' tables and rules are what they are with it.
