@@ -27,6 +27,7 @@ from ._addresses import (
 from ._faults import Place, shown
 from ._ports import PortMapping, read_port_mapping
 from ._reading import (
+    Auto,
     Entry,
     Field,
     integer,
@@ -154,6 +155,17 @@ class Declaration:
             for offer in offers_on(service, line, self.server_named[service.server])
         ]
         return sorted(found, key=lambda offer: (offer.line.id, offer.service.name, offer.family))
+
+    def offers_unknown(self) -> list[tuple[Line, Service]]:
+        """Every service on every line whose addresses only the server knows."""
+        return [
+            (line, service)
+            for service in self.services
+            if service.server in self.server_named
+            for line in self.lines_of(self.server_named[service.server])
+            if isinstance(self.server_named[service.server].addresses[line.name], Auto)
+            and (service.lines is None or line.name in service.lines)
+        ]
 
 
 def offers_on(service: Service, line: Line, server: Server) -> list[Offer]:

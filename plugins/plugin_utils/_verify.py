@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _verify_paths
-from ._addresses import family_name
-from ._declaration import Declaration, Offer
+from ._addresses import FAMILIES, family_name
+from ._declaration import Declaration, Line, Offer, Service
 from ._ports import PortMapping, PortRange
+from ._reading import AUTO
 from ._routing import MARK_MASK
 
 # ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
@@ -25,6 +26,8 @@ UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take i
 
 
 MARKS = {True: "✓", False: "✗", None: "-"}
+UNKNOWN = f"{MARKS[None]} {AUTO}"
+LEGEND = f"{UNKNOWN}: not asked, as only the server knows its addresses there"
 
 Target = tuple[object, ...]
 
@@ -100,20 +103,25 @@ def report(
         faults += _verify_paths.faults(declaration, host, taken.get(host), mark_mask)
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
+    unknown = declaration.offers_unknown()
+    legend = [LEGEND] if unknown else []
     return {
-        "matrix": [*_matrix(cells), f"{good} of {len(asked)} as they should be"],
+        "matrix": [*_matrix(cells, unknown), *legend, f"{good} of {len(asked)} as they should be"],
         "faults": faults,
     }
 
 
-def _matrix(cells: Sequence[Cell]) -> list[str]:
+def _matrix(cells: Sequence[Cell], unknown: Iterable[tuple[Line, Service]]) -> list[str]:
     """A row for each line and service, a column for each family. What is cut off here stands whole in the faults."""
-    families = sorted({cell.offer.family for cell in cells})
-    rows: dict[tuple[str, str], dict[int, str]] = {}
+    families = sorted({cell.offer.family for cell in cells}) or list(FAMILIES)
+    rows: dict[tuple[int, str, str], dict[int, str]] = {
+        (line.id, line.name, service.name): dict.fromkeys(families, UNKNOWN) for line, service in unknown
+    }
     for cell in cells:
-        rows.setdefault((cell.offer.line.name, cell.offer.service.name), {})[cell.offer.family] = cell.text
+        line, service = cell.offer.line, cell.offer.service
+        rows.setdefault((line.id, line.name, service.name), {})[cell.offer.family] = cell.text
     table = [["line", "service", *map(family_name, families)]]
-    table += [[*names, *(row.get(family, "") for family in families)] for names, row in rows.items()]
+    table += [[*names, *(row.get(family, "") for family in families)] for (_id, *names), row in sorted(rows.items())]
     names = [min(max(map(len, column)), LONGEST_NAME) for column in list(zip(*table, strict=True))[:2]]
     room = (WIDEST - sum(names) - 4) // max(len(families), 1) - 2
     widths = [*names, *(min(max(map(len, column)), room) for column in list(zip(*table, strict=True))[2:])]

@@ -54,6 +54,42 @@ def test_all_well() -> None:
     }
 
 
+def test_a_line_whose_addresses_are_not_known_is_shown_as_not_asked() -> None:
+    legend = "- auto: not asked, as only the server knows its addresses there"
+    dsl = {"id": 2, "interface": "ppp0", "public_addresses": "auto", "gateway": "auto"}
+    fixed = {"id": 9, "interface": "wan0", "public_addresses": ["203.0.113.10/24"], "gateway": "203.0.113.1"}
+    declaration: dict[str, Any] = {
+        "lines": [{"name": "fixed", **fixed}, {"name": "dsl", **dsl}],
+        "servers": [{"name": "web1"}],
+        "services": [
+            {"name": "web", "server": "web1", "ports": ["80/tcp"]},
+            {"name": "mail", "server": "web1", "ports": ["25/tcp"], "lines": ["fixed"]},
+        ],
+    }
+
+    def matrix() -> list[str]:
+        targets = FILTERS["line_check_targets"](declaration)
+        rows = [{**target, "ok": True, "milliseconds": 1.25, "error": None, "hint": None} for target in targets]
+        ways = FILTERS["path_info_paths"](declaration, "web1", DESTINATIONS)
+        gone = [{**way, "reachable": True, "gateway": "203.0.113.1", "error": None} for way in ways]
+        outcome = FILTERS["verify_report"](declaration, {"client1": rows}, {"web1": gone})
+        assert outcome["faults"] == []
+        found: list[str] = outcome["matrix"]
+        return found
+
+    assert matrix() == [
+        "line   service  IPv4",
+        "dsl    web      - auto",
+        "fixed  mail     ✓ 1.2 ms",
+        "fixed  web      ✓ 1.2 ms",
+        legend,
+        "2 of 2 as they should be",
+    ]
+    del declaration["lines"][0], declaration["services"][1]
+    nobody_asked = "0 of 0 as they should be"
+    assert matrix() == ["line  service  IPv4    IPv6", "dsl   web      - auto  - auto", legend, nobody_asked]
+
+
 def test_a_line_that_does_not_answer() -> None:
     outcome = report({"client1": answers(interlink="timed out")})
     assert outcome["matrix"][2:] == ["interlink  web      ✗ 80/tcp: timed out", "2 of 3 as they should be"]
