@@ -107,20 +107,24 @@ def interface(value: Any) -> str:
     return name
 
 
-def address(value: Any) -> str:
-    """Return one IPv4 or IPv6 address in canonical text, without a prefix length."""
+def _address(value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         parsed = ipaddress.ip_address(text(value))
     except ValueError:
         raise ValueError("not an IP address") from None
     if getattr(parsed, "scope_id", None):
         raise ValueError("an address with a zone; name the interface instead")
-    return str(parsed)
+    return parsed
+
+
+def address(value: Any) -> str:
+    """Return one IPv4 or IPv6 address in canonical text, without a prefix length."""
+    return str(_address(value))
 
 
 def host(value: Any) -> str:
     """Return the address of one host in canonical text: not ``0.0.0.0``, ``::`` or a multicast address."""
-    parsed = ipaddress.ip_address(address(value))
+    parsed = _address(value)
     if parsed.is_multicast or parsed.is_unspecified or str(parsed) == "255.255.255.255":
         raise ValueError("not the address of a host")
     return str(parsed)

@@ -122,6 +122,10 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     conflicts: dict[M, str] = {}
     for entry in desired:
         here = standing.pop(entry.object.key, [])
+        if not here:
+            adding.append(Action("add", entry.object))
+            after.append(entry.object)
+            continue
         ours = [existing for existing in here if existing.owner == owner]
         kept = next((e for e in ours + here if entry.object.satisfied_by(e.object)), None)
         foreign = [e for e in here if e.owner != owner and e is not kept]
@@ -134,8 +138,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
         if kept and kept.owner != owner:
             others.append(entry.object)
         if kept is None:
-            old = surplus.pop(0) if surplus else None
-            adding.append(Action("replace" if old else "add", entry.object, old))
+            adding.append(Action("replace", entry.object, surplus.pop(0)))
         # Two of ours under one key (a half-done run): one is kept, the others go, whether or not purge is asked for.
         removing.extend(Action("remove", existing.object, existing) for existing in surplus)
     if conflicts:
