@@ -33,7 +33,8 @@ def tests(name: str, *arguments: str) -> Phase:
 
 # What runs once more as an ordinary user: the lab itself, and the demonstration, which deploys, breaks and verifies.
 DEMO = "tests/e2e/test_demo.py"
-IN_FILES = ("--numprocesses=2", "--dist=loadfile")
+# In the order of the files: those with the most tests, which pytest-xdist would begin with, are not the longest.
+IN_FILES = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 
 # None disturbs another. The longest come first but for what fails soonest, so that none is left alone at the end.
 PHASES = [
@@ -42,7 +43,7 @@ PHASES = [
     tests("integration", *IN_FILES, "tests/integration"),
     tests("machines", "--numprocesses=2", "tests/machines"),
     Phase("sanity", [("python", "scripts/sanity.py")]),
-    tests("lab-test", *IN_FILES, "tests/lab", DEMO),
+    tests("lab-test", *IN_FILES, DEMO, "tests/lab"),
     tests("unit", "--numprocesses=2", "tests/unit"),
 ]
 # As an ordinary user all of the above was just that.

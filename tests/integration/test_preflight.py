@@ -121,6 +121,11 @@ def test_nothing_is_written(hosts: Hosts) -> None:
     host = hosts["host"]
     host.run("nft", "-f", "-", feed=FILTER.replace("RULES", ""))
     host.run("ip", "neighbour", "flush", "all")
+    # The kernel looks for duplicates of its link-local addresses for a second or two, and then says so.
+    deadline = time.monotonic() + 10
+    while host.run("ip", "address", "show", "tentative").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
     def state() -> str:
         commands = ["ip address", "ip route show table all", "ip rule", "ip -6 rule", "nft list ruleset"]
