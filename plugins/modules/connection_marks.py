@@ -268,6 +268,7 @@ from ansible.module_utils.common.warnings import warn
 from ..module_utils._core.backend_choice import BACKENDS
 from ..module_utils._core.converge import Outcome
 from ..module_utils._core.mark_engine import MarkEngine
+from ..module_utils._core.nftables import DEFAULT_TABLE
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
@@ -288,7 +289,7 @@ ARGUMENT_SPEC = {
     "balance_exclude": {**_TEXTS, "default": []},
     "mask": {"type": "str", "default": "0xff"},
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
-    "table": {"type": "str", "default": "multihome"},
+    "table": {"type": "str", "default": DEFAULT_TABLE},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

@@ -174,7 +174,7 @@ after:
 from ..module_utils._core.backend_choice import BACKENDS
 from ..module_utils._core.forward_engine import ForwardEngine
 from ..module_utils._core.forward_model import POLICIES
-from ..module_utils._core.nat_engine import DEFAULT_TABLE
+from ..module_utils._core.nftables import DEFAULT_TABLE
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _PASSAGE = {name: {"type": "str"} for name in ("mapped_to", "source", "out_interface", "name")}

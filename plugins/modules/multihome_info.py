@@ -258,7 +258,7 @@ requirements:
 """
 
 from ..module_utils._core.info import SUBSETS, gather
-from ..module_utils._core.nat_engine import DEFAULT_TABLE
+from ..module_utils._core.nftables import DEFAULT_TABLE
 from ..module_utils._module import OWNER_OPTIONS, run_reader
 
 ARGUMENT_SPEC = {

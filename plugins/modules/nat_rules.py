@@ -290,7 +290,8 @@ after:
 """
 
 from ..module_utils._core.backend_choice import BACKENDS
-from ..module_utils._core.nat_engine import DEFAULT_TABLE, NatEngine
+from ..module_utils._core.nat_engine import NatEngine
+from ..module_utils._core.nftables import DEFAULT_TABLE
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _RULE = {

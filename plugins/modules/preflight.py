@@ -272,6 +272,7 @@ requirements:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.kernel_parameters import DEFAULT_FILE
+from ..module_utils._core.nftables import DEFAULT_TABLE
 from ..module_utils._core.preflight import run
 from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
 
@@ -298,7 +299,7 @@ ARGUMENT_SPEC = {
     "source_priority_base": {"type": "int", "default": 23000},
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
-    "table": {"type": "str", "default": "multihome"},
+    "table": {"type": "str", "default": DEFAULT_TABLE},
     "file": {"type": "str", "default": DEFAULT_FILE},
     "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
     "manages_networkd": {"type": "bool", "default": False},

@@ -22,9 +22,8 @@ from .forward_nftables import NftForward
 from .forward_part import ForwardPart, Standing
 from .iptables_programs import Iptables
 from .keepable import Keepable
-from .nat_plan import Part
-from .nftables import Nftables, table_name
-from .plan import Action, Existing, Setting, plan
+from .nftables import DEFAULT_TABLE, Nftables, table_name
+from .plan import Action, Existing, Part, Setting, plan
 from .stored_state import merged
 
 # Everything in our own chains is ours; the planner wants a number for it.
@@ -48,7 +47,7 @@ class ForwardEngine(Keepable):
         self,
         policy: str,
         accept: Sequence[Any],
-        table: str = "multihome",
+        table: str = DEFAULT_TABLE,
         purge: bool = False,
         backend: str = "auto",
         parts: Sequence[Any] | None = None,

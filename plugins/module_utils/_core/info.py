@@ -15,6 +15,7 @@ from .fields import is_local_only
 from .interface_state import interface_state
 from .keeper import report as keeper_report
 from .kernel import Kernel
+from .nftables import DEFAULT_TABLE
 from .plan import Existing
 from .routing_lists import tables_form
 from .snapshot import Snapshot
@@ -31,7 +32,7 @@ _KINDS_OF_SUBSET = {
 
 
 def gather(
-    wanted: Sequence[str] | None, owner: int, owned_only: bool, table: str = "multihome", kernel: Kernel | None = None
+    wanted: Sequence[str] | None, owner: int, owned_only: bool, table: str = DEFAULT_TABLE, kernel: Kernel | None = None
 ) -> dict[str, Any]:
     """Return ``{subset: state}`` from one dump of each kind that is needed; None stands for all that holds state.
 

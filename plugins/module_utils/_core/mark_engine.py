@@ -26,9 +26,8 @@ from .mark_model import (
     parse_prefixes,
 )
 from .mark_standing import Backend, Standing
-from .nat_plan import Part
 from .neighbours import Found, Wanted, resolve
-from .plan import Action, Existing, M, Plan, Setting, plan
+from .plan import Action, Existing, M, Part, Plan, Setting, plan
 from .stored_state import merged
 
 # Everything in our own table or chains is ours; the planner wants a number for it.

@@ -14,13 +14,11 @@ from .nat_backend import Current, Standing
 from .nat_choice import Choice, available, choose
 from .nat_model import NatRule, parse_rules
 from .nat_plan import NatPlan, plan_rules
-from .nftables import table_name
+from .nftables import DEFAULT_TABLE, table_name
 from .stored_state import merged
 
 if TYPE_CHECKING:
     from .nat_forget import FlowForgetter
-
-DEFAULT_TABLE = "multihome"
 
 
 class NatEngine(Keepable):

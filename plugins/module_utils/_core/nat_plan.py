@@ -17,30 +17,7 @@ from .entries import Entry
 from .nat_backend import Backend, Current, Wanted
 from .nat_model import NatRule
 from .nat_overlap import earlier_overlaps
-from .plan import Action
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a backend that is nobody's entry: what is wrong with it, or what is there without reason."""
-
-    what: str
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What it is."""
-        return (self.what,)
-
-    def satisfied_by(self, other: Part) -> bool:
-        """Tell whether ``other`` is the same."""
-        return self == other
-
-    def as_input(self) -> dict[str, Any]:
-        """Return what it is; no entry can ask for it."""
-        return {"table": self.what}
-
-    def __str__(self) -> str:
-        return self.what
+from .plan import Action, Part
 
 
 @dataclass(frozen=True)

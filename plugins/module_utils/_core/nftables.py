@@ -12,6 +12,7 @@ from typing import Any, Optional
 from . import programs, requirements
 from .errors import ApplyFailed, InvalidInput, Unsupported
 
+DEFAULT_TABLE = "multihome"
 # Arguments and standard input to (exit status, output, errors).
 Runner = Callable[[Sequence[str], Optional[str]], tuple[int, str, str]]
 

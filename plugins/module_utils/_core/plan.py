@@ -84,6 +84,29 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a backend that is nobody's entry: what is wrong with it, or what is there without reason."""
+
+    what: str
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What it is."""
+        return (self.what,)
+
+    def satisfied_by(self, other: Part) -> bool:
+        """Tell whether ``other`` is the same."""
+        return self == other
+
+    def as_input(self) -> dict[str, Any]:
+        """Return what it is; no entry can ask for it."""
+        return {"table": self.what}
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True)
 class Plan(Generic[M]):
     """``actions`` in the order to apply, additions first; ``before`` and ``after`` are what is listed or owned.
 

@@ -16,6 +16,7 @@ from .kernel_parameter_file import Parameter
 from .kernel_parameters import DEFAULT_FILE, parse_file_name
 from .mark_model import parse_addresses, parse_mask
 from .model import MAIN_TABLE, Route, Rule
+from .nftables import DEFAULT_TABLE
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
@@ -108,7 +109,7 @@ class Wanted:
     source_priority_base: int = 23000
     mark_mask: int = 0xFF
     protocol: int = 109
-    table: str = "multihome"
+    table: str = DEFAULT_TABLE
     file: str = DEFAULT_FILE
     kernel_parameters: Mapping[str, str] = field(default_factory=dict)
     manages_networkd: bool = False
