@@ -15,7 +15,7 @@ from .plan import Action
 
 
 class Planned(Protocol):
-    """What an engine plans: the actions in the order to apply, and what stood before and will stand after."""
+    """What a run needs to know of an engine's plan; the rest is the engine's own."""
 
     @property
     def actions(self) -> Sequence[Action[Any]]:
@@ -33,8 +33,8 @@ class Engine(Protocol):
     def read(self) -> Any:
         """Return the current state from one dump."""
 
-    def plan(self, current: Any) -> Any:
-        """Return the plan (see Planned) from ``current`` to the desired state."""
+    def plan(self, current: Any) -> Planned:
+        """Return the plan from ``current`` to the desired state."""
 
     def apply(self, plan: Any, current: Any) -> None:
         """Carry the plan out."""

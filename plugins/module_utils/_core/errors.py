@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -51,10 +51,7 @@ class ApplyFailed(MultihomeError):
         lines = [f"{failed}: {reason}"]
         if self.undone:
             lines.append("undone: " + "; ".join(self.undone))
-        if self.not_undone:
-            lines.append("NOT undone, repair by hand: " + "; ".join(self.not_undone))
-        else:
-            lines.append("the host is as it was before")
+        lines.append(_left_behind(self.not_undone, "the host is as it was before"))
         super().__init__("\n".join(lines))
 
 
@@ -85,10 +82,8 @@ class StoreFailed(MultihomeError):
         self.path, self.error = path, error
         self.not_undone = tuple(not_undone)
         lines = [f"cannot store {path}: {error.strerror or error}; the old file is as it was"]
-        if self.not_undone:
-            lines.append("NOT undone, repair by hand: " + "; ".join(self.not_undone))
-        else:
-            lines.append("the host is as it was before; see to the file's directory and disk, and run again")
+        otherwise = "the host is as it was before; see to the file's directory and disk, and run again"
+        lines.append(_left_behind(self.not_undone, otherwise))
         super().__init__("\n".join(lines))
 
 
@@ -102,3 +97,7 @@ class Unsupported(MultihomeError):
 
 class Busy(MultihomeError):
     """Another run holds the host's lock; nothing was changed."""
+
+
+def _left_behind(not_undone: Sequence[str], otherwise: str) -> str:
+    return "NOT undone, repair by hand: " + "; ".join(not_undone) if not_undone else otherwise

@@ -44,7 +44,6 @@ IP_PROTOCOLS: dict[str, int] = {
     "sctp": 132,
     "udplite": 136,
 }
-PORT_PROTOCOLS = ("tcp", "udp", "sctp", "dccp", "udplite")
 # ansible.module_utils.parsing.convert_bool
 _YES, _NO = ("true", "yes", "on", "1", "t", "y"), ("false", "no", "off", "0", "f", "n")
 

@@ -119,11 +119,13 @@ class _Alike:
         self._indexes: dict[_Profile, tuple[Callable[[NatRule], Any], dict[Any, list[int]]]] = {}
 
     def add(self, rules: Sequence[NatRule], position: int) -> None:
+        """Take the entry at a position in."""
         self._all.append(position)
         for values_of, index in self._indexes.values():
             index.setdefault(values_of(rules[position]), []).append(position)
 
     def candidates(self, rules: Sequence[NatRule], rule: NatRule, common: _Profile) -> list[int]:
+        """Return the positions of the entries that have the values of ``rule`` in what is ``common``."""
         if not common:
             return self._all
         if common not in self._indexes:
