@@ -9,10 +9,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .keeper_host import ALIASES, Kept, kept
+from .keeper_host import ALIASES, ROUTING, Kept, kept
 
 RULE = ("ip", "rule", "del", "priority", "23010")
 DELETIONS = [
@@ -96,6 +97,49 @@ def tentative(host: Kept) -> int:
     """Count the IPv6 aliases that are still looked for on their link."""
     shown = host.host.run("ip", "-6", "-oneline", "address", "show", "dev", "eth0", "scope", "global", "tentative")
     return len(shown.stdout.splitlines())
+
+
+def dhcp_line(address: str) -> dict[str, list[dict[str, Any]]]:
+    """What policy_routing is given for a second line, whose address a DHCP client has put on the interface."""
+    way = {"destination": "default", "gateway": "198.51.100.1", "interface": "eth0"}
+    tables = [
+        *ROUTING["tables"],
+        {"id": 1002, "routes": [way]},
+        {"id": 254, "routes": [{**way, "metric": 9, "source": address}]},
+    ]
+    return {"tables": tables, "rules": [*ROUTING["rules"], {"priority": 23020, "source": address, "table": 1002}]}
+
+
+def test_an_address_that_somebody_else_replaces_is_not_put_back_and_the_next_run_mends_its_routes(keeper: Kept) -> None:
+    before = keeper.state()
+
+    def show(*what: str) -> str:
+        return keeper.host.run("ip", *what).stdout
+
+    keeper.host.address("eth0", "198.51.100.20/24")
+    keeper.run("policy_routing", purge=True, **dhcp_line("198.51.100.20"))
+    assert "src 198.51.100.20 metric 9" in show("route", "show", "default")
+    # As a DHCP client does it; the kernel takes the route with this source along.
+    keeper.host.run("ip", "address", "del", "198.51.100.20/24", "dev", "eth0")
+    keeper.host.address("eth0", "198.51.100.77/24")
+    keeper.eventually(lambda: keeper.said("waiting"))
+    (waiting,) = keeper.said("waiting")
+    assert "0.0.0.0/0 metric 9 in table 254" in waiting["object"]
+    # What is ours comes back all the same, what is not does not.
+    keeper.host.run(*DELETIONS[0])
+    keeper.eventually(lambda: "192.168.168.1/24" in show("address"))
+    assert "198.51.100.20" not in show("address")
+    assert "from 198.51.100.20 lookup" in show("rule")
+    assert keeper.said("damped") == []
+    # The next run.
+    done = keeper.run("policy_routing", purge=True, **dhcp_line("198.51.100.77"))
+    assert done.get("changed"), done
+    keeper.eventually(lambda: keeper.said("waiting") == [])
+    assert "src 198.51.100.77 metric 9" in show("route", "show", "default")
+    assert "198.51.100.20" not in show("rule") + show("route", "show", "table", "all")
+    keeper.run("policy_routing", purge=True, **ROUTING)
+    keeper.host.run("ip", "address", "del", "198.51.100.77/24", "dev", "eth0")
+    keeper.as_before(before)
 
 
 def test_a_link_that_goes_down_and_up_has_all_again(keeper: Kept) -> None:
