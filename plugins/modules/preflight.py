@@ -63,6 +63,16 @@ options:
       name:
         description: What messages call the line.
         type: str
+      left_out:
+        description: Why the line cannot be used now; a warning says so.
+        type: str
+      without_gateway:
+        description: Not looked at; it is here so that the list of a role fits.
+        type: list
+        elements: str
+      learned:
+        description: Not looked at; it is here so that the list of a role fits.
+        type: bool
   role:
     description:
       - What the host is to the lines.
@@ -285,10 +295,12 @@ ARGUMENT_SPEC = {
         "elements": "dict",
         "required": True,
         "options": {
-            **dict.fromkeys(("id", "interface", "weight", "name"), _TEXT),
+            **dict.fromkeys(("id", "interface", "weight", "name", "left_out"), _TEXT),
             "addresses": {**_TEXTS, "aliases": ["public_addresses"]},
             "outside_addresses": _TEXTS,
             "gateways": {**_TEXTS, "aliases": ["gateway"]},
+            "without_gateway": _TEXTS,
+            "learned": {"type": "bool"},
         },
     },
     "role": {"type": "str", "choices": ["firewall", "server"], "required": True},

@@ -18,14 +18,15 @@ KEYS = ("addresses", "gateways")
 
 
 def learned(lines: object, interfaces: object = None) -> dict[str, Any]:
-    """``{"lines": [...], "skipped": [...]}``: lines without ``auto``, and why those that cannot be used now are not.
+    """Lines without ``auto``, and those that cannot be used now: ``{"lines": [...], "waiting": [...], "skipped": [...]}``.
 
-    ``interfaces`` are those of multihome_info. Without them, lines with ``auto`` are left out and nothing is said.
+    What is ``waiting`` is for preflight to look at, and says as ``left_out`` why it cannot be used; ``skipped`` says so
+    in words. ``interfaces`` are those of multihome_info. Without them, lines with ``auto`` wait and nothing is said.
     Addresses that were learned are not ours to hold: their line says ``learned: true``. Its ``without_gateway`` are
     the families whose default route leads by the interface alone, as that of a tunnel does.
     """
     kept: list[Any] = []
-    skipped: list[str] = []
+    waiting: list[dict[str, Any]] = []
     with sound() as faults:
         for index, line in enumerate(lines if isinstance(lines, list) else ()):
             wanted = [key for key in KEYS if _has_auto(line, key)]
@@ -35,13 +36,15 @@ def learned(lines: object, interfaces: object = None) -> dict[str, Any]:
                 place.fault(f"{key}: {AUTO} stands for all of them; leave the others out")
             if not wanted or mixed:
                 kept.append(line)
-            elif interfaces is not None:
-                found, reason = _put_in(line, wanted, interfaces)
-                if reason:
-                    skipped.append(f"line {line.get('name')} is left out of this run: {reason}")
-                else:
-                    kept.append(found)
-    return {"lines": kept if isinstance(lines, list) else lines, "skipped": skipped}
+                continue
+            found, reason = _put_in(line, wanted, interfaces) if interfaces is not None else ({}, None)
+            if found:
+                kept.append(found)
+            else:
+                waiting.append({**line, "addresses": [AUTO], "gateways": [AUTO], "left_out": reason})
+    reasons = [(line.get("name"), line["left_out"]) for line in waiting if line["left_out"]]
+    skipped = [f"line {name} is left out of this run: {reason}" for name, reason in reasons]
+    return {"lines": kept if isinstance(lines, list) else lines, "waiting": waiting, "skipped": skipped}
 
 
 def _has_auto(line: object, key: str) -> bool:

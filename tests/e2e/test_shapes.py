@@ -105,6 +105,8 @@ def test_in_shape_c_addresses_and_gateways_may_be_the_isps(shape_c: Lab) -> None
     # A line that has got no address costs only itself.
     (lost,) = (line for line in shape_c.lines if line.name == "interlink")
     shape_c.exec("web1", "ip", "address", "flush", "dev", lost.interface)
-    playbooks.deploy(shape_c, variables=lists)
+    run = playbooks.deploy(shape_c, variables=lists)
+    said = "\n".join(warning for result in run.results for warning in result.values.get("warnings") or ())
+    assert f'line interlink is left out of this run: interface "{lost.interface}" has no address' in said
     assert checks.services_answered(shape_c, ["unicom", "line3"]) == []
     assert f"lookup {1000 + lost.id}" not in shape_c.exec("web1", "ip", "-Numeric", "rule").stdout

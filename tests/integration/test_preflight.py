@@ -75,8 +75,24 @@ def test_what_is_wrong_is_found_and_nothing_else(shared_hosts: Hosts, scenario: 
 
 def test_every_kind_of_finding_was_made() -> None:
     made = {kind for scenario in SCENARIOS for kind, _subject in scenario.found}
-    # This one is of the tests below.
-    assert made | {"not-checked"} == set(KINDS)
+    # These are of the tests below.
+    assert made | {"not-checked", "line-left-out"} == set(KINDS)
+
+
+def test_a_line_that_cannot_be_used_now_is_a_warning_and_harms_no_other(hosts: Hosts) -> None:
+    hosts["host"].run("ip", "link", "add", "ppp0", "type", "veth", "peer", "name", "ppp1")
+    dynamic = {"id": 3, "interface": "ppp0", "addresses": ["auto"], "gateways": ["auto"]}
+    left_out = look(hosts, lines=[UNICOM, {**dynamic, "left_out": "it has no address"}])
+    assert found(left_out) == [("line-left-out", "ppp0")]
+    (finding,) = left_out["findings"]
+    assert (finding["severity"], finding["message"]) == (
+        "warning",
+        "line 3 is left out of this run: it has no address",
+    )
+    assert found(look(hosts, lines=[UNICOM, dynamic])) == []
+    # The control: what is declared needs the interface.
+    declared = {**dynamic, "addresses": ["198.18.3.2/24"], "gateways": ["198.18.3.1"]}
+    assert ("interface-down", "ppp0") in found(look(hosts, lines=[UNICOM, declared]))
 
 
 def hide_programs(directory: Path, *names: str) -> tuple[str, ...]:

@@ -81,6 +81,11 @@ KINDS: dict[str, Kind] = {
         "The interface of a line whose address or gateway is `auto` does not exist at the moment.",
         "run again when the line is connected",
     ),
+    "line-left-out": Kind(
+        WARNING,
+        "A line whose address or gateway is `auto` has none at the moment, and is left out of the run.",
+        "run again when the line is connected",
+    ),
     "interface-down": Kind(
         ERROR,
         "A line's interface is switched off, so the kernel takes no route by it.",

@@ -25,14 +25,21 @@ _CARRIED_OVER = ("/ip_forward", "/forwarding", "/disable_ipv6")
 
 
 def interfaces(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """The lines' interfaces: there, switched on, connected."""
+    """The lines' interfaces: there, switched on, connected; and what keeps a line from being used now."""
     for name, lines in wanted.interfaces.items():
         link = facts.links.get(name)
         if link is None:
             there = ", ".join(sorted(facts.links))
             kind = "interface-not-yet" if all(line.dynamic for line in lines) else "interface-missing"
             yield finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; there are {there}")
-        elif not link.up:
+            continue
+        for line in lines:
+            if line.left_out:
+                yield finding("line-left-out", name, f"{line} is left out of this run: {line.left_out}")
+        if all(line.dynamic for line in lines):
+            # Who gives it an address switches it on, and has a cable or none.
+            continue
+        if not link.up:
             yield finding("interface-down", name, f"{_of(lines)} ends on {name}, which is switched off", interface=name)
         elif not link.running:
             yield finding("no-carrier", name, f"{_of(lines)} ends on {name}, which has no carrier")

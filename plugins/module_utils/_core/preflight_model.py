@@ -45,7 +45,10 @@ def _texts(parser: fields.Parser) -> fields.Parser:
 
 @dataclass(frozen=True)
 class Line:
-    """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are not known before."""
+    """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are not known before.
+
+    ``left_out`` is why it cannot be used now, if so.
+    """
 
     id: int
     interface: str
@@ -53,6 +56,7 @@ class Line:
     gateways: tuple[str, ...] = ()
     name: str = ""
     dynamic: bool = False
+    left_out: str = ""
 
     FIELDS = {
         "id": fields.integer(1, _LARGEST_ID),
@@ -60,6 +64,7 @@ class Line:
         "addresses": _texts(fields.host_address),
         "outside_addresses": _texts(fields.host_address),
         "gateways": _texts(fields.host),
+        "left_out": fields.text,
     }
 
     @classmethod

@@ -103,6 +103,8 @@ def test_a_line_whose_default_route_leads_by_the_interface_alone_has_such_routes
 def test_a_line_that_cannot_be_used_now_costs_only_itself(state: Any, reason: str) -> None:
     found = learned({**INTERFACES, "wan2": state and {**state, "without_gateway": []}})
     assert found["skipped"] == [f"line dhcp is left out of this run: {reason}"]
+    (waiting,) = found["waiting"]
+    assert (waiting["interface"], waiting["addresses"], waiting["left_out"]) == ("wan2", ["auto"], reason)
     assert [line["name"] for line in found["lines"]] == ["fixed", "half", "ppp"]
     # The others' tables and rules are what they are with it.
     whole, left = web_lists(learned(INTERFACES)["lines"])["rules"], web_lists(found["lines"])["rules"]
@@ -115,7 +117,13 @@ def test_a_family_that_is_declared_and_has_no_gateway_takes_the_line_out() -> No
 
 
 def test_before_the_host_was_asked_nothing_is_said() -> None:
-    assert learned(None) == {"lines": learned(INTERFACES)["lines"][:1], "skipped": []}
+    found = learned(None)
+    assert (found["lines"], found["skipped"]) == (learned(INTERFACES)["lines"][:1], [])
+    # What is declared of them is not known to be of use.
+    assert [(line["name"], line["addresses"], line["gateways"]) for line in found["waiting"]] == [
+        (name, ["auto"], ["auto"]) for name in ("dhcp", "half", "ppp")
+    ]
+    assert [line["left_out"] for line in found["waiting"]] == [None] * 3
 
 
 def test_lines_without_auto_are_passed_on_whatever_they_are() -> None:
