@@ -114,4 +114,6 @@ def enter_command(record: dict[str, Any], host: str) -> list[str]:
 def host_environment() -> dict[str, str]:
     """Return the environment of a command on a host: a root login there, nothing of the caller's paths."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    if os.environ.get("LAB_KEEPS_COMPILED"):
+        kept["PYTHONPATH"] = str(Path(__file__).with_name("compiled"))
     return {**kept, "PATH": SYSTEM_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}

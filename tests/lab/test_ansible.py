@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from ansible_collections.multihome.linux.tests.lab.declaration import declaratio
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 from ansible_collections.multihome.linux.tests.lab.state import CHECKOUT
+
+FROM_ZIP = """
+import sys, zipfile
+with zipfile.ZipFile("/tmp/said.zip", "w") as archive:
+    archive.writestr("said.py", sys.argv[1])
+sys.path.insert(0, "/tmp/said.zip")
+import said
+print(said.WORD)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +109,23 @@ def test_a_host_that_is_gone_is_unreachable(start_lab: StartLab, tmp_path: Path)
     result = play(gone, tmp_path, tasks)
     assert result.returncode == 4
     assert f'no host "web7" in lab "{gone.name}"' in result.stdout + result.stderr
+
+
+def test_a_host_that_keeps_what_it_compiled_compiles_what_is_changed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_KEEPS_COMPILED", "1")
+
+    def said(source: str) -> str:
+        return lab.exec("web1", sys.executable, "-c", FROM_ZIP, source).stdout.strip()
+
+    def kept() -> set[str]:
+        return set(lab.exec("web1", "find", "/var/cache/multihome-lab", "-type", "f").stdout.split())
+
+    assert said("WORD = 'one'") == "one"
+    (one,) = kept()
+    assert said("WORD = 'two'") == "two"
+    (two,) = kept() - {one}
+    # The control: what is kept is what is run.
+    lab.exec("web1", "cp", two, one)
+    assert said("WORD = 'one'") == "two"
+    monkeypatch.delenv("LAB_KEEPS_COMPILED")
+    assert said("WORD = 'one'") == "one"
