@@ -13,11 +13,10 @@ what the server begins. A reply by another line than its request's therefore nev
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.multihome.linux.tests.integration.answering import answer
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
@@ -68,46 +67,6 @@ def mark(line: int, family: int = 4) -> dict[str, Any]:
 
 # Three lines in both families.
 MARKS = [mark(3), *(mark(line, family) for line in (1, 2) for family in FAMILIES)]
-
-# Answers TCP by one line and UDP by an echo, on port 7 of both families, each answer telling the peer it saw.
-ANSWERING = """
-import selectors, socket
-poll = selectors.DefaultSelector()
-for family in (socket.AF_INET, socket.AF_INET6):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(("", 7))
-        if kind == socket.SOCK_STREAM:
-            listening.listen(4096)
-        poll.register(listening, selectors.EVENT_READ)
-print("ready", flush=True)
-def serve(key):
-    if key.data == "connection":
-        said = key.fileobj.recv(65535)
-        key.fileobj.send(said)
-        if not said:
-            raise OSError("closed by the peer")
-    elif key.fileobj.type == socket.SOCK_STREAM:
-        connection, peer = key.fileobj.accept()
-        poll.register(connection, selectors.EVENT_READ, "connection")
-        connection.send(peer[0].encode() + b"\\n")
-    else:
-        said, peer = key.fileobj.recvfrom(65535)
-        key.fileobj.sendto(peer[0].encode() + b" " + said, peer)
-
-while True:
-    for key, _events in poll.select():
-        try:
-            serve(key)
-        except OSError:
-            # A peer that is gone, or an answer that finds no route: the next one may fare better.
-            if key.data == "connection":
-                poll.unregister(key.fileobj)
-                key.fileobj.close()
-"""
 
 
 def build(hosts: Hosts) -> None:
@@ -204,14 +163,6 @@ def load(host: Host, name: str, definition: str, *rules: str, table: str = "test
     """Add a chain with rules to a table of the test's own."""
     lines = [f"table inet {table} {{", f"chain {name} {{", definition, *rules, "}", "}"]
     host.run("nft", "-f", "-", feed="\n".join([*lines, ""]))
-
-
-def answer(host: Host) -> subprocess.Popen[str]:
-    """Start the answering process and wait until it answers."""
-    process = host.start(sys.executable, "-c", ANSWERING, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
 
 
 def must(host: Host, module: str, check: bool = False, **options: Any) -> dict[str, Any]:

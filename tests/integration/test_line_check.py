@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.tests.integration.answering import answer
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
@@ -21,30 +20,6 @@ SECOND = {4: "192.0.2.11", 6: "2001:db8::11"}
 NOBODY = {4: "192.0.2.9", 6: "2001:db8::9"}
 FAMILIES = (4, 6)
 
-# Accepts TCP and echoes UDP on port 7 of both families; UDP answers begin with the client's address.
-ANSWERING = """
-import selectors, socket
-poll = selectors.DefaultSelector()
-for family in (socket.AF_INET, socket.AF_INET6):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(("", 7))
-        if kind == socket.SOCK_STREAM:
-            listening.listen(1024)
-        poll.register(listening, selectors.EVENT_READ)
-print("ready", flush=True)
-while True:
-    for key, _events in poll.select():
-        if key.fileobj.type == socket.SOCK_STREAM:
-            key.fileobj.accept()[0].close()
-        else:
-            said, client = key.fileobj.recvfrom(65535)
-            key.fileobj.sendto(client[0].encode() + b" " + said, client)
-"""
-
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
@@ -53,16 +28,8 @@ def hosts() -> Iterator[Hosts]:
         made["client"].address("eth0", *(f"{CLIENT[f]}/24" if f == 4 else f"{CLIENT[f]}/64" for f in FAMILIES))
         made["client"].address("eth0", *(f"{SECOND[f]}/24" if f == 4 else f"{SECOND[f]}/64" for f in FAMILIES))
         made["server"].address("eth0", *(f"{SERVER[f]}/24" if f == 4 else f"{SERVER[f]}/64" for f in FAMILIES))
-        serve(made["server"])
+        answer(made["server"])
         yield made
-
-
-def serve(host: Host) -> subprocess.Popen[str]:
-    """Start the answering server and wait until it answers."""
-    server = host.start(sys.executable, "-c", ANSWERING, stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    assert server.stdout.readline() == "ready\n"
-    return server
 
 
 def drop(host: Host, *rules: str, hook: str = "input") -> None:
