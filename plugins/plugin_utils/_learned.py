@@ -18,7 +18,7 @@ KEYS = ("addresses", "gateways")
 
 
 def learned(lines: object, interfaces: object = None) -> dict[str, Any]:
-    """Lines without ``auto``, and those that cannot be used now: ``{"lines": [...], "waiting": [...], "skipped": [...]}``.
+    """``{"lines": [...], "waiting": [...], "skipped": [...]}``: lines without ``auto``, and those that are left out.
 
     What is ``waiting`` is for preflight to look at, and says as ``left_out`` why it cannot be used; ``skipped`` says so
     in words. ``interfaces`` are those of multihome_info. Without them, lines with ``auto`` wait and nothing is said.
