@@ -143,6 +143,12 @@ options:
         description: Not looked at; it is here so that the same list fits.
         type: bool
         default: false
+  purge:
+    description:
+      - Whether whoever asks is going to remove from O(file) what O(kernel_parameters) does not name.
+      - Only RV(kernel_parameters_pending) goes by it.
+    type: bool
+    default: false
   manages_networkd:
     description:
       - Whether whoever asks is going to have systemd-networkd leave alone what is not its own.
@@ -271,6 +277,13 @@ networkd:
   type: list
   elements: str
   sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
+kernel_parameters_pending:
+  description:
+    - Whether M(multihome.linux.kernel_parameters) would do anything here with O(kernel_parameters), O(file) and O(purge),
+      or fail.
+  returned: unless an option is invalid
+  type: bool
+  sample: false
 requirements:
   description: What the modules of this collection need on the host, as M(multihome.linux.multihome_info) returns it.
   returned: unless an option is invalid
@@ -314,6 +327,7 @@ ARGUMENT_SPEC = {
     "table": {"type": "str", "default": DEFAULT_TABLE},
     "file": {"type": "str", "default": DEFAULT_FILE},
     "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
+    "purge": {"type": "bool", "default": False},
     "manages_networkd": {"type": "bool", "default": False},
     "manages_forwarding": {"type": "bool", "default": False},
     "probe_timeout": {"type": "float", "default": 1.0},

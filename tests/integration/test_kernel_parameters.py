@@ -235,3 +235,22 @@ def test_every_fault_is_told_at_once_and_nothing_changes(host: Host, check: bool
         "parameters[7] (net.ipv4.conf): not one kernel parameter but a directory of them",
     ]
     assert state(host) == before
+
+
+def test_preflight_foretells_whether_anything_is_to_be_done(host: Host) -> None:
+    """The roles skip kernel_parameters where it says no."""
+
+    def pending(parameters: Sequence[Any] = LISTED, purge: bool = False) -> bool:
+        options = {"lines": [], "role": "server", "uses_marks": False, "fail_on": "never", "probe_timeout": 0}
+        asked = {**options, "kernel_parameters": list(parameters), "purge": purge}
+        return bool(run_module("preflight", asked, netns_prefix=host.prefix)["kernel_parameters_pending"])
+
+    assert pending() is True
+    run(host)
+    assert pending() is False
+    assert (pending(LISTED[1:]), pending(LISTED[1:], purge=True)) == (False, True)
+    host.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+    assert pending() is True
+    run(host)
+    # Where it would fail, it has to run, so that it says why.
+    assert pending([*LISTED[:5], {**LISTED[5], "optional": False}]) is True

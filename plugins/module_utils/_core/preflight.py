@@ -16,6 +16,8 @@ from . import preflight_forward_checks as forward_checks
 from . import preflight_host_checks as host_checks
 from . import preflight_routing_checks as routing_checks
 from . import requirements
+from .errors import MultihomeError
+from .kernel_parameters import KernelParameterEngine
 from .preflight_catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .preflight_facts import Facts, gather
 from .preflight_model import NEVER, Wanted, parse_wanted
@@ -51,7 +53,8 @@ class Report:
     """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails.
 
     ``networkd`` are the settings by which a systemd-networkd that runs here leaves alone what is not its own;
-    ``host`` is what messages call this host; ``requirements`` are as multihome_info returns them.
+    ``host`` is what messages call this host; ``requirements`` are as multihome_info returns them;
+    ``kernel_parameters_pending`` tells whether setting the kernel parameters asked for would do anything.
     """
 
     findings: Sequence[Finding]
@@ -59,6 +62,7 @@ class Report:
     networkd: Sequence[str] = ()
     host: str = ""
     requirements: Mapping[str, Any] = field(default_factory=dict)
+    kernel_parameters_pending: bool = False
 
     def of(self, severity: str) -> list[Finding]:
         """Return the findings of a severity."""
@@ -84,7 +88,7 @@ class Report:
         return [f"{place}{f.subject}: {f.message}; remedy: {f.remedy}" for f in self.of(WARNING)]
 
     def as_result(self) -> dict[str, Any]:
-        """Return ``findings``, how many there are of each severity, ``networkd`` and ``requirements``."""
+        """Return ``findings``, how many there are of each severity, and what the roles go by besides."""
         counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
         findings = [asdict(finding) for finding in self.findings]
         return {
@@ -92,6 +96,7 @@ class Report:
             "counts": counts,
             "networkd": list(self.networkd),
             "requirements": self.requirements,
+            "kernel_parameters_pending": self.kernel_parameters_pending,
         }
 
 
@@ -112,5 +117,19 @@ def run(options: Mapping[str, Any]) -> Report:
     wanted = parse_wanted(options)
     facts = gather(wanted)
     return Report(
-        judge(wanted, facts), options["fail_on"], facts.networkd_knows, options["host"], requirements.report()
+        judge(wanted, facts),
+        options["fail_on"],
+        facts.networkd_knows,
+        options["host"],
+        requirements.report(),
+        _kernel_parameters_pending(options),
     )
+
+
+def _kernel_parameters_pending(options: Mapping[str, Any]) -> bool:
+    engine = KernelParameterEngine(options["kernel_parameters"], options["file"], options["purge"])
+    try:
+        return bool(engine.plan(engine.read()).actions)
+    except MultihomeError:
+        # Whoever sets them says why they cannot be set.
+        return True
