@@ -279,8 +279,8 @@ networkd:
   sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
 kernel_parameters_pending:
   description:
-    - Whether M(multihome.linux.kernel_parameters) would do anything here with O(kernel_parameters), O(file) and O(purge),
-      or fail.
+    - Whether M(multihome.linux.kernel_parameters) would do anything here, or fail.
+    - It goes by O(kernel_parameters), O(file) and O(purge).
   returned: unless an option is invalid
   type: bool
   sample: false
