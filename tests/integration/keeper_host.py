@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core import keeper_host, keeper_unit
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.main import main as service
 
 from .namespaces import Host, Hosts
 from .run_module import run_module
@@ -51,7 +50,7 @@ class Kept:
         for path, text in keeper_host.own_code().items():
             (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / "_core" / path).write_text(text)
-        self.program.write_text(keeper_unit.program_text(service.__module__))
+        self.program.write_text(keeper_unit.PROGRAM_TEXT)
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:

@@ -7,18 +7,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from .entries import Entry
 from .errors import ApplyFailed
-from .keeper.main import main as service
 from .keeper_host import KeeperHost
-from .keeper_unit import LIBRARY, NAME, PATH, PROGRAM, program_text, unit_text
+from .keeper_unit import LIBRARY, NAME, PATH, PROGRAM, PROGRAM_TEXT, unit_text
 from .plan import Action, Existing, Plan, plan
 from .systemd import CommandFailed
 
 # All of these files are ours, by their place.
 _OURS = 0
+
+
+def service() -> Callable[[], int]:
+    """Return what the installed program runs.
+
+    Ansible sends along with a module whatever it imports, wherever that is written; but only what is imported when it
+    runs is compiled, and an installation runs nothing of the keeper.
+    """
+    from .keeper.main import main  # noqa: PLC0415 - as said
+
+    return main
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class KeeperEngine:
         self.systemd = self.host.has_systemd()
         self.present = state == "present"
         texts = {f"{LIBRARY}/_core/{path}": text for path, text in code.items()}
-        texts[PROGRAM] = program_text(service.__module__)
+        texts[PROGRAM] = PROGRAM_TEXT
         if self.systemd:
             texts[PATH] = unit_text(self.host.python())
         self._wanted = texts if self.present else {}

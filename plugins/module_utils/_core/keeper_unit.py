@@ -10,13 +10,13 @@ LIBRARY = "/usr/lib/multihome"
 PROGRAM = f"{LIBRARY}/multihome-keeper"
 
 # What the program file holds: Python's -I leaves its directory out of the path.
-_PROGRAM = """\
+PROGRAM_TEXT = """\
 # Installed by Ansible, multihome.linux.keeper: change it there, not here.
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from {module} import main
+from _core.keeper.main import main
 
 sys.exit(main())
 """
@@ -74,11 +74,6 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def program_text(module: str) -> str:
-    """Return the program's text for the module that holds main(), by the name under which it runs here."""
-    return _PROGRAM.format(module=module[module.index("_core.") :])
 
 
 def unit_text(python: str) -> str:

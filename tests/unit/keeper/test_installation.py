@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import keeper_unit
+from ansible_collections.multihome.linux.plugins.module_utils._core import keeper_engine, keeper_unit
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_engine import KeeperEngine
@@ -148,3 +150,15 @@ def test_what_is_copied_is_the_package_itself() -> None:
     assert {"keeper/main.py", "engines.py", "__init__.py"} <= code.keys()
     assert not any("__pycache__" in name or name.startswith(os.sep) for name in code)
     assert "ansible" not in "\n".join(line for text in code.values() for line in text.splitlines() if "import" in line)
+
+
+def test_an_installation_loads_nothing_of_what_it_installs() -> None:
+    """Python compiles all that a module loads, at each run; the control is what the service loads."""
+
+    def loaded(import_: str) -> set[str]:
+        shown = "import sys; print(*(name for name in sys.modules if '._core.keeper.' in name))"
+        done = subprocess.run([sys.executable, "-c", f"{import_}; {shown}"], capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert loaded(f"import {keeper_engine.__name__}") == set()
+    assert keeper_engine.service().__module__ in loaded(f"from {keeper_engine.__name__} import service; service()")
