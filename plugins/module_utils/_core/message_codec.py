@@ -63,6 +63,8 @@ class Codec:
             at = HEADER.size + self._header.size
             while at < len(data):
                 length, number = _ATTRIBUTE.unpack_from(data, at)
+                if length < _ATTRIBUTE.size:
+                    raise ValueError("an attribute that is shorter than its own head")
                 name, unpack = self._unpack[number]
                 attributes[name] = unpack(data[at + 4 : at + length])
                 at += (length + 3) & ~3

@@ -46,12 +46,12 @@ class StandIns:
 
     def _send(self, operation: str) -> None:
         for alias in self._aliases:
-            whole = f"{_bare(alias)}/{_WHOLE[alias.family]}"
+            whole = f"{alias.bare}/{_WHOLE[alias.family]}"
             held = replace(alias, interface=_NAME, address=whole, label=None)
             self._socket.send(operation, wire.encode_alias(held, _LOOPBACK, self._owner))
 
     def _await(self, indexes: Mapping[Alias, int]) -> None:
-        awaited: set[Any] = {(_bare(alias), index) for alias, index in indexes.items() if alias.family == 6}
+        awaited: set[Any] = {(alias.bare, index) for alias, index in indexes.items() if alias.family == 6}
         deadline = time.monotonic() + _PATIENCE
         while awaited and time.monotonic() < deadline:
             awaited -= {wire.answered_for(route) for route in dump(self._socket, "route")}
@@ -61,15 +61,11 @@ class StandIns:
 def _replaceable(aliases: Iterable[Alias], snapshot: Snapshot) -> list[Alias]:
     """Return those that the loopback interface can hold, and does not hold anyhow."""
     on_loopback = [item.object for item in snapshot.existing("address") if _is_on_loopback(item.handle)]
-    there: Collection[str] = {_bare(alias) for alias in on_loopback}
+    there: Collection[str] = {alias.bare for alias in on_loopback}
     # Without any address of a family that is switched off there, or the whole interface is.
     families = {alias.family for alias in on_loopback}
-    return [alias for alias in aliases if alias.family in families and _bare(alias) not in there]
+    return [alias for alias in aliases if alias.family in families and alias.bare not in there]
 
 
 def _is_on_loopback(message: Message) -> bool:
     return bool(message.header["index"] == _LOOPBACK)
-
-
-def _bare(alias: Alias) -> str:
-    return alias.address.partition("/")[0]

@@ -121,6 +121,7 @@ def test_what_most_messages_hold_is_not_left_to_pyroute2(version: str, kind: str
         pytest.param(struct.pack("=HHI", 8, 0x8000 | 15, 5), id="a nested one"),
         pytest.param(struct.pack("=HH16x", 20, 2), id="an IPv6 address in an IPv4 rule"),
         pytest.param(struct.pack("=HHI", 12, 15, 5), id="one that is cut off"),
+        pytest.param(struct.pack("=HHI", 0, 15, 5), id="one that never ends"),
     ],
 )
 def test_what_is_not_plain_is_read_as_pyroute2_reads_it(version: str, content: bytes) -> None:
