@@ -98,7 +98,7 @@ def choice(*allowed: str) -> Parser:
 def interface(value: Any) -> str:
     """Return an interface name: 1 to 15 bytes without '/', ':' or white space (Linux ``dev_valid_name``)."""
     # YAML takes a name of digits alone for a number.
-    name = text(str(value) if type(value) is int else value)
+    name = text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
     if len(name.encode()) > 15:
         raise ValueError("an interface name has at most 15 bytes")
     if name in (".", "..") or re.search(r"[/:\s]", name):
