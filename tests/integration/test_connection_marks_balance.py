@@ -47,7 +47,7 @@ while poll.get_map() and time.monotonic() < deadline:
         try:
             seen[key.fileobj.recv(100).decode().strip()] += 1
         except OSError as error:
-            seen[type(error).__name__] += 1
+            seen[str(error)] += 1
         poll.unregister(key.fileobj)
         key.fileobj.close()
 print(json.dumps(seen))
