@@ -76,7 +76,8 @@ class Root:
         unfinished = self.directory.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         command = [
-            *(_found("mmdebstrap") or "mmdebstrap", "--quiet"),
+            # What it mounts meanwhile is nobody else's to see, and goes with it however it ends.
+            *(_found("unshare") or "unshare", "--mount", _found("mmdebstrap") or "mmdebstrap", "--quiet"),
             *(f"--variant={'minbase' if self.whole else 'extract'}", f"--include={','.join(self.packages)}"),
             *(f"--aptopt={option}" for option in _download_options()),
             *(self.suite, str(unfinished), *_sources(self.suite)),

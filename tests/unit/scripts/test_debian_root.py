@@ -36,6 +36,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     scripts = {
         "apt-get": f"case $1 in update) mv {tmp_path}/later {tmp_path}/index ;; *) cat {tmp_path}/index ;; esac",
         "apt-config": f"cat {tmp_path}/options",
+        "unshare": f'printf "%s\\n" "$1" > {tmp_path}/unshared; shift; exec "$@"',
         "mmdebstrap": f'printf "%s\\n" "$@" >> {tmp_path}/calls\n'
         f'for word; do case $word in {tmp_path}/*) mkdir "$word"; : > "$word/file" ;; esac; done\n'
         f"test ! -e {tmp_path}/broken",
@@ -50,6 +51,12 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     own = {"ID": "debian", "VERSION_CODENAME": "bookworm"}
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: own)
     return lambda: (tmp_path / "calls").read_text().splitlines()
+
+
+def test_what_is_mounted_meanwhile_is_nobody_elses_to_see(calls: Callable[[], list[str]], tmp_path: Path) -> None:
+    Root("trixie").made()
+    assert calls()
+    assert (tmp_path / "unshared").read_text() == "--mount\n"
 
 
 def test_packages_come_from_where_the_machines_own_come_from(calls: Callable[[], list[str]]) -> None:
