@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core import wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, settling
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE, QUIET
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, ROUTES, STOP
 from ansible_collections.multihome.linux.plugins.module_utils._core.model import Route
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import RequestFailed
@@ -125,6 +125,18 @@ def test_who_removes_it_again_and_again_is_outwaited_by_name(world: World, capsy
     assert f"{damped['object']}: another program removes it again and again" in capsys.readouterr().err
     # The loop is over: at the next try it stands, and later it is as good as new.
     assert world.run(1000)["damped"] == []
+
+
+def test_what_may_be_back_while_something_else_is_looked_at_is_not_forgotten(world: World) -> None:
+    """Events of packet filters come just before it is time for an address, and the look at them lasts beyond that."""
+    world.host.aliases([FIRST])
+    world.script = [(1001.0 + n / 10, lambda: world.take(FIRST), {ROUTES}) for n in range(BURST + 2)]
+    world.run(2.3)
+    assert "10.0.0.1/24" not in world.addresses()
+    [damped] = world.keeper._damping.damped().values()
+    world.script = [(damped[1] - QUIET / 2, lambda: None, {FILTERS})]
+    world.run(damped[1] + 1 - world.now)
+    assert "10.0.0.1/24" in world.addresses()
     assert "10.0.0.1/24" in world.addresses()
 
 

@@ -57,7 +57,10 @@ class Damping:
         """Return the damped objects: how often each was put back, and when it may be again."""
         return {name: (known.repairs, known.last + known.delay) for name, known in self._objects.items() if known.delay}
 
-    def next_time(self, now: float) -> float | None:
-        """Return when the next damped object may be put back, None when there is none or that has passed."""
-        times = [due for _repairs, due in self.damped().values() if due > now]
+    def next_time(self, looked: float) -> float | None:
+        """Return when the first damped object may be put back that might not yet when all was ``looked`` at.
+
+        None when there is none.
+        """
+        times = [due for _repairs, due in self.damped().values() if due > looked]
         return min(times, default=None)

@@ -58,6 +58,7 @@ class Keeper:
         self._busy, self._waited = False, ""
         self._retry, self._retry_at = FIRST_RETRY, float("inf")
         self._looked, self._took = float("-inf"), 0.0
+        self._looked_at_all = float("-inf")
 
     def run(self, events: Waiting, after_look: Callable[[dict[str, Any]], None], alive: float | None = None) -> None:
         """Look at once, then whenever something happens, until told to stop.
@@ -82,6 +83,8 @@ class Keeper:
         try:
             with self._lock():
                 everything = not happened <= {ROUTES, FILTERS}
+                if everything:
+                    self._looked_at_all = begun
                 for state in self._read():
                     if everything or TOLD_BY[state.kind] in happened:
                         self._look_at(state)
@@ -179,7 +182,9 @@ class Keeper:
         """Wait for something to do; return what happened, FILES when it is time to look at everything."""
         while True:
             now = self._clock()
-            due = min(self._looked + IDLE, self._retry_at, self._damping.next_time(now) or float("inf"))
+            # A look at some states may last over the time at which an object of another one may be put back.
+            damped = self._damping.next_time(self._looked_at_all)
+            due = min(self._looked + IDLE, self._retry_at, float("inf") if damped is None else damped)
             happened = events.wait(max(0.0, min(due - now, alive or IDLE)))
             if happened:
                 return self._gathered(events, happened)
