@@ -54,7 +54,7 @@ def gather(
 
     def foreign_addresses() -> list[str]:
         found = (e for e in snapshot.existing("address") if e.owner != owner and not _made_by_kernel(e))
-        addresses = {existing.object.address.partition("/")[0] for existing in found}
+        addresses = {existing.object.bare for existing in found}
         return sorted(address for address in addresses if not is_local_only(address))
 
     def policy_routing() -> dict[str, Any]:

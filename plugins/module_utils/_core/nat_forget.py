@@ -49,4 +49,4 @@ class FlowForgetter:
     def _addresses(self, interface: str | None) -> Collection[str]:
         if self._aliases is None:
             self._aliases = [existing.object for existing in self._kernel.read("address").existing("address")]
-        return {alias.address.partition("/")[0] for alias in self._aliases if interface in (None, alias.interface)}
+        return {alias.bare for alias in self._aliases if interface in (None, alias.interface)}

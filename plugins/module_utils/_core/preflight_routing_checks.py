@@ -153,7 +153,7 @@ def duplicates(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
         yield finding("duplicate-address", address, f"{hardware} on {interface} has {address} already")
     hosts = {address.partition("/")[0] for line in wanted.lines for address in line.addresses}
     for item in facts.routing.existing("address") if facts.routing else ():
-        address = item.object.address.partition("/")[0]
+        address = item.object.bare
         if item.handle.get("IFA_FLAGS", item.handle.header["flags"]) & _FAILED and address in hosts:
             message = f"duplicate address detection failed: another host on {item.object.interface} has {address}"
             yield finding("duplicate-address", address, message)

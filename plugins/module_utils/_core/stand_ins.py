@@ -10,13 +10,12 @@ comes meanwhile is lost, and a lost SYN costs a second. But a host answers for a
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import wire
 from .model import Alias
-from .netlink import Message
 from .plan import Action
 from .snapshot import Snapshot, Socket, dump
 
@@ -60,12 +59,8 @@ class StandIns:
 
 def _replaceable(aliases: Iterable[Alias], snapshot: Snapshot) -> list[Alias]:
     """Return those that the loopback interface can hold, and does not hold anyhow."""
-    on_loopback = [item.object for item in snapshot.existing("address") if _is_on_loopback(item.handle)]
-    there: Collection[str] = {alias.bare for alias in on_loopback}
+    on_loopback = [item.object for item in snapshot.existing("address") if item.handle.header["index"] == _LOOPBACK]
+    there = {alias.bare for alias in on_loopback}
     # Without any address of a family that is switched off there, or the whole interface is.
     families = {alias.family for alias in on_loopback}
     return [alias for alias in aliases if alias.family in families and alias.bare not in there]
-
-
-def _is_on_loopback(message: Message) -> bool:
-    return bool(message.header["index"] == _LOOPBACK)
