@@ -16,8 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ._core.converge import Engine, Outcome, converge
 from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
 from ._core.lock import exclusive
-from ._core.persistence import DIRECTORY as STORE
-from ._core.persistence import Store
+from ._core.store.persistence import DIRECTORY as STORE
+from ._core.store.persistence import Store
 
 DEFAULT_OWNER = 109
 PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}

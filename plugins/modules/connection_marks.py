@@ -265,10 +265,10 @@ from typing import Any
 
 from ansible.module_utils.common.warnings import warn
 
-from ..module_utils._core.backend_choice import BACKENDS
 from ..module_utils._core.converge import Outcome
-from ..module_utils._core.mark_engine import MarkEngine
-from ..module_utils._core.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.selection import BACKENDS
+from ..module_utils._core.marks.engine import MarkEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}

@@ -171,10 +171,10 @@ after:
   sample: {policy: drop, accept: [{mapped_to: 192.168.168.1}]}
 """
 
-from ..module_utils._core.backend_choice import BACKENDS
-from ..module_utils._core.forward_engine import ForwardEngine
-from ..module_utils._core.forward_model import POLICIES
-from ..module_utils._core.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.selection import BACKENDS
+from ..module_utils._core.forwarding.engine import ForwardEngine
+from ..module_utils._core.forwarding.model import POLICIES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _PASSAGE = {name: {"type": "str"} for name in ("mapped_to", "source", "out_interface", "name")}

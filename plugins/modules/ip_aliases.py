@@ -141,7 +141,7 @@ moved:
   sample: []
 """
 
-from ..module_utils._core.engines import AliasEngine
+from ..module_utils._core.routing.alias_engine import AliasEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 ARGUMENT_SPEC = {

@@ -92,8 +92,8 @@ import functools
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
-from ..module_utils._core.keeper_engine import KeeperEngine
-from ..module_utils._core.keeper_host import own_code
+from ..module_utils._core.keeper_installation.engine import KeeperEngine
+from ..module_utils._core.keeper_installation.host import own_code
 from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
 

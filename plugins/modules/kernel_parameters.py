@@ -142,7 +142,7 @@ skipped_parameters:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
-from ..module_utils._core.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
+from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
 

@@ -191,8 +191,8 @@ faults:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.probe_report import failed_message
-from ..module_utils._core.probes import parse_targets, probe_all
+from ..module_utils._core.probes.report import failed_message
+from ..module_utils._core.probes.targets import parse_targets, probe_all
 from ..module_utils._module import with_errors_reported
 
 # Entries are checked by parse_targets, which tells all faults of the list at once.

@@ -257,8 +257,8 @@ requirements:
       remedy: install python3-pyroute2 for /usr/bin/python3, or name another ansible_python_interpreter
 """
 
-from ..module_utils._core.info import SUBSETS, gather
-from ..module_utils._core.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.nftables import DEFAULT_TABLE
+from ..module_utils._core.info.gather import SUBSETS, gather
 from ..module_utils._module import OWNER_OPTIONS, run_reader
 
 ARGUMENT_SPEC = {

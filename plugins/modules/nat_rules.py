@@ -289,9 +289,9 @@ after:
     - {type: masquerade, family: ipv4, out_interface: wan0}
 """
 
-from ..module_utils._core.backend_choice import BACKENDS
-from ..module_utils._core.nat_engine import NatEngine
-from ..module_utils._core.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.nftables import DEFAULT_TABLE
+from ..module_utils._core.filters.selection import BACKENDS
+from ..module_utils._core.nat.engine import NatEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _RULE = {

@@ -70,8 +70,8 @@ after:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
+from ..module_utils._core.host.networkd import NetworkdEngine
 from ..module_utils._core.lock import exclusive
-from ..module_utils._core.networkd import NetworkdEngine
 from ..module_utils._module import result, with_errors_reported
 
 ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}

@@ -135,7 +135,7 @@ paths:
       error: null
 """
 
-from ..module_utils._core.paths import look_up, parse_paths
+from ..module_utils._core.routing.route_lookup import look_up, parse_paths
 from ..module_utils._module import run_reader
 
 _TEXT = {"type": "str"}

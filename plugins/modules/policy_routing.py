@@ -262,7 +262,7 @@ after:
 """
 
 from ..module_utils._core.converge import Outcome
-from ..module_utils._core.engines import RoutingEngine
+from ..module_utils._core.routing.engine import RoutingEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}

@@ -294,9 +294,9 @@ requirements:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.kernel_parameters import DEFAULT_FILE
-from ..module_utils._core.nftables import DEFAULT_TABLE
-from ..module_utils._core.preflight import run
+from ..module_utils._core.filters.nftables import DEFAULT_TABLE
+from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE
+from ..module_utils._core.preflight.run import run
 from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
 
 _TEXT = {"type": "str"}

@@ -9,7 +9,7 @@ from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.dumps import differences, dump
 from ansible_collections.multihome.linux.tests.e2e.playbooks import deploy
 from ansible_collections.multihome.linux.tests.e2e.traffic import ask
-from ansible_collections.multihome.linux.tests.integration.preflight_steps import DOCKER
+from ansible_collections.multihome.linux.tests.integration.preflight.steps import DOCKER
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 

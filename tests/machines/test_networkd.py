@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.networkd import FILE
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.networkd import FILE
 from ansible_collections.multihome.linux.tests.e2e import checks
 from ansible_collections.multihome.linux.tests.machines.configuration import FOREIGN, NETWORKD
 from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, Deployed

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
 from .errors import MultihomeError, StoreFailed, VerifyFailed
-from .persistence import Change, Store
 from .plan import Action
+from .store.persistence import Change, Store
 
 
 class Planned(Protocol):

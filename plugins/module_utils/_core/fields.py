@@ -54,6 +54,12 @@ def owner_name(protocol: int) -> str:
     return f"protocol {protocol} ({name})" if name else f"protocol {protocol}"
 
 
+def version_tuple(text: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version: ``0.7.2.dev3`` is (0, 7, 2)."""
+    numbers = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
 def text(value: Any) -> str:
     """Return a non-empty single-line string."""
     if not isinstance(value, str) or not value or not value.isprintable():

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.backoff import BURST
 
 from ...machines import releases
 from ...machines.bed import booted

@@ -106,7 +106,7 @@ def _main() -> None:
     sys.path[0:1] = []
     from ansible.module_utils.basic import AnsibleModule  # noqa: PLC0415 - after sys.path is right
     from ansible.module_utils.testing import patch_module_args  # noqa: PLC0415 - as above
-    from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import (  # noqa: PLC0415 - as above
+    from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import (  # noqa: PLC0415 - as above
         NatEngine,
     )
     from ansible_collections.multihome.linux.plugins.modules import nat_rules  # noqa: PLC0415 - as above

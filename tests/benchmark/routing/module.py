@@ -56,7 +56,7 @@ def made_from_nothing(lines: int, rounds: int, say: Callable[[str], None]) -> di
     The module's begin with the import of its file, when Python and Ansible's own library are there already, and end
     with its exit; ``imports`` are those of them in which it and pyroute2 are imported.
     """
-    from ...integration.routing_hosts import server  # noqa: PLC0415 - what is timed below must not import it
+    from ...integration.routing.hosts import server  # noqa: PLC0415 - what is timed below must not import it
 
     taken: dict[str, list[float]] = {"module": [], "imports": [], "batch": []}
     lists = lists_of(lines)
@@ -101,10 +101,12 @@ def _main() -> None:
 
     with patch_module_args(json.load(sys.stdin)):
         start = time.perf_counter()
-        from ansible_collections.multihome.linux.plugins.module_utils._core import requirements  # noqa: PLC0415 - timed
+        from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import (  # noqa: PLC0415 - timed
+            pyroute2_loader,
+        )
         from ansible_collections.multihome.linux.plugins.modules import policy_routing  # noqa: PLC0415 - timed
 
-        requirements.pyroute2()  # kept for when the module asks for it
+        pyroute2_loader.message_classes()  # kept for when the module asks for it
         imported = time.perf_counter()
         try:
             policy_routing.main()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...integration.routing_hosts import server
+from ...integration.routing.hosts import server
 from ..nat.tasks import PING, play
 from .module import lists_of
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.engines import AliasEngine, RoutingEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.persistence import Store
-from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES, FakeKernel
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.store.persistence import Store
+from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES, FakeKernel
 
 
 class Host:

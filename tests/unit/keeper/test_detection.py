@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import duplicate_addresses
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, ROUTES
-from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import duplicate_address_detection
+from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
 
 from .world import ADDRESS_V6, World
 
@@ -18,7 +18,7 @@ DETECTION_FAILED, TENTATIVE = 0x08, 0x40
 @pytest.fixture
 def plugged(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with cables in all interfaces and an IPv6 alias, which stands and which the keeper has seen."""
-    monkeypatch.setattr(duplicate_addresses, "is_running", lambda _interface: True)
+    monkeypatch.setattr(duplicate_address_detection, "is_running", lambda _interface: True)
     world.host.aliases([ADDRESS_V6])
     world.keeper.look({FILES})
     return world

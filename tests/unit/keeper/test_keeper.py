@@ -8,14 +8,14 @@ import itertools
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import wire
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, settling
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.damping import BURST
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, startup_delay
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.backoff import BURST
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE, QUIET
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, ROUTES, STOP
-from ansible_collections.multihome.linux.plugins.module_utils._core.model import Route
-from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import RequestFailed
-from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES
+from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route
+from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
 
 from .world import FIRST, SECOND, World
 
@@ -76,7 +76,7 @@ def test_a_foreign_object_in_the_way_is_named_and_left_and_the_others_stand(
     world.host.routing([TABLE], RULES)
     world.lose_routing()
     bird = Route.parse({"destination": "default", "gateway": "10.0.0.253"}, 1001)
-    world.host.fake.carry_out("add", wire.encode_route(bird, INTERFACES, BIRD))
+    world.host.fake.carry_out("add", rtnetlink_mapping.encode_route(bird, INTERFACES, BIRD))
     world.take(FIRST)
     report = world.run(100)
     assert "10.0.0.1/24" in world.addresses()
@@ -102,7 +102,7 @@ def test_an_interface_that_is_not_there_yet_holds_up_nobody_else(world: World, m
     assert "10.0.0.2/24" in world.addresses()
     assert 'interface "eth7" does not exist' in reports[0]["waiting"][0]["reason"]
     monkeypatch.setitem(INTERFACES, "eth7", 7)
-    world.now += settling.STARTING + 1
+    world.now += startup_delay.STARTING + 1
     world.keeper.look({ROUTES})
     assert "10.7.0.1/24" in world.addresses()
     assert world.keeper.report()["waiting"] == []

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core import wire
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import Keeper
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.settling import Settling
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.states import States
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.startup_delay import StartupDelay
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.stored_states import States
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import STOP
-from ansible_collections.multihome.linux.plugins.module_utils._core.model import Alias
-from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias
+from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
 
 from .hosts import Host
 
@@ -43,7 +43,7 @@ class World:
         """A keeper that was started just now."""
         engines = {"ip_aliases": self.host.alias_engine, "policy_routing": self.host.routing_engine}
         states = States(str(self.host.directory), engines)
-        return Keeper(states, self.lock, lambda: self.now, Settling(self.now, lambda _interface: True))
+        return Keeper(states, self.lock, lambda: self.now, StartupDelay(self.now, lambda _interface: True))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -57,12 +57,12 @@ class World:
     def put(self, entry: dict[str, Any], owner: int) -> None:
         """Add an address of somebody's."""
         alias = Alias.parse(entry)
-        self.host.fake.carry_out("add", wire.encode_alias(alias, INTERFACES[alias.interface], owner))
+        self.host.fake.carry_out("add", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], owner))
 
     def take(self, entry: dict[str, Any]) -> None:
         """Remove an address."""
         alias = Alias.parse(entry)
-        self.host.fake.carry_out("remove", wire.encode_alias(alias, INTERFACES[alias.interface], 0))
+        self.host.fake.carry_out("remove", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], 0))
 
     def mark(self, address: str, flag: int) -> None:
         """Set a flag of an address that stands, as duplicate address detection does."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import Standing
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import (
     BalanceLine,
     ConnectionMark,
     Marks,
     nested_sources,
     parse_prefixes,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_standing import Standing
-from ansible_collections.multihome.linux.plugins.module_utils._core.neighbours import Neighbour
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
 from hypothesis import strategies as st
 
 numbers = st.integers(1, 255)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, VerifyFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_engine import MarkEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model import ConnectionMark, Marks
-from ansible_collections.multihome.linux.plugins.module_utils._core.neighbours import Found, Neighbour, Wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.engine import MarkEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import Found, Wanted
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, all_marks
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_iptables import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.iptables import (
     HOOKS,
     IptablesMarks,
     record,
     recover,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model import ConnectionMark, Marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import all_marks
 from hypothesis import given
 

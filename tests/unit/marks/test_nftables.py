@@ -9,14 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import mark_nftables
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_model import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks import nftables as mark_nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import (
     BalanceLine,
     ConnectionMark,
     Marks,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.mark_nftables import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.nftables import (
     Layout,
     NftablesMarks,
     NftablesStanding,
@@ -25,7 +26,6 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.mark_nftable
     recover,
     transaction,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import all_marks
 from hypothesis import given
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.multihome.linux.plugins.module_utils import _module
-from ansible_collections.multihome.linux.plugins.module_utils._core import engines
 from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive
-from ansible_collections.multihome.linux.tests.unit.core.fake_kernel import INTERFACES, FakeKernel
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import alias_engine, engine
+from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES, FakeKernel
 
 
 class Runner:
@@ -26,7 +26,8 @@ class Runner:
             (directory / interface / "promote_secondaries").write_text("0\n")
         self.fake = FakeKernel(directory)
         self._module, self._capture = module, capture
-        monkeypatch.setattr(engines, "Kernel", self.fake.kernel)
+        for engines in (alias_engine, engine):
+            monkeypatch.setattr(engines, "Kernel", self.fake.kernel)
         self.lock = directory / "run" / "lock"
         monkeypatch.setattr(_module, "exclusive", lambda: exclusive(str(self.lock), timeout=0.1))
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_backend import Current
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import Choice
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_nftables import NftablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_plan import NatPlan
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables, Runner
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables, Runner
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import Current
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables import NftablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.plan import NatPlan
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.selection import Choice
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 
 # /proc/net of a host that has IPv6, and no table of iptables' legacy variant.

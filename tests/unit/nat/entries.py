@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import parse_rules
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet
 from hypothesis import strategies as st
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_backend import Backend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_choice import Choice
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_nftables import NftablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import Backend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables import NftablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.selection import Choice
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft

@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table
 from ansible_collections.multihome.linux.tests.integration.namespaces import Hosts
 from ansible_collections.multihome.linux.tests.unit.nat.engines import plan_on
 

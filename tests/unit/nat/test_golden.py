@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_table import Table, read_table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table, read_table
 from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine, plan_on
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 

@@ -15,9 +15,10 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
     ApplyFailed,
     VerifyFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_text import rule_text, split
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import entries_with_counters
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables_save import split
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import entries_with_counters
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables_text import rule_text
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import NatRule
 from ansible_collections.multihome.linux.tests.unit.nat.engines import iptables_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables, Row
 from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, SIX, forward

@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_text import parse_rule, rule_text, split
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables_save import split
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables_text import parse_rule, rule_text
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import NatRule
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import Row
 from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, SIX

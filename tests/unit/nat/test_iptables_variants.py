@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.backend_choice import iptables_has
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, ReadFailed, Unsupported
-from ansible_collections.multihome.linux.plugins.module_utils._core.iptables_programs import Iptables
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_iptables import IptablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import iptables_has
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET, iptables_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 

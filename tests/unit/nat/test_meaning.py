@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import parse_rules
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import parse_rules
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets
 from ansible_collections.multihome.linux.tests.unit.nat.hosts import KINDS, FakeHost
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, first_match

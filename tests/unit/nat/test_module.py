@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.multihome.linux.plugins.module_utils import _module
-from ansible_collections.multihome.linux.plugins.module_utils._core import nat_engine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat import engine as nat_engine
 from ansible_collections.multihome.linux.plugins.modules import nat_rules
 from ansible_collections.multihome.linux.tests.unit.nat.engines import choice
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft

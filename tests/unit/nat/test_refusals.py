@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import NatEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_model import NatRule, parse_rules
-from ansible_collections.multihome.linux.plugins.module_utils._core.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import NatRule, parse_rules
 
 FORWARD = {
     "type": "dnat",

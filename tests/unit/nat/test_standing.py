@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import (
     ApplyFailed,
@@ -18,10 +17,8 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
     Unsupported,
     VerifyFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat_engine import (
-    NatEngine,
-    entries_with_counters,
-)
+from ansible_collections.multihome.linux.plugins.module_utils._core.host import requirements
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine, entries_with_counters
 from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, forward

@@ -9,17 +9,17 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import (
-    preflight,
-    preflight_filter_checks,
-    preflight_forward_checks,
-    preflight_host_checks,
-    preflight_routing_checks,
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import (
+    filter_checks,
+    forward_checks,
+    host_checks,
+    routing_checks,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_catalogue import KINDS, Finding, finding
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import run as preflight
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KINDS, Finding, finding
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "preflight.md"
-MODULES = (preflight_host_checks, preflight_routing_checks, preflight_filter_checks, preflight_forward_checks)
+MODULES = (host_checks, routing_checks, filter_checks, forward_checks)
 Row = tuple[str, str, str, str, str]
 
 

@@ -9,18 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import preflight_host_checks as host_checks
-from ansible_collections.multihome.linux.plugins.module_utils._core import preflight_routing_checks as routing_checks
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.model import Route, Rule
-from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import Message
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import Report, judge
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_catalogue import Finding
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_facts import Facts, Link
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_files import Setting
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_model import Line, Wanted, parse_wanted
-from ansible_collections.multihome.linux.plugins.module_utils._core.snapshot import Snapshot
-from ansible_collections.multihome.linux.plugins.module_utils._core.wire import encode_route, encode_rule
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.configuration import Setting
+from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import host_checks, routing_checks
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import Finding
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.facts import Facts, Link
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import Line, Wanted, parse_wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.run import Report, judge
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route, Rule
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtnetlink_mapping import (
+    encode_route,
+    encode_rule,
+)
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.snapshot import Snapshot
 from ansible_collections.multihome.linux.plugins.modules.preflight import ARGUMENT_SPEC
 
 UNICOM = Line(1, "eth0", ("192.168.168.1/24",), ("192.168.168.11",), "unicom")

@@ -9,8 +9,8 @@ import errno
 import resource
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import probes
-from ansible_collections.multihome.linux.plugins.module_utils._core.probes import Target, probe_all
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes import targets
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.targets import Target, probe_all
 
 
 class Crowd:
@@ -34,7 +34,7 @@ class Crowd:
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
     result = Crowd()
-    monkeypatch.setitem(probes._PROBES, "tcp", result.ask)
+    monkeypatch.setitem(targets._PROBES, "tcp", result.ask)
     return result
 
 
@@ -79,7 +79,7 @@ def test_the_limit_is_raised_only_as_far_as_needed_and_allowed(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, set_to: tuple[int, int] | None, at_a_time: int
 ) -> None:
     changes = limit(monkeypatch, soft, hard)
-    assert probes._sockets_for(1000) == at_a_time
+    assert targets._sockets_for(1000) == at_a_time
     assert changes == ([set_to] if set_to else [])
 
 

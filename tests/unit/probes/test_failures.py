@@ -7,13 +7,13 @@ from __future__ import annotations
 import errno
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.probe_failures import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.failures import (
     Failure,
     WrongAnswerError,
     explain,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.probe_report import failed_message
-from ansible_collections.multihome.linux.plugins.module_utils._core.probes import Row, Target
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.report import failed_message
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.targets import Row, Target
 
 TCP = Target("unicom", "203.0.113.10", "tcp", 80)
 UDP = Target("unicom", "203.0.113.10", "udp", 53)

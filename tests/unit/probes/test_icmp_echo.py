@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.icmp_echo import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.icmp_echo import (
     EchoReply,
     echo_request,
     internet_checksum,

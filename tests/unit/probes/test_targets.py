@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.multihome.linux.plugins.module_utils._core import probes
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.probes import Target, parse_targets
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes import targets as probes
+from ansible_collections.multihome.linux.plugins.module_utils._core.probes.targets import Target, parse_targets
 from ansible_collections.multihome.linux.plugins.modules import line_check
 
 WEB = {"line": "unicom", "address": "203.0.113.10", "port": 80}

@@ -7,11 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.kernel_parameter_file import parameter_path
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import judge
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_catalogue import KERNEL_PARAMETERS, KINDS
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_facts import Facts, Link
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight_model import parse_wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.kernel_parameter_file import parameter_path
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KERNEL_PARAMETERS, KINDS
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.facts import Facts, Link
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import parse_wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.run import judge
 from ansible_collections.multihome.linux.plugins.modules.preflight import ARGUMENT_SPEC
 from ansible_collections.multihome.linux.tests.unit.filter import declarations, derived
 

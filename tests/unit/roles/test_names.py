@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.multihome.linux.plugins.module_utils._core import requirements
+from ansible_collections.multihome.linux.plugins.module_utils._core.host import requirements
 from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import Busy, MultihomeError
-from ..model import Alias
-from .damping import Damping
-from .repair import look
+from ..routing.model import Alias
+from .backoff import Backoff
+from .reconcile import look
 from .report import log, now_text
-from .settling import Settling
-from .states import TOLD_BY, State, States
+from .startup_delay import StartupDelay
+from .stored_states import TOLD_BY, State, States
 from .watch import FILES, FILTERS, ROUTES, STOP
 
 # Events that come within so many seconds of each other make one look; longer than that nobody waits.
@@ -44,11 +44,11 @@ class Keeper:
         states: States,
         lock: Callable[[], AbstractContextManager[None]],
         clock: Callable[[], float] = time.monotonic,
-        settling: Settling | None = None,
+        settling: StartupDelay | None = None,
     ) -> None:
         self._states, self._lock, self._clock = states, lock, clock
-        self._damping = Damping()
-        self._settling = settling or Settling(clock())
+        self._damping = Backoff()
+        self._settling = settling or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
         self._last_error: Mapping[str, str] | None = None

@@ -9,11 +9,11 @@ import os
 
 from ..errors import MultihomeError
 from ..lock import exclusive
-from ..persistence import DIRECTORY
+from ..store.persistence import DIRECTORY
 from .keeper import Keeper
 from .notify import Notifier
 from .report import Report, log
-from .states import ENGINES, States
+from .stored_states import ENGINES, States
 from .watch import Watch
 
 # A module may hold the lock for long; meanwhile systemd wants to hear that the keeper is alive.

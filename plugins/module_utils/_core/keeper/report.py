@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import files
 from ..errors import Busy
+from ..host import files
 
 DIRECTORY = "/run/multihome"
 VERSION = 1

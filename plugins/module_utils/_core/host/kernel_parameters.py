@@ -1,0 +1,280 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Converges kernel parameters: the values in effect in /proc/sys, and the file that sets them again at boot."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Callable
+
+from ..entries import Entry, collect, parse_list
+from ..errors import ApplyFailed, ForeignObject, InvalidInput
+from ..plan import Action, Existing, Plan, plan
+from .files import Files
+from .kernel_parameter_file import Parameter, followers, parameter_name, parse_file, render, setting_order
+
+DIRECTORY = "/etc/sysctl.d"
+DEFAULT_FILE = f"{DIRECTORY}/60-multihome.conf"
+# The file is ours alone, so all that it holds has one owner: the planner's tags need not tell any apart.
+_OWNER = 0
+
+_REMEDIES = {
+    errno.EACCES: "permission denied; run as root (become: true); some parameters are read-only, and a container or "
+    "user namespace may set only its own net.*",
+    errno.EINVAL: "the kernel does not take this value; see its range in Documentation/networking/ip-sysctl of Linux",
+    errno.ENOENT: "it is gone, with the interface or kernel module that it belongs to",
+    errno.ELOOP: "it is a symbolic link; remove it or choose another file",
+    errno.EROFS: "the file system is read-only here, as in many containers; set it on the host of the container",
+    errno.ENOSPC: "the disk is full",
+}
+_REMEDIES[errno.EPERM] = _REMEDIES[errno.EACCES]
+_REMEDIES[errno.ERANGE] = _REMEDIES[errno.EINVAL]
+
+
+class System(Files):
+    """Reads and writes parameters and files below ``root`` and ``proc_sys``; raises OSError."""
+
+    def __init__(self, proc_sys: str = "/proc/sys", root: str = "/") -> None:
+        super().__init__(root)
+        self.proc_sys = proc_sys
+
+    def get(self, path: str) -> str:
+        """Return a parameter's value, with single spaces."""
+        with open(os.path.join(self.proc_sys, path), encoding="utf-8", errors="replace") as parameter:
+            return " ".join(parameter.read().split())
+
+    def set(self, path: str, value: str) -> None:
+        """Give a parameter its value, in one write."""
+        descriptor = os.open(os.path.join(self.proc_sys, path), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, f"{value}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the paths of the parameters that a pattern selects."""
+        found = glob.glob(os.path.join(glob.escape(self.proc_sys), pattern))
+        return sorted(os.path.relpath(path, self.proc_sys) for path in found)
+
+    def save(self, file: str, text: str | None, mode: int = 0o644) -> None:
+        """Replace a file in one step; None removes it.
+
+        Readable for all, unlike what lies in our own directories: every file of sysctl.d is, it holds no secret
+        (/proc/sys shows the same to everybody), and sysctl(8) run by a user has to find it.
+        """
+        super().save(file, text, mode)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """``live``: path -> value, of what is declared and what the kernel may set along with it; the file's ``text``.
+
+    ``unreadable``: path -> why a declared parameter has no value.
+    """
+
+    live: Mapping[str, str]
+    unreadable: Mapping[str, OSError]
+    text: str | None
+
+
+@dataclass(frozen=True)
+class ParameterPlan:
+    """The planner's ``steps``; ``found``: path -> value in effect before; ``missing``: optional names not here."""
+
+    steps: Plan[Parameter]
+    found: Mapping[str, str]
+    missing: tuple[str, ...]
+
+    @property
+    def actions(self) -> Sequence[Action[Parameter]]:
+        """The steps in the order in which they are applied."""
+        return self.steps.actions
+
+
+class KernelParameterEngine:
+    """Converges kernel parameters. ``parameters`` are entries as in the module's option; ``file`` is ours alone."""
+
+    def __init__(
+        self, parameters: Sequence[Any], file: str = DEFAULT_FILE, purge: bool = False, system: System | None = None
+    ) -> None:
+        parts: list[Any] = [
+            lambda: parse_list(parameters, "parameters", Parameter.parse, "name", _key, _called),
+            lambda: parse_file_name(file),
+        ]
+        self.declared: list[Entry[Parameter]]
+        self.declared, self.file = collect(*parts)
+        # The kernel carries some values over to others: in this order the most particular one is set last.
+        self.desired = sorted(self.declared, key=lambda entry: setting_order(entry.object.path))
+        self.purge = purge
+        self.system = system or System()
+
+    def read(self) -> Snapshot:
+        """Return the values in effect and the file's text; raises ForeignObject when the file cannot be ours."""
+        live: dict[str, str] = {}
+        unreadable: dict[str, OSError] = {}
+        declared = [entry.object.path for entry in self.desired]
+        along = {path for pattern in map(followers, declared) if pattern for path in self.system.matching(pattern)}
+        for path in along.union(declared):
+            try:
+                live[path] = self.system.get(path)
+            except OSError as error:
+                unreadable[path] = error
+        try:
+            text = self.system.load(self.file)
+        except OSError as error:
+            raise ForeignObject([f"{self.file}: cannot be read: {_reason(error)}"]) from error
+        return Snapshot(live, unreadable, text)
+
+    def plan(self, current: Snapshot) -> ParameterPlan:
+        """Return the plan.
+
+        Raises InvalidInput for parameters that do not exist here and are not optional, ForeignObject for a file, or
+        a line in it, that somebody else wrote.
+        """
+        missing, faults = self._missing(current)
+        if faults:
+            raise InvalidInput(faults)
+        desired = [entry for entry in self.desired if entry.object.path not in missing]
+        existing = [
+            Existing(replace(item, live=current.live.get(item.path)), _OWNER)
+            for item in self._held(current)
+            if item.path not in missing
+        ]
+        found = {entry.object.path: current.live[entry.object.path] for entry in desired}
+        return ParameterPlan(plan(desired, existing, _OWNER, self.purge), found, tuple(missing.values()))
+
+    def apply(self, plan: ParameterPlan, current: Snapshot) -> None:
+        """Carry the plan out, the values and then the file; raises ApplyFailed after having undone all of it."""
+        what = ""
+        try:
+            for entry in self.desired:
+                if entry.object.path in plan.found:
+                    what = f"{entry.where}: set to {entry.object.value}"
+                    self._ensure(entry.object.path, entry.object.value)
+            what = f"write {self.file}"
+            left_alone = [item for item in self._held(current) if item.name in plan.missing]
+            self._ensure_file(render([*plan.steps.after, *left_alone]))
+        except OSError as error:
+            undone, not_undone = self._restore(current)
+            raise ApplyFailed(what, _reason(error), undone, not_undone) from error
+
+    def undo(self, _plan: ParameterPlan, current: Snapshot) -> list[str]:
+        """Put back the values and the file of ``current``; returns what could not be put back."""
+        return self._restore(current)[1]
+
+    def before(self, plan: ParameterPlan) -> list[dict[str, Any]]:
+        """Return what the file held, as entries of ``parameters``, with the values in effect."""
+        return [item.as_input() for item in plan.steps.before]
+
+    def after(self, plan: ParameterPlan) -> list[dict[str, Any]]:
+        """Return what the file holds after the plan, as entries of ``parameters``."""
+        return [item.as_input() for item in plan.steps.after]
+
+    def lines(self, plan: ParameterPlan) -> dict[str, list[str]]:
+        """Return one line a parameter for the diff: the value in effect, and what the file says where it differs."""
+        held = {item.path: item for item in plan.steps.before}
+        before = []
+        for path in sorted({*held, *plan.found}):
+            item = held.get(path)
+            value = plan.found.get(path, item.value if item else "")
+            if item is None:
+                note = f"  (not in {self.file})"
+            else:
+                note = "" if item.value == value else f"  (in {self.file}: {item.value})"
+            before.append(_line(path, value, item) + note)
+        after = [_line(item.path, item.value, item) for item in plan.steps.after]
+        return {"before": before, "after": after}
+
+    def _held(self, current: Snapshot) -> list[Parameter]:
+        try:
+            return parse_file(current.text)
+        except ValueError as error:
+            raise ForeignObject(
+                [f"{self.file}: {error}; move it away or choose another file, it is not overwritten"]
+            ) from None
+
+    def _missing(self, current: Snapshot) -> tuple[dict[str, str], list[str]]:
+        """Return path -> name of what is optional and not here, and a fault for all else that has no value."""
+        missing: dict[str, str] = {}
+        faults: list[str] = []
+        for entry in self.declared:
+            item, error = entry.object, current.unreadable.get(entry.object.path)
+            if error is None:
+                continue
+            if error.errno == errno.EISDIR:
+                reason = "not one kernel parameter but a directory of them; name one in it"
+            elif error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                reason = f"cannot be read: {_reason(error)}"
+            elif item.optional:
+                missing[item.path] = item.name
+                continue
+            else:
+                reason = (
+                    "no such kernel parameter on this host; correct the name, load the kernel module or make the "
+                    "interface that it belongs to, or say optional: true"
+                )
+            faults.append(f"{entry.where}: {reason}")
+        return missing, faults
+
+    def _ensure(self, path: str, value: str) -> bool:
+        """Set a parameter unless it has the value; returns whether it was set."""
+        if self.system.get(path) == value:
+            return False
+        self.system.set(path, value)
+        return True
+
+    def _ensure_file(self, text: str | None) -> bool:
+        if self.system.load(self.file) == text:
+            return False
+        self.system.save(self.file, text)
+        return True
+
+    def _restore(self, current: Snapshot) -> tuple[list[str], list[str]]:
+        """Put everything back as it was, whatever happens; returns what was put back and what could not be."""
+        undone: list[str] = []
+        failed: list[str] = []
+        declared = {entry.object.path for entry in self.declared}
+        # What was declared comes before what the kernel set along with it, so that people read what they wrote.
+        order = sorted(current.live, key=lambda path: (setting_order(path)[0], path not in declared, path))
+        steps: list[tuple[str, Callable[[], bool]]] = [
+            (f"{parameter_name(path)} = {current.live[path]}", partial(self._ensure, path, current.live[path]))
+            for path in order
+        ]
+        steps.append((self.file, partial(self._ensure_file, current.text)))
+        for what, step in steps:
+            try:
+                if step():
+                    undone.append(what)
+            except OSError as error:
+                failed.append(f"{what}: {_reason(error)}")
+        return undone, failed
+
+
+def parse_file_name(file: Any) -> str:
+    """Return the path of a file right in /etc/sysctl.d that is read at boot; raises InvalidInput."""
+    directory, _slash, name = str(file).rpartition("/")
+    if directory != DIRECTORY or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\.conf", name):
+        raise InvalidInput([f'file "{file}": not a file right in {DIRECTORY} with a name that ends in .conf'])
+    return f"{directory}/{name}"
+
+
+def _key(item: Parameter) -> str:
+    return item.path
+
+
+def _called(item: Parameter) -> str:
+    return f"kernel parameter {item.name}"
+
+
+def _line(path: str, value: str, item: Parameter | None) -> str:
+    return f"{parameter_name(path)} = {value}{' (optional)' if item and item.optional else ''}"
+
+
+def _reason(error: OSError) -> str:
+    return _REMEDIES.get(error.errno or 0) or os.strerror(error.errno or 0)

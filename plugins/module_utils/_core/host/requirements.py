@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine needs on a host, found and judged: pyroute2 and nft. Nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import Unsupported
+from ..fields import version_tuple
+from ..netlink import pyroute2_loader
+from . import programs
+
+NFT_NEEDED = "1.0.2"
+# The oldest that is tested; it shifts ranges of ports (from 1.8.0) and tells its variant (from 1.8.0).
+IPTABLES_NEEDED = "1.8.7"
+# Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+NOWHERE = "none in PATH or the system directories"
+_CACHE: dict[str, Any] = {}
+
+
+def tool(name: str) -> str | None:
+    """Return the path of a system tool, or None."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_PATH])
+    return shutil.which(name, path=path)
+
+
+def nft() -> str:
+    """Return the path of a fit ``nft``; raises Unsupported with the version needed, the one found, and where."""
+    if "nft" in _CACHE:
+        return str(_CACHE["nft"])
+    path = tool("nft")
+    remedy = "install the package nftables"
+    if path is None:
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", NOWHERE, remedy)
+    found = nft_version(path)
+    if version_tuple(found) < version_tuple(NFT_NEEDED):
+        raise Unsupported("nft", f"{NFT_NEEDED} or newer", f"{found} in {path}", remedy)
+    _CACHE.update({"nft": path, "nft version": found})
+    return path
+
+
+def nft_version(path: str) -> str:
+    """Return the version that ``nft --version`` prints (``nftables v1.0.6 (Lester Gooch #5)``)."""
+    _status, output, _errors = programs.run(path, ["--version"])
+    numbers = re.search(r"v(\d+(?:\.\d+)+)", output)
+    return numbers[1] if numbers else "0"
+
+
+def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: Callable[[str], str | None]) -> str:
+    """Return what ``iptables`` or ``ip6tables`` changes, ``nf_tables`` or ``legacy`` tables.
+
+    ``run`` takes a path, arguments and standard input. Raises Unsupported when it is missing or too old.
+    """
+    remedy = "install the package iptables"
+    # The program that writes: with update-alternatives its variant may be another than that of its siblings.
+    path = find(f"{name}-restore")
+    if path is None:
+        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", NOWHERE, remedy)
+    _status, output, _errors = run(path, ["--version"], None)
+    match = re.search(r"v(\d+(?:\.\d+)+) \((nf_tables|legacy)\)", output)
+    if not match or version_tuple(match[1]) < version_tuple(IPTABLES_NEEDED):
+        raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", f"{output.strip() or 'no version'} in {path}", remedy)
+    return match[2]
+
+
+def report() -> dict[str, dict[str, Any]]:
+    """Return ``{name: {ok, needed, found, remedy}}`` of everything needed; never raises."""
+    return {
+        "pyroute2": _row(f"{pyroute2_loader.NEEDED} or newer", _find_pyroute2),
+        "nft": _row(f"{NFT_NEEDED} or newer", _find_nft),
+        "ip": _row("any version", _find_ip),
+    }
+
+
+def _find_pyroute2() -> str:
+    spec, found = pyroute2_loader.find()
+    return f"{found} in {spec.origin}"
+
+
+def _find_nft() -> str:
+    path = nft()
+    return f"{_CACHE['nft version']} in {path}"
+
+
+def _find_ip() -> str:
+    path = tool("ip")
+    if path is None:
+        raise Unsupported("ip", "any version", NOWHERE, "install the package iproute2")
+    return path
+
+
+def _row(needed: str, find: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"ok": True, "needed": needed, "found": find()}
+    except Unsupported as error:
+        return {"ok": False, "needed": needed, "found": error.found, "remedy": error.remedy}

@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs the keeper on a host, or takes it away: its code, its unit, and that it runs. Driven by converge()."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ..entries import Entry
+from ..errors import ApplyFailed
+from ..host.systemd import CommandFailed
+from ..plan import Action, Existing, Plan, plan
+from .host import KeeperHost
+from .unit import LIBRARY, NAME, PATH, PROGRAM, PROGRAM_TEXT, unit_text
+
+# All of these files are ours, by their place.
+_OURS = 0
+
+
+def service() -> Callable[[], int]:
+    """Return what the installed program runs.
+
+    Ansible sends along with a module whatever it imports, wherever that is written; but only what is imported when it
+    runs is compiled, and an installation runs nothing of the keeper.
+    """
+    from ..keeper.main import main  # noqa: PLC0415 - as said
+
+    return main
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the keeper, or (``text`` None) that the service runs and is started at boot."""
+
+    path: str
+    text: str | None = None
+
+    @property
+    def key(self) -> tuple[str]:
+        """The path."""
+        return (self.path,)
+
+    def satisfied_by(self, other: Part) -> bool:
+        """Tell whether ``other`` holds the same text."""
+        return self == other
+
+    def as_input(self) -> dict[str, Any]:
+        """Return which file or service it is."""
+        return {"service" if self.text is None else "file": self.path}
+
+    def __str__(self) -> str:
+        return f"{'service' if self.text is None else 'file'} {self.path}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands: texts by path, and whether the service does what it should."""
+
+    texts: Mapping[str, str]
+    kept: bool
+    leftovers: bool
+
+
+class KeeperEngine:
+    """Converges the keeper's installation. ``code`` is the package to install, by path below it."""
+
+    def __init__(self, state: str, code: Mapping[str, str], host: KeeperHost | None = None) -> None:
+        self.host = host or KeeperHost()
+        self.systemd = self.host.has_systemd()
+        self.present = state == "present"
+        texts = {f"{LIBRARY}/_core/{path}": text for path, text in code.items()}
+        texts[PROGRAM] = PROGRAM_TEXT
+        if self.systemd:
+            texts[PATH] = unit_text(self.host.python())
+        self._wanted = texts if self.present else {}
+
+    def read(self) -> Found:
+        """Return what is installed."""
+        texts = self.host.installed()
+        kept = self.systemd and PATH in texts and self.host.is_kept()
+        return Found(texts, kept, self.host.has_leftovers())
+
+    def plan(self, current: Found) -> Plan[Part]:
+        """Return the plan: files that differ, and the service when it or any of them does."""
+        wanted = [Entry(Part(path, text), path) for path, text in self._wanted.items()]
+        existing = [Existing(Part(path, text), _OURS) for path, text in current.texts.items()]
+        result = plan(wanted, existing, _OURS, purge=True)
+        actions: list[Action[Part]] = list(result.actions)
+        if self.present and self.systemd and (actions or not current.kept):
+            actions.append(Action("replace" if current.kept else "add", Part(NAME)))
+        if not self.present and PATH in current.texts and self.systemd:
+            actions.insert(0, Action("remove", Part(NAME)))
+        if not self.present and current.leftovers and not actions:
+            actions.append(Action("remove", Part(LIBRARY, "")))
+        return Plan(tuple(actions), result.before, result.after)
+
+    def apply(self, plan: Plan[Part], current: Found) -> None:
+        """Carry the plan out; raises ApplyFailed after having put back what was installed."""
+        try:
+            self._carry_out(plan.actions)
+        except OSError as error:
+            raise ApplyFailed("cannot install the keeper", str(error), not_undone=self.undo(plan, current)) from error
+
+    def undo(self, plan: Plan[Part], current: Found) -> list[str]:
+        """Put back the files of ``current``, and the service where it ran."""
+        try:
+            if self.systemd and PATH not in current.texts:
+                with contextlib.suppress(CommandFailed):
+                    self.host.stop()
+            for action in plan.actions:
+                if action.object.text is not None and action.object.path != LIBRARY:
+                    self.host.save(action.object.path, current.texts.get(action.object.path))
+            if not current.texts:
+                self.host.remove_leftovers()
+            if self.systemd and current.kept:
+                self.host.start()
+            elif self.systemd:
+                self.host.forget()
+        except OSError as error:
+            return [str(error)]
+        return []
+
+    def before(self, plan: Plan[Part]) -> list[dict[str, Any]]:
+        """Return the files that were installed."""
+        return [part.as_input() for part in plan.before]
+
+    def after(self, plan: Plan[Part]) -> list[dict[str, Any]]:
+        """Return the files that are installed after the plan."""
+        return [part.as_input() for part in plan.after]
+
+    def lines(self, plan: Plan[Part]) -> dict[str, list[str]]:
+        """Return one line a file that changes."""
+        changed = {action.object.path for action in plan.actions}
+        return {
+            side: [str(part) for part in parts if part.path in changed]
+            for side, parts in (("before", plan.before), ("after", plan.after))
+        }
+
+    def _carry_out(self, actions: Sequence[Action[Part]]) -> None:
+        for action in actions:
+            item = action.object
+            if item.text is None and action.op == "remove":
+                self.host.stop()
+            elif item.text is None:
+                self.host.compile()
+                self.host.start()
+            elif item.path != LIBRARY:
+                self.host.save(item.path, None if action.op == "remove" else item.text)
+        if not self.present:
+            self.host.remove_leftovers()
+            if self.systemd:
+                self.host.forget()
+        elif not self.systemd:
+            self.host.compile()

@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What installing the keeper needs of a host: its files, its systemd, and where our own code lies."""
+
+from __future__ import annotations
+
+import compileall
+import contextlib
+import importlib.resources
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ..host.files import Files
+from ..host.systemd import CommandFailed, systemctl
+from .unit import LIBRARY, NAME, PATH
+
+# The one of the distribution, which python3-pyroute2 belongs to and which an upgrade of it brings along.
+SYSTEM_PYTHON = "/usr/bin/python3"
+_SHARED = ("/etc/multihome", "/var/lib/multihome")
+
+
+class KeeperHost:
+    """The host below ``root``; methods that write raise OSError, those of the service CommandFailed."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.files = Files(root)
+
+    def installed(self) -> dict[str, str]:
+        """Return the texts of all files that make up the keeper, by path."""
+        found = {path: self.files.load(path) for path in (*self._library(), PATH)}
+        return {path: text for path, text in found.items() if text is not None}
+
+    def save(self, path: str, text: str | None) -> None:
+        """Write a file, or remove it, and what of it was compiled."""
+        self.files.save(path, text, 0o644)
+
+    def compile(self) -> None:
+        """Compile the code: the service, which may not write there, starts in half the time."""
+        compileall.compile_dir(self.files.path_of(LIBRARY), quiet=2)
+
+    def remove_leftovers(self) -> None:
+        """Remove the directories and what the keeper said of itself, once the files are gone."""
+        shutil.rmtree(self.files.path_of(LIBRARY), ignore_errors=True)
+        for name in ("keeper.json", "keeper.alive"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.files.path_of(f"/run/multihome/{name}"))
+        for directory in _SHARED:
+            # Only if nothing of the modules' is in there any more.
+            with contextlib.suppress(OSError):
+                os.rmdir(self.files.path_of(directory))
+
+    def has_leftovers(self) -> bool:
+        """Tell whether remove_leftovers() has something to do; what is in use by modules is none."""
+        shared = [self.files.path_of(directory) for directory in _SHARED]
+        empty = any(os.path.isdir(directory) and not os.listdir(directory) for directory in shared)
+        return empty or os.path.isdir(self.files.path_of(LIBRARY))
+
+    def has_systemd(self) -> bool:
+        """Tell whether systemd runs this host (sd_booted(3))."""
+        return os.path.isdir(self.files.path_of("/run/systemd/system"))
+
+    def is_kept(self) -> bool:
+        """Tell whether the service runs, and will after the next boot."""
+        shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", NAME)
+        return {"ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no"} <= set(shown.split())
+
+    def start(self) -> None:
+        """Have the service run, with the files as they are now, and at each boot."""
+        self._systemctl("daemon-reload")
+        self._systemctl("enable", NAME)
+        self._systemctl("restart", NAME)
+
+    def stop(self) -> None:
+        """Have the service stop, and not start at boot."""
+        self._systemctl("disable", "--now", NAME)
+
+    def forget(self) -> None:
+        """Let systemd forget the unit whose file is gone."""
+        self._systemctl("daemon-reload")
+        with contextlib.suppress(CommandFailed):
+            self._systemctl("reset-failed", NAME)
+
+    def python(self) -> str:
+        """Return the interpreter for the service: the distribution's, where it is the one that runs this."""
+        same = os.path.realpath(SYSTEM_PYTHON) == os.path.realpath(sys.executable)
+        return SYSTEM_PYTHON if same else sys.executable
+
+    def _library(self) -> Iterator[str]:
+        top = self.files.path_of(LIBRARY)
+        for directory, names, files in os.walk(top):
+            names[:] = sorted(name for name in names if name != "__pycache__")
+            below = os.path.relpath(directory, top)
+            yield from (os.path.normpath(os.path.join(LIBRARY, below, name)) for name in sorted(files))
+
+    def _systemctl(self, *arguments: str) -> str:
+        return systemctl(*arguments, unit=NAME)
+
+
+def own_code() -> dict[str, str]:
+    """Return the texts of the engine, the package above this one, by path below it, without the installer itself.
+
+    A module that Ansible sent contains only what it needs, in an archive.
+    """
+    package, _, installer = (__package__ or "").rpartition(".")
+    texts = _texts(importlib.resources.files(package), "")
+    return {path: text for path, text in texts if not path.startswith(f"{installer}/")}
+
+
+def _texts(directory: Any, below: str) -> Iterator[tuple[str, str]]:
+    for item in directory.iterdir():
+        if item.is_dir():
+            if item.name != "__pycache__":
+                yield from _texts(item, f"{below}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield f"{below}{item.name}", item.read_text(encoding="utf-8")

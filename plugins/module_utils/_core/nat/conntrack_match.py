@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which translation made a tracked connection: told by what it matched and by what became of it. Pure.
+
+Connection tracking does not keep the interface that a connection came in by. Where nothing but that tells two
+translations apart, either may have made the connection.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from .conntrack import DESTINATION_TRANSLATED, SOURCE_TRANSLATED, End, Flow
+from .model import NatRule, Ports
+from .nftables_text import target_port
+
+# Addresses of an interface, or of all of them for None.
+Addresses = Callable[["str | None"], Collection[str]]
+
+
+def gone(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[NatRule]:
+    """Return the translations of ``before`` that ``after`` no longer carries out as they were; names mean nothing."""
+    kept = {rule.key: (rule.to_address, rule.to_port) for rule in after}
+    return [rule for rule in before if kept.get(rule.key) != (rule.to_address, rule.to_port)]
+
+
+class Makers:
+    """The translations in the order they were tried, found by what they make of a connection."""
+
+    def __init__(self, ordered: Sequence[NatRule], leaving: Iterable[NatRule], addresses: Addresses) -> None:
+        self._ordered = ordered
+        self._leaving = set(leaving)
+        self._addresses = addresses
+        self._index: dict[tuple[Any, ...], list[int]] = {}
+        for position, rule in enumerate(ordered):
+            self._index.setdefault(_result(rule), []).append(position)
+
+    def lost(self, flow: Flow) -> bool:
+        """Tell whether a connection was made by a translation that is leaving, and cannot be by one that stays."""
+        return any(self._lost(flow, is_destination) for is_destination in (True, False))
+
+    def _lost(self, flow: Flow, is_destination: bool) -> bool:
+        flag = DESTINATION_TRANSLATED if is_destination else SOURCE_TRANSLATED
+        if not flow.status & flag:
+            return False
+        possible = []
+        for position in self._candidates(flow, is_destination):
+            rule = self._ordered[position]
+            if self._may_have_made(rule, flow):
+                possible.append(rule)
+                if rule.in_interface is None and rule.out_interface is None:
+                    # Sure to have matched, and the first that did.
+                    break
+        return bool(possible) and self._leaving.issuperset(possible)
+
+    def _candidates(self, flow: Flow, is_destination: bool) -> list[int]:
+        reply = flow.reply
+        address = reply.source if is_destination else reply.destination
+        port = reply.source_port if is_destination else None
+        results = {(is_destination, address, port), (is_destination, address, None), (is_destination, None, None)}
+        return sorted(position for result in results for position in self._index.get(result, ()))
+
+    def _may_have_made(self, rule: NatRule, flow: Flow) -> bool:
+        original, reply = flow.original, flow.reply
+        # Sources are translated when destinations have been: the answer then comes from the new destination.
+        matched = original
+        if rule.type != "dnat":
+            matched = End(original.source, reply.source, original.source_port, reply.source_port)
+        if not _matches(rule, flow, matched):
+            return False
+        if rule.type == "dnat":
+            return reply.source == _moved(rule, original.destination) and reply.source_port == _port(rule, original)
+        if rule.to_port is not None and not _among(reply.destination_port, rule.to_port):
+            return False
+        if rule.type == "masquerade":
+            return reply.destination in self._addresses(rule.out_interface)
+        return reply.destination == _moved(rule, original.source)
+
+
+def _result(rule: NatRule) -> tuple[Any, ...]:
+    """Return what an index finds a translation by: its hook, and address and port of its result where they are one."""
+    is_destination = rule.type == "dnat"
+    if rule.to_address is None or "/" in rule.to_address:
+        return is_destination, None, None
+    ports = rule.destination_port
+    port = target_port(rule, ports[0]) if is_destination and ports and ports[0] == ports[1] else None
+    return is_destination, rule.to_address, port
+
+
+def _matches(rule: NatRule, flow: Flow, matched: End) -> bool:
+    return (
+        rule.family == flow.family
+        and rule.protocol in ("any", flow.protocol)
+        and _within(matched.source, rule.source)
+        and _within(matched.destination, rule.destination)
+        and (rule.source_port is None or _among(matched.source_port, rule.source_port))
+        and (rule.destination_port is None or _among(matched.destination_port, rule.destination_port))
+    )
+
+
+def _within(address: str, prefix: str | None) -> bool:
+    if prefix is None or "/" not in prefix:
+        return prefix in (None, address)
+    return ipaddress.ip_address(address) in _network(prefix)
+
+
+@functools.cache
+def _network(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(prefix)
+
+
+def _among(port: int | None, ports: Ports) -> bool:
+    return port is not None and ports[0] <= port <= ports[1]
+
+
+def _moved(rule: NatRule, address: str) -> str:
+    """Return what an address becomes: another, or the same host of another prefix."""
+    target = str(rule.to_address)
+    if "/" not in target:
+        return target
+    network = _network(target)
+    return str(network.network_address + (int(ipaddress.ip_address(address)) & int(network.hostmask)))
+
+
+def _port(rule: NatRule, original: End) -> int | None:
+    return None if original.destination_port is None else target_port(rule, original.destination_port)

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an ordered list of translations to stages of nft maps and rules that mean the same. Pure.
+
+Entries that match by the same fields share a map, so a packet costs one lookup per shape in use, however many entries
+there are. A stage never holds two entries that overlap; where entries of different stages overlap, the earlier entry
+stands in the earlier stage, so the first match of the list is the first match in the kernel. The stages depend on
+the entries and on the order of those that overlap, and on nothing else: any other change of order changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, hook
+
+HOOKS = ("destination", "source")
+# In place of "dports" where a range is translated to another range: each port is an element of its own.
+SHIFT = "dshift"
+_ALL_TOKENS = (*dict.fromkeys(token for pair in TOKENS.values() for token in pair), SHIFT)
+_NAME = re.compile(
+    rf"(dnat|snat)_ipv([46])((?:_(?:{'|'.join(_ALL_TOKENS)}))+)(?:_([2-9]|[1-9]\d+))?",
+)
+Key = tuple[Any, ...]
+# The part of an element's key that a token stands for: text, a port, or a range of ports.
+_VALUES: dict[str, Callable[[NatRule], Any]] = {
+    "iif": lambda rule: rule.in_interface,
+    "oif": lambda rule: rule.out_interface,
+    **dict.fromkeys(("saddr", "snet"), lambda rule: rule.source),
+    **dict.fromkeys(("daddr", "dnet"), lambda rule: rule.destination),
+    "proto": lambda rule: rule.protocol,
+    "sport": lambda rule: rule.source_port and rule.source_port[0],
+    "sports": lambda rule: rule.source_port,
+    "dport": lambda rule: rule.destination_port and rule.destination_port[0],
+    **dict.fromkeys(("dports", SHIFT), lambda rule: rule.destination_port),
+}
+
+
+@dataclass(frozen=True)
+class MapName:
+    """A map of translations. Its name tells what is in it; ``level`` counts from 1."""
+
+    type: str
+    family: int
+    tokens: tuple[str, ...]
+    level: int = 1
+
+    @classmethod
+    def parse(cls, name: str) -> MapName | None:
+        """Return what a name tells, or None when it is not the name of such a map."""
+        match = _NAME.fullmatch(name)
+        if not match:
+            return None
+        return cls(match[1], int(match[2]), tuple(match[3][1:].split("_")), int(match[4] or 1))
+
+    def __str__(self) -> str:
+        level = f"_{self.level}" if self.level > 1 else ""
+        return f"{self.type}_ipv{self.family}_{'_'.join(self.tokens)}{level}"
+
+    @property
+    def hook(self) -> str:
+        """``destination`` or ``source``."""
+        return "destination" if self.type == "dnat" else "source"
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether keys hold prefixes or ranges."""
+        return not INTERVALS.isdisjoint(self.tokens)
+
+    @property
+    def has_port_value(self) -> bool:
+        """Whether the map gives an address and a port, not an address alone."""
+        return self.type == "dnat" and self.tokens[-1] in ("dport", SHIFT)
+
+    @property
+    def needs_protocol(self) -> bool:
+        """Whether nft 1.0.6 takes the lookup only behind a match of the protocol: ports as value of an interval map."""
+        return self.has_intervals and self.has_port_value
+
+
+Item = Union[MapName, NatRule]
+
+
+@dataclass
+class Layout:
+    """What stands in the kernel: per hook the lookups and rules in order, and the elements of each map."""
+
+    chains: dict[str, list[Item]] = field(default_factory=lambda: {name: [] for name in HOOKS})
+    maps: dict[MapName, dict[Key, NatRule]] = field(default_factory=dict)
+
+
+def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
+    """Return the tokens of the map that a translation belongs to, or None when it is a rule.
+
+    Rules are: masquerading, prefix to prefix, a choice of source ports, and what matches by nothing or by all fields.
+    """
+    shape = rule.tokens
+    if rule.type == "masquerade" or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
+        return None
+    if rule.type == "snat" and rule.to_port:
+        return None
+    return (*shape[:-1], SHIFT) if rule.shifts_ports else shape
+
+
+def elements(rule: NatRule, shape: Sequence[str]) -> list[Key]:
+    """Return the keys of a translation in its map: one, or one per port where ports are shifted."""
+    key = tuple([_VALUES[token](rule) for token in shape])
+    if shape[-1] != SHIFT:
+        return [key]
+    return [(*key[:-1], port) for port in range(key[-1][0], key[-1][1] + 1)]
+
+
+def _rank(shape: tuple[str, ...] | None) -> tuple[Any, ...]:
+    """Return the place of a shape within a level: exact maps, maps with intervals, rules; more specific ones first."""
+    if shape is None:
+        return (2, 0, ())
+    return (0 if INTERVALS.isdisjoint(shape) else 1, -len(shape), shape)
+
+
+def sort_key(rule: NatRule) -> tuple[str, ...]:
+    """Return what rules that do not overlap are sorted by: something that no order of a list can change."""
+    return tuple("" if part is None else str(part) for part in rule.key)
+
+
+def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]]) -> Layout:
+    """Return the stages for a list whose first match counts.
+
+    ``overlaps`` gives, per position of the list, the positions of earlier entries that it overlaps.
+    """
+    layout = Layout()
+    ranks: dict[tuple[str, ...] | None, tuple[Any, ...]] = {}
+    places: list[tuple[int, tuple[Any, ...], int]] = []
+    staged: dict[tuple[str, int, int, tuple[Any, ...]], list[int]] = {}
+    stages: dict[tuple[str, int, tuple[str, ...], int], dict[Key, NatRule]] = {}
+    for position, rule in enumerate(rules):
+        shape = map_tokens(rule)
+        rank = ranks.get(shape) or ranks.setdefault(shape, _rank(shape))
+        level, depth = 1, 0
+        if position in overlaps:
+            level, depth = _behind([places[earlier] for earlier in overlaps[position]], rank, shape is None)
+        places.append((level, rank, depth))
+        if shape is None:
+            staged.setdefault((hook(rule), rule.family, level, rank), []).append(position)
+            continue
+        stage = stages.get((rule.type, rule.family, shape, level))
+        if stage is None:
+            name = MapName(rule.type, rule.family, shape, level)
+            stage = stages[rule.type, rule.family, shape, level] = layout.maps[name] = {}
+            staged[name.hook, rule.family, level, rank] = []
+        for key in elements(rule, shape):
+            stage[key] = rule
+    for where in sorted(staged):
+        chain, family, level, rank = where
+        if rank[0] < 2:
+            chain_type = "dnat" if chain == "destination" else "snat"
+            layout.chains[chain].append(MapName(chain_type, family, rank[2], level))
+        else:
+            ordered = sorted(staged[where], key=lambda position: (places[position][2], sort_key(rules[position])))
+            layout.chains[chain].extend(rules[position] for position in ordered)
+    return layout
+
+
+def _behind(
+    earlier: Sequence[tuple[int, tuple[Any, ...], int]], rank: tuple[Any, ...], is_rule: bool
+) -> tuple[int, int]:
+    """Return the first level, and for a rule the depth among its level's rules, that is behind all of ``earlier``."""
+    level = 1
+    for other_level, other_rank, _depth in earlier:
+        in_front = other_rank < rank or (is_rule and other_rank == rank)
+        level = max(level, other_level if in_front else other_level + 1)
+    depths = [depth for other, other_rank, depth in earlier if is_rule and (other, other_rank) == (level, rank)]
+    return level, max(depths, default=-1) + 1

@@ -1,0 +1,332 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One address translation as a plain, normalised, comparable value, and what a list of them must not contain."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import fields
+from ..entries import Entry, parse_fields, parse_list, without_none
+from ..errors import InvalidInput
+
+PROTOCOLS = ("tcp", "udp", "sctp", "any")
+MAX_ENTRIES = 100_000
+# nft: NFTNL_UDATA_COMMENT_MAXLEN; names are kept as comments of elements and rules.
+MAX_NAME_BYTES = 128
+# nft numbers a concatenation's type in 32 bits, TYPE_BITS (6) a field; a longer key is taken, and printed as another.
+MAX_KEY_FIELDS = 5
+Ports = tuple[int, int]
+
+# The fields that match, each with its tokens in shapes and in names of maps: that for one exact value, and that for an
+# interval (a prefix, a range of ports).
+TOKENS: dict[str, tuple[str, str]] = {
+    "in_interface": ("iif", "iif"),
+    "out_interface": ("oif", "oif"),
+    "source": ("saddr", "snet"),
+    "destination": ("daddr", "dnet"),
+    "protocol": ("proto", "proto"),
+    "source_port": ("sport", "sports"),
+    "destination_port": ("dport", "dports"),
+}
+FIELD_OF_TOKEN = {token: field for field, tokens in TOKENS.items() for token in tokens}
+INTERVALS = frozenset(interval for exact, interval in TOKENS.values() if exact != interval)
+
+_family_choice = fields.choice("ipv4", "ipv6")
+
+
+def _cached(parser: fields.Parser) -> fields.Parser:
+    """Return the parser with a memory: 10,000 entries repeat most of their values."""
+    remembered = functools.lru_cache(maxsize=None)(parser)
+
+    def parse(value: Any) -> Any:
+        text = _as_text(value)
+        return remembered(text) if isinstance(text, str) else parser(text)
+
+    return parse
+
+
+def _as_text(value: Any) -> Any:
+    """Return a number as the text it was before YAML took it for a number: all fields here are text."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+@_cached
+def _prefix(value: Any) -> str:
+    """Return a prefix in canonical text; one of full length is the address alone."""
+    return fields.short_prefix(fields.prefix(value))
+
+
+@_cached
+def _target(value: Any) -> str:
+    written = str(_prefix(value))
+    if "/" in written:
+        return written
+    return fields.short_prefix(fields.host_address(written))
+
+
+@_cached
+def _ports(value: Any) -> Ports:
+    return fields.port_range(value)
+
+
+@_cached
+def _interface(value: Any) -> str:
+    name = fields.interface(value)
+    # nft takes a trailing asterisk for a wildcard and has no way to write a quotation mark.
+    if any(character in name for character in '"*\\'):
+        raise ValueError('nft cannot match an interface with ", * or \\ in its name')
+    return name
+
+
+def _name(value: Any) -> str:
+    name = fields.text(_as_text(value))
+    if '"' in name:
+        raise ValueError('nft comments cannot hold a quotation mark (")')
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"longer than the {MAX_NAME_BYTES} bytes of an nft comment")
+    return name
+
+
+def span(ports: Ports) -> int:
+    """Return how many ports a range holds."""
+    return ports[1] - ports[0] + 1
+
+
+@dataclass(frozen=True)
+class NatRule:
+    """One translation. Addresses are canonical (a prefix of full length is its address), ports (first, last).
+
+    ``None`` selects everything. ``to_address`` is an address, or a prefix for prefix-to-prefix translation; a
+    ``to_port`` of None keeps the port. ``name`` is a label.
+    """
+
+    family: int
+    type: str
+    protocol: str = "any"
+    source: str | None = None
+    source_port: Ports | None = None
+    destination: str | None = None
+    destination_port: Ports | None = None
+    in_interface: str | None = None
+    out_interface: str | None = None
+    to_address: str | None = None
+    to_port: Ports | None = None
+    name: str | None = None
+
+    FIELDS = {
+        "type": fields.choice("dnat", "snat", "masquerade"),
+        "family": _family_choice,
+        "protocol": fields.choice(*PROTOCOLS),
+        "source": _prefix,
+        "source_port": _ports,
+        "destination": _prefix,
+        "destination_port": _ports,
+        "in_interface": _interface,
+        "out_interface": _interface,
+        "to_address": _target,
+        "to_port": _ports,
+        "name": _name,
+    }
+
+    @classmethod
+    def parse(cls, entry: Any) -> NatRule:
+        """Return the translation of one entry; raises InvalidInput with bare reasons."""
+        values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("type",))
+        if isinstance(entry, Mapping):
+            faults += _faults_of_fields(entry, values)
+            faults += _faults_of_family(entry, values)
+            faults += _faults_of_ports(entry, values)
+        if faults:
+            raise InvalidInput(faults)
+        for name in ("source", "destination"):
+            if name in values and fields.is_everything(values[name]):
+                del values[name]
+        if values["type"] == "dnat" and values.get("to_port") == values.get("destination_port"):
+            values.pop("to_port", None)
+        return cls(**values)
+
+    @functools.cached_property
+    def key(self) -> tuple[Any, ...]:
+        """Family, type and the whole match."""
+        return (
+            self.family,
+            self.type,
+            self.protocol,
+            self.source,
+            self.source_port,
+            self.destination,
+            self.destination_port,
+            self.in_interface,
+            self.out_interface,
+        )
+
+    @functools.cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The shape of the match: one token per field that it selects by, in the order of TOKENS."""
+        shape = []
+        for field, (exact, interval) in TOKENS.items():
+            value = getattr(self, field)
+            if value is None or value == "any":
+                continue
+            if exact == interval:
+                is_exact = True
+            elif isinstance(value, str):
+                is_exact = "/" not in value
+            else:
+                is_exact = value[0] == value[1]
+            shape.append(exact if is_exact else interval)
+        return tuple(shape)
+
+    @property
+    def shifts_ports(self) -> bool:
+        """Whether a range of ports goes to another range: each port has its own counterpart."""
+        return self.to_port is not None and self.to_port[0] != self.to_port[1] and self.type == "dnat"
+
+    def satisfied_by(self, other: NatRule) -> bool:
+        """Tell whether ``other``, of the same key, does the same; without a name any name will do."""
+        return self.to_address == other.to_address and self.to_port == other.to_port and self.name in (None, other.name)
+
+    def as_input(self) -> dict[str, Any]:
+        """Return the translation as an entry of ``rules``; what is a default or follows is left out."""
+        told = self.source or self.destination or self.to_address
+        return without_none(
+            name=self.name,
+            type=self.type,
+            family=None if told else f"ipv{self.family}",
+            protocol=None if self.protocol == "any" else self.protocol,
+            source=self.source,
+            source_port=self.source_port and fields.port_text(self.source_port),
+            destination=self.destination,
+            destination_port=self.destination_port and fields.port_text(self.destination_port),
+            in_interface=self.in_interface,
+            out_interface=self.out_interface,
+            to_address=self.to_address,
+            to_port=self.to_port and fields.port_text(self.to_port),
+        )
+
+    def __str__(self) -> str:
+        shown = {name: value for name, value in self.as_input().items() if name != "type"}
+        return f"{self.type} ({', '.join(f'{name} {value}' for name, value in shown.items())})"
+
+
+def _faults_of_fields(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+    faults = []
+    kind = values.get("type")
+    if kind in ("snat", "masquerade") and "in_interface" in values:
+        faults.append(f"{kind} happens as a packet leaves: match out_interface instead of in_interface")
+    if kind == "dnat" and "out_interface" in values:
+        faults.append("dnat happens as a packet comes in: match in_interface instead of out_interface")
+    if kind == "masquerade" and "to_address" in values:
+        faults.append("masquerade takes the interface's own address: leave to_address out, or use snat")
+    if kind in ("dnat", "snat") and entry.get("to_address") is None:
+        faults.append(f"to_address is missing: {kind} needs the address to translate to")
+    if "/" in values.get("to_address", ""):
+        field = "destination" if kind == "dnat" else "source"
+        length = values["to_address"].partition("/")[2]
+        if values.get(field, "").partition("/")[2] != length:
+            faults.append(f"to_address is a prefix: {field} must then be a prefix of the same length, /{length}")
+        if "to_port" in values:
+            faults.append("to_address is a prefix: ports are kept, leave to_port out")
+    return faults
+
+
+def _faults_of_family(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the families; when nothing is, put the entry's number in ``values``."""
+    addresses = ("source", "destination", "to_address")
+    told: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
+    if "family" in values:
+        told["family"] = int(values["family"][3:])
+    families = set(told.values())
+    if len(families) > 1:
+        return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in told.items())]
+    if not families:
+        # What was given and is malformed has its fault already; that of what is missing is to_address.
+        given = any(entry.get(name) is not None for name in ("family", *addresses))
+        is_masquerade = values.get("type") == "masquerade"
+        return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []
+    values["family"] = families.pop()
+    return []
+
+
+def _faults_of_ports(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+    given = [name for name in ("source_port", "destination_port", "to_port") if name in values]
+    if given and entry.get("protocol") in (None, "any"):
+        return [f"{' and '.join(given)} without a protocol that has ports: give protocol tcp, udp or sctp"]
+    to_port = values.get("to_port")
+    if to_port is None:
+        return []
+    if values.get("type") == "dnat":
+        ports = values.get("destination_port")
+        if entry.get("destination_port") is None:
+            return ["to_port without destination_port: say which ports are translated"]
+        if ports and span(ports) != span(to_port):
+            return [f"destination_port has {span(ports)} ports and to_port {span(to_port)}: make them equally long"]
+    elif "source_port" in values and (span(values["source_port"]), span(to_port)) != (1, 1):
+        return ["source_port together with to_port: only one port to one port has a meaning here"]
+    return []
+
+
+def parse_rules(entries: Iterable[Any] | None, list_name: str = "rules") -> list[Entry[NatRule]]:
+    """Return the entries of a module's list; raises InvalidInput with every fault of the whole list."""
+    listed = list(entries or ())
+    if len(listed) > MAX_ENTRIES:
+        raise InvalidInput(
+            [f"{list_name} has {len(listed)} entries; at most {MAX_ENTRIES} are supported: use prefixes and ranges"]
+        )
+    parsed = parse_list(listed, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+    faults = _overlapping_ranges(parsed, list_name) + _too_many_shifted(parsed, list_name)
+    for entry in parsed:
+        rule = entry.object
+        if rule.shifts_ports and rule.name and len(rule.name.encode()) > MAX_NAME_BYTES - len("65535-65535 "):
+            faults.append(f"{entry.where}: the name of a translation of port ranges has at most 116 bytes")
+        if rule.shifts_ports and len(rule.tokens) > MAX_KEY_FIELDS:
+            faults.append(
+                f"{entry.where}: a range to another range by all of source, source_port, destination and interface is "
+                "more than an nft map can match; leave one out, or give one entry for each port"
+            )
+    if faults:
+        raise InvalidInput(faults)
+    return parsed
+
+
+def _too_many_shifted(parsed: list[Entry[NatRule]], list_name: str) -> list[str]:
+    # Each port of such an entry is an element of its own.
+    total = sum(span(e.object.to_port) for e in parsed if e.object.shifts_ports and e.object.to_port)
+    if total <= MAX_ENTRIES:
+        return []
+    return [f"{list_name} shifts {total} single ports; at most {MAX_ENTRIES} are supported: keep the ports instead"]
+
+
+def _overlapping_ranges(parsed: list[Entry[NatRule]], list_name: str) -> list[str]:
+    """Two ranges of one match that share ports are a mistake; a single port taken out of a range is not."""
+    groups: dict[tuple[Any, ...], list[tuple[Ports, int]]] = {}
+    for index, entry in enumerate(parsed):
+        rule = entry.object
+        for field, place in (("source_port", 4), ("destination_port", 6)):
+            ports = getattr(rule, field)
+            if ports is not None and ports[0] != ports[1]:
+                rest = rule.key[:place] + rule.key[place + 1 :]
+                groups.setdefault((field, *rest), []).append((ports, index))
+    faults = []
+    for (field, *_rest), ranges in groups.items():
+        ranges.sort()
+        widest, widest_index = ranges[0]
+        for ports, index in ranges[1:]:
+            if ports[0] <= widest[1]:
+                one, other = sorted((widest_index, index))
+                faults.append(
+                    f"{parsed[one].where} and {parsed[other].where}: the ranges {fields.port_text(widest)} and "
+                    f"{fields.port_text(ports)} of {field} overlap, for one match; split them in {list_name}"
+                )
+            if ports[1] > widest[1]:
+                widest, widest_index = ports, index
+    return faults
+
+
+def hook(rule: NatRule) -> str:
+    """Return where a translation happens: ``destination`` or ``source``."""
+    return "destination" if rule.type == "dnat" else "source"

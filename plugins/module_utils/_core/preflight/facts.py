@@ -1,0 +1,260 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that preflight looks at on a host, read once: each kind by one dump. Nothing is written; see link_probe.py
+for the packets that are sent. What cannot be read is named with the reason, and the rest is read all the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .. import fields
+from ..errors import ReadFailed, Unsupported
+from ..filters.iptables import Iptables
+from ..filters.rulesets import Table, read_iptables, read_nft
+from ..host import configuration, kernel_features, networkd_state, programs, requirements
+from ..host.configuration import Setting
+from ..host.kernel_parameters import System
+from ..routing.executor import Kernel
+from ..routing.snapshot import Snapshot
+from .link_probe import Answers, Questions, Target, ask
+from .model import Wanted
+
+# linux/sockios.h, linux/if.h, linux/if_arp.h
+_GET_FLAGS, _GET_HARDWARE = 0x8913, 0x8927
+_UP, _LOOPBACK, _RUNNING, _NO_ARP = 0x01, 0x08, 0x40, 0x80
+_ETHERNET = 1
+_REQUEST = struct.Struct("16sH14s")
+# What nft says on a kernel that does not know it.
+_UNKNOWN_TO_KERNEL = "not supported"
+
+# Arguments to (exit status, output, errors); None when there is no such program.
+Run = Callable[[Sequence[str]], Optional[tuple[int, str, str]]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface: switched on, with a carrier, and whether neighbours are asked for on it (not on ppp0)."""
+
+    up: bool
+    running: bool
+    neighbours: bool = True
+    hardware: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found. ``routing`` is None when nobody would tell it; ``not_checked`` is (subject, reason).
+
+    ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
+    settings, None when it does not run; ``networkd_knows``: those that matter and that it knows; ``features``: options
+    of the kernel, None when nobody tells; ``asked``: the gateways that were asked for; ``iptables``: the filter tables,
+    (tool, family) as of Table, that this host's iptables is in charge of.
+    """
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    boot: Sequence[tuple[str, Setting]] = ()
+    routing: Snapshot | None = None
+    filters: Sequence[Table] = ()
+    iptables: frozenset[tuple[str, int]] = frozenset()
+    networkd: Mapping[str, Setting] | None = None
+    networkd_knows: Sequence[str] = ()
+    features: Mapping[str, bool | None] = field(default_factory=dict)
+    asked: Sequence[Target] = ()
+    answers: Answers = field(default_factory=Answers)
+    not_checked: Sequence[tuple[str, str]] = ()
+
+
+def gather(wanted: Wanted, kernel: Kernel | None = None, root: str = "/") -> Facts:
+    """Return the facts that the checks of ``wanted`` need; raises nothing that has to do with the host."""
+    missing: list[tuple[str, str]] = []
+    links = read_links()
+    routing = read_routing(kernel or Kernel(), missing)
+    features = kernel_features.kernel_features(root)
+    filters: list[Table] = []
+    if wanted.filters_packets:
+        filters = read_filters(run, features, missing, os.path.join(root, "proc/net"))
+    networkd = networkd_state.networkd_process(os.path.join(root, "proc"))
+    questions = questions_of(wanted, links, routing)
+    answers = ask(questions, wanted.probe_timeout)
+    missing += [(name, f"cannot ask for neighbours: {reason}") for name, reason in answers.unasked.items()]
+    return Facts(
+        links=links,
+        parameters=read_parameters(wanted, System()),
+        boot=configuration.boot_parameters(root),
+        routing=routing,
+        filters=filters,
+        iptables=iptables_in_charge(filters, Iptables()),
+        networkd=networkd_state.networkd_settings(root) if networkd else None,
+        networkd_knows=networkd_state.networkd_knows(networkd) if networkd else (),
+        features=features,
+        asked=[t for t in questions.gateways if t[0] not in answers.unasked] if wanted.probe_timeout > 0 else [],
+        answers=answers,
+        not_checked=missing,
+    )
+
+
+def read_links() -> dict[str, Link]:
+    """Return the interfaces of this network namespace."""
+    found = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _index, name in socket.if_nameindex():
+            request = _REQUEST.pack(name.encode(), 0, b"")
+            try:
+                flags = _REQUEST.unpack(fcntl.ioctl(any_socket, _GET_FLAGS, request))[1]
+                kind, address = _REQUEST.unpack(fcntl.ioctl(any_socket, _GET_HARDWARE, request))[1:]
+            except OSError:
+                # It went away meanwhile.
+                continue
+            neighbours = not flags & (_NO_ARP | _LOOPBACK)
+            hardware = address[:6].hex(":") if kind == _ETHERNET else ""
+            found[name] = Link(bool(flags & _UP), bool(flags & _RUNNING), neighbours, hardware)
+    return found
+
+
+def read_parameters(wanted: Wanted, system: System) -> dict[str, str]:
+    """Return the kernel parameters that matter to the lines' interfaces, those that this kernel has."""
+    names = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"]
+    for interface in ("all", *wanted.interfaces):
+        names += [f"net/ipv4/conf/{interface}/{name}" for name in ("rp_filter", "arp_ignore", "arp_announce")]
+        names += [f"net/ipv4/conf/{interface}/{name}" for name in ("arp_filter", "forwarding")]
+        names.append(f"net/ipv6/conf/{interface}/disable_ipv6")
+    found = {}
+    for name in names:
+        try:
+            found[name] = system.get(name)
+        except OSError:
+            # No such interface, or no IPv6: the checks see that it is not there.
+            continue
+    return found
+
+
+def read_routing(kernel: Kernel, missing: list[tuple[str, str]]) -> Snapshot | None:
+    """Return the addresses, routes and policy rules, or None with the reason added to ``missing``."""
+    try:
+        return kernel.read("address", "route", "rule")
+    except (Unsupported, ReadFailed) as error:
+        missing.append(("addresses, routes and policy rules", str(error)))
+        return None
+
+
+def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:
+    """Run a program of the system, wherever it is."""
+    path = requirements.tool(arguments[0])
+    return None if path is None else programs.run(path, arguments[1:])
+
+
+def read_filters(
+    runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]], proc_net: str = "/proc/net"
+) -> list[Table]:
+    """Return everybody's packet filters: those of nftables, and those of iptables where nft cannot tell their rules.
+
+    A kernel that nft finds to have no nf_tables is noted in ``features``.
+    """
+    tables, opaque = _nft_tables(runner, features, missing)
+    for family, name in ((4, "iptables"), (6, "ip6tables")):
+        kind = "ip" if family == 4 else "ip6"
+        if kind in opaque:
+            saved = _saved(runner, (f"{name}-nft-save", f"{name}-save"), f"rules of {name}", missing)
+            told = read_iptables(saved, family)
+            names = {table.name for table in told}
+            tables = [table for table in tables if (table.kind, table.name) not in {(kind, n) for n in names}] + told
+        if _has_legacy_tables(os.path.join(proc_net, f"{kind}_tables_names"), f"iptables-legacy ({name})", missing):
+            saved = _saved(runner, (f"{name}-legacy-save", f"{name}-save"), f"rules of {name}-legacy", missing)
+            tables += read_iptables(saved, family, "iptables-legacy")
+    return tables
+
+
+def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset[tuple[str, int]]:
+    """Return (tool, family) of the filter tables that this host's iptables reads and writes; others are not its own."""
+    found = set()
+    for family in sorted(
+        {f for table in tables if table.name == "filter" and "FORWARD" in table.chains for f in table.families}
+    ):
+        try:
+            iptables.read(family, "filter")
+            found.add(("iptables-legacy" if iptables.variant(family) == "legacy" else "iptables", family))
+        except (Unsupported, ReadFailed):
+            continue
+    return frozenset(found)
+
+
+def _nft_tables(
+    runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]]
+) -> tuple[list[Table], set[str]]:
+    # Terse: without the elements of sets and maps, of which there may be very many.
+    listed = runner(["nft", "-j", "-t", "list", "ruleset"])
+    if listed is None:
+        missing.append(("packet filters", "nft is not installed"))
+        return [], {"ip", "ip6"}
+    status, output, errors = listed
+    if status == 0:
+        try:
+            features["NF_TABLES"] = True
+            return read_nft(json.loads(output)["nftables"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            errors = f"nft wrote what is not understood: {error}"
+    elif _UNKNOWN_TO_KERNEL in errors:
+        features["NF_TABLES"] = False
+        return [], set()
+    missing.append(("packet filters", errors.strip() or f"nft ended with exit status {status}"))
+    return [], {"ip", "ip6"}
+
+
+def _saved(runner: Run, programs: Sequence[str], subject: str, missing: list[tuple[str, str]]) -> str:
+    for program in programs:
+        answer = runner([program])
+        if answer is not None:
+            status, output, errors = answer
+            if status:
+                missing.append((subject, errors.strip() or f"{program} ended with exit status {status}"))
+            return output
+    missing.append((subject, f"{programs[0]} is not installed"))
+    return ""
+
+
+def _has_legacy_tables(path: str, subject: str, missing: list[tuple[str, str]]) -> bool:
+    try:
+        with open(path, encoding="utf-8") as names:
+            return bool(names.read().strip())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        missing.append((subject, f"{path}: {error.strerror}"))
+        return False
+
+
+def questions_of(wanted: Wanted, links: Mapping[str, Link], routing: Snapshot | None) -> Questions:
+    """Return whom to ask: every gateway, and every IPv4 address that the host is to get, where there is a carrier."""
+    own: dict[str, list[str]] = {}
+    for item in routing.existing("address") if routing else ():
+        own.setdefault(item.object.interface, []).append(item.object.address)
+    everywhere = {address.partition("/")[0] for addresses in own.values() for address in addresses}
+    gateways: list[Target] = []
+    addresses: list[Target] = []
+    senders: dict[Target, str] = {}
+    for line in wanted.lines:
+        link = links.get(line.interface)
+        if link is None or not (link.running and link.neighbours):
+            continue
+        for gateway in (gateway for gateway in line.gateways if gateway not in everywhere):
+            gateways.append((line.interface, gateway))
+            for address in own.get(line.interface, ()):
+                interface = ipaddress.ip_interface(address)
+                if ipaddress.ip_address(gateway) in interface.network:
+                    senders.setdefault((line.interface, gateway), str(interface.ip))
+        for address in line.addresses if routing is not None else ():
+            host = address.partition("/")[0]
+            if fields.family_of(host) == 4 and host not in everywhere:
+                addresses.append((line.interface, host))
+    hardware = {name: link.hardware for name, link in links.items() if link.hardware}
+    return Questions(list(dict.fromkeys(gateways)), list(dict.fromkeys(addresses)), senders, hardware)

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Duplicate address detection (RFC 4862, section 5.4): a new IPv6 address is of use once no neighbour claims it.
+
+Until then it is tentative, and the kernel takes it neither as the source of a route nor of a packet. So a run that
+adds addresses ends when they are usable: the next one may set routes that need them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket as sockets
+import struct
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from ..netlink.rtnetlink import Message, Socket, dump
+from . import rtnetlink_mapping
+from .model import Alias
+from .snapshot import Snapshot
+
+# linux/if_addr.h
+_NO_DETECTION, _FAILED, _TENTATIVE = 0x02, 0x08, 0x40
+# linux/sockios.h, linux/if.h: running means that the interface is up and its cable is plugged in.
+_GET_FLAGS, _RUNNING = 0x8913, 0x40
+_PATIENCE = 5.0  # seconds; a probe is sent within one second, and answers are awaited for another one
+_INTERVAL = 0.05
+
+
+def is_running(interface: str) -> bool:
+    """Tell whether an interface can send; one that the kernel says nothing about is taken for one that can."""
+    request = struct.pack("16sH14x", interface.encode(), 0)
+    try:
+        with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as any_socket:
+            answer = fcntl.ioctl(any_socket, _GET_FLAGS, request)
+    except OSError:
+        return True
+    return bool(struct.unpack("16sH14x", answer)[1] & _RUNNING)
+
+
+def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience: float = _PATIENCE) -> list[Alias]:
+    """Wait until the added addresses are usable; return those that a neighbour has already.
+
+    After ``patience`` seconds an address is left as it is: the kernel goes on by itself, as when a cable is plugged in.
+    """
+    waited_for = {alias.key for alias in added if alias.family == 6}
+    deadline = time.monotonic() + patience
+    while waited_for:
+        standing = snapshot.decoded("address", dump(socket, "address"))
+        flags = {item.object: item.handle.get("IFA_FLAGS", 0) for item in standing if item.object.key in waited_for}
+        failed = [alias for alias in flags if flags[alias] & _FAILED]
+        if failed or time.monotonic() > deadline or not any(value & _TENTATIVE for value in flags.values()):
+            return failed
+        time.sleep(_INTERVAL)
+    return []
+
+
+def usable(snapshot: Snapshot) -> frozenset[Any]:
+    """Return the IPv6 addresses that are of use: they are not looked for any more, and no neighbour has them.
+
+    Each with the index of its interface: one that comes again under the same name may be on another link.
+    """
+    found = [item for item in snapshot.existing("address") if item.object.family == 6]
+    unusable = _FAILED | _TENTATIVE
+    return frozenset(
+        place(item.object, item.handle) for item in found if not item.handle.get("IFA_FLAGS", 0) & unusable
+    )
+
+
+def held(snapshot: Snapshot) -> frozenset[str]:
+    """Return the IPv6 addresses, without lengths, that are of use on whatever interface of this host.
+
+    One of these that moves to another interface is not looked for there: the one that has it would be this host.
+    """
+    return frozenset(key[1] for _index, key in usable(snapshot)) if "address" in snapshot.messages else frozenset()
+
+
+def place(alias: Alias, message: Message) -> Any:
+    """Return by what ``usable`` knows an address that ``message`` is about."""
+    return (message.header["index"], alias.key)
+
+
+def usable_request(alias: Alias, message: Message, stood: bool) -> Message:
+    """Return the request to add ``alias``, such that the address will be usable also where no cable is plugged in.
+
+    One that ``stood`` a moment ago was looked for then: it must not be out of use for a second now.
+    """
+    if message.header["family"] == rtnetlink_mapping.AF[6] and (stood or not is_running(alias.interface)):
+        return replace(message, header={**message.header, "flags": message.header["flags"] | _NO_DETECTION})
+    return message

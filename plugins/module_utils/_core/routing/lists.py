@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lists of policy routing: from entries of ``tables`` and ``rules`` to routes, rules and names, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import fields
+from ..entries import Entry, collect, parse_fields, parse_list, where
+from ..errors import InvalidInput
+from .iproute_names import Name
+from .model import TABLE_NAMES, Route, Rule
+from .rule_sequence import indistinct
+
+_NUMBER = fields.integer(1, 0xFFFFFFFF)
+_LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
+
+
+@dataclass(frozen=True)
+class RoutingLists:
+    """What the two lists declare; of a list that was not given, None.
+
+    ``names`` are what tables are called, by number, those that every host has included; ``table_names`` are those that
+    a host is to be told.
+    """
+
+    routes: list[Entry[Route]] | None
+    rules: list[Entry[Rule]] | None
+    names: dict[int, str]
+    table_names: list[Entry[Name]]
+
+    @classmethod
+    def parse(cls, tables: Sequence[Any] | None, rules: Sequence[Any] | None) -> RoutingLists:
+        """Return what entries as in the options of policy_routing declare; raises InvalidInput with every fault."""
+        numbers, faults = _declared_tables(tables or ())
+        parts: list[Any] = [
+            lambda: _refuse(faults),
+            lambda: _parse_routes(tables or ()),
+            lambda: _parse_rules(rules or (), numbers),
+        ]
+        _none, routes, parsed_rules = collect(*parts)
+        return cls(
+            None if tables is None else routes,
+            None if rules is None else parsed_rules,
+            {number: name for name, number in numbers.items()},
+            _table_names(tables or (), numbers),
+        )
+
+
+def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[dict[str, Any]]:
+    """Return routes as entries of ``tables``: one entry a table, with its routes.
+
+    ``names`` are what tables are called besides those that have a name ``given``; those are listed without routes too.
+    """
+    known = {**names, **{name.number: name.text for name in given if name.kind == "table"}}
+    tables: dict[int, dict[str, Any]] = {}
+
+    def entry(number: int) -> dict[str, Any]:
+        called = {"name": known[number]} if number in known else {}
+        return tables.setdefault(number, {"id": number, **called, "routes": []})
+
+    for route in routes:
+        shown = {name: value for name, value in route.as_input().items() if name != "table"}
+        entry(route.table)["routes"].append(shown)
+    for name in given:
+        if name.kind == "table":
+            entry(name.number)
+    return list(tables.values())
+
+
+def _declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
+    """Return the numbers of all tables by name, those every host has included, and the faults of the declaration."""
+    names = dict(TABLE_NAMES)
+    faults: list[str] = []
+    owners: dict[Any, str] = {}
+    parsers = {"id": _NUMBER, "name": _table_name, "routes": _list}
+    for index, table in enumerate(tables):
+        place = where("tables", index, table, "id")
+        values, table_faults = parse_fields(table, parsers, "id", required=("id",))
+        faults.extend(f"{place}: {fault}" for fault in table_faults)
+        for key in (values.get("id"), values.get("name")):
+            earlier = owners.setdefault(key, place)
+            if key is not None and earlier is not place:
+                faults.append(f"{earlier} and {place}: two entries for one routing table {key}; keep one of them")
+        if "name" in values and "id" in values:
+            if names.get(values["name"], values["id"]) != values["id"]:
+                faults.append(
+                    f'{place}: name "{values["name"]}": is the routing table {names[values["name"]]} on every host'
+                )
+            names[values["name"]] = values["id"]
+    return names, faults
+
+
+def _table_names(tables: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Name]]:
+    """Return the names that the declared tables are to have, but for those that they have on every host."""
+    wanted = {number: name for name, number in names.items() if name not in TABLE_NAMES}
+    found = []
+    for index, table in enumerate(tables):
+        if isinstance(table, Mapping) and table.get("name") is not None:
+            number = names.get(table["name"])
+            if number in wanted:
+                found.append(Entry(Name("table", number, wanted[number]), where("tables", index, table, "id")))
+    return found
+
+
+def _table_name(value: Any) -> str:
+    name = fields.text(value)
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"a routing table's name has at most {_LONGEST_NAME} characters")
+    if not all(character.isalnum() or character in "_.-" for character in name) or name.isdecimal():
+        raise ValueError("a routing table's name is made of letters, digits, '_', '.' and '-', not of digits alone")
+    return name
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("not a list")
+    return list(value)
+
+
+def _parse_routes(tables: Sequence[Any]) -> list[Entry[Route]]:
+    def part(index: int, table: Mapping[str, Any]) -> list[Entry[Route]]:
+        number = int(_NUMBER(table.get("id")))
+        list_name = f"{where('tables', index, table, 'id')}.routes"
+        routes = table.get("routes") or ()
+        return parse_list(routes, list_name, lambda e: Route.parse(e, number), "destination", lambda r: r.key)
+
+    whole = [(index, table) for index, table in enumerate(tables) if _has_number(table)]
+    parts = collect(*(lambda index=index, table=table: part(index, table) for index, table in whole))
+    return [entry for entries in parts for entry in entries]
+
+
+def _has_number(table: Any) -> bool:
+    # A table without a fit number, or whose routes are no list, has its fault from _declared_tables() already.
+    try:
+        _NUMBER(table["id"])
+        _list(table.get("routes") or ())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return True
+
+
+def _parse_rules(rules: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Rule]]:
+    parsed = parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
+    _refuse(indistinct(parsed))
+    return parsed
+
+
+def _refuse(faults: list[str]) -> None:
+    if faults:
+        raise InvalidInput(faults)

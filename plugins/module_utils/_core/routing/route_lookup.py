@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way a packet would leave: asked of the kernel itself (RTM_GETROUTE), never worked out here.
+
+Only the priority of the policy rule is found by comparing, as the kernel does not tell it: it is the first rule that
+selects the packet and looks up the table which the kernel says it took.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Callable, Protocol
+
+from .. import fields
+from ..entries import Entry, parse_fields, parse_list
+from ..errors import InvalidInput
+from ..netlink.rtnetlink import Message, Netlink, RequestFailed, attributes, interfaces
+from . import rtnetlink_mapping
+from .model import Rule
+
+_LOOKUP_TABLE, _FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH: linux/rtnetlink.h
+_TYPES = {1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhole", 7: "unreachable"}
+_TYPES.update({8: "prohibit", 9: "throw"})
+_LEAVES = ("unicast", "local", "broadcast", "anycast", "multicast")
+_REFUSALS = {
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "no route, or a rule says unreachable",
+    errno.EACCES: "prohibited",
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """A packet to ask about; ``mark`` is (mark, mask) as an entry gives it, of which the mark counts."""
+
+    destination: str
+    source: str | None = None
+    mark: tuple[int, int] | None = None
+    in_interface: str | None = None
+
+    FIELDS = {
+        "destination": fields.address,
+        "source": fields.address,
+        "mark": fields.mark,
+        "in_interface": fields.interface,
+    }
+
+    @classmethod
+    def parse(cls, entry: Any) -> Path:
+        """Return the path of one entry; raises InvalidInput with bare reasons."""
+        values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
+        families = {fields.family_of(values[name]) for name in ("destination", "source") if name in values}
+        if len(families) > 1:
+            faults.append("mixes IPv4 and IPv6")
+        if faults:
+            raise InvalidInput(faults)
+        return cls(**values)
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return fields.family_of(self.destination)
+
+    def selected_by(self, rule: Rule) -> bool:
+        """Tell whether a policy rule selects this packet (Linux ``fib_rule_match``)."""
+        if rule.family != self.family:
+            return False
+        hit = (
+            _within(self.source, rule.source)
+            and _within(self.destination, rule.destination)
+            and rule.in_interface in (None, self.in_interface or "lo")
+            and rule.out_interface is None
+            and (rule.mark is None or (self.mark or (0, 0))[0] & rule.mark[1] == rule.mark[0])
+            and rule.ip_protocol is None
+        )
+        return hit != rule.invert
+
+
+class LookUpSocket(Protocol):
+    """What is needed of a netlink socket."""
+
+    def dump(self, kind: str) -> list[Message]:
+        """Return every object of a kind."""
+
+    def look_up(self, header: Mapping[str, int], attributes: Mapping[str, Any]) -> Message:
+        """Return the kernel's answer for one packet."""
+
+
+def parse_paths(paths: Sequence[Any]) -> list[Entry[Path]]:
+    """Return the parsed entries; asking the same twice is legal. Raises InvalidInput with every fault."""
+    counter = iter(range(len(paths)))
+    return parse_list(paths, "paths", Path.parse, "destination", lambda _path: next(counter))
+
+
+def look_up(
+    paths: Sequence[Entry[Path]],
+    connect: Callable[[], AbstractContextManager[LookUpSocket]] = Netlink,
+    list_interfaces: Callable[[], dict[str, int]] = interfaces,
+) -> list[dict[str, Any]]:
+    """Return one row a path, in order: where it leaves, or why it does not.
+
+    Raises InvalidInput for an ``in_interface`` that this host does not have.
+    """
+    indexes = list_interfaces()
+    names = {index: name for name, index in indexes.items()}
+    unknown = [
+        f'{entry.where}: interface "{entry.object.in_interface}" does not exist on this host'
+        for entry in paths
+        if entry.object.in_interface and entry.object.in_interface not in indexes
+    ]
+    if unknown:
+        raise InvalidInput(unknown)
+    with connect() as socket:
+        decoded = (rtnetlink_mapping.decode_rule(message, names) for message in socket.dump("rule"))
+        rules = [existing.object for existing in decoded if existing is not None]
+        return [_row(socket, entry.object, rules, indexes, names) for entry in paths]
+
+
+def _row(
+    socket: LookUpSocket, path: Path, rules: Sequence[Rule], indexes: Mapping[str, int], names: Mapping[int, str]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "destination": path.destination,
+        "source": path.source,
+        "mark": path.mark and fields.mark_text(path.mark),
+        "in_interface": path.in_interface,
+        "reachable": False,
+        **dict.fromkeys(("type", "gateway", "interface", "table", "rule_priority", "preferred_source", "error")),
+    }
+    selecting = [rule for rule in rules if path.selected_by(rule)]
+    try:
+        answer = socket.look_up(*_question(path, indexes, _LOOKUP_TABLE))
+        kind = _TYPES.get(answer.header["type"], "unknown")
+        row["type"] = kind
+        if kind in _LEAVES:
+            row.update(
+                reachable=True,
+                gateway=answer.get("RTA_GATEWAY"),
+                interface=names.get(answer.get("RTA_OIF", 0)),
+                table=answer.get("RTA_TABLE", answer.header["table"]),
+                preferred_source=answer.get("RTA_PREFSRC"),
+            )
+            length = socket.look_up(*_question(path, indexes, _LOOKUP_TABLE | _FIB_MATCH)).header["dst_len"]
+            row["rule_priority"] = _priority(selecting, row["table"], length)
+            return row
+        row["error"] = f"the route is of type {kind}"
+    except RequestFailed as error:
+        row["error"] = _REFUSALS.get(error.code, str(error))
+        if error.code == errno.EINVAL and path.source and not path.in_interface:
+            row["error"] = f"{path.source} is no address of this host; give in_interface for what it forwards"
+    row["rule_priority"] = next((rule.priority for rule in selecting if rule.action != "lookup"), None)
+    return row
+
+
+def _question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[str, int], dict[str, Any]]:
+    bits = 32 if path.family == 4 else 128
+    header = {
+        "family": rtnetlink_mapping.AF[path.family],
+        "dst_len": bits,
+        "src_len": bits if path.source else 0,
+        "flags": flags,
+    }
+    return header, attributes(
+        (
+            ("RTA_DST", path.destination),
+            ("RTA_SRC", path.source),
+            ("RTA_MARK", path.mark[0] if path.mark else None),
+            ("RTA_IIF", indexes[path.in_interface] if path.in_interface else None),
+        )
+    )
+
+
+def _priority(selecting: Sequence[Rule], table: int, length: int) -> int | None:
+    for rule in selecting:
+        suppressed = rule.suppress_prefix_length is not None and length <= rule.suppress_prefix_length
+        if rule.action == "lookup" and rule.table == table and not suppressed:
+            return rule.priority
+    return None
+
+
+def _within(address: str | None, prefix: str | None) -> bool:
+    if prefix is None:
+        return True
+    return address is not None and ipaddress.ip_address(address) in ipaddress.ip_network(prefix)

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a module's options is stored to stand again after a boot: its form as text, and how runs merge. No I/O.
+
+One file holds one kind of state of one owner (``protocol``), or of one ``table``: that is its scope, and objects of
+another scope have a file of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, TypeVar
+
+from ..entries import Entry
+
+VERSION = 1
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which options of a module are stored: its lists, what else its engine needs, and what the scope is told by.
+
+    With empty lists, and each setting of ``idle`` as it says, there is nothing to store.
+    """
+
+    lists: tuple[str, ...]
+    settings: tuple[str, ...]
+    scope: str
+    default_scope: Any
+    idle: Mapping[str, Any] = field(default_factory=dict)
+
+
+KINDS: dict[str, Kind] = {
+    "ip_aliases": Kind(("aliases",), ("protocol",), "protocol", 109),
+    "policy_routing": Kind(("tables", "rules"), ("protocol",), "protocol", 109),
+    "nat_rules": Kind(("rules",), ("protocol", "table", "backend"), "table", "multihome"),
+    "connection_marks": Kind(
+        ("marks", "balance"),
+        ("protocol", "table", "backend", "mask", "balance_from", "balance_exclude"),
+        "table",
+        "multihome",
+    ),
+    "forward_policy": Kind(
+        ("accept",), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
+    ),
+}
+_TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclude": list}
+
+
+class Refused(ValueError):
+    """A stored file is not what this version writes; ``str()`` says why."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The stored state of one file: ``options`` are those of the module of this name."""
+
+    kind: str
+    options: Mapping[str, Any]
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file: the kind, and the scope where it is not the usual one."""
+        return file_name(self.kind, self.options)
+
+    def __bool__(self) -> bool:
+        kind = KINDS[self.kind]
+        is_set = any(self.options[name] != value for name, value in kind.idle.items())
+        return is_set or any(self.options.get(name) for name in kind.lists)
+
+    def text(self) -> str:
+        """Return the text of the file."""
+        return json.dumps({"version": VERSION, "kind": self.kind, **self.options}, indent=1) + "\n"
+
+    def lines(self) -> list[str]:
+        """Return one line an entry or setting for a diff."""
+        lines = []
+        for name, value in self.options.items():
+            entries = value if name in KINDS[self.kind].lists else [value]
+            lines += [f"{name}: {json.dumps(entry)}" for entry in entries]
+        return lines
+
+
+def file_name(kind: str, options: Mapping[str, Any]) -> str:
+    """Return the name of the file that holds a kind of state in the scope of these options."""
+    scope = options[KINDS[kind].scope]
+    return f"{kind}.json" if scope == KINDS[kind].default_scope else f"{kind}.{scope}.json"
+
+
+def settings_of(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options of a module that are stored and are no lists."""
+    return {name: options[name] for name in KINDS[kind].settings}
+
+
+def parse(text: str, name: str) -> Stored:
+    """Return the state of a file's text; ``name`` is the file's own. Raises Refused.
+
+    Entries are judged by the engine that is made of them.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"it is not JSON ({error})") from None
+    if not isinstance(content, dict) or not isinstance(content.get("version"), int):
+        raise Refused("it has no version")
+    version, kind = content.pop("version"), content.pop("kind", None)
+    if version > VERSION:
+        raise Refused(f"it is of version {version}, and this collection knows none newer than {VERSION}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise Refused(f'its kind "{kind}" is none of {", ".join(KINDS)}')
+    faults = _faults(KINDS[kind], content)
+    if faults:
+        raise Refused("; ".join(faults))
+    if file_name(kind, content) != name:
+        raise Refused(f"what it holds belongs in {file_name(kind, content)}")
+    return Stored(kind, content)
+
+
+def _faults(kind: Kind, content: Mapping[str, Any]) -> list[str]:
+    faults = [f"{name} is unknown" for name in content if name not in (*kind.lists, *kind.settings)]
+    faults += [f"{name} is missing" for name in kind.settings if name not in content]
+    for name in content:
+        wanted = list if name in kind.lists else _TYPES.get(name, str)
+        if not isinstance(content[name], wanted) or isinstance(content[name], bool):
+            faults.append(f"{name} is not of type {wanted.__name__}")
+    scope = content.get(kind.scope)
+    if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]+", str(scope)):
+        faults.append(f"{kind.scope} is no name")
+    return faults
+
+
+def merged(older: Sequence[Entry[M]], listed: Sequence[Entry[M]], purge: bool, key: Callable[[M], Any]) -> list[M]:
+    """Return the objects to store: all that are listed, and without purge the older ones that these do not replace."""
+    wanted = {key(entry.object): entry.object for entry in ([] if purge else older)}
+    wanted.update({key(entry.object): entry.object for entry in listed})
+    return list(wanted.values())

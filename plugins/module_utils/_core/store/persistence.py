@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of stored state: read, and replaced in one step.
+
+A new file is written and synced before the kernel is touched, so that a full disk changes nothing at all, and takes the
+old one's place only once what it says stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ..errors import InvalidInput, StoreFailed
+from ..host import files
+from .format import KINDS, Refused, Stored, file_name, parse, settings_of
+
+DIRECTORY = "/etc/multihome"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stored file that has to change; None is a file that does not exist."""
+
+    path: str
+    before: Stored | None
+    after: Stored | None
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the change as an action of a module's result."""
+        operation = "remove" if self.after is None else "add" if self.before is None else "replace"
+        return {"op": operation, "object": {"file": self.path}}
+
+    def lines(self) -> dict[str, list[str]]:
+        """Return both sides of a diff."""
+        sides = {"before": self.before, "after": self.after}
+        return {
+            side: [f"{self.path}: {line}" for line in stored.lines()] if stored else []
+            for side, stored in sides.items()
+        }
+
+    def stage(self) -> None:
+        """Write the new file beside the old one; raises StoreFailed, and then nothing has changed."""
+        if self.after is None:
+            return
+        try:
+            _make_directory(os.path.dirname(self.path))
+            files.stage(self.path, self.after.text(), 0o600)
+        except OSError as error:
+            raise StoreFailed(self.path, error) from error
+
+    def commit(self) -> None:
+        """Let the new file take the old one's place; raises StoreFailed."""
+        try:
+            if self.after is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path)
+            else:
+                files.replace(self.path)
+            directory = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise StoreFailed(self.path, error) from error
+
+    def discard(self) -> None:
+        """Remove what was staged and not committed."""
+        files.discard(self.path)
+
+
+class Store:
+    """The stored state of one module run. ``options`` are the module's; ``make`` gives an engine for options."""
+
+    def __init__(
+        self,
+        kind: str,
+        options: Mapping[str, Any],
+        make: Callable[[dict[str, Any]], Any],
+        directory: str = DIRECTORY,
+    ) -> None:
+        self._kind, self._options, self._make = kind, dict(options), make
+        self._path = os.path.join(directory, file_name(kind, options))
+
+    def change(self, engine: Any, plan: Any) -> Change | None:
+        """Return what has to change in the file once ``plan`` is carried out; None when nothing has to.
+
+        The engine is a Keepable. Raises InvalidInput for a file that this version cannot have written, and leaves that
+        as it is.
+        """
+        before = self._read()
+        form = engine.to_store(self._engine_of(before), plan)
+        after = Stored(self._kind, {**settings_of(self._kind, self._options), **form}) or None
+        return None if before == after else Change(self._path, before, after)
+
+    def contradicted(self, engine: Any, plan: Any) -> str | None:
+        """Return in words that what is stored is something else than what ``plan`` leads to; None when it is not."""
+        if not os.path.lexists(self._path):
+            return None
+        try:
+            change = self.change(engine, plan)
+        except InvalidInput as error:
+            return str(error)
+        if change is None:
+            return None
+        return f"{self._path} says otherwise, and its keeper puts that back; say persist: true here too"
+
+    def _read(self) -> Stored | None:
+        try:
+            text = load(self._path)
+            return None if text is None else parse(text, os.path.basename(self._path))
+        except (OSError, Refused) as error:
+            remedy = "update the collection, or move the file away; it is not overwritten"
+            raise InvalidInput([f"persist: {self._path}: {reason(error)}; {remedy}"]) from error
+
+    def _engine_of(self, stored: Stored | None) -> Any:
+        if stored is None:
+            return None
+        missing = dict.fromkeys(KINDS[self._kind].lists)
+        try:
+            return self._make({**self._options, **missing, **stored.options, "purge": False})
+        except InvalidInput as error:
+            raise InvalidInput([f"persist: {self._path}: {fault}" for fault in error.faults]) from error
+
+
+def load(path: str) -> str | None:
+    """Return a stored file's text, None when there is none; raises OSError, Refused when others may have written it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused("it is no regular file")
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise Refused("others than root may write to it")
+        return file.read()
+
+
+def reason(error: Exception) -> str:
+    """Return why a file cannot be used, in words."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _make_directory(path: str) -> None:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if stat.S_IMODE(os.stat(path).st_mode) != 0o700:
+        os.chmod(path, 0o700)
