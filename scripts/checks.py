@@ -18,6 +18,7 @@ LINT = (
     ("ruff", "format", "--check", "--quiet"),
     ("mypy", "--package", f"{COLLECTION}.plugins", "--package", f"{COLLECTION}.tests"),
     ("mypy", "scripts"),
+    ("python", "scripts/import_layers.py"),
     ("yamllint", "--strict", "."),
     ("ansible-lint", "--offline"),
     ("antsibull-changelog", "lint"),
