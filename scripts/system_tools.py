@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 # Command -> the Debian package that brings it.
 TOOLS = {
@@ -27,17 +28,20 @@ TOOLS = {
 TOOLS_OF_ROOT = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
 # Debian splits these off its own Python.
 PYTHON_PARTS = {"venv": "python3-venv", "ensurepip": "python3-venv"}
+# The keeper runs on the distribution's Python, so its tests need the distribution's libraries, outside of .venv.
+FILES = {"/usr/lib/python3/dist-packages/pyroute2": "python3-pyroute2"}
 # An ordinary user's PATH leaves out where Debian keeps most of the tools above.
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages whose command or Python module is not there, each once, sorted."""
-    path = os.environ.get("PATH", os.defpath) + os.pathsep + SYSTEM_PATH
+    """The Debian packages whose command, Python module or file is not there, each once, sorted."""
+    search = os.environ.get("PATH", os.defpath) + os.pathsep + SYSTEM_PATH
     for_root = os.geteuid() == 0 and shutil.which("apt-get") is not None
     tools = {**TOOLS, **(TOOLS_OF_ROOT if for_root else {})}
-    missing = {package for tool, package in tools.items() if shutil.which(tool, path=path) is None}
+    missing = {package for tool, package in tools.items() if shutil.which(tool, path=search) is None}
     missing |= {package for part, package in PYTHON_PARTS.items() if importlib.util.find_spec(part) is None}
+    missing |= {package for path, package in FILES.items() if not Path(path).exists()}
     return sorted(missing)
 
 

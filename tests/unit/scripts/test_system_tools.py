@@ -29,6 +29,9 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(system_tools, "SYSTEM_PATH", str(tmp_path))
+    library = tmp_path / "library"
+    library.mkdir()
+    monkeypatch.setattr(system_tools, "FILES", {str(library): "python3-library"})
     return tmp_path
 
 
@@ -49,6 +52,11 @@ def test_an_ordinary_user_gets_one_line_with_all_that_is_missing(tools: Path, mo
     assert line.endswith(f"sudo apt-get install --yes --no-install-recommends {packages}")
     assert "\n" not in line
     assert not (tools / "calls").exists()
+
+
+def test_a_library_of_the_distribution_is_missed_too(tools: Path) -> None:
+    (tools / "library").rmdir()
+    assert system_tools.missing_packages() == ["python3-library"]
 
 
 def test_root_has_the_missing_ones_installed_with_the_lists_fetched_only_when_needed(
