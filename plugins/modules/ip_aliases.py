@@ -12,7 +12,7 @@ description:
   - Ensures that a list of addresses is configured on the interfaces of a host. With O(purge=true), it removes addresses
     of earlier runs that are no longer in the list.
   - The whole list is applied, or nothing. When the kernel refuses a step, the earlier steps are undone.
-  - An address that exists already satisfies its entry, whoever configured it. Its ownership does not change.
+  - An address that exists already satisfies its entry, also one of another owner. Its ownership does not change.
   - The addresses stay until the next boot. With O(persist=true), they are configured again at each boot.
 author:
   - multihome.linux contributors (@multihome)

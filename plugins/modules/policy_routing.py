@@ -14,7 +14,7 @@ description:
   - All of both lists is applied, or nothing. When the kernel refuses a step, the earlier steps are undone.
   - Make before break. Routes are added before the policy rules that use them, additions come before removals, and a
     changed route or policy rule is in place before the old one is removed.
-  - A route or policy rule that exists already satisfies its entry, whoever configured it. Its ownership does not
+  - A route or policy rule that exists already satisfies its entry, also one of another owner. Its ownership does not
     change. A different route or policy rule of another owner with the same key is an error that names the owner.
   - Routes and policy rules stay until the next boot. With O(persist=true), they are configured again at each boot.
 author:
