@@ -19,6 +19,7 @@ LINT = (
     ("mypy", "--package", f"{COLLECTION}.plugins", "--package", f"{COLLECTION}.tests"),
     ("mypy", "scripts"),
     ("python", "scripts/import_layers.py"),
+    ("python", "scripts/language.py"),
     ("yamllint", "--strict", "."),
     ("ansible-lint", "--offline"),
     ("antsibull-changelog", "lint"),

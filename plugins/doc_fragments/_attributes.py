@@ -1,28 +1,28 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This fragment is private to the collection. It may change in any release.
-"""What the modules have in common towards Ansible: modes, platform, action group, requirements."""
+"""Documentation that the modules share: check and diff mode, platform, action group, requirements."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # What each attribute means; combine it with FULL or READ_ONLY, which say how far a module supports them.
+    # The meaning of each attribute. Combine it with FULL or READ_ONLY, which say how far a module supports them.
     DOCUMENTATION = r"""
 options: {}
 attributes:
   check_mode:
-    description: Whether the module foretells what it would change, and changes nothing, in check mode.
+    description: Whether the module predicts its changes, and changes nothing, in check mode.
   diff_mode:
-    description: Whether the module shows in diff mode what it changes, or in check mode would change.
+    description: Whether the module shows its changes in diff mode. In check mode, the changes that it would make.
   idempotent:
-    description: Whether a second run with the same options, on a host nobody else changed, changes nothing.
+    description: Whether a second run with the same options changes nothing, on a host that has not changed otherwise.
   platform:
     description: The operating systems that the module manages.
     support: full
     platforms: linux
   action_group:
-    description: The groups that hand the module their defaults through C(module_defaults).
+    description: The groups that pass their defaults to the module through C(module_defaults).
     support: full
     membership:
       - multihome.linux.multihome
@@ -40,7 +40,7 @@ attributes:
     support: full
 """
 
-    # A module that only looks.
+    # A module that only reads.
     READ_ONLY = r"""
 options: {}
 attributes:
@@ -58,7 +58,7 @@ attributes:
       - The module changes nothing.
 """
 
-    # A module that talks rtnetlink.
+    # A module that uses rtnetlink.
     NETLINK = r"""
 options: {}
 requirements:

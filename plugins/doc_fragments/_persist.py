@@ -12,13 +12,13 @@ class ModuleDocFragment:
 options:
   persist:
     description:
-      - Whether to store the listed entries below C(/etc/multihome), from where C(multihome-keeper) applies them at boot
-        and puts back what disappears. See M(multihome.linux.keeper).
-      - With O(purge=true) just the list is stored, and no file is left of an empty one. With O(purge=false) what was
-        stored stays, but for entries of the same identity, which are replaced.
-      - The new file is written before anything is changed, and takes its place once what it says was applied and read
-        back. When it cannot be written, the module fails and the host stays as it was.
-      - With V(false), what was stored stays stored, and the keeper undoes a change that contradicts it.
+      - Whether to store the listed entries below C(/etc/multihome). From there, C(multihome-keeper) applies them at
+        boot and restores objects that disappear. See M(multihome.linux.keeper).
+      - With O(purge=true), exactly the list is stored. An empty list leaves no file. With O(purge=false), stored
+        entries stay, and entries with the same identity are replaced.
+      - The new file is written before anything is changed. It replaces the old file once its entries were applied and
+        verified. When it cannot be written, the module fails and the host stays unchanged.
+      - With V(false), stored entries stay stored, and the keeper undoes a change that contradicts them.
     type: bool
     default: false
 """

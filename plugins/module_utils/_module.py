@@ -43,19 +43,28 @@ def run_engine(
     ``judged`` names the lists whose entries the engine takes as they were written: Ansible's own check of 10,000
     entries costs more than the whole run. ``stored_as`` is the kind of state that ``persist: true`` stores.
     """
-    spec = {
-        name: {part: value for part, value in option.items() if part != "options" or name not in judged}
-        for name, option in argument_spec.items()
-    }
     with _no_garbage_collection():
+        spec = _without_entries(argument_spec, judged)
         module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **dict(rules or {}))
         with_errors_reported(module, lambda: _converge(module, make_engine, extra, stored_as))
 
 
-def run_reader(argument_spec: Mapping[str, Any], read: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Run a module that only reads: what ``read`` returns for the options is the result."""
-    module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True)
+def run_reader(
+    argument_spec: Mapping[str, Any],
+    read: Callable[[dict[str, Any]], dict[str, Any]],
+    judged: Collection[str] = (),
+) -> None:
+    """Run a module that only reads: ``read`` returns the result for the options. ``judged`` as in run_engine."""
+    module = AnsibleModule(argument_spec=_without_entries(argument_spec, judged), supports_check_mode=True)
     with_errors_reported(module, lambda: module.exit_json(changed=False, **read(module.params)))
+
+
+def _without_entries(argument_spec: Mapping[str, Any], judged: Collection[str]) -> dict[str, Any]:
+    """Return the spec for Ansible: the options of entries in the judged lists are for the documentation only."""
+    return {
+        name: {part: value for part, value in option.items() if part != "options" or name not in judged}
+        for name, option in argument_spec.items()
+    }
 
 
 def with_errors_reported(module: AnsibleModule, work: Callable[[], None]) -> None:

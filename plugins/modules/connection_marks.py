@@ -7,18 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: connection_marks
-short_description: Remember the line of each connection
+short_description: Keep each connection on its line with connection marks
 description:
-  - Marks each connection with the line it comes in by, known by an interface or by a gateway on a shared LAN, and marks
-    the packets of its replies, so that policy rules (M(multihome.linux.policy_routing)) send them out by that line.
-    This holds for replies of local processes, of containers behind destination NAT, and for forwarded connections.
-  - Spreads new connections of the host's own processes over lines by weight (O(balance)).
-  - The latest packet of the one who began a connection decides. A connection that the host began itself keeps its line
-    as long as it lives, also when the lists change meanwhile.
-  - A mark is some bits (O(mask)) of the connection's and the packet's mark. The other bits are never touched.
-  - A reply of a local process is first routed without its mark. There must be a route for it, by whichever line.
-  - The marks of all lists are applied in one transaction, or nothing is. They stand until the next boot, or until
-    somebody flushes the whole rule set of the host. With O(persist=true) they are put back.
+  - Marks each connection with the line that it comes in by. A line is identified by an interface, or by a gateway on a
+    shared LAN. The packets of the replies get the same mark, so that policy rules
+    (M(multihome.linux.policy_routing)) send them out by that line. This applies to replies of local processes, to
+    replies of containers behind destination NAT, and to forwarded connections.
+  - Distributes new connections of the host's own processes over lines by weight (O(balance)).
+  - The latest packet from the side that initiated a connection decides. A connection that the host itself initiated
+    keeps its line for its whole life, also when the lists change in the meantime.
+  - A mark is a set of bits (O(mask)) of the connection's mark and of the packet's mark. The other bits are never
+    changed.
+  - A reply of a local process is first routed without its mark. A route for it must exist, by any line.
+  - The marks of all lists are applied in one transaction, or none is. They stay until the next boot, or until
+    another program flushes the whole rule set of the host. With O(persist=true) they are restored.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -32,131 +34,134 @@ requirements:
 options:
   marks:
     description:
-      - By what the connections of each line are known.
-      - Two entries with one match, O(marks[].gateway) and O(marks[].in_interface) or O(marks[].source), are an error,
-        and so is a source within another one. Two entries may give the same mark, as the IPv4 and the IPv6 gateway of
-        one line do.
-      - An entry with a gateway is tried before one with an interface alone.
-      - Left out, the marks that stand are left alone.
+      - How the connections of each line are identified.
+      - Each entry has O(marks[].in_interface), O(marks[].gateway) or both, or O(marks[].source) alone.
+      - Two entries with the same match, O(marks[].gateway) and O(marks[].in_interface) or O(marks[].source), are an
+        error, and so is a source within another one. Two entries may set the same mark, as the IPv4 and the IPv6
+        gateway of one line do.
+      - An entry with a gateway is tried before an entry with only an interface.
+      - Without this option, the existing marks stay as they are.
     type: list
     elements: dict
     suboptions:
       mark:
-        description:
-          - The mark, for example V(1) or V(0x10). It is not zero and has no bits outside O(mask).
-          - Needed in every entry.
+        description: The mark, for example V(1) or V(0x10). It is not zero and has no bits outside O(mask).
         type: str
+        required: true
       in_interface:
         description:
-          - The interface that the line's connections come in by. It need not exist yet.
-          - Together with O(marks[].gateway), the interface that the gateway is on; needed when that is link-local.
+          - The interface that the line's connections come in by. It does not need to exist yet.
+          - Together with O(marks[].gateway), the interface that the gateway is on. Required when the gateway is
+            link-local.
         type: str
       gateway:
         description:
           - The next hop that the line's connections come through, on a link that several lines share.
-          - Connections are known by its hardware address, as the kernel's neighbour table has it. What the table does
-            not hold is asked for, in check mode too; all gateways together have one second to answer.
-          - A gateway that does not answer fails nothing. The entry is kept, the result names it in RV(unresolved), and
-            a later run completes it; what was learned of it before is kept.
+          - Connections are identified by its hardware address, as found in the kernel's neighbour table. The module
+            makes the kernel ask for an address that the table lacks, in check mode too. All gateways together have one
+            second to answer.
+          - A gateway that does not answer is no failure. The entry is kept, the result names it in RV(unresolved), and
+            a later run completes it. A hardware address that was found earlier is kept.
         type: str
       source:
         description:
-          - An address or prefix. What carries an address of it, and belongs to no connection or process that is marked
-            otherwise, has the mark, whether the host sends or forwards it.
-          - In place of many policy rules by source, each of which every packet would be held against. It takes one
-            look-up for one source as for thousands; with iptables a rule each.
-          - A packet of a local process is first routed without its mark. There must be a route for it, by whichever
-            line.
+          - An address or prefix. Packets with a source address in it get the mark, whether the host sends or forwards
+            them, unless their connection or process has another mark.
+          - It replaces many policy rules by source, each of which the kernel would compare with every packet. One
+            look-up serves one source or thousands. With iptables, each source is a rule.
+          - A packet of a local process is first routed without its mark. A route for it must exist, by any line.
         type: str
       name:
-        description: What messages call the entry; at most 64 bytes.
+        description: A label for messages, at most 64 bytes.
         type: str
   balance:
     description:
-      - The lines over which new connections of local processes are spread, exactly by weight.
-      - A connection is spread when it begins with an address of O(balance_from). It leaves by the line of its mark,
-        with the address of O(balance[].sources) of its family.
-      - A process that binds its socket to another address, such as a line's own, or marks its packets itself, is left
-        alone.
-      - Two entries with one mark are an error.
-      - Left out, the spreading that stands is left alone.
+      - The lines over which new connections of local processes are distributed, exactly by weight.
+      - A connection is distributed when its first packet has a source address of O(balance_from). It leaves by the line
+        of its mark, with the address in O(balance[].sources) of its family.
+      - A process that binds its socket to another address, such as the address of a line, or that marks its packets
+        itself, is not affected.
+      - Two entries with the same mark are an error.
+      - Without this option, the existing distribution stays as it is.
     type: list
     elements: dict
     suboptions:
       mark:
-        description:
-          - The mark, as in O(marks[].mark).
-          - Needed in every entry.
+        description: The mark, as in O(marks[].mark).
         type: str
+        required: true
       weight:
         description:
-          - The line's share, V(0) to V(256), default V(1).
+          - The line's share, V(0) to V(256).
           - A line of weight V(0) gets no new connections.
-        type: str
+        type: int
+        default: 1
       sources:
         description:
           - The address that this host has on the line, one of each family. Connections leave with it.
-          - A line without an address of a family gets no connections of it.
-          - Needed in every entry.
+          - A line without an address of a family gets no connections of that family.
         type: list
         elements: str
+        required: true
       name:
-        description: What messages call the entry; at most 64 bytes.
+        description: A label for messages, at most 64 bytes.
         type: str
   balance_from:
     description:
-      - The source addresses whose new connections are spread. Needed for O(balance).
-      - A process that binds its socket to no address begins with the one that the route gives. Give the default routes
-        of the main table a source of their own, as in the examples, and exactly what no process binds and what goes to
-        the Internet is spread.
+      - The source addresses whose new connections are distributed. Required with O(balance).
+      - A process that does not bind its socket uses the address that the route gives. Set a dedicated source on the
+        default routes of the main table, as in the examples. Then exactly those connections are distributed that go
+        to the Internet and that no process has bound.
     type: list
     elements: str
     default: []
   balance_exclude:
     description:
-      - Prefixes to which connections are not spread, for example the LAN's when O(balance_from) is an address that
-        connections to the LAN have too.
+      - Destination prefixes whose connections are not distributed. Use it for the LAN, for example, when connections to
+        the LAN also have an address of O(balance_from).
       - Only used with O(balance).
     type: list
     elements: str
     default: []
   mask:
     description:
-      - The bits of the mark that are used, for example V(0xff). Lines already marked under another mask are not known
-        under a new one.
+      - The bits of the mark that are used, for example V(0xff). Connections that were marked under another mask are not
+        recognized under a new one.
     type: str
     default: "0xff"
   backend:
     description:
-      - The packet filter to use. V(auto) takes nftables, or iptables where there is no fit C(nft).
-      - With V(iptables) new connections are spread by chance, and a packet costs one rule per line.
-      - Where the host has both, what the other one keeps of this module's is moved.
+      - The packet filter to use. V(auto) selects nftables, or iptables where no suitable C(nft) is installed.
+      - With V(iptables), new connections are distributed at random by weight, and each line costs every packet one
+        rule.
+      - When the backend changes on a host that has both, the module moves its own entries to the new one.
     type: str
     choices: [auto, nftables, iptables]
     default: auto
   table:
     description:
-      - The nftables table of family C(inet) to work in. Only its chains, sets and maps named C(marks_...) are this
-        module's.
-      - With iptables, what the names of its chains begin with, at most 9 characters.
+      - The nftables table of family C(inet) to work in. Only the chains, sets and maps named C(marks_...) belong to
+        this module.
+      - With iptables, the prefix of its chain names, at most 9 characters.
     type: str
     default: multihome
 notes:
-  - O(protocol) has no effect here. What belongs to this collection is known by the names of its chains, sets and maps.
+  - O(protocol) has no effect here. The objects of this collection are identified by the names of its chains, sets and
+    maps.
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.nat_rules
 """
 
 EXAMPLES = r"""
-- name: Two firewalls on one LAN, known by their addresses
+- name: Identify two firewalls on one LAN by their addresses
   multihome.linux.connection_marks:
     marks:
       - {name: unicom, mark: 1, gateway: 192.168.168.11}
       - {name: "unicom, IPv6", mark: 1, gateway: "fd00:168::11"}
       - {name: interlink, mark: 2, gateway: 192.168.168.12}
 
-- name: A firewall with three lines, known by their interfaces
+- name: Identify three lines of a firewall by their interfaces
   multihome.linux.connection_marks:
     marks:
       - {mark: 1, in_interface: wan0}
@@ -164,33 +169,33 @@ EXAMPLES = r"""
       - {mark: 3, in_interface: ppp0}
     purge: true
 
-- name: Replies go by the line's table
+- name: Send replies by the line's table
   multihome.linux.policy_routing:
     rules:
       - {priority: 20000, family: ipv4, table: main, suppress_prefix_length: 0}
       - {priority: 20010, family: ipv4, mark: "0x1/0xff", table: 1001}
       - {priority: 20011, family: ipv4, mark: "0x1/0xff", action: unreachable}
 
-- name: A source of its own for what no process binds (an IPv4 dummy address, RFC 7600)
+- name: Add a dedicated source address for unbound connections (an IPv4 dummy address, RFC 7600)
   multihome.linux.ip_aliases:
     aliases:
       - {address: 192.0.0.8/32, interface: lo}
 
-- name: What no process binds begins with it
+- name: Use it as the source of unbound connections
   multihome.linux.policy_routing:
     tables:
       - id: 254
         routes:
           - {destination: default, gateway: 192.168.168.11, source: 192.0.0.8}
 
-- name: Of five connections of this host, four leave by unicom and one by interlink
+- name: Send four of five new connections by unicom and one by interlink
   multihome.linux.connection_marks:
     balance:
       - {mark: 1, weight: 4, sources: [192.168.168.1]}
       - {mark: 2, weight: 1, sources: [192.168.168.2]}
     balance_from: [192.0.0.8]
 
-- name: Take everything away
+- name: Remove everything
   multihome.linux.connection_marks:
     marks: []
     balance: []
@@ -199,7 +204,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, in order. In check mode, what would be done.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -211,40 +216,40 @@ actions:
     object:
       description:
         - An entry of O(marks) or of O(balance). An entry whose gateway has a new hardware address is replaced by
-          itself; diff mode shows the address.
+          itself. Diff mode shows the address.
         - Its only key is C(mask), C(balance_from) or C(balance_exclude) when that option changed.
-        - Its only key is C(table), a text, when a part that is no entry was missing, changed or foreign.
+        - Its only key is C(table), a text, when another part of the table was missing, changed or foreign.
       type: dict
       sample: {mark: 1, in_interface: wan0}
   sample:
     - op: add
       object: {mark: 1, in_interface: wan0}
 before:
-  description: The marks that stood before, as entries of O(marks).
+  description: The marks before the run, as entries of O(marks).
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: []
 after:
-  description: The marks that stand after the run, as entries of O(marks). In check mode, what a run would leave.
+  description: The marks after the run, as entries of O(marks). In check mode, the marks that a run would leave.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: [{mark: 1, in_interface: wan0}]
 balance_before:
-  description: The lines that connections were spread over before, as entries of O(balance).
+  description: The lines over which connections were distributed before, as entries of O(balance).
   returned: when O(balance) is given and something changed
   type: list
   elements: dict
   sample: []
 balance_after:
-  description: The same after the run. In check mode, what a run would leave.
+  description: The same after the run. In check mode, the state that a run would leave.
   returned: when O(balance) is given and something changed
   type: list
   elements: dict
   sample: [{mark: 1, weight: 4, sources: [192.168.168.1]}]
 unresolved:
-  description: The entries of O(marks) whose gateway did not tell its hardware address, each with the C(reason).
+  description: The entries of O(marks) whose gateway's hardware address was not found, each with the C(reason).
   returned: success
   type: list
   elements: dict
@@ -255,7 +260,7 @@ backend:
   type: str
   sample: nftables
 backend_reason:
-  description: Why it is this one.
+  description: Why this packet filter was selected.
   returned: success
   type: str
   sample: auto prefers nftables
@@ -273,18 +278,19 @@ from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
 _TEXTS = {"type": "list", "elements": "str"}
+_MARK = {
+    "mark": {"type": "str", "required": True},
+    **dict.fromkeys(("in_interface", "gateway", "source", "name"), _TEXT),
+}
+_BALANCE = {
+    "mark": {"type": "str", "required": True},
+    "weight": {"type": "int", "default": 1},
+    "sources": {**_TEXTS, "required": True},
+    "name": _TEXT,
+}
 ARGUMENT_SPEC = {
-    "marks": {
-        "type": "list",
-        "elements": "dict",
-        # Text alone: what it means is judged by the engine, which says which entry it is and goes on.
-        "options": {"mark": _TEXT, "in_interface": _TEXT, "gateway": _TEXT, "source": _TEXT, "name": _TEXT},
-    },
-    "balance": {
-        "type": "list",
-        "elements": "dict",
-        "options": {"mark": _TEXT, "weight": _TEXT, "sources": _TEXTS, "name": _TEXT},
-    },
+    "marks": {"type": "list", "elements": "dict", "options": _MARK},
+    "balance": {"type": "list", "elements": "dict", "options": _BALANCE},
     "balance_from": {**_TEXTS, "default": []},
     "balance_exclude": {**_TEXTS, "default": []},
     "mask": {"type": "str", "default": "0xff"},
@@ -297,7 +303,7 @@ SPEC_RULES = {"required_one_of": [("marks", "balance")]}
 
 
 def remarks(engine: MarkEngine, outcome: Outcome, _check_mode: bool) -> dict[str, Any]:
-    """Return what the result says besides; gateways without an answer are warned of."""
+    """Return the module's own return values; warn of gateways that did not answer."""
     said = engine.remarks(outcome.plan)
     for entry in said["unresolved"]:
         warn(f"mark {entry['mark']}: gateway {entry['gateway']}: {entry['reason']}; a later run completes it")

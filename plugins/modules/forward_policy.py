@@ -7,22 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: forward_policy
-short_description: What a firewall forwards, and what becomes of everything else
+short_description: Select the connections that a firewall forwards
 description:
-  - Makes sure that connections which are translated to given addresses, and those that given sources begin by given
-    interfaces, are forwarded; and, with O(policy=drop), that nothing else is.
-  - Only packets that are forwarded from interface to interface are ever dropped. What is sent to the host itself, by
-    ssh for instance, meets no rule of this module.
-  - Packets of connections that stand, and what belongs to them (ICMP errors for instance), are accepted in front.
-  - With O(policy=drop), a chain in the nftables table O(table) drops the rest, or a chain of iptables does.
-  - Where other people's rules of iptables, such as Docker's or ufw's, would drop what O(accept) lists, a chain of
-    iptables accepts it, with either policy and either backend. One jump leads there, whose comment is
-    C(multihome.linux). It stands first in C(DOCKER-USER) where C(FORWARD) sends everything there, else first in
+  - Ensures that two kinds of connections are forwarded. These are connections that are translated to given addresses,
+    and connections that given sources initiate by given interfaces. With O(policy=drop), nothing else is forwarded.
+  - Only packets that are forwarded from interface to interface are ever dropped. No rule of this module affects packets
+    to the host itself, for example of ssh.
+  - Packets of established connections, and related packets such as ICMP errors, are accepted first.
+  - With O(policy=drop), a chain in the nftables table O(table) drops the rest, or an iptables chain does.
+  - Where third-party iptables rules, such as those of Docker or ufw, would drop connections of O(accept), an iptables
+    chain accepts them, with either policy and either backend. One jump with the comment C(multihome.linux) leads to it.
+    The jump is the first rule of C(DOCKER-USER) if C(FORWARD) sends every packet there, else the first rule of
     C(FORWARD).
-  - Where nothing would drop what O(accept) lists, nothing is put there.
-  - A chain of nftables that somebody else made and that drops cannot be overruled from another chain, and is left
-    alone. M(multihome.linux.preflight) names those that are in the way.
-  - A change is one transaction in each place; all of it is applied, or nothing. Other people's rules are never written.
+  - Where nothing would drop the connections of O(accept), no such chain is created.
+  - A third-party nftables chain that drops packets cannot be overruled from another chain, and is not changed.
+    M(multihome.linux.preflight) names the chains that drop these connections.
+  - Each change is one transaction per packet filter. All of it is applied, or nothing. Third-party rules are never
+    changed.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -35,61 +36,62 @@ requirements:
 options:
   policy:
     description:
-      - What becomes of connections that are forwarded and not listed in O(accept).
-      - V(leave) leaves that to others. V(drop) drops them, those of containers on this host too.
+      - How to treat forwarded connections that O(accept) does not list.
+      - V(leave) leaves them to other packet filters. V(drop) drops them, also those of containers on this host.
     type: str
     choices: [leave, drop]
     default: leave
   accept:
     description:
-      - The connections that may begin.
-      - Each entry has either O(accept[].mapped_to), or both O(accept[].source) and O(accept[].out_interface).
+      - The connections to accept.
+      - Each entry has either O(accept[].mapped_to) alone, or both O(accept[].source) and O(accept[].out_interface).
     type: list
     elements: dict
     required: true
     suboptions:
       mapped_to:
-        description: Connections whose destination was translated to this address, or to an address of this network.
+        description: Accept connections whose destination was translated to this address, or to an address of this
+          network.
         type: str
       source:
         description:
-          - Connections that begin at this address, or in this network, and leave by O(accept[].out_interface).
-          - What comes in by an interface that an entry names as O(accept[].out_interface) does not count, whatever its
-            source says.
+          - Accept connections from this address or network that leave by O(accept[].out_interface).
+          - Packets that come in by an interface listed as O(accept[].out_interface) do not match, whatever their
+            source address is.
         type: str
       out_interface:
-        description: The interface by which they leave.
+        description: The interface by which the connections leave.
         type: str
       name:
-        description: What messages call the entry. It is not kept on the host.
+        description: A label for messages. It is not stored on the host.
         type: str
   backend:
-    description: What drops the rest with O(policy=drop), as in M(multihome.linux.nat_rules).
+    description: The packet filter that drops the rest with O(policy=drop), as in M(multihome.linux.nat_rules).
     type: str
     choices: [auto, nftables, iptables]
     default: auto
   table:
     description:
-      - The name of the nftables table, of family C(inet), in which the chain is called C(forward).
-      - The chain of iptables is called after it, C(multihome-forward). The name has at most 20 characters then.
+      - The name of the nftables table, of family C(inet). The chain in it is named C(forward).
+      - The iptables chain is named after it, C(multihome-forward). The name then has at most 20 characters.
     type: str
     default: multihome
   purge:
-    description: Whether what an earlier run accepts and O(accept) does not list is accepted no longer.
+    description: Whether to remove entries of earlier runs that O(accept) does not list.
   protocol:
     description:
-      - Without effect here, and accepted so that all modules take the same options. What this collection forwards is
-        told by O(table).
+      - Has no effect here. All modules accept it so that they share the same options. The rules of this collection are
+        identified by O(table).
 notes:
-  - The rules stand until the next boot, or until somebody flushes the whole rule set of the host.
-  - Where bridged packets pass the packet filter (C(br_netfilter)), O(policy=drop) drops those too.
+  - The rules stay until the next boot, or until another program flushes the whole rule set of the host.
+  - Where bridged packets pass through the packet filter (C(br_netfilter)), O(policy=drop) drops them too.
 seealso:
   - module: multihome.linux.nat_rules
   - module: multihome.linux.preflight
 """
 
 EXAMPLES = r"""
-- name: Let pass what is mapped to a server and what the LAN begins, and nothing else
+- name: Accept connections mapped to a server or initiated by the LAN, and nothing else
   multihome.linux.forward_policy:
     policy: drop
     accept:
@@ -97,13 +99,13 @@ EXAMPLES = r"""
       - {source: 192.168.168.0/24, out_interface: wan0}
     purge: true
 
-- name: Only see to it that neither Docker nor ufw drops what is mapped
+- name: Only prevent Docker and ufw from dropping mapped connections
   multihome.linux.forward_policy:
     accept:
       - mapped_to: 192.168.168.1
       - mapped_to: "fd00:168::1"
 
-- name: Leave everything to others again
+- name: Leave everything to other packet filters again
   multihome.linux.forward_policy:
     accept: []
     purge: true
@@ -111,17 +113,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backend:
-  description: What drops the rest with O(policy=drop), V(nftables) or V(iptables).
+  description: The packet filter that drops the rest with O(policy=drop), V(nftables) or V(iptables).
   returned: success
   type: str
   sample: nftables
 backend_reason:
-  description: Why that was chosen.
+  description: Why this packet filter was selected.
   returned: success
   type: str
   sample: auto prefers nftables
 actions:
-  description: What was done, or in check mode would be, in this order.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -133,14 +135,14 @@ actions:
     object:
       description:
         - An entry as in O(accept), or the option O(policy).
-        - Its only key is C(table), a text, when it is a chain that comes, goes, or was not what it must be.
+        - Its only key is C(table), a text, when a chain was added, removed or corrected.
       type: dict
       sample: {mapped_to: 192.168.168.1}
   sample:
     - op: add
       object: {mapped_to: 192.168.168.1}
 before:
-  description: The options as they stood before. What nothing would drop stands nowhere, and is not in C(accept).
+  description: The options before the run. C(accept) lacks entries that need no rule because nothing would drop them.
   returned: when something changed, or in diff mode
   type: dict
   contains:
@@ -155,7 +157,7 @@ before:
       sample: []
   sample: {policy: leave, accept: []}
 after:
-  description: The same after the run. In check mode, what a run would leave.
+  description: The same after the run. In check mode, the state that a run would leave.
   returned: when something changed, or in diff mode
   type: dict
   contains:
@@ -177,7 +179,8 @@ from ..module_utils._core.forwarding.engine import ForwardEngine
 from ..module_utils._core.forwarding.model import POLICIES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
-_PASSAGE = {name: {"type": "str"} for name in ("mapped_to", "source", "out_interface", "name")}
+_TEXT = {"type": "str"}
+_PASSAGE = dict.fromkeys(("mapped_to", "source", "out_interface", "name"), _TEXT)
 ARGUMENT_SPEC = {
     "policy": {"type": "str", "choices": list(POLICIES), "default": "leave"},
     "accept": {"type": "list", "elements": "dict", "required": True, "options": _PASSAGE},

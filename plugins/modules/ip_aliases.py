@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ip_aliases
-short_description: IP aliases of a host's interfaces
+short_description: Manage IP aliases on interfaces
 description:
-  - Makes sure that a list of addresses stands on the interfaces of a host, and removes those it put there when they
-    leave the list.
-  - All of the list is applied, or nothing. When the kernel refuses a step, the steps before it are undone.
-  - An address that stands already is satisfied, whoever put it there, and is not taken over.
-  - The addresses stand until the next boot, and with O(persist=true) from then on as well.
+  - Ensures that a list of addresses is configured on the interfaces of a host. With O(purge=true), it removes addresses
+    of earlier runs that are no longer in the list.
+  - The whole list is applied, or nothing. When the kernel refuses a step, the earlier steps are undone.
+  - An address that exists already satisfies its entry, also one of another owner. Its ownership does not change.
+  - The addresses stay until the next boot. With O(persist=true), they are configured again at each boot.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -25,9 +25,9 @@ extends_documentation_fragment:
 options:
   aliases:
     description:
-      - The addresses that must stand.
-      - Two entries with one O(aliases[].interface), address and prefix length are an error. An interface can have an
-        IPv6 address only once, whatever its prefix length.
+      - The addresses that must exist.
+      - Two entries with the same O(aliases[].interface), address and prefix length are an error. An interface can have
+        an IPv6 address only once, whatever its prefix length.
     type: list
     elements: dict
     required: true
@@ -35,34 +35,36 @@ options:
       address:
         description:
           - The address with its prefix length, for example V(192.168.168.1/24) or V(fd00:168::1/64).
-          - Without a length it is one single address, V(/32) or V(/128).
-          - Needed in every entry.
+          - Without a length it is a single address, V(/32) or V(/128).
         type: str
+        required: true
       interface:
-        description:
-          - The interface that bears the address. It must exist.
-          - Needed in every entry.
+        description: The interface to configure the address on. It must exist.
         type: str
+        required: true
       label:
         description:
           - The label of an IPv4 address. It begins with the interface's name, as in V(eth0:1).
-          - Without it any label will do, and a new address is labelled with its interface.
+          - Without it, any existing label is accepted, and a new address gets the interface's name as its label.
         type: str
       preferred_lifetime:
         description:
-          - V(0) deprecates an IPv6 address. It answers, but is not chosen as source while there is another one.
-          - Changed in place, in either direction; the address is never away.
-          - No other value, and not for IPv4, where the kernel chooses the first address of a subnet in any case.
-        type: raw
+          - V(0) deprecates an IPv6 address. It still answers, but is not selected as source while another address is
+            available.
+          - It is changed in place, in either direction. The address is never removed for that.
+          - Not allowed for IPv4, where the kernel selects the first address of a subnet in any case.
+        type: int
+        choices: [0]
       name:
-        description: What messages call the entry.
+        description: A label for messages.
         type: str
   keep_moved:
     description:
-      - Whether O(purge) leaves an address that is listed on another interface where it stood as well.
-      - Routes by the old interface are of use until the last address there goes. Run again without this once they are
-        replaced.
-      - Neighbours are told where such an address is now, just before it is removed from its old interface.
+      - Whether O(purge) leaves an address that is now listed on another interface on its old interface too.
+      - Routes by the old interface work until the last address there is removed. Run again without this option once
+        they are replaced.
+      - Neighbours are informed of the new location of such an address just before it is removed from its old
+        interface.
     type: bool
     default: false
 seealso:
@@ -71,7 +73,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: One alias per line on the web server
+- name: Configure one alias per line on the web server
   multihome.linux.ip_aliases:
     aliases:
       - name: unicom
@@ -89,14 +91,14 @@ EXAMPLES = r"""
         interface: eth0
         preferred_lifetime: 0
 
-- name: Exactly these, and none of the ones set earlier
+- name: Keep exactly these, and remove earlier ones
   multihome.linux.ip_aliases:
     aliases:
       - address: 192.168.168.1/24
         interface: eth0
     purge: true
 
-- name: Take away every alias of this collection
+- name: Remove every alias of this collection
   multihome.linux.ip_aliases:
     aliases: []
     purge: true
@@ -104,7 +106,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, in order. In check mode, what would be done.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -127,14 +129,14 @@ before:
   elements: dict
   sample: []
 after:
-  description: The same after the run. In check mode, what a run would leave.
+  description: The same after the run. In check mode, the state that a run would leave.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: [{address: 192.168.168.1/24, interface: eth0}]
 moved:
   description:
-    - The addresses that are listed on another interface and still stand where they stood, as entries of O(aliases).
+    - The addresses that are listed on another interface and still exist on their old one, as entries of O(aliases).
   returned: success
   type: list
   elements: dict
@@ -150,10 +152,10 @@ ARGUMENT_SPEC = {
         "elements": "dict",
         "required": True,
         "options": {
-            "address": {"type": "str"},
-            "interface": {"type": "str"},
+            "address": {"type": "str", "required": True},
+            "interface": {"type": "str", "required": True},
             "label": {"type": "str"},
-            "preferred_lifetime": {"type": "raw"},  # judged by the engine, which says which entry it is
+            "preferred_lifetime": {"type": "int", "choices": [0]},
             "name": {"type": "str"},
         },
     },

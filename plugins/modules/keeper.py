@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: keeper
-short_description: The service that applies stored state at boot and puts back what disappears
+short_description: Install the service that restores stored state
 description:
-  - Installs C(multihome-keeper), a small service that applies what modules stored with C(persist=true), early at boot
-    and as interfaces appear, and puts back what of it disappears.
-  - It runs the same code as the modules, which is copied to C(/usr/lib/multihome), on the host's own Python. Neither
+  - Installs C(multihome-keeper), a small service that applies the state that modules stored with C(persist=true). It
+    does so early at boot and as interfaces appear, and restores objects that disappear.
+  - It runs the same code as the modules on the host's own Python. The code is copied to C(/usr/lib/multihome). Neither
     Ansible nor pip is needed on the host.
-  - The service is restarted only when its code or its unit changed. What stands in the kernel stays when it stops.
-  - On a host that systemd does not run, the code is copied, and a warning says that nothing starts it.
+  - The service is restarted only when its code or its unit changed. The kernel keeps its configuration when the service
+    stops.
+  - On a host without systemd, the code is copied, and a warning says that nothing starts it.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -23,8 +24,8 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - With V(present) the service is installed, runs, and is started at each boot.
-      - With V(absent) it is stopped and removed. What it kept stays in the kernel, and what is stored stays stored.
+      - With V(present), the service is installed, runs, and is started at each boot.
+      - With V(absent), it is stopped and removed. The kernel's configuration and the stored state stay.
     type: str
     choices: [present, absent]
     default: present
@@ -42,17 +43,17 @@ EXAMPLES = r"""
         interface: eth0
     persist: true
 
-- name: Have them at boot, and whenever somebody removes them
+- name: Restore them at boot, and whenever they are removed
   multihome.linux.keeper:
 
-- name: Take the service away
+- name: Remove the service
   multihome.linux.keeper:
     state: absent
 """
 
 RETURN = r"""
 actions:
-  description: What was done, in order. In check mode, what would be done.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -75,13 +76,13 @@ before:
   elements: dict
   sample: []
 after:
-  description: The files that are installed after the run. In check mode, what a run would leave.
+  description: The files that are installed after the run. In check mode, the files that a run would leave.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: [{file: /usr/lib/multihome/multihome-keeper}]
 starts_at_boot:
-  description: Whether the service is started at boot, or in check mode would be.
+  description: Whether the service is started at boot. In check mode, whether it would be.
   returned: success
   type: bool
   sample: true
@@ -98,11 +99,11 @@ from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
 
 ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
-# Not the one of state: a service that starts takes that.
+# Not the lock of the stored state: the service takes that one when it starts.
 LOCK_FILE = "/run/multihome/installation.lock"
 WARNING = (
-    "systemd does not run this host, so nothing applies the stored state at boot; have /usr/lib/multihome/"
-    "multihome-keeper started by whatever does"
+    "this host does not run systemd, so nothing applies the stored state at boot; have its service manager start "
+    "/usr/lib/multihome/multihome-keeper"
 )
 
 

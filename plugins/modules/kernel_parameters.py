@@ -9,18 +9,18 @@ DOCUMENTATION = r"""
 module: kernel_parameters
 short_description: Set kernel parameters now and at every boot
 description:
-  - Sets kernel parameters (sysctl) in C(/proc/sys), and keeps them in one file below C(/etc/sysctl.d), which sets them
+  - Sets kernel parameters (sysctl) in C(/proc/sys), and writes them to one file below C(/etc/sysctl.d), which sets them
     again at boot.
-  - The whole list is one change. When a parameter is refused, those set before it get their old values back.
-  - An entry is satisfied only when the value in effect and the file agree with it.
+  - The whole list is one change. When a parameter is refused, the parameters set before it get their old values again.
+  - An entry is satisfied only when both the value in effect and the file match it.
   - Some parameters change others, as C(net.ipv4.ip_forward) changes C(net.ipv4.conf.eth0.forwarding). The module sets
-    and writes those that reach furthest first, so that the entry for a single interface holds, whatever the order of
-    the list.
+    and writes the parameters with the widest effect first, so that the entry for a single interface takes effect,
+    whatever the order of the list.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
-  - multihome.linux._attributes.FULL
+  - multihome.linux._attributes.full
 options:
   parameters:
     description:
@@ -33,33 +33,34 @@ options:
       name:
         description:
           - The parameter, with dots or with slashes between its parts.
-          - Where a part, usually an interface, holds a dot itself, write slashes between the parts, or a slash for
+          - Where a part, usually an interface, contains a dot itself, write slashes between the parts, or a slash for
             that dot, as sysctl.d(5) says.
         type: str
         required: true
       value:
         description:
           - The value.
-          - How much white space stands between the parts of a value makes no difference.
+          - The amount of white space between the parts of a value makes no difference.
         type: str
         required: true
       optional:
         description:
-          - Whether the entry is left out on a host that has no such parameter.
+          - Whether to skip the entry on a host that has no such parameter.
           - The result names such entries in RV(skipped_parameters).
         type: bool
         default: false
   file:
     description:
-      - The file that sets the parameters at boot, right in C(/etc/sysctl.d), with a name that ends in C(.conf).
-      - It belongs to this module alone. A file that somebody else wrote is never overwritten.
-      - At boot, a file whose name sorts later has the last word.
+      - The file that sets the parameters at boot, directly in C(/etc/sysctl.d), with a name that ends in C(.conf).
+      - It belongs to this module alone. A file of another owner is never overwritten.
+      - At boot, files are read in the order of their names, and the last value wins.
     type: str
     default: /etc/sysctl.d/60-multihome.conf
   purge:
     description:
-      - Whether to remove from O(file) what O(parameters) does not name. A file that holds nothing any more is removed.
-      - The value in effect stays as it is until the next boot, because nobody knows what it would be otherwise.
+      - Whether to remove parameters from O(file) that O(parameters) does not list. A file without parameters is
+        removed.
+      - The value in effect stays until the next boot, because the value to restore is unknown.
     type: bool
     default: false
 seealso:
@@ -67,7 +68,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Let a firewall forward both families
+- name: Enable forwarding of both families on a firewall
   multihome.linux.kernel_parameters:
     parameters:
       - name: net.ipv4.ip_forward
@@ -75,7 +76,7 @@ EXAMPLES = r"""
       - name: net.ipv6.conf.all.forwarding
         value: "1"
 
-- name: Accept on each line's interface what leaves by another
+- name: Accept packets on each line's interface whose replies leave by another
   multihome.linux.kernel_parameters:
     parameters:
       - name: net.ipv4.conf.all.rp_filter
@@ -85,7 +86,7 @@ EXAMPLES = r"""
       - name: net/ipv4/conf/eth0.100/rp_filter
         value: "2"
 
-- name: Keep these and no others in a file of their own
+- name: Keep exactly these in a separate file
   multihome.linux.kernel_parameters:
     file: /etc/sysctl.d/61-multihome-web.conf
     purge: true
@@ -96,7 +97,7 @@ EXAMPLES = r"""
         value: "262144"
         optional: true
 
-- name: Set nothing at boot any more
+- name: Stop setting parameters at boot
   multihome.linux.kernel_parameters:
     parameters: []
     purge: true
@@ -105,9 +106,9 @@ EXAMPLES = r"""
 RETURN = r"""
 actions:
   description:
-    - What was done, or in check mode would be done, in this order.
-    - V(add) stands for a parameter that O(file) did not name, V(replace) for one whose value in O(file) or in effect
-      was another, V(remove) for one that is taken from O(file).
+    - The changes made, in order. In check mode, the changes that would be made.
+    - V(add) stands for a parameter that was not in O(file), V(replace) for one with another value in O(file) or in
+      effect, V(remove) for one that is removed from O(file).
   returned: success
   type: list
   elements: dict
@@ -117,13 +118,13 @@ actions:
         name: net.ipv4.ip_forward
         value: "1"
 before:
-  description: What O(file) held, as entries of O(parameters), with the values that were in effect of those listed.
+  description: The content of O(file) before the run, as entries of O(parameters). Listed ones have the value in effect.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: []
 after:
-  description: What O(file) holds now, as entries of O(parameters).
+  description: The content of O(file) after the run, as entries of O(parameters).
   returned: when something changed, or in diff mode
   type: list
   elements: dict
@@ -131,7 +132,7 @@ after:
     - name: net.ipv4.ip_forward
       value: "1"
 skipped_parameters:
-  description: The names of the optional parameters that this host does not have.
+  description: The names of the optional parameters that do not exist on this host.
   returned: success
   type: list
   elements: str
@@ -146,9 +147,17 @@ from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE, KernelPara
 from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
 
-# Entries are checked by the engine, which tells all faults of the list at once.
+# The engine checks the entries and reports all faults of the list at once.
+_PARAMETERS = {"type": "list", "elements": "dict", "required": True}
 ARGUMENT_SPEC = {
-    "parameters": {"type": "list", "elements": "dict", "required": True},
+    "parameters": {
+        **_PARAMETERS,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "value": {"type": "str", "required": True},
+            "optional": {"type": "bool", "default": False},
+        },
+    },
     "file": {"type": "str", "default": DEFAULT_FILE},
     "purge": {"type": "bool", "default": False},
 }
@@ -164,7 +173,7 @@ def set_parameters(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**ARGUMENT_SPEC, "parameters": _PARAMETERS}, supports_check_mode=True)
     with_errors_reported(module, lambda: set_parameters(module))
 
 

@@ -9,36 +9,37 @@ DOCUMENTATION = r"""
 module: line_check
 short_description: Check whether services answer through each line
 description:
-  - Asks each target from the host that runs the module, all of them at once, and gives one row per target.
-  - Fails unless every target answers. Its message then holds a matrix of lines and services, what failed and what
-    to do next.
-  - Run it where the clients are, outside the lines, because a request from inside takes another way.
-  - The whole takes about as long as the longest O(targets[].timeout), however many targets there are.
+  - Sends a request to each target from the host that runs the module, to all of them at once, and returns one row per
+    target.
+  - Fails unless every target answers. The message then contains a matrix of lines and services, the failures, and the
+    next steps.
+  - Run it where the clients are, outside the lines, because a request from inside takes another path.
+  - The whole check takes about as long as the longest O(targets[].timeout), however many targets there are.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
-  - multihome.linux._attributes.READ_ONLY
+  - multihome.linux._attributes.read_only
 options:
   targets:
     description:
-      - What to ask.
+      - The targets to check.
       - All faults of the list are reported together.
     type: list
     elements: dict
     required: true
     suboptions:
       line:
-        description: The line that the target is reached by. It names the row in messages and chooses nothing.
+        description: The line that leads to the target. It is only a label for the row in messages.
         type: str
         required: true
       address:
-        description: The IPv4 or IPv6 address to ask, without a prefix length.
+        description: The IPv4 or IPv6 address of the target, without a prefix length.
         type: str
         required: true
       port:
         description:
-          - The port to ask.
+          - The port of the target.
           - Required with O(targets[].protocol=tcp) and O(targets[].protocol=udp), and left out with
             O(targets[].protocol=icmp).
         type: int
@@ -46,7 +47,7 @@ options:
         description:
           - With V(tcp), the target has answered when the connection is established. It is then closed again.
           - With V(udp), O(targets[].send) is sent, and the target has answered when any datagram comes back.
-            An ICMP error that comes back is a failure, told at once.
+            An ICMP error that comes back is reported at once as a failure.
           - With V(icmp), an ICMP echo request is sent, and the target has answered when its reply comes.
             That needs root, or a group within the kernel parameter C(net.ipv4.ping_group_range).
         type: str
@@ -55,13 +56,13 @@ options:
       timeout:
         description:
           - How many seconds to wait for the answer, more than 0 and at most 600.
-          - Within it, whatever got no answer is sent again every second.
+          - Within that time, a request without an answer is sent again every second.
         type: float
         default: 3
       source:
         description:
-          - The address of this host to ask from.
-          - Without it, the kernel chooses one.
+          - The address of this host to send from.
+          - Without it, the kernel selects one.
         type: str
       send:
         description: The text to send with O(targets[].protocol=udp), encoded in UTF-8.
@@ -69,15 +70,15 @@ options:
         default: "multihome line check\n"
       expect:
         description:
-          - Text that the answer has to hold, with O(targets[].protocol=udp).
-          - Without it, any answer will do.
+          - Text that the answer must contain, with O(targets[].protocol=udp).
+          - Without it, any answer is accepted.
         type: str
       name:
         description: A label for messages and for the matrix, usually the name of the service.
         type: str
 seealso:
   - module: multihome.linux.path_info
-    description: By which gateway, interface, table and policy rule this host sends.
+    description: The gateway, interface, table and policy rule that this host uses.
 """
 
 EXAMPLES = r"""
@@ -97,7 +98,7 @@ EXAMPLES = r"""
         address: "2001:db8:a::10"
         port: 80
 
-- name: Check what stands behind a line beside TCP
+- name: Check services behind a line with other protocols than TCP
   multihome.linux.line_check:
     targets:
       - name: firewall
@@ -148,11 +149,11 @@ rows:
       type: str
       sample: web
     address:
-      description: The address that was asked, in canonical form.
+      description: The address of the target, in canonical form.
       type: str
       sample: 203.0.113.10
     port:
-      description: The port that was asked, V(none) with ICMP.
+      description: The port of the target, V(none) with ICMP.
       type: int
       sample: 80
     protocol:
@@ -160,7 +161,7 @@ rows:
       type: str
       sample: tcp
     source:
-      description: The address that was asked from as given, or V(none).
+      description: The source address as given, or V(none).
       type: str
       sample: 192.168.168.1
     ok:
@@ -172,11 +173,11 @@ rows:
       type: float
       sample: 12.345
     error:
-      description: What went wrong, V(none) when nothing did.
+      description: The error, V(none) without one.
       type: str
       sample: connection refused
     hint:
-      description: Where the cause lies and what to do next, V(none) when nothing went wrong.
+      description: The likely cause and the next step, V(none) without an error.
       type: str
       sample: >-
         the host answers, but the service does not listen: start it, or correct the port or its destination NAT
@@ -195,8 +196,20 @@ from ..module_utils._core.probes.report import failed_message
 from ..module_utils._core.probes.targets import parse_targets, probe_all
 from ..module_utils._module import with_errors_reported
 
-# Entries are checked by parse_targets, which tells all faults of the list at once.
-ARGUMENT_SPEC = {"targets": {"type": "list", "elements": "dict", "required": True}}
+# parse_targets checks the entries and reports all faults of the list at once.
+_TARGETS = {"type": "list", "elements": "dict", "required": True}
+_TARGET = {
+    "line": {"type": "str", "required": True},
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int"},
+    "protocol": {"type": "str", "choices": ["tcp", "udp", "icmp"], "default": "tcp"},
+    "timeout": {"type": "float", "default": 3},
+    "source": {"type": "str"},
+    "send": {"type": "str", "default": "multihome line check\n"},
+    "expect": {"type": "str"},
+    "name": {"type": "str"},
+}
+ARGUMENT_SPEC = {"targets": {**_TARGETS, "options": _TARGET}}
 
 
 def check_lines(module: AnsibleModule) -> None:
@@ -210,7 +223,7 @@ def check_lines(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"targets": _TARGETS}, supports_check_mode=True)
     with_errors_reported(module, lambda: check_lines(module))
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: multihome_info
-short_description: What this collection has put on a host
+short_description: Read the configuration that this collection manages
 description:
-  - Reads what stands on a host, each kind in the input form of the module that manages it, so that it can be kept,
-    compared, or given back to that module.
+  - Reads the configuration of a host. Each kind is returned in the input form of the module that manages it, so that it
+    can be stored, compared, or passed to that module again.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -19,17 +19,17 @@ extends_documentation_fragment:
 options:
   gather_subset:
     description:
-      - What to read.
+      - The kinds to read.
       - Reading V(ip_aliases) and V(policy_routing) needs pyroute2 on the host.
       - Reading V(nat_rules) and V(nat_counters) needs nft on the host.
-      - V(interfaces) are the addresses and gateways that the interfaces have got from others. It needs pyroute2 too.
-      - V(foreign_addresses) are those of the host that this collection did not put there, whatever O(owned_only) says.
-        Link-local and loopback addresses are left out. It needs pyroute2 on the host.
-      - V(keeper) tells what C(multihome-keeper) did, what it waits for and what it may not do, from what it wrote down.
-      - V(requirements) tells which of the tools the modules need are there, and never fails.
+      - V(interfaces) are the addresses and gateways that the interfaces got from other sources. It needs pyroute2 too.
+      - V(foreign_addresses) are the addresses of the host that this collection did not configure, whatever
+        O(owned_only) says. Link-local and loopback addresses are left out. It needs pyroute2 on the host.
+      - V(keeper) is the latest report of C(multihome-keeper). It lists repairs, waiting objects and refused files.
+      - V(requirements) lists which of the tools that the modules need are installed, and never fails.
       - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
-      - Without this option V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
-        V(forward_policy) and V(connection_marks).
+      - Without this option, V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
+        V(forward_policy) and V(connection_marks) are read.
     type: list
     elements: str
     choices:
@@ -45,8 +45,8 @@ options:
       - requirements
   owned_only:
     description:
-      - Whether to leave out what others put there.
-      - What the kernel makes by itself, routes of connected networks for instance, is left out in any case.
+      - Whether to leave out objects of other owners.
+      - Objects that the kernel creates by itself, for example routes of connected networks, are always left out.
     type: bool
     default: true
   table:
@@ -54,7 +54,7 @@ options:
     type: str
     default: multihome
   protocol:
-    description: The owner tag by which this collection's objects are known.
+    description: The owner tag that identifies the objects of this collection.
     type: int
     default: 109
 seealso:
@@ -66,24 +66,24 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What has this collection put here?
+- name: Read everything that this collection manages
   multihome.linux.multihome_info:
   register: here
 
-- name: Every policy rule of the host, other owners' too
+- name: Read every policy rule of the host, including those of other owners
   multihome.linux.multihome_info:
     gather_subset: [policy_routing]
     owned_only: false
 
-- name: Which service is used, and how much?
+- name: Read how much each service is used
   multihome.linux.multihome_info:
     gather_subset: [nat_counters]
 
-- name: Does the keeper run, and what does it wait for?
+- name: Read the state of the keeper
   multihome.linux.multihome_info:
     gather_subset: [keeper]
 
-- name: Is what the modules need installed?
+- name: Check whether the required tools are installed
   multihome.linux.multihome_info:
     gather_subset: [requirements]
 """
@@ -118,74 +118,75 @@ nat_rules:
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0}]
 forward_policy:
-  description: What is let pass and what becomes of the rest, as the options of M(multihome.linux.forward_policy).
+  description: The forwarding policy and the accepted connections, as options of M(multihome.linux.forward_policy).
   returned: when O(gather_subset) has V(forward_policy)
   type: dict
   contains:
     policy:
-      description: What becomes of the rest.
+      description: How connections that are not accepted are treated.
       type: str
       sample: drop
     accept:
-      description: What is let pass, where something would drop it.
+      description: The accepted connections, as far as something would drop them.
       type: list
       elements: dict
       sample: [{mapped_to: 192.168.168.1}]
   sample: {policy: drop, accept: [{mapped_to: 192.168.168.1}]}
 connection_marks:
-  description: Marks of connections, as the options of M(multihome.linux.connection_marks). Nobody else's are read.
+  description: Marks of connections, as options of M(multihome.linux.connection_marks). Only this collection's are read.
   returned: when O(gather_subset) has V(connection_marks)
   type: dict
   contains:
     mask:
-      description: The bits that hold the marks.
+      description: The bits that contain the marks.
       type: str
       sample: "0xff"
     marks:
-      description: By what the connections of each line are known.
+      description: How the connections of each line are identified.
       type: list
       elements: dict
       sample: [{mark: 1, in_interface: wan0}]
     balance:
-      description: The shares of the host's own new connections.
+      description: The lines over which the host's own new connections are distributed.
       type: list
       elements: dict
       sample: [{mark: 1, weight: 4, sources: [192.0.2.11]}]
     balance_from:
-      description: The addresses that connections begin with before they are given to a line.
+      description: The source addresses whose new connections are distributed.
       type: list
       elements: str
       sample: [192.0.0.8]
     balance_exclude:
-      description: Where connections go that are not spread.
+      description: The destinations whose connections are not distributed.
       type: list
       elements: str
       sample: [10.1.0.0/16]
   sample: {mask: "0xff", marks: [{mark: 1, in_interface: wan0}], balance: [], balance_from: [], balance_exclude: []}
 nat_counters:
-  description: The same, each with the C(packets) and C(bytes) it counted; of a connection only the first packet is.
+  description: The same, each with its C(packets) and C(bytes). Only the first packet of a connection counts.
   returned: when O(gather_subset) has V(nat_counters)
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0, packets: 12, bytes: 720}]
 interfaces:
   description:
-    - What each interface has got from others, by DHCP or PPPoE for instance, whatever O(owned_only) says.
-    - The C(addresses) have prefix lengths; link-local, temporary, deprecated and tentative ones are left out.
-    - The C(gateways) are for each family that of the table main's best default route by the interface, one of this
-      collection aside, else the other end of a point-to-point link.
-    - The families C(without_gateway) have a default route by the interface alone, as that of a tunnel is.
+    - The addresses and gateways of each interface from other sources, such as DHCP or PPPoE, whatever O(owned_only)
+      says.
+    - The C(addresses) have prefix lengths. Link-local, temporary, deprecated and tentative ones are left out.
+    - The C(gateways) contain, for each family, the gateway of the best default route by the interface in table main.
+      Routes of this collection do not count. Without one, it is the other end of a point-to-point link.
+    - The families in C(without_gateway) have a default route by the interface alone, as a tunnel has.
   returned: when O(gather_subset) has V(interfaces)
   type: dict
   sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1], without_gateway: []}}
 foreign_addresses:
-  description: Addresses of others, without prefix lengths.
+  description: Addresses of other owners, without prefix lengths.
   returned: when O(gather_subset) has V(foreign_addresses)
   type: list
   elements: str
   sample: [192.168.168.101, "fd00:168::101"]
 keeper:
-  description: What the keeper said last. Only RV(keeper.running) where it never ran since the boot.
+  description: The latest report of the keeper. Only RV(keeper.running) if it has not run since the boot.
   returned: when O(gather_subset) has V(keeper)
   type: dict
   contains:
@@ -198,11 +199,11 @@ keeper:
       type: str
       sample: "2026-11-22T19:35:03Z"
     repairs:
-      description: How many objects it has put back since.
+      description: How many objects it has restored since then.
       type: int
       sample: 3
     last_repair:
-      description: The C(time), C(kind) and C(object) of the last one; null when there was none.
+      description: The C(time), C(kind) and C(object) of the last repair, null without one.
       type: dict
       sample:
         time: "2026-11-22T19:35:14Z"
@@ -210,7 +211,8 @@ keeper:
         object: IPv4 rule 23010 (source 192.168.168.1, table 1001)
     damped:
       description:
-        - What another program removes again and again, with how often it was put back, and the time of the C(next_try).
+        - Objects that another program removes repeatedly, with the number of C(repairs) and the time of the
+          C(next_try).
       type: list
       elements: dict
       sample:
@@ -219,8 +221,8 @@ keeper:
           next_try: "2026-11-22T19:35:18Z"
     waiting:
       description:
-        - What cannot stand now, each with the stored C(file) and the C(reason), for example a missing interface or an
-          object of somebody else in its place.
+        - Objects that cannot be configured now, each with the stored C(file) and the C(reason), for example a missing
+          interface or an object of another owner in its place.
       type: list
       elements: dict
       sample:
@@ -233,18 +235,18 @@ keeper:
       elements: dict
       sample: [{file: nat_rules.json, reason: "it is not JSON (Expecting value: line 1 column 1 (char 0))"}]
     last_error:
-      description: The C(time) and the text of the last C(error); null when there was none.
+      description: The C(time) and the text of the last C(error), null without one.
       type: dict
       sample: {time: "2026-11-22T19:35:14Z", error: "nat_rules.json: not applied, and left as it is: it has no version"}
   sample: {running: false}
 left_out:
-  description: What could not be read for want of a tool, with the reason.
+  description: The kinds that could not be read because a tool is missing, with the reason.
   returned: when O(gather_subset) is not given and a tool is missing
   type: dict
   sample:
     nat_rules: nft needs 1.0.2 or newer, found none in PATH or the system directories; install the package nftables
 requirements:
-  description: For each tool whether it will do (C(ok)), the version C(needed), the one C(found) and where, a C(remedy).
+  description: For each tool whether it is suitable (C(ok)), the version C(needed), the one C(found), and a C(remedy).
   returned: when O(gather_subset) has V(requirements)
   type: dict
   sample:

@@ -9,21 +9,21 @@ DOCUMENTATION = r"""
 module: nat_rules
 short_description: Destination NAT, source NAT and masquerading
 description:
-  - Makes sure that a list of address translations stands in an nftables table of its own, or in iptables chains of
-    their own, IPv4 and IPv6 in one list.
+  - Ensures that a list of address translations is configured in a dedicated nftables table, or in dedicated iptables
+    chains, with IPv4 and IPv6 in one list.
   - The first entry of the list that matches a connection translates it. With nftables, entries become elements of
-    maps, so a packet costs the same with ten entries as with ten thousand, and the order of the list still holds
-    exactly. With iptables they are rules, and a packet costs more with each.
-  - A change is one transaction of only what differs, with iptables one for each family. All of it is applied, or
+    maps. A packet then costs the same with ten entries as with ten thousand, and the order of the list still holds
+    exactly. With iptables they are rules, and each one adds to the cost of a packet.
+  - A change is one transaction of only the differences, with iptables one per family. All of it is applied, or
     nothing. Counters and established connections of the other entries stay.
-  - Nothing of other people's tables is written, and within the table or chains nothing that is not this module's. With
-    iptables, other chains only get a jump to ours, in front, whose comment is C(multihome.linux).
-  - What an earlier run put into the other backend moves to this one. Its objects there are removed as soon as the new
-    ones stand, so that nothing is translated by two lists. Moved entries count anew.
-  - Connections that a firewall itself opens to one of its own addresses, loopback excepted, are translated like those
-    that come in, by entries without an interface.
-  - The translations stand until the next boot, or until somebody flushes the whole rule set of the host. With
-    O(persist=true) they are put back.
+  - Tables of other owners are never changed. Neither are objects of other owners within the table or chains. With
+    iptables, the only change to other chains is one jump at the top, with the comment C(multihome.linux).
+  - Entries that an earlier run wrote to the other backend move to this one. They are removed there as soon as the new
+    ones are in place, so that no connection is translated by two lists. Counters of moved entries restart at zero.
+  - Connections that a firewall itself initiates to one of its own addresses, loopback excepted, are translated like
+    incoming ones, by entries without an interface.
+  - The translations stay until the next boot, or until another program flushes the whole rule set of the host. With
+    O(persist=true) they are restored.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -38,8 +38,8 @@ options:
   rules:
     description:
       - The translations, in the order in which they are tried.
-      - Two entries with one family, type and match are an error, and so are overlapping ranges of ports of one match. A
-        single port may be taken out of a range; whichever entry comes first in the list has it.
+      - Two entries with the same family, type and match are an error, and so are overlapping port ranges of the same
+        match. A single port may be excepted from a range. The entry that comes first in the list applies to it.
       - At most 100,000 entries.
     type: list
     elements: dict
@@ -47,17 +47,21 @@ options:
     suboptions:
       type:
         description:
-          - V(dnat) translates the destination of what comes in, V(snat) the source of what leaves, to
-            O(rules[].to_address). V(masquerade) translates the source to the address of the interface that the packet
+          - V(dnat) translates the destination of incoming packets to O(rules[].to_address), V(snat) the source of
+            outgoing packets. V(masquerade) translates the source to the address of the interface that the packet
             leaves by.
-          - Needed in every entry.
         type: str
+        choices: [dnat, snat, masquerade]
+        required: true
       family:
-        description: V(ipv4) or V(ipv6); needed when no address of the entry tells.
+        description: The address family. Required when the entry has no address.
         type: str
+        choices: [ipv4, ipv6]
       protocol:
-        description: V(tcp), V(udp), V(sctp) or V(any). Ports need one of the first three. Default V(any).
+        description: The protocol to match. Ports require V(tcp), V(udp) or V(sctp).
         type: str
+        choices: [tcp, udp, sctp, any]
+        default: any
       source:
         description: Match the source address, an address or a prefix.
         type: str
@@ -78,66 +82,66 @@ options:
         type: str
       to_address:
         description:
-          - The address to translate to. Needed for V(dnat) and V(snat).
-          - A prefix translates a prefix of the same length and keeps the host part, O(rules[].destination) of V(dnat),
-            O(rules[].source) of V(snat).
+          - The address to translate to. Required for V(dnat) and V(snat).
+          - A prefix replaces a prefix of the same length and keeps the host part. It replaces O(rules[].destination)
+            for V(dnat), and O(rules[].source) for V(snat).
         type: str
       to_port:
         description:
-          - For V(dnat) the port to translate to. A range is as long as O(rules[].destination_port), and each port goes
+          - For V(dnat) the port to translate to. A range is as long as O(rules[].destination_port), and each port maps
             to its counterpart. Without it ports are kept.
           - For V(snat) and V(masquerade) the source port, or the range of source ports to choose from.
         type: str
       name:
         description:
-          - What messages call the entry, at most 128 bytes without quotation marks. It is kept as the comment of the
-            element or rule.
+          - A label for messages, at most 128 bytes without quotation marks. It is stored as the comment of the element
+            or rule.
         type: str
   backend:
     description:
-      - What translates. V(auto) is V(nftables), and V(iptables) where no fit nft is installed.
-      - V(iptables) means whichever variant the host's C(iptables) is, C(nf_tables) or C(legacy). Where the other
-        variant holds rules as well, the module fails, because the kernel would obey both.
-      - Only nft sees what stands in nftables. Where it is not installed any more, a host that is moved to V(iptables)
-        keeps the old table until its next boot.
+      - The packet filter to use. V(auto) selects V(nftables), or V(iptables) where no suitable nft is installed.
+      - V(iptables) means the variant that the host's C(iptables) is, C(nf_tables) or C(legacy). Where the other variant
+        has rules as well, the module fails, because the kernel would apply both.
+      - Only nft can read nftables. When nft is no longer installed and a host changes to V(iptables), the old table
+        stays until the next boot.
     type: str
     choices: [auto, nftables, iptables]
     default: auto
   table:
     description:
-      - The name of the nftables table, of family C(inet). All that this module manages is in it.
-      - With iptables, the chains are called by it, C(multihome-destination) and C(multihome-source), and it has at most
-        16 characters.
+      - The name of the nftables table, of family C(inet). It contains everything that this module manages.
+      - With iptables, the chains are named after it, C(multihome-destination) and C(multihome-source), and it has at
+        most 16 characters.
     type: str
     default: multihome
   forget_flows:
     description:
-      - Whether connections end that entries made which the run removes or changes. With V(false) they go on as they
-        were translated, until they end by themselves.
-      - Just these connections are dropped from the kernel's connection tracking. What comes in of them later is
-        translated anew, by the entries that stand then.
-      - Connection tracking does not know by which interface a connection came. Where another entry that stays differs
-        in nothing but that, the connections that either may have made go on.
+      - Whether to end connections that were created by entries that the run removes or changes. With V(false) they
+        continue with their old translation until they end by themselves.
+      - Only these connections are deleted from the kernel's connection tracking. Their later packets are translated
+        again, by the entries that exist then.
+      - Connection tracking does not record the interface of a connection. When an entry that stays differs only in its
+        interface, connections that either entry may have created continue.
     type: bool
     default: false
   purge:
     description:
-      - Whether to remove the entries that stand and that the list does not name, and what others put between them.
-      - With V(false), what is not listed stays. It keeps its place among the listed entries that it overlaps, and comes
-        before those that are new.
+      - Whether to remove existing entries that the list does not contain, and third-party rules between them.
+      - With V(false), entries that are not listed stay. They keep their place among the listed entries that they
+        overlap with, and come before new ones.
   protocol:
     description:
-      - Without effect here, and accepted so that all modules take the same options. What this collection translates is
-        told by O(table).
+      - Has no effect here. All modules accept it so that they share the same options. The translations of this
+        collection are identified by O(table).
 notes:
-  - The first packet of each connection is counted and translated; the other packets of the connection follow it.
+  - The first packet of each connection is counted and translated. The other packets of the connection follow it.
 seealso:
   - module: multihome.linux.multihome_info
   - module: multihome.linux.ip_aliases
 """
 
 EXAMPLES = r"""
-- name: Forward the web service of a line to the alias that stands for the line
+- name: Forward the web service of a line to the alias of the line
   multihome.linux.nat_rules:
     rules:
       - name: web
@@ -153,14 +157,14 @@ EXAMPLES = r"""
         destination_port: 443
         to_address: 192.168.168.1
         to_port: 8443
-      - name: what the server starts leaves with the address of the line
+      - name: connections of the server leave with the address of the line
         type: snat
         source: 192.168.168.1
         out_interface: wan0
         to_address: 203.0.113.10
     purge: true
 
-- name: Ranges of ports, a service for a few sources only, both families
+- name: Forward port ranges and a service with restricted sources, in both families
   multihome.linux.nat_rules:
     rules:
       - name: ssh for the office
@@ -170,7 +174,7 @@ EXAMPLES = r"""
         destination: 203.0.113.10
         destination_port: 22
         to_address: 192.168.168.1
-      - name: media, ports kept
+      - name: media, with unchanged ports
         type: dnat
         protocol: udp
         destination: 203.0.113.10
@@ -184,7 +188,7 @@ EXAMPLES = r"""
         to_address: "fd00:168::1"
         to_port: 9000-9010
 
-- name: An IPv6 prefix for another, host part kept, and IPv4 masquerading
+- name: Translate an IPv6 prefix to another and masquerade IPv4
   multihome.linux.nat_rules:
     rules:
       - type: snat
@@ -198,7 +202,7 @@ EXAMPLES = r"""
         family: ipv4
         out_interface: wan0
 
-- name: The same with iptables, on a host whose other rules are written with it
+- name: Use iptables, on a host whose other rules use it
   multihome.linux.nat_rules:
     backend: iptables
     rules:
@@ -219,7 +223,7 @@ EXAMPLES = r"""
         family: ipv4
         out_interface: wan0
 
-- name: Send a service to another server at once, also the connections that it has
+- name: Move a service to another server, including its established connections
   multihome.linux.nat_rules:
     rules:
       - name: web
@@ -230,7 +234,7 @@ EXAMPLES = r"""
         to_address: 192.168.168.5
     forget_flows: true
 
-- name: Take all translations away, with the table
+- name: Remove all translations and the table
   multihome.linux.nat_rules:
     rules: []
     purge: true
@@ -238,50 +242,50 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backend:
-  description: What translates on this host, V(nftables) or V(iptables).
+  description: The packet filter in use, V(nftables) or V(iptables).
   returned: success
   type: str
   sample: nftables
 backend_reason:
-  description: Why that was chosen.
+  description: Why this packet filter was selected.
   returned: success
   type: str
   sample: auto prefers nftables
 forgotten_flows:
-  description: How many connections were dropped from connection tracking. In check mode, how many would be.
+  description: How many connections were deleted from connection tracking. In check mode, how many would be.
   returned: when O(forget_flows=true)
   type: int
   sample: 3
 actions:
-  description: What was done, in order. In check mode, what would be done.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
   contains:
     op:
-      description: One of V(add), V(remove), V(replace). An entry that only changes its place is replaced by itself.
+      description: One of V(add), V(remove), V(replace). An entry that only moves is replaced by itself.
       type: str
       sample: add
     object:
       description:
         - A translation, as an entry of O(rules).
-        - Its only key is C(table), a text, when it is no entry but another part of the table or of the chains, which
-          was missing, changed or foreign, or is left because the host moves to the other backend.
+        - Its only key is C(table), a text, for another part of the table or of the chains. Such a part was missing,
+          changed or foreign, or is removed because the host moves to the other backend.
       type: dict
       sample: {type: masquerade, family: ipv4, out_interface: wan0}
   sample:
     - op: add
       object: {type: masquerade, family: ipv4, out_interface: wan0}
 before:
-  description: The translations that stood before, as O(rules).
+  description: The translations before the run, as O(rules).
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: []
 after:
   description:
-    - The translations that stand after the run, in the order in which they are tried.
-    - In check mode, what a run would leave.
+    - The translations after the run, in the order in which they are tried.
+    - In check mode, the translations that a run would leave.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
@@ -294,13 +298,13 @@ from ..module_utils._core.filters.selection import BACKENDS
 from ..module_utils._core.nat.engine import NatEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
+_TEXT = {"type": "str"}
 _RULE = {
-    # Text alone: what it means is judged by the engine, which says which entry it is and goes on to the next fault.
-    name: {"type": "str"}
-    for name in (
-        *("type", "family", "protocol", "source", "source_port", "destination", "destination_port"),
-        *("in_interface", "out_interface", "to_address", "to_port", "name"),
-    )
+    "type": {"type": "str", "choices": ["dnat", "snat", "masquerade"], "required": True},
+    "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
+    "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp", "any"], "default": "any"},
+    **dict.fromkeys(("source", "source_port", "destination", "destination_port"), _TEXT),
+    **dict.fromkeys(("in_interface", "out_interface", "to_address", "to_port", "name"), _TEXT),
 }
 ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},

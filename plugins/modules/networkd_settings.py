@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: networkd_settings
-short_description: Have systemd-networkd leave alone what is not its own
+short_description: Keep systemd-networkd from removing foreign routes and rules
 description:
-  - By default systemd-networkd removes routes and policy rules of others whenever it configures anew. This module
-    writes C(/etc/systemd/networkd.conf.d/60-multihome.conf), which tells it not to.
-  - Of C(ManageForeignRoutes), C(ManageForeignRoutingPolicyRules) and C(ManageForeignNextHops) it sets those to C(no)
-    that the running systemd-networkd knows.
+  - By default, systemd-networkd removes routes and policy rules of other programs whenever it applies its
+    configuration. This module writes C(/etc/systemd/networkd.conf.d/60-multihome.conf), which turns that off.
+  - Of C(ManageForeignRoutes), C(ManageForeignRoutingPolicyRules) and C(ManageForeignNextHops), it sets those to C(no)
+    that the running systemd-networkd supports.
   - systemd-networkd is restarted when the file changes, since only a new process reads it. When it does not start, the
-    file is put back.
-  - Where no systemd-networkd runs, nothing is done.
+    old file is restored.
+  - Where systemd-networkd does not run, nothing is done.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
   - multihome.linux._attributes
-  - multihome.linux._attributes.FULL
+  - multihome.linux._attributes.full
 options:
   state:
     description:
-      - Whether the file is there. A file of this name that somebody else wrote is never touched.
-      - With V(absent) nothing is restarted, since that would remove what is not systemd-networkd's own. It does so
-        again once it is started anew.
+      - Whether the file exists. A file of this name that has another owner is never changed.
+      - With V(absent) nothing is restarted, since systemd-networkd would then remove foreign routes and policy rules.
+        It does so again after its next start.
     type: str
     choices: [present, absent]
     default: present
@@ -35,17 +35,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep routes and policy rules from systemd-networkd
+- name: Keep systemd-networkd from removing foreign routes and policy rules
   multihome.linux.networkd_settings:
 
-- name: Leave all of them to systemd-networkd again
+- name: Let systemd-networkd manage all of them again
   multihome.linux.networkd_settings:
     state: absent
 """
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done, setting by setting.
+  description: The changes made, setting by setting. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -53,13 +53,13 @@ actions:
     - op: add
       object: {name: ManageForeignRoutes, value: "no"}
 before:
-  description: The settings that the file held.
+  description: The settings in the file before the run.
   returned: when something changed, or in diff mode
   type: list
   elements: dict
   sample: []
 after:
-  description: The settings that the file holds now.
+  description: The settings in the file after the run.
   returned: when something changed, or in diff mode
   type: list
   elements: dict

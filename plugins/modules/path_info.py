@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: path_info
-short_description: The way by which a packet would leave the host
+short_description: Look up the path that a packet would take
 description:
-  - Asks the kernel, for each of a list of packets, which gateway and interface it would take, and which routing table
-    and policy rule decide that.
-  - A packet that has no way is a row with its error, not a failure of the module.
+  - Asks the kernel, for each packet of a list, which gateway and interface it would use, and which routing table and
+    policy rule decide that.
+  - A packet without a path is a row with its error, not a failure of the module.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -20,20 +20,21 @@ extends_documentation_fragment:
   - multihome.linux._attributes.netlink
 options:
   paths:
-    description: The packets to ask about.
+    description:
+      - The packets to look up.
+      - All faults of the list are reported together.
     type: list
     elements: dict
     required: true
     suboptions:
       destination:
-        description:
-          - The address the packet goes to.
-          - Needed in every entry.
+        description: The destination address of the packet.
         type: str
+        required: true
       source:
         description:
-          - The address it comes from; one of the host's own, unless O(paths[].in_interface) is given.
-          - Without it the kernel chooses, as for a socket that is not bound.
+          - The source address of the packet. It is an address of the host, unless O(paths[].in_interface) is given.
+          - Without it, the kernel selects one, as for a socket that is not bound.
         type: str
       mark:
         description: The packet's mark.
@@ -42,7 +43,7 @@ options:
         description: The interface by which a packet to be forwarded comes in.
         type: str
       name:
-        description: What messages call the entry.
+        description: A label for messages.
         type: str
 seealso:
   - module: multihome.linux.policy_routing
@@ -50,7 +51,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: By which line do replies leave, and by which line what the server starts itself?
+- name: Find the line of replies and of the server's own connections
   multihome.linux.path_info:
     paths:
       - source: 192.168.168.1
@@ -60,7 +61,7 @@ EXAMPLES = r"""
       - destination: 2001:db8:c::10
   register: way
 
-- name: The first alias leaves by the first firewall
+- name: Assert that the first alias leaves by the first firewall
   ansible.builtin.assert:
     that: way.paths[0].gateway == "192.168.168.11"
 """
@@ -89,7 +90,7 @@ paths:
       type: str
       sample: lan0
     reachable:
-      description: Whether there is a way.
+      description: Whether a path exists.
       type: bool
       sample: true
     type:
@@ -101,7 +102,7 @@ paths:
       type: str
       sample: 192.168.168.11
     interface:
-      description: The interface it leaves by.
+      description: The interface that the packet leaves by.
       type: str
       sample: eth0
     table:
@@ -109,15 +110,15 @@ paths:
       type: int
       sample: 1001
     rule_priority:
-      description: The priority of the policy rule that chose the table, or that refused the packet.
+      description: The priority of the policy rule that selected the table, or that refused the packet.
       type: int
       sample: 23010
     preferred_source:
-      description: The source address that the kernel chooses, or confirms.
+      description: The source address that the kernel selects or confirms.
       type: str
       sample: 192.168.168.1
     error:
-      description: Why there is no way.
+      description: Why no path exists.
       type: str
       sample: no route, or a rule says unreachable
   sample:
@@ -139,13 +140,20 @@ from ..module_utils._core.routing.route_lookup import look_up, parse_paths
 from ..module_utils._module import run_reader
 
 _TEXT = {"type": "str"}
-_PATH = dict.fromkeys(("destination", "source", "mark", "in_interface", "name"), _TEXT)
+_PATH = {
+    "destination": {"type": "str", "required": True},
+    **dict.fromkeys(("source", "mark", "in_interface", "name"), _TEXT),
+}
 ARGUMENT_SPEC = {"paths": {"type": "list", "elements": "dict", "required": True, "options": _PATH}}
 
 
 def main() -> None:
     """Run the module."""
-    run_reader(ARGUMENT_SPEC, lambda options: {"paths": look_up(parse_paths(options["paths"]))})
+    run_reader(
+        ARGUMENT_SPEC,
+        lambda options: {"paths": look_up(parse_paths(options["paths"]))},
+        judged=("paths",),
+    )
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ DOCUMENTATION = r"""
 module: policy_routing
 short_description: Routing tables and policy rules
 description:
-  - Makes sure that routes stand in routing tables and that policy rules choose among the tables, IPv4 and IPv6 in one
-    list.
-  - All of both lists is applied, or nothing. When the kernel refuses a step, the steps before it are undone.
-  - Make before break. Routes come before the policy rules that use them, additions before removals, and a changed
-    route or policy rule is in place before the old one goes.
-  - What stands already is satisfied, whoever put it there, and is not taken over. A different route or policy rule of
-    another owner under the same key is an error that names the owner.
-  - Routes and policy rules stand until the next boot, and with O(persist=true) from then on as well.
+  - Ensures that routing tables contain given routes and that given policy rules select among the tables, with IPv4 and
+    IPv6 in one list.
+  - All of both lists is applied, or nothing. When the kernel refuses a step, the earlier steps are undone.
+  - Make before break. Routes are added before the policy rules that use them, additions come before removals, and a
+    changed route or policy rule is in place before the old one is removed.
+  - A route or policy rule that exists already satisfies its entry, also one of another owner. Its ownership does not
+    change. A different route or policy rule of another owner with the same key is an error that names the owner.
+  - Routes and policy rules stay until the next boot. With O(persist=true), they are configured again at each boot.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -34,30 +34,29 @@ options:
     elements: dict
     suboptions:
       id:
-        description:
-          - The number of the routing table, 1 to 4294967295. 254 is the table main.
-          - Needed in every entry.
-        type: raw
+        description: The number of the routing table, 1 to 4294967295. 254 is the table main.
+        type: int
+        required: true
       name:
         description:
-          - A name for the table, by which O(rules[].table) may call it.
-          - C(ip) shows it too, and the owner tag as V(multihome), by C(/etc/iproute2/rt_tables.d/multihome.conf) and
-            C(rt_protos.d/multihome.conf). iproute2 before 4.4 and 4.10 does not read them, and shows numbers.
-          - A name or number that another file of C(/etc/iproute2) has already is left to it, with a warning.
+          - A name for the table, which O(rules[].table) can use.
+          - C(ip) shows it too, and the owner tag as V(multihome), through C(/etc/iproute2/rt_tables.d/multihome.conf)
+            and C(rt_protos.d/multihome.conf). iproute2 before 4.4 and 4.10 does not read them, and shows numbers.
+          - A name or number that another file of C(/etc/iproute2) uses already stays with that file, with a warning.
         type: str
       routes:
-        description: The routes of the table. Destination and metric tell one from another.
+        description: The routes of the table. A route is identified by its destination and metric.
         type: list
         elements: dict
         suboptions:
           destination:
-            description:
-              - A prefix, or V(default).
-              - Needed in every entry.
+            description: A prefix, or V(default).
             type: str
+            required: true
           family:
-            description: V(ipv4) or V(ipv6); only needed for V(default) when no gateway, source or next hop tells.
+            description: The address family. Required only for V(default) without a gateway, source or next hop.
             type: str
+            choices: [ipv4, ipv6]
           gateway:
             description: The next hop's address.
             type: str
@@ -65,22 +64,27 @@ options:
             description: The interface the route leaves by. With a gateway it may be left out; the kernel finds it.
             type: str
           type:
-            description: V(unicast) (the default), V(blackhole), V(unreachable), V(prohibit) or V(throw).
+            description: The type of the route.
             type: str
+            choices: [unicast, blackhole, unreachable, prohibit, throw]
+            default: unicast
           metric:
-            description: A whole number; of two routes to one destination the smaller wins. Default 0, for IPv6 1024.
-            type: raw
+            description:
+              - A whole number. Of two routes to one destination, the one with the smaller metric wins.
+              - The default is 0 for IPv4 and 1024 for IPv6.
+            type: int
           source:
-            description: The source address of what the host itself sends by this route.
+            description: The source address for packets that the host itself sends by this route.
             type: str
           mtu:
             description: The largest packet in bytes, 68 to 65520.
-            type: raw
+            type: int
           onlink:
-            description: Whether the gateway is on the interface's link though no address of the host says so.
+            description: Whether the gateway is on the interface's link although no address of the host implies that.
             type: bool
+            default: false
           nexthops:
-            description: Several next hops to share the traffic, instead of O(tables[].routes[].gateway).
+            description: Several next hops that share the traffic, instead of O(tables[].routes[].gateway).
             type: list
             elements: dict
             suboptions:
@@ -88,29 +92,30 @@ options:
                 description: The next hop's address.
                 type: str
               interface:
-                description: The interface towards it.
+                description: The interface that leads to the next hop.
                 type: str
               weight:
-                description: Its share, 1 to 256. Default 1.
-                type: raw
+                description: The share of the next hop, 1 to 256.
+                type: int
+                default: 1
           name:
-            description: What messages call the route.
+            description: A label for messages.
             type: str
   rules:
     description:
-      - The policy rules. Family, priority and the whole selector tell one from another.
+      - The policy rules. A rule is identified by its family, its priority and its whole selector.
       - Without this option no policy rule is read, changed or purged.
     type: list
     elements: dict
     suboptions:
       priority:
-        description:
-          - The place in the order, a whole number; smaller is asked first.
-          - Needed in every entry.
-        type: raw
+        description: A whole number. Rules with smaller numbers are evaluated first.
+        type: int
+        required: true
       family:
-        description: V(ipv4) or V(ipv6); needed when neither source nor destination tells.
+        description: The address family. Required when the rule has neither source nor destination.
         type: str
+        choices: [ipv4, ipv6]
       source:
         description: Select by source prefix. A prefix of full length is the same as the address.
         type: str
@@ -118,10 +123,10 @@ options:
         description: Select by destination prefix.
         type: str
       in_interface:
-        description: Select what came in by this interface; V(lo) is what the host itself sends.
+        description: Select packets that come in by this interface. V(lo) selects packets that the host itself sends.
         type: str
       out_interface:
-        description: Select what sockets bound to this interface send.
+        description: Select packets of sockets that are bound to this interface.
         type: str
       mark:
         description: Select by packet mark, V(MARK) or V(MARK/MASK), for example V(0x1/0xff).
@@ -136,19 +141,23 @@ options:
         description: Select by destination port or range.
         type: str
       invert:
-        description: Whether to select what the selector does not.
+        description: Whether to select the packets that the selector does not match.
         type: bool
+        default: false
       action:
-        description: V(lookup) (the default), V(unreachable), V(blackhole) or V(prohibit).
+        description: How to treat the selected packets. V(lookup) requires O(rules[].table).
         type: str
+        choices: [lookup, unreachable, blackhole, prohibit]
+        default: lookup
       table:
         description: The routing table to look up, by number, by a name of O(tables), or V(main), V(default), V(local).
         type: str
       suppress_prefix_length:
-        description: Pass over routes of the table whose prefix is no longer than this; V(0) passes over the default.
-        type: raw
+        description:
+          - Ignore routes of the table whose prefix length is at most this value. V(0) ignores the default route.
+        type: int
       name:
-        description: What messages call the policy rule.
+        description: A label for messages.
         type: str
 seealso:
   - module: multihome.linux.ip_aliases
@@ -156,7 +165,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Each reply leaves by the line its request came in on
+- name: Send each reply by the line that its request came in by
   multihome.linux.policy_routing:
     tables:
       - id: 1001
@@ -172,7 +181,7 @@ EXAMPLES = r"""
             gateway: 192.168.168.12
             interface: eth0
     rules:
-      - name: the LAN and other specific routes first
+      - name: use the LAN and other specific routes first
         priority: 20000
         family: ipv4
         table: main
@@ -180,7 +189,7 @@ EXAMPLES = r"""
       - priority: 23010
         source: 192.168.168.1
         table: unicom
-      - name: never by another line
+      - name: never use another line
         priority: 23011
         source: 192.168.168.1
         action: unreachable
@@ -192,7 +201,7 @@ EXAMPLES = r"""
         action: unreachable
     purge: true
 
-- name: Two next hops, three parts to one, IPv6
+- name: Use two IPv6 next hops, three parts to one
   multihome.linux.policy_routing:
     tables:
       - id: 254
@@ -206,7 +215,7 @@ EXAMPLES = r"""
               - gateway: fd00:168::12
                 interface: eth0
 
-- name: Take away all of it, leave other owners' routes and policy rules alone
+- name: Remove everything, except routes and policy rules of other owners
   multihome.linux.policy_routing:
     tables: []
     rules: []
@@ -215,7 +224,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, in order. In check mode, what would be done.
+  description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
   type: list
   elements: dict
@@ -227,7 +236,7 @@ actions:
     object:
       description:
         - A route with its table beside it, or a policy rule, as entries of O(tables[].routes) and O(rules).
-        - Or a C(name), with the C(table) or C(protocol) that it is shown for.
+        - Or a C(name), with the C(table) or C(protocol) that it is displayed for.
       type: dict
       sample: {table: 1001, destination: default, gateway: 192.168.168.11, interface: eth0}
   sample:
@@ -252,7 +261,7 @@ before:
       sample: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
   sample: {tables: [], rules: []}
 after:
-  description: The same after the run. In check mode, what a run would leave.
+  description: The same after the run. In check mode, the state that a run would leave.
   returned: when something changed, or in diff mode
   type: dict
   contains: *state
@@ -266,23 +275,37 @@ from ..module_utils._core.routing.engine import RoutingEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
-_NUMBER = {"type": "raw"}  # judged by the engine, which says which entry it is and goes on to the next fault
-_NEXT_HOP = {"gateway": _TEXT, "interface": _TEXT, "weight": _NUMBER}
+_NUMBER = {"type": "int"}
+_NO = {"type": "bool", "default": False}
+_FAMILY = {"type": "str", "choices": ["ipv4", "ipv6"]}
+_NEXT_HOP = {"gateway": _TEXT, "interface": _TEXT, "weight": {"type": "int", "default": 1}}
+_ROUTE_TYPES = ["unicast", "blackhole", "unreachable", "prohibit", "throw"]
 _ROUTE = {
-    **dict.fromkeys(("destination", "family", "gateway", "interface", "type", "source", "name"), _TEXT),
+    "destination": {"type": "str", "required": True},
+    "family": _FAMILY,
+    "type": {"type": "str", "choices": _ROUTE_TYPES, "default": "unicast"},
+    **dict.fromkeys(("gateway", "interface", "source", "name"), _TEXT),
     **dict.fromkeys(("metric", "mtu"), _NUMBER),
-    "onlink": {"type": "bool"},
+    "onlink": _NO,
     "nexthops": {"type": "list", "elements": "dict", "options": _NEXT_HOP},
 }
+_ACTIONS = ["lookup", "unreachable", "blackhole", "prohibit"]
 _RULE = {
-    **dict.fromkeys(("family", "source", "destination", "in_interface", "out_interface", "mark", "ip_protocol"), _TEXT),
-    **dict.fromkeys(("source_port", "destination_port", "action", "table", "name"), _TEXT),
-    **dict.fromkeys(("priority", "suppress_prefix_length"), _NUMBER),
-    "invert": {"type": "bool"},
+    "priority": {"type": "int", "required": True},
+    "family": _FAMILY,
+    **dict.fromkeys(("source", "destination", "in_interface", "out_interface", "mark", "ip_protocol"), _TEXT),
+    **dict.fromkeys(("source_port", "destination_port", "table", "name"), _TEXT),
+    "suppress_prefix_length": _NUMBER,
+    "invert": _NO,
+    "action": {"type": "str", "choices": _ACTIONS, "default": "lookup"},
 }
-_ROUTES = {"type": "list", "elements": "dict", "options": _ROUTE}
+_TABLE = {
+    "id": {"type": "int", "required": True},
+    "name": _TEXT,
+    "routes": {"type": "list", "elements": "dict", "options": _ROUTE},
+}
 ARGUMENT_SPEC = {
-    "tables": {"type": "list", "elements": "dict", "options": {"id": _NUMBER, "name": _TEXT, "routes": _ROUTES}},
+    "tables": {"type": "list", "elements": "dict", "options": _TABLE},
     "rules": {"type": "list", "elements": "dict", "options": _RULE},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
@@ -291,7 +314,7 @@ SPEC_RULES = {"required_one_of": [("tables", "rules")]}
 
 
 def remarks(engine: RoutingEngine, outcome: Outcome, _check_mode: bool) -> dict[str, list[str]]:
-    """Return what the result says besides."""
+    """Return the module's own return values."""
     return engine.remarks(outcome.plan)
 
 

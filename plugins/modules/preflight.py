@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Whether a host is fit for its lines
+short_description: Check whether a host is ready for its lines
 description:
-  - Looks at a host before anything is changed, and reports everything that would keep its lines from working, now or
+  - Checks a host before anything is changed. It reports every problem that would prevent its lines from working, now or
     after the next boot, each with its remedy.
-  - It looks at interfaces, kernel parameters, routes and policy rules, other owners' packet filters and marks, gateways
-    and duplicate addresses, configuration files, and programs that undo what this collection sets.
-  - All findings are reported at once. What cannot be looked at, because a program is missing for instance, is a finding
-    of its own and no failure.
+  - It checks interfaces, kernel parameters, routes and policy rules, packet filters and marks of other owners, gateways
+    and duplicate addresses, configuration files, and programs that undo the settings of this collection.
+  - All findings are reported at once. A check that is impossible, for example because a program is missing, is a
+    finding of its own and no failure.
   - Nothing on the host is changed. To find gateways and duplicate addresses, it sends ARP requests and neighbour
     solicitations, see O(probe_timeout).
 author:
@@ -25,22 +25,21 @@ extends_documentation_fragment:
 options:
   lines:
     description:
-      - The lines of this host. Entries of the roles' C(isp_firewall_lines) and C(multihomed_web_lines) fit as they are.
+      - The lines of this host. Entries of the roles' C(isp_firewall_lines) and C(multihomed_web_lines) are accepted
+        unchanged.
       - All faults of the list are reported together.
     type: list
     elements: dict
     required: true
     suboptions:
       id:
-        description:
-          - The line's number, 1 to 250.
-          - Needed in every entry.
-        type: str
+        description: The line's number, 1 to 250.
+        type: int
+        required: true
       interface:
-        description:
-          - The interface by which this host reaches the line.
-          - Needed in every entry.
+        description: The interface by which this host reaches the line.
         type: str
+        required: true
       addresses:
         description: The addresses of the line on this host, with prefix lengths, or V(auto).
         type: list
@@ -58,65 +57,65 @@ options:
         elements: str
         aliases: [gateway]
       weight:
-        description: Not looked at; it is here so that the list of a role fits.
-        type: str
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: int
       name:
-        description: What messages call the line.
+        description: A label for messages.
         type: str
       left_out:
-        description: Why the line cannot be used now; a warning says so.
+        description: The reason why the line cannot be used now. A warning reports it.
         type: str
       without_gateway:
-        description: Not looked at; it is here so that the list of a role fits.
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: list
         elements: str
       learned:
-        description: Not looked at; it is here so that the list of a role fits.
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
   role:
     description:
-      - What the host is to the lines.
-      - A V(firewall) has to forward packets, and other packet filters must let mapped connections pass.
+      - The role of the host for the lines.
+      - A V(firewall) must forward packets, and other packet filters must accept mapped connections.
     type: str
     choices: [firewall, server]
     required: true
   servers:
     description:
-      - The addresses that a firewall maps to. They tell which rules of other packet filters matter.
-      - Without them, a filter with any rules that accept is a warning and no error.
+      - The addresses that a firewall maps to. They decide which rules of other packet filters matter.
+      - Without them, a filter with any rule that accepts packets is a warning instead of an error.
     type: list
     elements: str
     default: []
   uses_marks:
     description:
       - Whether connections are marked with their line.
-      - With V(false), marks of others are not looked at, and a server needs no packet filter.
+      - With V(false), marks of other programs are not checked, and a server needs no packet filter.
     type: bool
     default: true
   table_base:
-    description: A line's routing table has this number plus the line's id.
+    description: The number of a line's routing table is this number plus the line's id.
     type: int
     default: 1000
   priority_base:
-    description: Where the band of priorities begins that marks are looked at in.
+    description: The first priority of the policy rules by mark.
     type: int
     default: 20000
   source_priority_base:
-    description: Where the band of priorities begins that sources are looked at in.
+    description: The first priority of the policy rules by source.
     type: int
     default: 23000
   mark_mask:
-    description: The bits of the mark that hold a line's id.
+    description: The bits of the mark that contain a line's id.
     type: str
     default: "0xff"
   protocol:
-    description: The owner tag by which routes and policy rules of this collection are known.
+    description: The owner tag that identifies routes and policy rules of this collection.
     type: int
     default: 109
   table:
     description:
-      - The nftables table of this collection. It is not taken for somebody else's.
-      - Neither are iptables chains whose names begin with it, in whatever case.
+      - The nftables table of this collection. It does not count as third-party.
+      - The same applies to iptables chains whose names begin with it, in upper or lower case.
     type: str
     default: multihome
   file:
@@ -125,8 +124,8 @@ options:
     default: /etc/sysctl.d/60-multihome.conf
   kernel_parameters:
     description:
-      - The kernel parameters that whoever asks is going to set, as M(multihome.linux.kernel_parameters) takes them.
-      - What they mend is reported as information, with RV(findings[].will_mend).
+      - The kernel parameters that the caller will set, as M(multihome.linux.kernel_parameters) accepts them.
+      - Findings that they will fix are reported as information, with RV(findings[].will_mend).
     type: list
     elements: dict
     default: []
@@ -140,49 +139,50 @@ options:
         type: str
         required: true
       optional:
-        description: Not looked at; it is here so that the same list fits.
+        description: Ignored. It is accepted so that the same list can be passed.
         type: bool
         default: false
   purge:
     description:
-      - Whether whoever asks is going to remove from O(file) what O(kernel_parameters) does not name.
-      - Only RV(kernel_parameters_pending) goes by it.
+      - Whether the caller will remove parameters from O(file) that O(kernel_parameters) does not list.
+      - Only RV(kernel_parameters_pending) depends on it.
     type: bool
     default: false
   manages_networkd:
     description:
-      - Whether whoever asks is going to have systemd-networkd leave alone what is not its own.
-      - What that mends is reported as information, with RV(findings[].will_mend).
+      - Whether the caller will keep systemd-networkd from removing foreign routes and policy rules, with
+        M(multihome.linux.networkd_settings).
+      - Findings that this will fix are reported as information, with RV(findings[].will_mend).
     type: bool
     default: false
   manages_forwarding:
     description:
-      - Whether whoever asks is going to let mapped connections pass other people's rules of iptables, by
+      - Whether the caller will accept mapped connections before third-party iptables rules, with
         M(multihome.linux.forward_policy).
-      - What that mends is reported as information, with RV(findings[].will_mend).
+      - Findings that this will fix are reported as information, with RV(findings[].will_mend).
     type: bool
     default: false
   probe_timeout:
     description:
-      - How many seconds to wait for answers of gateways and of hosts that have an address of the lines already; all of
-        them are asked at once.
-      - With V(0), nobody is asked.
+      - How many seconds to wait for answers of gateways, and of hosts that already use an address of the lines. All
+        requests are sent at once.
+      - With V(0), no requests are sent.
     type: float
     default: 1.0
   host:
-    description: What messages call this host, usually C(inventory_hostname). Warnings do not name it otherwise.
+    description: The name of this host in messages, usually C(inventory_hostname). Without it, warnings name no host.
     type: str
     default: ""
   fail_on:
     description:
       - Whether to fail when there are findings, with a message that lists them and their remedies.
-      - V(warning) stands for errors as well.
+      - V(warning) includes errors.
     type: str
     choices: [never, error, warning]
     default: error
 notes:
-  - Without pyroute2, addresses, routes and policy rules are not looked at; without C(nft) and C(iptables-save), packet
-    filters are not.
+  - Without pyroute2, addresses, routes and policy rules are not checked. Without C(nft) and C(iptables-save), packet
+    filters are not checked.
   - Warnings are printed, unless the module fails and lists them anyway.
 seealso:
   - module: multihome.linux.path_info
@@ -191,7 +191,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Is this firewall ready for its line?
+- name: Check whether this firewall is ready for its line
   multihome.linux.preflight:
     role: firewall
     servers: [192.168.168.1, 192.168.168.2]
@@ -199,20 +199,20 @@ EXAMPLES = r"""
     lines:
       - {name: unicom, id: 1, interface: wan0, public_addresses: [203.0.113.10/24], gateway: 203.0.113.1}
 
-- name: Look at a server with an alias for each line, and go on whatever is found
+- name: Check a server with an alias for each line, and continue whatever is found
   multihome.linux.preflight:
     role: server
     fail_on: never
     lines:
       - {name: unicom, id: 1, interface: eth0, addresses: [192.168.168.1/24], gateways: [192.168.168.11]}
       - {name: interlink, id: 2, interface: eth0, addresses: [192.168.168.2/24], gateways: [192.168.168.12]}
-  register: looked_at
+  register: checked
 
-- name: Which programs stand in the way?
+- name: Show how to fix the errors
   ansible.builtin.debug:
-    msg: "{{ looked_at.findings | selectattr('severity', 'eq', 'error') | map(attribute='remedy') }}"
+    msg: "{{ checked.findings | selectattr('severity', 'eq', 'error') | map(attribute='remedy') }}"
 
-- name: A line whose address comes from the ISP, without sending a packet
+- name: Check a line whose address comes from the ISP, without sending a packet
   multihome.linux.preflight:
     role: server
     probe_timeout: 0
@@ -222,7 +222,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: Everything found, the gravest first. The documentation's page on preflight lists every kind.
+  description: All findings, the most severe first. The documentation's page on preflight lists every kind.
   returned: unless an option is invalid
   type: list
   elements: dict
@@ -236,23 +236,23 @@ findings:
       type: str
       sample: error
     subject:
-      description: Where it was found; an interface, an address, a table for instance.
+      description: The object that it is about, for example an interface, an address or a table.
       type: str
       sample: wan0
     message:
-      description: What was found.
+      description: The finding.
       type: str
       sample: "rp_filter is strict (1) on wan0: its own value is 0, that of all is 1"
     remedy:
-      description: What to do.
+      description: How to fix it.
       type: str
       sample: set net.ipv4.conf.wan0.rp_filter = 2 (the larger of this and conf.all counts)
     kernel_parameter:
-      description: The entry of M(multihome.linux.kernel_parameters) that mends it; null where none does.
+      description: The entry of M(multihome.linux.kernel_parameters) that fixes it, null without one.
       type: dict
       sample: {name: net.ipv4.conf.wan0.rp_filter, value: "2"}
     will_mend:
-      description: Whether it needs no doing, because of O(kernel_parameters), O(manages_networkd) or
+      description: Whether the caller will fix it, because of O(kernel_parameters), O(manages_networkd) or
         O(manages_forwarding).
       type: bool
       sample: false
@@ -271,21 +271,22 @@ counts:
   sample: {error: 1, warning: 0, info: 0}
 networkd:
   description:
-    - The settings by which a systemd-networkd that runs here leaves alone what is not its own, those that it knows.
-    - Empty where none runs.
+    - The settings that keep the running systemd-networkd from removing foreign routes and policy rules, as far as it
+      supports them.
+    - Empty where it does not run.
   returned: unless an option is invalid
   type: list
   elements: str
   sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
 kernel_parameters_pending:
   description:
-    - Whether M(multihome.linux.kernel_parameters) would do anything here, or fail.
-    - It goes by O(kernel_parameters), O(file) and O(purge).
+    - Whether M(multihome.linux.kernel_parameters) would change anything here, or fail.
+    - It depends on O(kernel_parameters), O(file) and O(purge).
   returned: unless an option is invalid
   type: bool
   sample: false
 requirements:
-  description: What the modules of this collection need on the host, as M(multihome.linux.multihome_info) returns it.
+  description: The tools that the modules of this collection need, as M(multihome.linux.multihome_info) returns them.
   returned: unless an option is invalid
   type: dict
   sample:
@@ -301,21 +302,28 @@ from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
 
 _TEXT = {"type": "str"}
 _TEXTS = {"type": "list", "elements": "str"}
+_LINE = {
+    "id": {"type": "int", "required": True},
+    "interface": {"type": "str", "required": True},
+    "addresses": {**_TEXTS, "aliases": ["public_addresses"]},
+    "outside_addresses": _TEXTS,
+    "gateways": {**_TEXTS, "aliases": ["gateway"]},
+    "weight": {"type": "int"},
+    "name": _TEXT,
+    "left_out": _TEXT,
+    "without_gateway": _TEXTS,
+    "learned": {"type": "bool"},
+}
+_PARAMETER = {
+    "name": {"type": "str", "required": True},
+    "value": {"type": "str", "required": True},
+    "optional": {"type": "bool", "default": False},
+}
+# The engine checks the entries of these lists and reports all of their faults at once.
+_LINES = {"type": "list", "elements": "dict", "required": True}
+_PARAMETERS = {"type": "list", "elements": "dict", "default": []}
 ARGUMENT_SPEC = {
-    # Entries are judged by the engine, which tells all faults of the list at once.
-    "lines": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            **dict.fromkeys(("id", "interface", "weight", "name", "left_out"), _TEXT),
-            "addresses": {**_TEXTS, "aliases": ["public_addresses"]},
-            "outside_addresses": _TEXTS,
-            "gateways": {**_TEXTS, "aliases": ["gateway"]},
-            "without_gateway": _TEXTS,
-            "learned": {"type": "bool"},
-        },
-    },
+    "lines": {**_LINES, "options": _LINE},
     "role": {"type": "str", "choices": ["firewall", "server"], "required": True},
     "servers": {**_TEXTS, "default": []},
     "uses_marks": {"type": "bool", "default": True},
@@ -326,7 +334,7 @@ ARGUMENT_SPEC = {
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": DEFAULT_TABLE},
     "file": {"type": "str", "default": DEFAULT_FILE},
-    "kernel_parameters": {"type": "list", "elements": "dict", "default": []},
+    "kernel_parameters": {**_PARAMETERS, "options": _PARAMETER},
     "purge": {"type": "bool", "default": False},
     "manages_networkd": {"type": "bool", "default": False},
     "manages_forwarding": {"type": "bool", "default": False},
@@ -337,7 +345,7 @@ ARGUMENT_SPEC = {
 
 
 def look(module: AnsibleModule) -> None:
-    """Look at the host and end the module with the result; raises MultihomeError."""
+    """Check the host and end the module with the result; raises MultihomeError."""
     report = run(module.params)
     if report.failed:
         module.fail_json(msg=report.message, **report.as_result())
@@ -348,7 +356,8 @@ def look(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    spec = {**ARGUMENT_SPEC, "lines": _LINES, "kernel_parameters": _PARAMETERS}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     with_errors_reported(module, lambda: look(module))
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,21 @@ def test_every_sample_of_a_module_has_the_type_it_is_said_to_have(name: str) -> 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_document_would_be_taken(path: Path) -> None:
     assert documents.judge_file(path).faults == []
+
+
+def missing_files(text: str) -> list[str]:
+    """The files of the checkout that a document names in code spans, and that do not exist."""
+    spans = re.findall(r"`((?:docs|inventory|playbooks|plugins|roles|scripts|tests)/[\w./-]+)`", text)
+    return [name for name in spans if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_document_names_exists(path: Path) -> None:
+    assert missing_files(path.read_text()) == []
+
+
+def test_control_a_file_that_does_not_exist_is_noticed() -> None:
+    assert missing_files("See `docs/nat.md`, `docs/nut.md` and `make test`.") == ["docs/nut.md"]
 
 
 @pytest.mark.parametrize("path", ["README.md", "inventory/example/group_vars/all/multihome.yml"])

@@ -282,6 +282,22 @@ def test_of_a_line_that_the_isp_translates_the_outside_addresses_are_looked_at()
     assert parse_wanted(options(lines=[entry])).lines[0].addresses == tuple(public)
 
 
+def test_a_line_of_a_role_is_accepted_unchanged() -> None:
+    ignored = {"name": "unicom", "weight": 4, "without_gateway": ["ipv6"], "learned": True}
+    entry = {"id": 1, "interface": "wan0", "public_addresses": "203.0.113.10/24,2001:db8:a::10/64"}
+    (line,) = parse_wanted(options(lines=[{**entry, **ignored, "gateway": "203.0.113.1"}])).lines
+    assert (line.addresses, line.gateways) == (("203.0.113.10/24", "2001:db8:a::10/64"), ("203.0.113.1",))
+
+
+def test_unknown_fields_and_bad_values_of_a_line_are_reported_together() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_wanted(options(lines=[{"id": "one", "interface": "wan0", "gatway": "203.0.113.1"}]))
+    assert [fault.partition(";")[0] for fault in raised.value.faults] == [
+        "lines[0] (one): not a whole number",
+        'lines[0] (one): unknown field "gatway"',
+    ]
+
+
 def test_faults_of_all_options_come_together() -> None:
     with pytest.raises(InvalidInput) as raised:
         parse_wanted(

@@ -33,6 +33,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive that `ansible-galaxy collection build` makes of the checkout's own files."""
     checkout = tmp_path_factory.mktemp("build") / "checkout"
     sources.copy_to(checkout)
+    # A hidden folder that galaxy.yml does not name, as tools create them.
+    (checkout / ".tool").mkdir()
+    (checkout / ".tool" / "state").touch()
     run("ansible-galaxy", "collection", "build", directory=checkout)
     return checkout / "multihome-linux-0.1.0.tar.gz"
 

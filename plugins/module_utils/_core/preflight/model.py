@@ -29,7 +29,8 @@ Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 def _texts(parser: fields.Parser) -> fields.Parser:
     def parse(value: Any) -> tuple[str, ...]:
-        values = [value] if isinstance(value, str) else value
+        # As Ansible turns text into a list.
+        values = value.split(",") if isinstance(value, str) else value
         if not isinstance(values, (list, tuple)):
             raise ValueError("not a list of addresses")
         parsed = []
@@ -66,11 +67,17 @@ class Line:
         "gateways": _texts(fields.host),
         "left_out": fields.text,
     }
+    # The names of the same fields in the declaration and in the list of role isp_firewall.
+    ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
+    # The fields of the roles' lists that preflight ignores.
+    IGNORED = ("weight", "without_gateway", "learned")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:
         """Return the line of one entry; raises InvalidInput with bare reasons."""
-        known = {field: entry.get(field) for field in cls.FIELDS} if isinstance(entry, Mapping) else entry
+        known = entry
+        if isinstance(entry, Mapping):
+            known = {cls.ALIASES.get(name, name): value for name, value in entry.items() if name not in cls.IGNORED}
         values, faults = parse_fields(known, cls.FIELDS, "id", required=("id", "interface"))
         if faults:
             raise InvalidInput(faults)
