@@ -6,7 +6,7 @@ PYTHON ?= $(shell scripts/choose-python)
 
 # The environment that everything but the set-up runs in.
 WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
-CHECKS = lint sanity unit integration lab-test end-to-end machines ordinary-user
+CHECKS = lint sanity unit integration lab-test end-to-end molecule machines ordinary-user
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test bench $(CHECKS) clean
@@ -33,6 +33,7 @@ unit: ## tests without a kernel
 integration: ## tests of each module on real namespaces
 lab-test: ## tests of the lab, and of the demonstration on it
 end-to-end: ## tests of all designs in the lab
+molecule: ## the molecule scenarios, and the one that users copy from the documentation
 machines: ## as root: tests on booted machines, Debian 12 and 13
 ordinary-user: ## as root: lab-test again as an ordinary user
 

@@ -46,6 +46,7 @@ PHASES = [
     Phase("lint", LINT),
     tests("end-to-end", *IN_FILES, "tests/e2e", f"--ignore={DEMO}"),
     tests("integration", *IN_FILES, "tests/integration"),
+    tests("molecule", "tests/molecule"),
     tests("machines", "--numprocesses=2", "tests/machines"),
     *(AGAIN if os.geteuid() == 0 else []),
     Phase("sanity", [("python", "scripts/sanity.py")]),

@@ -82,7 +82,7 @@ def _guarded(channel: socket.socket, work: Callable[[], None]) -> NoReturn:
 def _hold(channel: socket.socket, tie: int, store: Path, user_namespace: bool, plan: Topology) -> None:
     """Build everything, report, wait for `complete`, then only reap."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    visible = (state.CHECKOUT, Path(sys.base_prefix), Path(sys.executable).resolve().parent)
+    visible = (state.CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent)
     layers = rootfs.prepare(store, user_namespace, visible)
     pipes = {host.name: _start_host(channel, host, layers, plan) for host in plan.hosts.values()}
     pids = {}

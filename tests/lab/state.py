@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of a running lab: its record on disk, and how to enter one of its hosts.
 
-The record is one JSON file, `.cache/lab/NAME/state.json` in the checkout:
+The record is one JSON file, `lab/NAME/state.json` in the checkout's `.cache`, or in the user's cache where the lab came
+with an installed collection:
 
     {"name": "default", "options": {...}, "boot_id": "...", "user_namespace": false, "breaks": {"unicom": "carrier"},
      "holder": {"pid": 71, "start": 5001}, "hosts": {"web1": {"pid": 93, "start": 5004}, ...}}
@@ -30,8 +31,11 @@ class LabError(Exception):
 
 
 def directory(name: str) -> Path:
-    """Return the directory of lab `name`, inside the checkout."""
-    return CHECKOUT / ".cache" / "lab" / name
+    """Return the directory of lab `name`: inside a checkout; in the user's cache for an installed collection."""
+    if (CHECKOUT / "galaxy.yml").exists():
+        return CHECKOUT / ".cache" / "lab" / name
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "multihome", "lab", name)
 
 
 def start_time(pid: int) -> int | None:

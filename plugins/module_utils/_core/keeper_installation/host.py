@@ -104,7 +104,7 @@ def own_code() -> dict[str, str]:
 
     A module that Ansible sent contains only what it needs, in an archive.
     """
-    package, _, installer = (__package__ or "").rpartition(".")
+    package, installer = (__package__ or "").rsplit(".", 1)
     texts = _texts(importlib.resources.files(package), "")
     return {path: text for path, text in texts if not path.startswith(f"{installer}/")}
 
