@@ -18,8 +18,8 @@ from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 
 HOST = "fw"
-LOOK = "Look at whether the host is fit for its lines"
-MEND = "Set what the lines need of the kernel"
+LOOK = "Run preflight"
+MEND = "Set kernel parameters for the lines"
 # No source tells the servers' lines apart, so that only marks do.
 VARIABLES: dict[str, Any] = {**playbooks.FAILOVER, "isp_firewall_snat": []}
 FOREIGN_RULE = ("priority", "20500", "from", "10.0.0.0/8", "lookup", "77")

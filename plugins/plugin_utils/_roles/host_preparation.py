@@ -18,6 +18,7 @@ class Preparation(TypedDict):
     """``missing`` has names of packages; ``needed`` says whether anything has to be done before kernel parameters."""
 
     missing: list[str]
+    read_requirements: bool
     networkd: bool
     kernel_parameters: bool
     needed: bool
@@ -38,6 +39,7 @@ def preparation(
 
     Where preflight did not run, multihome_info has to be asked for requirements, and all kernel parameters are set.
     """
+    unknown = install_packages and not run_preflight
     report = preflight.get("requirements") or (requirements or {}).get("requirements")
     missing = _missing(report, packages, set(not_needed)) if install_packages else []
     unfriendly = manage_networkd and NETWORKD_FINDING in _finding_ids(preflight.get("findings"))
@@ -46,9 +48,10 @@ def preparation(
     pending = bool(preflight.get("kernel_parameters_pending", True)) or restarted
     return {
         "missing": missing,
+        "read_requirements": unknown,
         "networkd": unfriendly,
         "kernel_parameters": manage_sysctl and pending,
-        "needed": bool(missing) or unfriendly or (install_packages and not run_preflight),
+        "needed": bool(missing) or unknown or unfriendly,
     }
 
 

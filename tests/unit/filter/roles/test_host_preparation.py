@@ -13,7 +13,7 @@ PACKAGES = {"pyroute2": "python3-pyroute2", "nft": "nftables", "ip": "iproute2"}
 COMPLETE = {"pyroute2": {"ok": True}, "nft": {"ok": True}, "ip": {"ok": True}}
 WITHOUT_NFT = {**COMPLETE, "nft": {"ok": False}}
 READY = {"requirements": COMPLETE, "findings": [], "kernel_parameters_pending": False}
-NOTHING = {"missing": [], "networkd": False, "kernel_parameters": False, "needed": False}
+NOTHING = {"missing": [], "read_requirements": False, "networkd": False, "kernel_parameters": False, "needed": False}
 UNFRIENDLY = {"findings": [{"id": "gateway-silent"}, {"id": "networkd-removes-foreign"}]}
 SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
 
@@ -52,7 +52,7 @@ def test_each_step_follows_from_its_result(result: object, options: dict[str, An
 @pytest.mark.parametrize("result", [{}, SKIPPED])
 def test_without_preflight_requirements_are_read_and_kernel_parameters_set(result: object) -> None:
     first = preparation(result, run_preflight=False)
-    assert first == {**NOTHING, "kernel_parameters": True, "needed": True}
+    assert first == {**NOTHING, "kernel_parameters": True, "read_requirements": True, "needed": True}
     then = preparation(result, run_preflight=False, requirements={"requirements": WITHOUT_NFT})
     assert then["missing"] == ["nftables"]
     assert not preparation(result, run_preflight=False, install_packages=False)["needed"]
