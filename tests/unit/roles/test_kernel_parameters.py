@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parameters that a role sets are those that preflight, which reckons for itself, finds wanting."""
+"""A role sets exactly the kernel parameters that preflight, which computes them by itself, finds wrong."""
 
 from __future__ import annotations
 
@@ -71,23 +71,23 @@ def spoilt(lines: list[dict[str, Any]], forwarding: str) -> Facts:
 
 @pytest.mark.parametrize(("role", "lines"), hosts())
 @pytest.mark.parametrize("forwarding", ["0", "1"])
-def test_a_role_sets_all_that_is_wanting(role: str, lines: list[dict[str, Any]], forwarding: str) -> None:
+def test_a_role_sets_every_wrong_parameter(role: str, lines: list[dict[str, Any]], forwarding: str) -> None:
     facts = spoilt(lines, forwarding)
-    wanting = judge(parse_wanted(given(role, lines)), facts)
-    assert wanting
-    assert {KINDS[finding.id].mended_by for finding in wanting} == {KERNEL_PARAMETERS}
+    wrong = judge(parse_wanted(given(role, lines)), facts)
+    assert wrong
+    assert {KINDS[finding.id].mended_by for finding in wrong} == {KERNEL_PARAMETERS}
     sets = entries(role, lines)
     found = judge(parse_wanted(given(role, lines, kernel_parameters=sets)), facts)
     assert [finding for finding in found if not finding.will_mend] == []
-    # The control: without any one that is wanting, something is left.
-    needed = [parameter_path(finding.kernel_parameter["name"]) for finding in wanting if finding.kernel_parameter]
+    # The control: without any one that is wrong, something is left.
+    needed = [parameter_path(finding.kernel_parameter["name"]) for finding in wrong if finding.kernel_parameter]
     for entry in sets:
         rest = [other for other in sets if other is not entry]
         found = judge(parse_wanted(given(role, lines, kernel_parameters=rest)), facts)
         assert any(not finding.will_mend for finding in found) is (parameter_path(entry["name"]) in needed), entry
 
 
-def test_every_parameter_that_can_be_mended_is_wanting_somewhere() -> None:
+def test_every_parameter_that_a_role_can_fix_is_wrong_somewhere() -> None:
     found = {
         finding.id for role, lines in hosts() for finding in judge(parse_wanted(given(role, lines)), spoilt(lines, "0"))
     }
