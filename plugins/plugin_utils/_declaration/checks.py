@@ -69,30 +69,42 @@ def _position(fault: str) -> tuple[int, int]:
 
 
 def _check_line(line: Line, declaration: Declaration) -> None:
+    _check_gateways(line)
+    _check_auto(line)
+    _repeated(line.entry.place, "public_addresses", [address.ip for address in line.public_addresses])
+    _check_outside(line)
+    if line.firewall:
+        if not line.inside_addresses and "inside_addresses" not in line.entry.broken:
+            line.entry.place.fault(
+                '"inside_addresses" is needed: they are what the servers behind the firewall send to'
+            )
+    elif "firewall" not in line.entry.broken:
+        _check_end(line, declaration)
+
+
+def _check_gateways(line: Line) -> None:
+    """At most one gateway of a family; without a firewall, one of each family of the public addresses."""
     place, broken = line.entry.place, line.entry.broken
     for family in FAMILIES:
         gateways = of_family(line.gateway, family)
-        public = of_family(line.public_addresses, family)
         if len(gateways) > 1:
             place.fault(f"gateway: one per family is enough, not {' and '.join(map(str, gateways))}")
         for gateway in gateways:
             _check_gateway(line, gateway)
-        known = isinstance(line.gateway, Auto)
-        if public and not gateways and not known and not line.firewall and not broken & {"firewall", "gateway"}:
+        given = gateways or isinstance(line.gateway, Auto) or "gateway" in broken
+        needed = of_family(line.public_addresses, family) and not line.firewall and "firewall" not in broken
+        if needed and not given:
             place.fault(f"has no firewall, so it needs the ISP's {family_name(family)} gateway")
-    _check_auto(line)
-    _repeated(place, "public_addresses", [address.ip for address in line.public_addresses])
-    _check_outside(line)
-    if line.firewall and not line.inside_addresses and "inside_addresses" not in broken:
-        place.fault('"inside_addresses" is needed: they are what the servers behind the firewall send to')
-    if "firewall" in broken or line.firewall:
-        return
+
+
+def _check_end(line: Line, declaration: Declaration) -> None:
+    """A line without firewall ends on one server."""
     if line.inside_addresses:
-        place.fault('"inside_addresses" belong to a firewall, and the line has none')
+        line.entry.place.fault('"inside_addresses" belong to a firewall, and the line has none')
     ends = line_ends(line, list(declaration.servers), declaration.services)
     listed = any(line.name in server.entry.values.get("addresses", {}) for server in declaration.servers)
     if len(ends) > 1 and not listed and line.name:
-        place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
+        line.entry.place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
 
 
 def _check_outside(line: Line) -> None:
