@@ -75,9 +75,7 @@ def _check_line(line: Line, declaration: Declaration) -> None:
     _check_outside(line)
     if line.firewall:
         if not line.inside_addresses and "inside_addresses" not in line.entry.broken:
-            line.entry.place.fault(
-                '"inside_addresses" is needed: they are what the servers behind the firewall send to'
-            )
+            line.entry.place.fault('"inside_addresses" is needed: the servers behind the firewall send to them')
     elif "firewall" not in line.entry.broken:
         _check_end(line, declaration)
 

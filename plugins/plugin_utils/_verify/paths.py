@@ -98,7 +98,7 @@ def paths(
 def faults(declaration: Declaration, host: str, rows: object, mark_mask: object) -> list[str]:
     """The paths of a host that are not known, or that lead to another next hop than their line's."""
     if not isinstance(rows, Sequence):
-        return [f"{host}: its paths are not known: see what it says above"]
+        return [f"{host}: its paths are not known: see its messages above"]
     found = []
     for path in expected_paths(declaration, host, mark_mask):
         # A set: the same wrong next hop to several destinations is one fault.

@@ -87,7 +87,7 @@ def report(
     unknown = declaration.offers_unknown()
     legend = [LEGEND] if unknown else []
     return {
-        "matrix": [*_matrix(cells, unknown), *legend, f"{good} of {len(asked)} as they should be"],
+        "matrix": [*_matrix(cells, unknown), *legend, f"{good} of {len(asked)} as expected"],
         "faults": faults,
     }
 
@@ -147,7 +147,7 @@ class _Answer:
         if self.ok:
             return UP_REMEDY
         if not self.asked:
-            return "not asked: see what the host says above"
+            return "not asked: see the messages of the host above"
         return f"{self.error}: {self.row['hint']}" if self.row.get("hint") else self.error
 
 

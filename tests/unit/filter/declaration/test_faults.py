@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every fault of a declaration is told, all at once, at its place; and what is no fault is not."""
+"""Every fault of a declaration is reported, all at once, at its place, and nothing else is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WEB2 = {"name": "web2", "interface": "eth0", "addresses": {"unicom": ["192.168.1
 def changed(
     changes: dict[Path, object], declaration: declarations.Declaration | None = None
 ) -> declarations.Declaration:
-    """A declaration, the seed's unless told, with a value put in, or REMOVED, at each path; index -1 appends."""
+    """A declaration, the seed's unless given, with a value put in, or REMOVED, at each path; index -1 appends."""
     outcome: Any = copy.deepcopy(declaration or declarations.seed())
     for path, value in changes.items():
         node = outcome
@@ -301,7 +301,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "fault"), WRONG, ids=[fault for _changes, fault in WRONG])
-def test_a_fault_is_told(changes: dict[Path, object], fault: str) -> None:
+def test_a_fault_is_reported(changes: dict[Path, object], fault: str) -> None:
     assert fault in "\n".join(faults(changed(changes)))
 
 

@@ -182,7 +182,7 @@ def changed(lines: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]
         ),
     ],
 )
-def test_a_fault_of_a_roles_variables_is_told(
+def test_a_fault_of_a_roles_variables_is_reported(
     name: str, lines: list[dict[str, Any]], arguments: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(AnsibleFilterError) as raised:
@@ -297,4 +297,4 @@ def test_verify_looks_at_the_marks_of_a_firewall_and_of_an_address_of_several_li
 def test_a_firewall_of_several_lines_that_was_not_asked_is_a_fault() -> None:
     declaration = {**declarations.shape_b([1, 2]), "services": []}
     faults = FILTERS["verify_report"](declaration, {"client1": []}, {})["faults"]
-    assert "fw: its paths are not known: see what it says above" in faults
+    assert "fw: its paths are not known: see its messages above" in faults

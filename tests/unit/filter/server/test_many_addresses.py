@@ -121,7 +121,7 @@ def test_only_the_family_and_the_line_that_need_it_are_marked() -> None:
     assert next(r["source"] for r in found if r.get("table") == 1001 and "source" in r) == "fd00:1::1"
 
 
-def test_a_fault_of_the_other_addresses_is_told() -> None:
+def test_a_fault_of_the_other_addresses_is_reported() -> None:
     with pytest.raises(
         AnsibleFilterError, match=r'multihomed_web: other addresses\[0\]: "nothing" is not an IP address'
     ):

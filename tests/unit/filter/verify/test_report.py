@@ -48,7 +48,7 @@ def test_all_well() -> None:
             "line       service  IPv4      IPv6",
             "unicom     web      ✓ 1.2 ms  ✓ 1.2 ms",
             "interlink  web      ✓ 1.2 ms",
-            "3 of 3 as they should be",
+            "3 of 3 as expected",
         ],
         "faults": [],
     }
@@ -83,16 +83,16 @@ def test_a_line_whose_addresses_are_not_known_is_shown_as_not_asked() -> None:
         "fixed  mail     ✓ 1.2 ms",
         "fixed  web      ✓ 1.2 ms",
         legend,
-        "2 of 2 as they should be",
+        "2 of 2 as expected",
     ]
     del declaration["lines"][0], declaration["services"][1]
-    nobody_asked = "0 of 0 as they should be"
+    nobody_asked = "0 of 0 as expected"
     assert matrix() == ["line  service  IPv4    IPv6", "dsl   web      - auto  - auto", legend, nobody_asked]
 
 
 def test_a_line_that_does_not_answer() -> None:
     outcome = report({"client1": answers(interlink="timed out")})
-    assert outcome["matrix"][2:] == ["interlink  web      ✗ 80/tcp: timed out", "2 of 3 as they should be"]
+    assert outcome["matrix"][2:] == ["interlink  web      ✗ 80/tcp: timed out", "2 of 3 as expected"]
     assert outcome["faults"] == [
         "line interlink: 198.51.100.20 80/tcp, 198.51.100.20 443/tcp, from client1: timed out: mend it",
     ]
@@ -109,11 +109,11 @@ def test_where_vantages_differ_the_matrix_says_from_where_it_fails() -> None:
 @pytest.mark.parametrize("probes", [{}, {"client1": None}, {"client1": []}, {"client1": answers(), "client2": None}])
 def test_a_vantage_that_did_not_ask_is_a_failure(probes: dict[str, Any]) -> None:
     outcome = report(probes)
-    assert outcome["matrix"][-1] == "0 of 3 as they should be"
+    assert outcome["matrix"][-1] == "0 of 3 as expected"
     assert "asked" in "".join(outcome["faults"])
 
 
-def test_what_many_suffer_from_is_told_once() -> None:
+def test_a_common_fault_is_reported_once() -> None:
     outcome = report({"client1": answers(unicom="timed out"), "client2": answers(unicom="timed out")})
     assert outcome["faults"] == [
         (
@@ -133,7 +133,7 @@ def test_a_list_of_many_is_cut() -> None:
 
 def test_a_line_that_must_be_down() -> None:
     outcome = report({"client1": answers(interlink="timed out")}, down=("interlink",))
-    assert outcome["matrix"][2:] == ["interlink  web      ✓ down, as expected", "3 of 3 as they should be"]
+    assert outcome["matrix"][2:] == ["interlink  web      ✓ down, as expected", "3 of 3 as expected"]
     assert outcome["faults"] == []
 
 
@@ -144,7 +144,7 @@ def test_a_line_that_must_be_down_but_answers_is_a_failure() -> None:
 
 
 def test_a_line_that_must_be_down_is_asked_all_the_same() -> None:
-    assert report({"client1": None}, down=("interlink",))["matrix"][-1] == "0 of 3 as they should be"
+    assert report({"client1": None}, down=("interlink",))["matrix"][-1] == "0 of 3 as expected"
 
 
 def test_a_line_that_must_be_down_must_exist() -> None:
@@ -167,7 +167,7 @@ def test_a_reply_that_would_not_leave() -> None:
 
 def test_a_server_that_did_not_say_its_ways() -> None:
     outcome = FILTERS["verify_report"](SEED, {"client1": answers()}, {}, [])
-    assert outcome["faults"] == ["web1: its paths are not known: see what it says above"]
+    assert outcome["faults"] == ["web1: its paths are not known: see its messages above"]
 
 
 def test_a_way_that_was_not_looked_up() -> None:
@@ -182,7 +182,7 @@ def test_a_service_that_is_not_asked_is_neither_good_nor_bad() -> None:
     quiet["services"][0]["ports"] = ["53/udp"]
     outcome = FILTERS["verify_report"](quiet, {"client1": []}, {"web1": ways()}, [])
     assert outcome["matrix"][1] == "unicom     web      - no verify_ports  - no verify_ports"
-    assert outcome["matrix"][-1] == "0 of 0 as they should be"
+    assert outcome["matrix"][-1] == "0 of 0 as expected"
     assert outcome["faults"] == []
 
 
