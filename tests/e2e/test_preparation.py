@@ -87,7 +87,9 @@ def test_without_preflight_a_role_reads_itself_which_packages_are_missing(lab: L
 
 
 def test_without_leave_to_install_a_missing_package_stops_the_role(lab: Lab) -> None:
-    variables = {**playbooks.FAILOVER, **LAB, **MARK, "multihomed_web_install_packages": False}
+    # With backend auto, connections would be marked by iptables.
+    more = {"multihomed_web_install_packages": False, "multihomed_web_backend": "nftables"}
+    variables = {**playbooks.FAILOVER, **LAB, **MARK, **more}
     run = playbooks.run(lab, playbooks.DEPLOY, "--limit", "web1", variables=variables)
     assert statuses(run, "Install missing packages") == []
     assert run.code
