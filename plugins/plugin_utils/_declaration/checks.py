@@ -141,7 +141,7 @@ def _check_shared_firewalls(declaration: Declaration) -> None:
             if other is not line and line.interface:
                 line.entry.place.fault(
                     f"interface {shown(line.interface)} of {firewall} is taken by {other.entry.place.text}:"
-                    " connections are told apart by it"
+                    " connections are assigned to a line by it"
                 )
             for family in FAMILIES:
                 needed = of_family(line.public_addresses, family) and "gateway" not in line.entry.broken

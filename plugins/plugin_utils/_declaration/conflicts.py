@@ -54,7 +54,7 @@ def _hold(seen: dict[IPAddress, _Holder], address: IPAddress, holder: _Holder) -
     if same_host and (holder.purpose == "inside" or other.line is holder.line):
         return  # twice in one list is reported there
     if same_host and holder.purpose == "alias" and other.line.firewall and holder.line.firewall:
-        # Replies are told apart by their firewall, or by marks; but both lines of one firewall are one neighbour.
+        # Replies are assigned by their firewall, or by marks; but both lines of one firewall are one neighbour.
         one, two = other.line, holder.line
         if one.firewall == two.firewall and set(one.inside_addresses) != set(two.inside_addresses):
             holder.place.fault(

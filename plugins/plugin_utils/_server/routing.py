@@ -189,7 +189,7 @@ def _refuse_ambiguous(ambiguous: dict[IPAddress, list[ServerLine]], faults: list
         names = " and ".join(shown(line.name) for line in held)
         place.fault(
             f"address {address} belongs to lines {names}, which have different gateways: only with"
-            f" {ROLE}_reply: mark can replies be told apart"
+            f" {ROLE}_reply: mark can replies be assigned to a line"
         )
 
 

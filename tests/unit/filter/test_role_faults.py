@@ -66,7 +66,7 @@ def test_the_faults_of_a_firewall(variables: dict[str, Any], faults: list[str]) 
         ({}, []),
         ({"lines": [{**SERVER_LINE, "gateways": []}]}, ["has IPv4 addresses, but no gateway for them"]),
         ({"lines": [SERVER_LINE, SHARED], "reply": "mark"}, []),
-        ({"lines": [SERVER_LINE, SHARED]}, ["only with multihomed_web_reply: mark can replies be told apart"]),
+        ({"lines": [SERVER_LINE, SHARED]}, ["only with multihomed_web_reply: mark can replies be assigned to a line"]),
         (
             {"mark_mask": "?", "default_route": "other", "balance_from": ["1"]},
             ["multihomed_web_default_route", "multihomed_web_mark_mask"],

@@ -88,7 +88,7 @@ def test_a_reply_by_source_is_refused_where_only_marks_tell_the_line(tmp_path: P
     assert "multihomed_web_reply: mark" not in output
     _code, output = run(tmp_path, "deploy", declaration, variables={"multihomed_web_reply": "source"})
     assert "address 192.168.168.1 belongs to lines" in output
-    assert "only with multihomed_web_reply: mark can replies be told apart" in output
+    assert "only with multihomed_web_reply: mark can replies be assigned to a line" in output
 
 
 def test_a_firewall_that_fails_does_not_keep_the_others_from_being_deployed(tmp_path: Path) -> None:
