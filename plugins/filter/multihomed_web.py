@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils import _learned, _web, _web_lists, _web_routing
 from ..plugin_utils._filters import as_filter, of_host
+from ..plugin_utils._server import auto_lines, checks, interfaces, routing, variables
 
 
 class FilterModule:
-    """The declaration -> the variables of role multihomed_web, and these -> the lists of its modules."""
+    """The declaration -> the variables of role multihomed_web; these -> their faults and the lists of its modules."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by name."""
         return {
-            "multihomed_web_lines": of_host(_web.lines),
-            "multihomed_web_reply": of_host(_web.reply),
-            "multihomed_web_learned": as_filter(_learned.learned),
-            "multihomed_web_kernel_parameters": as_filter(_web_lists.kernel_parameters),
-            "multihomed_web_aliases": as_filter(_web_lists.aliases),
-            "multihomed_web_tables": as_filter(_web_routing.tables),
-            "multihomed_web_rules": as_filter(_web_routing.rules),
-            "multihomed_web_marks": as_filter(_web_routing.marks),
+            "multihomed_web_lines": of_host(variables.lines),
+            "multihomed_web_reply": of_host(variables.reply),
+            "multihomed_web_learned": as_filter(auto_lines.auto_lines),
+            "multihomed_web_gather_subset": as_filter(auto_lines.gather_subset),
+            "multihomed_web_faults": as_filter(checks.faults),
+            "multihomed_web_kernel_parameters": as_filter(interfaces.kernel_parameters),
+            "multihomed_web_aliases": as_filter(interfaces.aliases),
+            "multihomed_web_tables": as_filter(routing.tables),
+            "multihomed_web_rules": as_filter(routing.rules),
+            "multihomed_web_marks": as_filter(routing.marks),
         }

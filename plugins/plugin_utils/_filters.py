@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: may change or go without notice.
+# Private to this collection: may change or be removed without notice.
 
 """Plain functions as Ansible filters."""
 
@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
-from ._addresses import NETADDR_MISSING
-from ._checks import read_declaration
-from ._declaration import Declaration
-from ._faults import DeclarationError, shown
+from ._declaration.checks import read_declaration
+from ._declaration.model import Declaration
+from ._input.addresses import NETADDR_MISSING
+from ._input.faults import DeclarationError, shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def as_filter(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with its faults as AnsibleFilterError, and refused where netaddr is missing."""
+def as_filter(function: Callable[P, R]) -> Callable[P, R]:
+    """``function`` with its faults as AnsibleFilterError, which it also raises where netaddr is missing."""
 
     @functools.wraps(function)
-    def run(*arguments: Any, **options: Any) -> Any:
+    def run(*arguments: P.args, **options: P.kwargs) -> R:
         if NETADDR_MISSING:
             raise AnsibleFilterError(NETADDR_MISSING)
         try:
@@ -34,11 +37,11 @@ def as_filter(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def of_host(derive: Callable[[Declaration, str], Any]) -> Callable[..., Any]:
-    """A filter ``declaration | NAME(host)`` of a function of the sound declaration and the host's name."""
+def of_host(derive: Callable[[Declaration, str], R]) -> Callable[[object, object], R]:
+    """A filter ``declaration | NAME(host)`` from a function of the checked declaration and the host's name."""
 
     @functools.wraps(derive)
-    def run(declaration: object, host: object) -> Any:
+    def run(declaration: object, host: object) -> R:
         if not isinstance(host, str):
             raise DeclarationError([f"the host must be a string, not {shown(host)}"])
         return derive(read_declaration(declaration), host)

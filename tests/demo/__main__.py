@@ -78,7 +78,7 @@ class Demo:
             run = playbooks.deploy(self.lab, follow=self.follow)
             for host, numbers in run.hosts.items():
                 self.screen.good(f"{host:5} ok={numbers['ok']} changed={numbers['changed']}")
-            for line in run.message("Say what changed"):
+            for line in run.message("Show what changed"):
                 if not line.endswith("unchanged"):
                     self.screen.say(f"     {line}")
         return run

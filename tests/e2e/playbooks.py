@@ -152,6 +152,7 @@ def _environment(lab: Lab) -> dict[str, str]:
     return kept | {
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins")),
         "ANSIBLE_CONFIG": str(CHECKOUT / "inventory" / "lab" / "ansible.cfg"),
+        "ANSIBLE_LIBRARY": str(Path(__file__).with_name("library")),
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_STDOUT_CALLBACK": "json_lines",

@@ -74,7 +74,7 @@ def test_differences_are_shown_where_there_are_any(foretold: Run) -> None:
     shown = {(r.host, r.task.split(" : ")[-1]): r.values["diff"] for r in foretold.results if r.values.get("diff")}
     differing = {place: str(diff) for place, diff in shown.items() if diff["before"] != diff["after"]}
     assert len(differing) == sum(foretold.changed.values())
-    assert "192.168.168.2/24" in differing["web1", "Hold an address for each line"]
+    assert "192.168.168.2/24" in differing["web1", "Configure an address for each line"]
     assert "198.51.100.20" in differing["fw-b", "Translate addresses"]
 
 

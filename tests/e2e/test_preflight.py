@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The roles look before they leap: what they cannot mend stops them, what they can is mended, the rest is said.
+"""The roles check a host first: they fix what they can, stop at other errors, and print warnings.
 
-The tests build on each other in their order: the firewall of two lines is made unfit, refused, mended and left alone.
+The tests build on each other in their order: a firewall of two lines is made unready, refused, fixed and unchanged.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 
 HOST = "fw"
-LOOK = "Look at whether the host is fit for its lines"
-MEND = "Set what the lines need of the kernel"
+LOOK = "Run preflight"
+MEND = "Set kernel parameters for the lines"
 # No source tells the servers' lines apart, so that only marks do.
 VARIABLES: dict[str, Any] = {**playbooks.FAILOVER, "isp_firewall_snat": []}
 FOREIGN_RULE = ("priority", "20500", "from", "10.0.0.0/8", "lookup", "77")

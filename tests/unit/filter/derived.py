@@ -7,12 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.multihome.linux.plugins.filter.common import FilterModule as Common
 from ansible_collections.multihome.linux.plugins.filter.isp_firewall import FilterModule as Firewall
 from ansible_collections.multihome.linux.plugins.filter.multihomed_web import FilterModule as Web
 from ansible_collections.multihome.linux.plugins.filter.playbooks import FilterModule as Playbooks
 from ansible_collections.multihome.linux.tests.unit.filter.declarations import Declaration
 
-FILTERS: dict[str, Callable[..., Any]] = {**Firewall().filters(), **Web().filters(), **Playbooks().filters()}
+FILTERS: dict[str, Callable[..., Any]] = {
+    **Common().filters(),
+    **Firewall().filters(),
+    **Web().filters(),
+    **Playbooks().filters(),
+}
 FIREWALL_VARIABLES = ("lines", "forwards", "hairpins", "snat", "inside_networks")
 
 

@@ -38,6 +38,9 @@ ANYTHING = st.recursive(
 ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "isp_firewall_nat_rules": lambda value: (value, value, value, value),
     "isp_firewall_rules": lambda value: (value,) * 5,
+    "isp_firewall_faults": lambda value: (value,) * 8,
+    "multihomed_web_faults": lambda value: (value, value, value, "mark", "balance", value, value, value),
+    "multihomed_web_gather_subset": lambda value: (value,),
     "multihomed_web_tables": lambda value: ("balance", value, value),
     "multihomed_web_rules": lambda value: (value, value, value, "mark", "none", value),
     "multihomed_web_marks": lambda value: (value, "balance", value, value),
@@ -48,8 +51,8 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
            "isp_firewall_inside_networks", "multihomed_web_lines", "multihomed_web_reply")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
-# It takes results of modules, which nobody writes by hand.
-TRUSTING = {"change_summary"}
+# They take results of modules, which nobody writes by hand.
+TRUSTING = {"change_summary", "host_preparation"}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -39,7 +39,7 @@ def modules() -> dict[str, ModuleType]:
 
 def roles() -> dict[str, Path]:
     """The directories of the collection's roles by name."""
-    return {path.parent.parent.name: path.parent.parent for path in sorted(ROOT.glob("roles/*/tasks/main.yml"))}
+    return {path.parent.parent.name: path.parent.parent for path in sorted(ROOT.glob("roles/*/meta/main.yml"))}
 
 
 def filters() -> dict[str, Callable[..., Any]]:
@@ -59,10 +59,9 @@ def known_names() -> set[str]:
 
 
 def role_options(directory: Path) -> dict[str, Any]:
-    """The options of a role's entry point `main`, from its meta/argument_specs.yml."""
+    """The options of all entry points of a role, from its meta/argument_specs.yml."""
     document = yaml.safe_load((directory / "meta" / "argument_specs.yml").read_text())
-    options: dict[str, Any] = document["argument_specs"]["main"]["options"]
-    return options
+    return {name: spec for entry in document["argument_specs"].values() for name, spec in entry["options"].items()}
 
 
 def is_template(value: object) -> bool:

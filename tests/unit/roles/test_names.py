@@ -56,10 +56,37 @@ def test_deploy_derives_each_variable_by_the_filter_of_its_name(name: str) -> No
         assert f"multihome_declaration | multihome.linux.{variable}(inventory_hostname)" in text
 
 
-def test_deploy_sums_up_what_the_roles_register() -> None:
-    summed = set(DEPLOY["tasks"][-1]["vars"]["multihome_registered"])
-    registered = set(re.findall(r"register: (\w+)", "\n".join(map(tasks, (*ROLES, "keeper")))))
-    assert summed == {name for name in registered if not name.endswith("_found")}
+def test_the_summary_has_every_result_that_the_roles_register() -> None:
+    registered = set(re.findall(r"register: (\w+)", "\n".join(map(tasks, (*ROLES, "common")))))
+    assert set(role("common", "vars")["__common_results"]) == {
+        name for name in registered if not name.endswith("_found")
+    }
+
+
+@pytest.mark.parametrize("name", ["deploy", "remove", "verify"])
+def test_a_playbook_names_no_internal_variable_of_a_role(name: str) -> None:
+    assert re.findall(r"\b__\w+", (ROOT / "playbooks" / f"{name}.yml").read_text()) == []
+
+
+def test_the_roles_share_no_task_but_by_including_it() -> None:
+    def texts(name: str) -> set[str]:
+        files = (ROOT / "roles" / name / "tasks").glob("*.yml")
+        found = [task for path in files for task in flat(yaml.safe_load(path.read_text()))]
+        return {yaml.safe_dump(task).replace(name, "ROLE") for task in found if not including(task)}
+
+    def flat(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [task for entry in entries for task in (flat(entry["block"]) if "block" in entry else [entry])]
+
+    def including(task: dict[str, Any]) -> bool:
+        return any(key.startswith(("ansible.builtin.include_", "ansible.builtin.import_")) for key in task)
+
+    # Each of these hands a role's own lists to a module.
+    common = texts("isp_firewall") & texts("multihomed_web")
+    assert {yaml.safe_load(text)["name"] for text in common} == {
+        "Add routes for marked connections",
+        "Refuse faulty variables",
+        "Set kernel parameters for the lines",
+    }
 
 
 def test_whatever_the_modules_report_as_missing_has_a_package() -> None:

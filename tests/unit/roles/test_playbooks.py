@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks refuse what is wrong before they touch a host.
+"""The playbooks refuse faulty input before they connect to a host.
 
-No host of these tests can run a module: its Python is one that does not exist, and whoever tries says so.
+No host of these tests can run a module: its Python does not exist, and a task that tries reports its path.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def test_a_reply_by_source_is_refused_where_only_marks_tell_the_line(tmp_path: P
     _code, output = run(tmp_path, "deploy", declaration)
     assert "multihomed_web_reply: mark" not in output
     _code, output = run(tmp_path, "deploy", declaration, variables={"multihomed_web_reply": "source"})
-    assert "address 192.168.168.1 stands for lines" in output
-    assert "only with multihomed_web_reply: mark can replies be told apart" in output
+    assert "address 192.168.168.1 belongs to lines" in output
+    assert "only with multihomed_web_reply: mark can replies be assigned to a line" in output
 
 
 def test_a_firewall_that_fails_does_not_keep_the_others_from_being_deployed(tmp_path: Path) -> None:
@@ -116,5 +116,5 @@ def test_a_server_that_cannot_be_asked_fails_the_verification(tmp_path: Path) ->
 def test_a_vantage_that_cannot_ask_fails_the_verification(tmp_path: Path) -> None:
     status, output = run(tmp_path, "verify", declarations.seed(), multihome_vantage=["client1"])
     assert status != 0
-    assert "0 of 3 as they should be" in output
-    assert "not asked: see what the host says above" in output
+    assert "0 of 3 as expected" in output
+    assert "not asked: see the messages of the host above" in output

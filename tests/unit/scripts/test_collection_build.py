@@ -78,6 +78,13 @@ def test_the_installed_playbooks_run_on_the_example(archive: Path, installed: Pa
     assert playbook in run(*command, directory=archive.parent, collections=installed)
 
 
+def test_the_installed_filters_find_their_packages(archive: Path, installed: Path) -> None:
+    message = "{{ {'lines': [], 'servers': [], 'services': 1} | multihome.linux.declaration_faults }}"
+    command = ("ansible", "localhost", "-c", "local", "-m", "ansible.builtin.debug", "-a", json.dumps({"msg": message}))
+    output = run(*command, directory=archive.parent, collections=installed)
+    assert "multihome_services: must be a list, not 1" in output
+
+
 def test_control_nothing_is_found_where_nothing_is_installed(archive: Path, tmp_path: Path) -> None:
     command = ("ansible-doc", "--list", "--json", "multihome.linux")
     with pytest.raises(subprocess.CalledProcessError) as failed:

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any  # the signature of a filter is its own
+
+from ..plugin_utils._filters import as_filter
+from ..plugin_utils._roles.host_preparation import preparation, removes_mark_rules
+
+
+class FilterModule:
+    """The filters that both roles share."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
+        return {
+            "host_preparation": as_filter(preparation),
+            "removes_mark_rules": as_filter(removes_mark_rules),
+        }

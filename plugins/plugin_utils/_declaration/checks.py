@@ -1,0 +1,323 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""Checks across the three lists of the declaration.
+
+A check is silent where a faulty field leaves its question open: a fault is reported once, at its cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from .._input.addresses import FAMILIES, family_name, is_everyone, of_family
+from .._input.faults import DeclarationError, Place, shown
+from .._input.reading import AUTO, Auto, report_repeated
+from .conflicts import check_claims, check_holders
+from .lists import LISTS, read_lists
+from .model import Declaration, Line, Server, Service, line_ends, next_hops, offers_on
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress, IPNetwork
+
+POSITION = re.compile(r"multihome_(lines|servers|services)\[([0-9]+)\]")
+
+
+def read_declaration(data: object) -> Declaration:
+    """The declaration, without any fault.
+
+    Raises DeclarationError with every fault at once.
+    """
+    declaration, faults = examine(data)
+    if faults:
+        raise DeclarationError(faults)
+    return declaration
+
+
+def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> tuple[Declaration, list[str]]:
+    """The declaration as far as it can be read, and all its faults by their places.
+
+    With ``groups``, those of the inventory, a host that is not in the group of its role is a fault too.
+    """
+    faults: list[str] = []
+    declaration = read_lists(data, faults)
+    for part in (declaration.lines, declaration.servers, declaration.services):
+        report_repeated([each.entry for each in part], "name", "id")
+    for line in declaration.lines:
+        _check_line(line, declaration)
+    _check_shared_firewalls(declaration)
+    for server in declaration.servers:
+        _check_server(server, declaration)
+    for service in declaration.services:
+        _check_service(service, declaration)
+    _check_roles(declaration)
+    check_holders(declaration)
+    check_claims(declaration)
+    if groups is not None:
+        _check_groups(declaration, groups)
+    return declaration, sorted(faults, key=_position)
+
+
+def _position(fault: str) -> tuple[int, int]:
+    """Which list and which entry a fault is about, so that the faults of one entry are listed together."""
+    found = POSITION.match(fault)
+    return (list(LISTS).index(found[1]), int(found[2])) if found else (-1, 0)
+
+
+def _check_line(line: Line, declaration: Declaration) -> None:
+    _check_gateways(line)
+    _check_auto(line)
+    _repeated(line.entry.place, "public_addresses", [address.ip for address in line.public_addresses])
+    _check_outside(line)
+    if line.firewall:
+        if not line.inside_addresses and "inside_addresses" not in line.entry.broken:
+            line.entry.place.fault('"inside_addresses" is needed: the servers behind the firewall send to them')
+    elif "firewall" not in line.entry.broken:
+        _check_end(line, declaration)
+
+
+def _check_gateways(line: Line) -> None:
+    """At most one gateway of a family; without a firewall, one of each family of the public addresses."""
+    place, broken = line.entry.place, line.entry.broken
+    for family in FAMILIES:
+        gateways = of_family(line.gateway, family)
+        if len(gateways) > 1:
+            place.fault(f"gateway: one per family is enough, not {' and '.join(map(str, gateways))}")
+        for gateway in gateways:
+            _check_gateway(line, gateway)
+        given = gateways or isinstance(line.gateway, Auto) or "gateway" in broken
+        needed = of_family(line.public_addresses, family) and not line.firewall and "firewall" not in broken
+        if needed and not given:
+            place.fault(f"has no firewall, so it needs the ISP's {family_name(family)} gateway")
+
+
+def _check_end(line: Line, declaration: Declaration) -> None:
+    """A line without firewall ends on one server."""
+    if line.inside_addresses:
+        line.entry.place.fault('"inside_addresses" belong to a firewall, and the line has none')
+    ends = line_ends(line, list(declaration.servers), declaration.services)
+    listed = any(line.name in server.entry.values.get("addresses", {}) for server in declaration.servers)
+    if len(ends) > 1 and not listed and line.name:
+        line.entry.place.fault('has no firewall, and may end on several servers: list it in the "addresses" of one')
+
+
+def _check_outside(line: Line) -> None:
+    """Outside addresses replace public ones of their family, on a firewall."""
+    place, broken = line.entry.place, line.entry.broken
+    _repeated(place, "outside_addresses", [address.ip for address in line.outside_addresses])
+    if line.outside_addresses and not line.firewall and "firewall" not in broken:
+        place.fault('"outside_addresses" belong to a firewall, and the line has none')
+    for family in FAMILIES:
+        outside = of_family(line.outside_addresses, family)
+        if outside and not of_family(line.public_addresses, family) and "public_addresses" not in broken:
+            place.fault(f"outside_addresses: {outside[0].ip} replaces no public {family_name(family)} address")
+
+
+def _check_auto(line: Line) -> None:
+    """Only the host that a line ends on knows the addresses of its interface."""
+    place, broken = line.entry.place, line.entry.broken
+    for key in ("public_addresses", "gateway"):
+        if isinstance(getattr(line, key), Auto) and line.firewall:
+            place.fault(f"{key}: {AUTO} is for a line without firewall, which ends on the server")
+    given = isinstance(line.gateway, Auto) or line.gateway or "gateway" in broken
+    if isinstance(line.public_addresses, Auto) and not line.firewall and not given:
+        place.fault(f'"gateway" is needed beside public_addresses: {AUTO}; it may be {AUTO} too')
+
+
+def _check_shared_firewalls(declaration: Declaration) -> None:
+    """A firewall of several lines knows them by their interfaces, and sends to each by its gateway."""
+    ends: dict[str, list[Line]] = {}
+    for line in declaration.lines:
+        if line.firewall:
+            ends.setdefault(line.firewall, []).append(line)
+    for firewall, lines in ends.items():
+        interfaces: dict[str, Line] = {}
+        for line in lines if len(lines) > 1 else ():
+            other = interfaces.setdefault(line.interface, line)
+            if other is not line and line.interface:
+                line.entry.place.fault(
+                    f"interface {shown(line.interface)} of {firewall} is taken by {other.entry.place.text}:"
+                    " connections are assigned to a line by it"
+                )
+            for family in FAMILIES:
+                needed = of_family(line.public_addresses, family) and "gateway" not in line.entry.broken
+                if needed and not of_family(line.gateway, family):
+                    line.entry.place.fault(
+                        f"is one of several lines of {firewall}, so it needs the ISP's {family_name(family)} gateway"
+                    )
+
+
+def _check_gateway(line: Line, gateway: IPAddress) -> None:
+    own = of_family(line.held_addresses, gateway.version)
+    if any(gateway == address.ip for address in [*line.public_addresses, *line.outside_addresses]):
+        line.entry.place.fault(f"gateway: {gateway} is the line's own address")
+    elif (gateway.version == 6 and gateway.is_link_local()) or isinstance(line.public_addresses, Auto):
+        return
+    elif not any(gateway in a for a in own) and not line.entry.broken & {"public_addresses", "outside_addresses"}:
+        kind = "outside" if of_family(line.outside_addresses, gateway.version) else "public"
+        line.entry.place.fault(f"gateway: {gateway} is not in a network of the line's {kind} addresses")
+
+
+def _check_server(server: Server, declaration: Declaration) -> None:
+    lines = declaration.line_named
+    place = server.entry.place
+    listed = server.entry.values.get("addresses", {})
+    for name, addresses in listed.items():
+        where = place.at("addresses").key(shown(name)[1:-1])
+        line = lines.get(name)
+        if line is None:
+            place.fault(f"line {shown(name)} is not in multihome_lines")
+            continue
+        _repeated(place, f"addresses.{name}", [address.ip for address in addresses])
+        if "firewall" in line.entry.broken:
+            continue
+        if line.firewall:
+            _check_alias_family(addresses, line, where)
+            _check_next_hops(server, line, where)
+        elif "public_addresses" not in line.entry.broken:
+            public = {str(address) for address in line.public_addresses}
+            for address in addresses:
+                if str(address) not in public:
+                    where.fault(f"{address} is not a public address of the line, which has no firewall")
+    behind = sorted(name for name in listed if name in lines and lines[name].firewall)
+    if behind and not server.interface and "interface" not in server.entry.broken:
+        place.fault(f'"interface" is needed for the addresses of line {shown(behind[0])}')
+
+
+def _check_alias_family(addresses: Iterable[IPNetwork], line: Line, where: Place) -> None:
+    """An alias needs public addresses of its family; without any, it would attract traffic that cannot leave."""
+    for family in FAMILIES:
+        aliases = of_family(addresses, family)
+        if aliases and not of_family(line.public_addresses, family) and "public_addresses" not in line.entry.broken:
+            name = family_name(family)
+            where.fault(f"line {shown(line.name)} has no public {name} address, so {aliases[0].ip} cannot be its alias")
+
+
+def _check_next_hops(server: Server, line: Line, where: Place) -> None:
+    addresses = server.addresses[line.name]
+    if not line.inside_addresses or "inside_addresses" in line.entry.broken or "addresses" in server.entry.broken:
+        return  # reported there
+    for family in FAMILIES:
+        if not of_family(addresses, family) or not of_family(line.public_addresses, family):
+            continue
+        hops = next_hops(line, addresses, family)
+        if not hops:
+            where.fault(
+                f'no {family_name(family)} address in "inside_addresses" of line {shown(line.name)}'
+                " is in the network of the server's address"
+                if of_family(line.inside_addresses, family)
+                else f'line {shown(line.name)} has no {family_name(family)} address in "inside_addresses"'
+            )
+        elif len(hops) > 1:
+            text = " and ".join(map(str, hops))
+            where.fault(f"the next hop is not clear: line {shown(line.name)} has {text} as inside addresses")
+
+
+def _check_service(service: Service, declaration: Declaration) -> None:
+    place, broken = service.entry.place, service.entry.broken
+    for name in service.lines or ():
+        if name not in declaration.line_named:
+            place.fault(f"line {shown(name)} is not in multihome_lines")
+    _repeated(place, "lines", service.lines or ())
+    _check_own_ports(service)
+    server = declaration.server_named.get(service.server)
+    if server is None and "server" not in broken:
+        place.fault(f"server {shown(service.server)} is not in multihome_servers")
+    if server is None or broken & {"lines", "sources"} or "addresses" in server.entry.broken:
+        return
+    names = server.addresses if service.lines is None else service.lines
+    # A list, not a generator: each line is checked, also after one that carries the service.
+    carried = [
+        _check_on_line(service, declaration.line_named[name], server, declaration)
+        for name in names
+        if name in declaration.line_named
+    ]
+    unknown = any(_open_end(line, declaration) for line in declaration.lines)
+    if service.lines is None and not unknown and not any(carried):
+        place.fault(f"is offered nowhere: server {shown(server.name)} has no line that could carry it")
+
+
+def _check_on_line(service: Service, line: Line, server: Server, declaration: Declaration) -> bool:
+    """Whether a line carries a service, as far as faults elsewhere allow an answer."""
+    place = service.entry.place
+    if line.name not in server.addresses:
+        if not _open_end(line, declaration):
+            place.fault(f"server {shown(server.name)} has no address on line {shown(line.name)}")
+        return False
+    if line.entry.broken & {"firewall", "public_addresses"}:
+        return True
+    if isinstance(line.public_addresses, Auto):
+        _check_without_firewall(service, line)
+        return True
+    offered = offers_on(service, line, server)
+    if not offered and service.lines is not None:
+        place.fault(
+            f"cannot be offered on line {shown(line.name)}: no family has a public address there,"
+            f" an address of server {shown(server.name)} for it, and a source"
+        )
+    if offered and not line.firewall:
+        _check_without_firewall(service, line)
+    return bool(offered)
+
+
+def _open_end(line: Line, declaration: Declaration) -> bool:
+    """Whether it is reported elsewhere that a line ends on no known server."""
+    return "firewall" in line.entry.broken or (not line.firewall and not declaration.servers_of(line))
+
+
+def _check_own_ports(service: Service) -> None:
+    """The ports of one service among themselves, and the ports to verify against them."""
+    place = service.entry.place
+    for index, mapping in enumerate(service.ports):
+        for other in service.ports[:index]:
+            if mapping.protocol == other.protocol and mapping.public.overlaps(other.public):
+                place.fault(f"ports: {other} and {mapping} overlap")
+    for port in service.verify_ports or ():
+        if port.protocol not in ("tcp", "udp") or len(port.public) > 1:
+            place.fault(f"verify_ports: {port} is not a single tcp or udp port")
+        elif "ports" not in service.entry.broken and not any(port.is_part_of(mapping) for mapping in service.ports):
+            place.fault(f"verify_ports: {port} is not among the ports of the service")
+
+
+def _check_without_firewall(service: Service, line: Line) -> None:
+    """Where a line ends on the server, nothing translates ports and nothing filters sources."""
+    for mapping in service.ports:
+        if mapping.public != mapping.private:
+            service.entry.place.fault(
+                f"port {mapping.public} cannot become {mapping.private} on line {shown(line.name)},"
+                " which has no firewall to translate it"
+            )
+    if not all(is_everyone(source) for source in service.sources or ()):
+        service.entry.place.fault(f"sources cannot be kept on line {shown(line.name)}, which has no firewall")
+
+
+def _repeated(place: Place, key: str, values: Iterable[object]) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            place.fault(f"{key}: {value} is listed twice")
+        seen.add(value)
+
+
+def _check_roles(declaration: Declaration) -> None:
+    """No host in both roles: each role removes objects of the collection that are not its own."""
+    firewalls = {line.firewall for line in declaration.lines if line.firewall}
+    for server in declaration.servers:
+        if server.name in firewalls:
+            server.entry.place.fault("is the firewall of a line too; a host is one or the other")
+
+
+def _check_groups(declaration: Declaration, groups: Mapping[str, Iterable[str]]) -> None:
+    """Each host in the inventory group that its role is deployed to."""
+    firewalls = set(groups.get("isp_firewall", ()))
+    servers = set(groups.get("multihomed_web", ()))
+    for line in declaration.lines:
+        if line.firewall and line.firewall not in firewalls:
+            line.entry.place.fault(f"firewall {shown(line.firewall)} is not in inventory group isp_firewall")
+    for server in declaration.servers:
+        if server.name and server.name not in servers:
+            server.entry.place.fault(f"{shown(server.name)} is not in inventory group multihomed_web")

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""Reading of the three lists of the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .._input.addresses import read_gateway, read_inside_address, read_interface_address, read_prefix
+from .._input.faults import Place, shown
+from .._input.ports import read_port_mapping
+from .._input.reading import (
+    Field,
+    integer,
+    list_of,
+    or_auto,
+    read_domain,
+    read_entries,
+    read_interface,
+    read_line_name,
+    read_text,
+)
+from .model import Declaration, Line, Server, Service, line_ends
+
+if TYPE_CHECKING:
+    from netaddr import IPNetwork
+
+
+def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[IPNetwork, ...]] | None:
+    """A dictionary from the name of a line to a list of addresses with prefix length."""
+    if not isinstance(value, Mapping):
+        place.fault(f"must be a dictionary from line to addresses, not {shown(value)}")
+        return None
+    read = or_auto(list_of(read_interface_address, least=1))
+    addresses = {}
+    for line, given in value.items():
+        if not isinstance(line, str):
+            place.fault(f"{shown(line)} is not the name of a line")
+            continue
+        addresses[line] = read(given, place.key(shown(line)[1:-1])) or ()
+    return addresses
+
+
+LINE_FIELDS = {
+    "name": Field(read_line_name, required=True),
+    "id": Field(integer(1, 250), required=True),
+    "firewall": Field(read_text),
+    "interface": Field(read_interface, required=True),
+    "public_addresses": Field(or_auto(list_of(read_interface_address, least=1)), required=True),
+    "outside_addresses": Field(list_of(read_interface_address)),
+    "gateway": Field(or_auto(list_of(read_gateway, single=True))),
+    "inside_addresses": Field(list_of(read_inside_address)),
+    "weight": Field(integer(1, 256)),
+}
+SERVER_FIELDS = {
+    "name": Field(read_text, required=True),
+    "interface": Field(read_interface),
+    "addresses": Field(read_server_addresses),
+}
+SERVICE_FIELDS = {
+    "name": Field(read_text, required=True),
+    "server": Field(read_text, required=True),
+    "ports": Field(list_of(read_port_mapping, least=1), required=True),
+    "lines": Field(list_of(read_line_name)),
+    "sources": Field(list_of(read_prefix, least=1)),
+    "domain": Field(read_domain),
+    "verify_ports": Field(list_of(read_port_mapping)),
+}
+LISTS = {"lines": LINE_FIELDS, "servers": SERVER_FIELDS, "services": SERVICE_FIELDS}
+
+
+def read_lists(data: object, faults: list[str]) -> Declaration:
+    """The three lists as far as they can be read; faults are added to ``faults``."""
+    if not isinstance(data, Mapping):
+        faults.append(f"the declaration must be a dictionary of lines, servers and services, not {shown(data)}")
+        return Declaration((), (), ())
+    for key in data:
+        if key not in LISTS:
+            faults.append(f"the declaration has an unknown key {shown(key)} (known: {', '.join(LISTS)})")
+    entries = {
+        name: read_entries(data.get(name), fields, Place(f"multihome_{name}", faults)) for name, fields in LISTS.items()
+    }
+    lines = tuple(Line(entry, **entry.values) for entry in entries["lines"])
+    services = tuple(Service(entry, **entry.values) for entry in entries["services"])
+    servers = [Server(entry, **entry.values) for entry in entries["servers"]]
+    return Declaration(lines, _with_line_addresses(lines, servers, services), services)
+
+
+def _with_line_addresses(
+    lines: Sequence[Line], servers: list[Server], services: tuple[Service, ...]
+) -> tuple[Server, ...]:
+    """Give each server the public addresses of the lines that end on it and that it does not list itself."""
+    added: dict[str, dict[str, tuple[IPNetwork, ...]]] = {}
+    for line in lines:
+        if line.name and not line.firewall and "firewall" not in line.entry.broken:
+            ends = line_ends(line, servers, services)
+            if len(ends) == 1:
+                added.setdefault(ends[0], {})[line.name] = line.public_addresses
+    return tuple(replace(server, addresses={**added.get(server.name, {}), **server.addresses}) for server in servers)

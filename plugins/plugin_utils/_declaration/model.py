@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The declaration: lines, servers and services, and the offers that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .._input.addresses import FAMILIES, everyone_of, has_network, held_addresses, is_everyone, of_family
+from .._input.ports import PortMapping
+from .._input.reading import Auto, Entry
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress, IPNetwork
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ISP line. ``firewall`` is empty where the line ends on the server itself.
+
+    The ISP translates the public addresses to the ``outside_addresses``, where the firewall does not hold the former.
+    """
+
+    entry: Entry = field(compare=False)
+    name: str = ""
+    id: int = 0
+    firewall: str = ""
+    interface: str = ""
+    public_addresses: tuple[IPNetwork, ...] = ()
+    outside_addresses: tuple[IPNetwork, ...] = ()
+    gateway: tuple[IPAddress, ...] = ()
+    inside_addresses: tuple[IPNetwork, ...] = ()
+    weight: int = 1
+
+    @property
+    def held_addresses(self) -> list[IPNetwork]:
+        """The addresses that the firewall itself holds on the line."""
+        return held_addresses(self.public_addresses, self.outside_addresses)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server: its aliases by the name of the line that each belongs to."""
+
+    entry: Entry = field(compare=False)
+    name: str = ""
+    interface: str = ""
+    addresses: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service. ``lines`` and ``verify_ports`` are None where the declaration leaves them out."""
+
+    entry: Entry = field(compare=False)
+    name: str = ""
+    server: str = ""
+    ports: tuple[PortMapping, ...] = ()
+    lines: tuple[str, ...] | None = None
+    sources: tuple[IPNetwork, ...] | None = None
+    domain: str = ""
+    verify_ports: tuple[PortMapping, ...] | None = None
+
+    def sources_of(self, family: int) -> list[IPNetwork]:
+        """The networks that may use the service by one family; nobody may when there is none."""
+        return sources_of_family(self.sources, family)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A service on one line by one family: reached at ``public``, served at ``private``."""
+
+    service: Service
+    line: Line
+    server: Server
+    family: int
+    public: tuple[IPAddress, ...]
+    private: IPAddress
+    sources: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The three lists, and what follows from them."""
+
+    lines: tuple[Line, ...]
+    servers: tuple[Server, ...]
+    services: tuple[Service, ...]
+
+    @cached_property
+    def line_named(self) -> Mapping[str, Line]:
+        """The lines by their names, where they have one; of two with one name, the first."""
+        return {line.name: line for line in reversed(self.lines) if line.name}
+
+    @cached_property
+    def server_named(self) -> Mapping[str, Server]:
+        """The servers by their names, where they have one; of two with one name, the first."""
+        return {server.name: server for server in reversed(self.servers) if server.name}
+
+    def servers_of(self, line: Line) -> list[Server]:
+        """The servers that have an address on a line."""
+        return [server for server in self.servers if line.name in server.addresses]
+
+    def lines_of(self, server: Server) -> list[Line]:
+        """The lines on which a server has an address, by id."""
+        lines = (self.line_named[name] for name in server.addresses if name in self.line_named)
+        return sorted(lines, key=lambda line: line.id)
+
+    def ambiguous(self, server: Server) -> set[IPAddress]:
+        """The addresses of a server that belong to lines of different firewalls, so that only marks tell the line."""
+        firewalls: dict[IPAddress, set[str]] = {}
+        for line in self.lines_of(server):
+            for address in server.addresses[line.name]:
+                firewalls.setdefault(address.ip, set()).add(line.firewall)
+        return {address for address, names in firewalls.items() if len(names) > 1}
+
+    def offers(self) -> list[Offer]:
+        """Every service on every line by every family, whatever the order of the lists."""
+        found = [
+            offer
+            for service in self.services
+            if service.server in self.server_named
+            for line in self.lines_of(self.server_named[service.server])
+            if service.lines is None or line.name in service.lines
+            for offer in offers_on(service, line, self.server_named[service.server])
+        ]
+        return sorted(found, key=lambda offer: (offer.line.id, offer.service.name, offer.family))
+
+    def offers_unknown(self) -> list[tuple[Line, Service]]:
+        """Every service on every line whose addresses only the server knows."""
+        return [
+            (line, service)
+            for service in self.services
+            if service.server in self.server_named
+            for line in self.lines_of(self.server_named[service.server])
+            if isinstance(self.server_named[service.server].addresses[line.name], Auto)
+            and (service.lines is None or line.name in service.lines)
+        ]
+
+
+def offers_on(service: Service, line: Line, server: Server) -> list[Offer]:
+    """A service on one line, by each family that both line and server have and some source may use."""
+    found = []
+    for family in FAMILIES:
+        aliases = of_family(server.addresses.get(line.name, ()), family)
+        # On a line without firewall nothing translates: the public addresses are the server's own.
+        public = of_family(line.public_addresses, family) if line.firewall else aliases
+        sources = service.sources_of(family)
+        if aliases and public and sources:
+            addresses = tuple(address.ip for address in public)
+            found.append(Offer(service, line, server, family, addresses, aliases[0].ip, tuple(sources)))
+    return found
+
+
+def sources_of_family(sources: tuple[IPNetwork, ...] | None, family: int) -> list[IPNetwork]:
+    """The networks that may use a service by one family.
+
+    Left out means everyone. So does a prefix of length 0 of one family where the list has none of the other.
+    """
+    everyone = everyone_of(family)
+    if sources is None:
+        return [everyone]
+    named = of_family(sources, family)
+    if named:
+        return [everyone] if any(is_everyone(source) for source in named) else named
+    return [everyone] if any(is_everyone(source) for source in sources) else []
+
+
+def next_hops(line: Line, addresses: tuple[IPNetwork, ...], family: int) -> list[IPAddress]:
+    """The next hops that ``addresses`` of a server can use on a line; one when the declaration is sound.
+
+    Behind a firewall that is its inside address in the network of an alias; an alias of full prefix length
+    names no network, so any inside address is accepted. A line that ends on the server has the gateway of the ISP.
+    """
+    if not line.firewall:
+        return of_family(line.gateway, family)
+    networks = [address for address in of_family(addresses, family) if has_network(address)]
+    inside = [address.ip for address in of_family(line.inside_addresses, family)]
+    return [address for address in inside if not networks or any(address in network for network in networks)]
+
+
+def line_ends(line: Line, servers: list[Server], services: tuple[Service, ...]) -> list[str]:
+    """The servers on which a line without firewall may end.
+
+    Those that list an address for it, else those with a service that names it, else the only server there is.
+    """
+    listed = [server.name for server in servers if line.name in server.addresses]
+    named = {service.server for service in services if service.lines and line.name in service.lines}
+    tied = [server.name for server in servers if server.name in named]
+    return listed or tied or [server.name for server in servers][:2]

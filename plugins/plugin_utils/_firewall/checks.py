@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The faults of the variables of role isp_firewall."""
+
+from __future__ import annotations
+
+from .._input.faults import all_faults
+from .._roles import line_routing
+from . import forwarding, interfaces, nat, routing
+
+
+def faults(
+    lines: object,
+    forwards: object = (),
+    snat: object = (),
+    inside_networks: object = (),
+    hairpins: object = (),
+    table_base: object = line_routing.TABLE_BASE,
+    priority_base: object = line_routing.PRIORITY_BASE,
+    source_priority_base: object = line_routing.SOURCE_PRIORITY_BASE,
+    mark_mask: object = line_routing.MARK_MASK,
+) -> list[str]:
+    """Every fault that keeps one of the modules' lists from being made; none when the variables are sound."""
+    return all_faults(
+        lambda: routing.rules(lines, snat, table_base, priority_base, source_priority_base, mark_mask),
+        lambda: nat.nat_rules(lines, forwards, snat, inside_networks, hairpins),
+        lambda: forwarding.accept(lines, forwards, snat, inside_networks, hairpins),
+        lambda: interfaces.kernel_parameters(lines),
+    )

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The variables of role isp_firewall as they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .._input.addresses import (
+    FAMILIES,
+    held_addresses,
+    of_family,
+    read_address,
+    read_gateway,
+    read_interface_address,
+    read_prefix,
+)
+from .._input.faults import Place, shown
+from .._input.ports import PROTOCOLS, read_port_range
+from .._input.reading import (
+    Entry,
+    Field,
+    choice,
+    integer,
+    list_of,
+    read_entries,
+    read_interface,
+    read_line_name,
+    read_text,
+    report_repeated,
+)
+from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netaddr import IPAddress, IPNetwork
+
+ROLE = "isp_firewall"
+
+LINE_FIELDS = {
+    "name": Field(read_line_name, required=True),
+    "id": Field(integer(1, LARGEST_ID), required=True),
+    "interface": Field(read_interface, required=True),
+    "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
+    "outside_addresses": Field(list_of(read_interface_address)),
+    "gateway": Field(list_of(read_gateway, single=True)),
+    "weight": Field(integer(1, LARGEST_WEIGHT)),
+}
+PORT_FIELDS = {
+    "protocol": Field(choice(*PROTOCOLS), required=True),
+    "port": Field(read_port_range, required=True),
+    "to_address": Field(read_address, required=True),
+    "to_port": Field(read_port_range),
+    "sources": Field(list_of(read_prefix, least=1)),
+}
+FORWARD_FIELDS = {
+    "name": Field(read_text),
+    "line": Field(read_line_name, required=True),
+    **PORT_FIELDS,
+}
+HAIRPIN_FIELDS = {
+    "name": Field(read_text),
+    "public_address": Field(read_address, required=True),
+    **PORT_FIELDS,
+}
+SNAT_FIELDS = {
+    "line": Field(read_line_name, required=True),
+    "source": Field(read_prefix, required=True),
+}
+
+
+@dataclass(frozen=True)
+class FirewallLine:
+    """An entry of ``isp_firewall_lines``."""
+
+    entry: Entry
+    name: str = ""
+    id: int = 0
+    interface: str = ""
+    public_addresses: tuple[IPNetwork, ...] = ()
+    outside_addresses: tuple[IPNetwork, ...] = ()
+    gateway: tuple[IPAddress, ...] = ()
+    weight: int = 1
+
+    @property
+    def held_addresses(self) -> list[IPNetwork]:
+        """The addresses that the firewall itself holds on the line."""
+        return held_addresses(self.public_addresses, self.outside_addresses)
+
+    @property
+    def families(self) -> list[int]:
+        """The families that the line has public addresses of."""
+        return [family for family in FAMILIES if of_family(self.public_addresses, family)]
+
+
+def read_lines(value: object, faults: list[str]) -> list[FirewallLine]:
+    """``isp_firewall_lines`` by id, as far as they can be read; faults are added to ``faults``."""
+    place = Place(f"{ROLE}_lines", faults)
+    lines = [FirewallLine(entry, **entry.values) for entry in read_entries(value, LINE_FIELDS, place)]
+    report_repeated([line.entry for line in lines], "name", "id")
+    return sorted(lines, key=lambda line: line.id)
+
+
+def read_forwards(value: object, faults: list[str]) -> list[Entry]:
+    """``isp_firewall_forwards``."""
+    return read_entries(value, FORWARD_FIELDS, Place(f"{ROLE}_forwards", faults))
+
+
+def read_hairpins(value: object, faults: list[str]) -> list[Entry]:
+    """``isp_firewall_hairpins``."""
+    return read_entries(value, HAIRPIN_FIELDS, Place(f"{ROLE}_hairpins", faults))
+
+
+def read_snat(value: object, faults: list[str]) -> list[Entry]:
+    """``isp_firewall_snat``."""
+    return read_entries(value, SNAT_FIELDS, Place(f"{ROLE}_snat", faults))
+
+
+def read_inside_networks(value: object, faults: list[str]) -> tuple[IPNetwork, ...]:
+    """``isp_firewall_inside_networks``."""
+    return list_of(read_prefix)(value, Place(f"{ROLE}_inside_networks", faults)) or ()
+
+
+def line_of(entry: Entry, named: Mapping[str, FirewallLine]) -> FirewallLine | None:
+    """The line that an entry names; another one is a fault."""
+    name = entry.values.get("line")
+    if name is not None and name not in named:
+        entry.place.fault(f"line {shown(name)} is not in {ROLE}_lines")
+    return named.get(name) if name is not None else None

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The routing of a firewall: the variables of role isp_firewall -> the lists that its modules take.
+
+A firewall of one line sends everything there. One of several lines knows a connection's line by the interface that it
+came in by, and the line of a connection that it or a server initiates by the source address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._input.addresses import FAMILIES, family_name, of_family, prefix_text
+from .._input.faults import Place, shown, sound
+from .._input.reading import report_repeated
+from .._roles import line_routing
+from .._roles.module_lists import Mark, Route, Rule, Table
+from .lines import ROLE, FirewallLine, line_of, read_lines, read_snat
+
+if TYPE_CHECKING:
+    from netaddr import IPNetwork
+
+
+def tables(lines: object, table_base: object = line_routing.TABLE_BASE) -> list[Table]:
+    """The tables of policy_routing: in main a default route by each gateway that is given.
+
+    Of several lines each has a table of its own too, and its metric in main follows from its weight.
+    """
+    with sound() as faults:
+        found = _read(lines, faults)
+        base = line_routing.read_table_base(table_base, ROLE, found, faults)
+    several = len(found) > 1
+    entries = [line_routing.table(base, line, _routes(line)) for line in found if several]
+    routes = [route for line in found for route in _main_routes(line, several)]
+    if routes:
+        entries.append({"id": line_routing.MAIN_TABLE, "name": "main", "routes": routes})
+    return entries
+
+
+def rules(
+    lines: object,
+    snat: object = (),
+    table_base: object = line_routing.TABLE_BASE,
+    priority_base: object = line_routing.PRIORITY_BASE,
+    source_priority_base: object = line_routing.SOURCE_PRIORITY_BASE,
+    mark_mask: object = line_routing.MARK_MASK,
+) -> list[Rule]:
+    """The rules of policy_routing, none for a single line.
+
+    By mark: packets of a connection that came in by a line. By source: packets of the firewall itself from a line's
+    public address, and those of a server from an address that belongs to one line alone.
+    """
+    with sound() as faults:
+        found = _read(lines, faults)
+        base = line_routing.read_table_base(table_base, ROLE, found, faults)
+        first, source_first = line_routing.read_priorities(priority_base, source_priority_base, ROLE, faults)
+        mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+        sources = _sources(found, snat, faults)
+    if len(found) < 2:
+        return []
+    entries = line_routing.main_rules(
+        first, [family for family in FAMILIES if any(family in line.families for line in found)]
+    )
+    for line in found:
+        entries += line_routing.mark_rules(first, line, line.families, base, mask)
+    for line in found:
+        own = [str(address.ip) for address in line.held_addresses]
+        selectors = line_routing.by_source([*own, *map(prefix_text, sources[line.name])])
+        entries += line_routing.source_rules(source_first, line, selectors, base)
+    return entries
+
+
+def marks(lines: object, mark_mask: object = line_routing.MARK_MASK) -> list[Mark]:
+    """The marks of connection_marks: each of several lines by its interface."""
+    with sound() as faults:
+        found = _read(lines, faults)
+        mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+    entries: list[Mark] = [
+        {"name": line.name, "mark": mask.mark_of(line), "in_interface": line.interface} for line in found
+    ]
+    return entries if len(found) > 1 else []
+
+
+def _read(lines: object, faults: list[str]) -> list[FirewallLine]:
+    """The lines; each of several needs an interface and gateways of its own."""
+    found = read_lines(lines, faults)
+    if len(found) > 1:
+        report_repeated([line.entry for line in found], "interface")
+        for line in found:
+            for family in line.families:
+                if not of_family(line.gateway, family) and not line.entry.broken:
+                    name = family_name(family)
+                    line.entry.place.fault(f"is one of several lines, so it needs the ISP's {name} gateway")
+    return found
+
+
+def _routes(line: FirewallLine) -> list[Route]:
+    return [
+        {"destination": "default", "gateway": str(gateway), "interface": line.interface}
+        for family in FAMILIES
+        for gateway in of_family(line.gateway, family)
+    ]
+
+
+def _main_routes(line: FirewallLine, several: bool) -> list[Route]:
+    if several:
+        return [{"name": line.name, "metric": line_routing.metric(line), **route} for route in _routes(line)]
+    return [{"name": line.name, **route} for route in _routes(line)]
+
+
+def _sources(lines: list[FirewallLine], snat: object, faults: list[str]) -> dict[str, list[IPNetwork]]:
+    """The inside addresses that belong to one line alone, by line; those of several leave by the preferred one."""
+    named = {line.name: line for line in lines}
+    holders: dict[IPNetwork, dict[str, Place]] = {}
+    for entry in read_snat(snat, faults):
+        line, source = line_of(entry, named), entry.values.get("source")
+        if line is not None and source is not None:
+            holders.setdefault(source, {})[line.name] = entry.place
+    alone = {source: next(iter(held.items())) for source, held in holders.items() if len(held) == 1}
+    for source, (name, place) in alone.items():
+        for wider, (other, _place) in alone.items():
+            if source in wider and named[other].id < named[name].id:
+                place.fault(
+                    f"{prefix_text(source)} is within {prefix_text(wider)} of line {shown(other)},"
+                    " whose rule comes first: give that line the greater id"
+                )
+    return {
+        line.name: [source for source, (name, _length) in sorted(alone.items()) if name == line.name] for line in lines
+    }

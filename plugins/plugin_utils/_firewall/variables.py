@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The declaration -> the variables of role isp_firewall on one host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from .._declaration.model import Declaration, Line, Offer
+from .._input.addresses import FAMILIES, has_network, of_family
+
+if TYPE_CHECKING:
+    from netaddr import IPNetwork
+
+
+class FirewallLineVariables(TypedDict, total=False):
+    """An entry of ``isp_firewall_lines``."""
+
+    name: str
+    id: int
+    interface: str
+    public_addresses: list[str]
+    outside_addresses: list[str]
+    gateway: str | list[str]
+    weight: int
+
+
+class PortVariables(TypedDict):
+    """The part that ``isp_firewall_forwards`` and ``isp_firewall_hairpins`` share."""
+
+    protocol: str
+    port: str
+    to_address: str
+    to_port: str
+    sources: list[str]
+
+
+class ForwardVariables(PortVariables):
+    """An entry of ``isp_firewall_forwards``."""
+
+    name: str
+    line: str
+
+
+class HairpinVariables(PortVariables):
+    """An entry of ``isp_firewall_hairpins``."""
+
+    name: str
+    public_address: str
+
+
+def own_lines(declaration: Declaration, host: str) -> list[Line]:
+    """The lines that a host terminates, by id."""
+    return sorted((line for line in declaration.lines if line.firewall == host), key=lambda line: line.id)
+
+
+def lines(declaration: Declaration, host: str) -> list[FirewallLineVariables]:
+    """``isp_firewall_lines``; ``gateway`` is one address, or a list of one per family, or left out.
+
+    A line has a ``weight`` only where the host has several lines.
+    """
+    mine = own_lines(declaration, host)
+    entries = [_line(line) for line in mine]
+    for entry, line in zip(entries, mine, strict=True):
+        if len(mine) > 1:
+            entry["weight"] = line.weight
+    return entries
+
+
+def forwards(declaration: Declaration, host: str) -> list[ForwardVariables]:
+    """``isp_firewall_forwards``: one for each port of each service on each line by each family."""
+    return [
+        {"name": offer.service.name, "line": offer.line.name, **port}
+        for offer in declaration.offers()
+        if offer.line.firewall == host
+        for port in _ports(offer)
+    ]
+
+
+def hairpins(declaration: Declaration, host: str) -> list[HairpinVariables]:
+    """``isp_firewall_hairpins``: services at the public addresses of lines that end elsewhere.
+
+    A client on the LAN has one default gateway, whichever line's public address it asks for. So each firewall
+    translates the public addresses of all lines whose servers are in one of its inside networks.
+    """
+    inside = _inside(declaration, host)
+    return [
+        {"name": offer.service.name, "public_address": str(public), **port}
+        for offer in declaration.offers()
+        if offer.line.firewall not in ("", host) and any(offer.private in network for network in inside)
+        for public in offer.public
+        for port in _ports(offer)
+    ]
+
+
+def snat(declaration: Declaration, host: str) -> list[dict[str, str]]:
+    """``isp_firewall_snat``: the aliases whose own connections leave with their line's public address."""
+    return [
+        {"line": line.name, "source": str(source)}
+        for line in own_lines(declaration, host)
+        for source in sorted(
+            address.ip
+            for server in declaration.servers_of(line)
+            for address in server.addresses[line.name]
+            if of_family(line.public_addresses, address.version)
+        )
+    ]
+
+
+def inside_networks(declaration: Declaration, host: str) -> list[str]:
+    """``isp_firewall_inside_networks``: the networks that servers and inside addresses of the host's lines are in."""
+    return [str(network) for network in _inside(declaration, host)]
+
+
+def _inside(declaration: Declaration, host: str) -> list[IPNetwork]:
+    mine = own_lines(declaration, host)
+    addresses = [address for line in mine for address in line.inside_addresses]
+    addresses += [
+        address for line in mine for server in declaration.servers_of(line) for address in server.addresses[line.name]
+    ]
+    return sorted({address.cidr for address in addresses if has_network(address)})
+
+
+def _line(line: Line) -> FirewallLineVariables:
+    entry: FirewallLineVariables = {
+        "name": line.name,
+        "id": line.id,
+        "interface": line.interface,
+        "public_addresses": [str(address) for address in line.public_addresses],
+    }
+    if line.outside_addresses:
+        entry["outside_addresses"] = [str(address) for address in line.outside_addresses]
+    gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
+    if gateways:
+        entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways
+    return entry
+
+
+def _ports(offer: Offer) -> list[PortVariables]:
+    return [
+        {
+            "protocol": mapping.protocol,
+            "port": str(mapping.public),
+            "to_address": str(offer.private),
+            "to_port": str(mapping.private),
+            "sources": [str(source) for source in offer.sources],
+        }
+        for mapping in sorted(offer.service.ports)
+    ]

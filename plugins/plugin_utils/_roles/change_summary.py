@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The changes of a deployment, in one line of text per host."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+DONE = {"add": "added", "remove": "removed", "replace": "replaced"}
+
+
+def summary(
+    hosts: Iterable[str], variables: Mapping[str, Mapping[str, object]], registered: Mapping[str, str]
+) -> list[str]:
+    """``web1: 3 addresses added, 8 routes and rules added`` for each host.
+
+    ``variables`` has the variables of each host. ``registered`` has the names of those that hold a module's result,
+    and the subject of each, in the plural.
+    """
+    lines = []
+    for host in hosts:
+        texts = [text for name, subject in registered.items() for text in _counted(subject, variables[host].get(name))]
+        lines.append(f"{host}: {', '.join(texts) or 'unchanged'}")
+    return lines
+
+
+def _counted(subject: str, result: object) -> list[str]:
+    if not isinstance(result, Mapping) or not result.get("changed"):
+        return []
+    actions = result.get("actions")
+    if not isinstance(actions, Sequence) or not actions:
+        return [f"{subject} changed"]
+    # Files that a run wrote, for the next boot for instance, count only where nothing else changed.
+    objects = [
+        action for action in actions if isinstance(action, Mapping) and list(action.get("object", ())) != ["file"]
+    ]
+    if not objects:
+        return [f"files of {subject} changed"]
+    counts = Counter(str(action.get("op")) for action in objects)
+    return [
+        f"{count} {_singular(subject) if count == 1 else subject} {DONE.get(operation, operation)}"
+        for operation, count in counts.items()
+    ]
+
+
+def _singular(subject: str) -> str:
+    """The singular of each word that ends in s: one of ``routes and rules`` is a ``route or rule``."""
+    return re.sub(r"(?<=ss)es\b|(?<![su])s\b", "", subject).replace(" and ", " or ")

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The steps that a host needs before its lines: packages, systemd-networkd, kernel parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+# The finding of preflight about a systemd-networkd that removes routes and rules which are not its own.
+NETWORKD_FINDING = "networkd-removes-foreign"
+
+
+class Preparation(TypedDict):
+    """``missing`` has names of packages; ``needed`` says whether anything has to be done before kernel parameters."""
+
+    missing: list[str]
+    read_requirements: bool
+    networkd: bool
+    kernel_parameters: bool
+    needed: bool
+
+
+def preparation(
+    preflight: Mapping[str, object],
+    packages: Mapping[str, str],
+    install_packages: bool = True,
+    run_preflight: bool = True,
+    manage_networkd: bool = True,
+    manage_sysctl: bool = True,
+    requirements: Mapping[str, object] | None = None,
+    networkd: Mapping[str, object] | None = None,
+    not_needed: Iterable[str] = (),
+) -> Preparation:
+    """The steps that are left, from the results of preflight, multihome_info and networkd_settings so far.
+
+    Where preflight did not run, multihome_info has to be asked for requirements, and all kernel parameters are set.
+    """
+    unknown = install_packages and not run_preflight
+    report = preflight.get("requirements") or (requirements or {}).get("requirements")
+    missing = _missing(report, packages, set(not_needed)) if install_packages else []
+    unfriendly = manage_networkd and NETWORKD_FINDING in _finding_ids(preflight.get("findings"))
+    # The values that preflight saw before systemd-networkd was restarted do not count.
+    restarted = bool((networkd or {}).get("changed"))
+    pending = bool(preflight.get("kernel_parameters_pending", True)) or restarted
+    return {
+        "missing": missing,
+        "read_requirements": unknown,
+        "networkd": unfriendly,
+        "kernel_parameters": manage_sysctl and pending,
+        "needed": bool(missing) or unknown or unfriendly,
+    }
+
+
+def removes_mark_rules(actions: object) -> bool:
+    """Whether policy_routing removed a rule by mark, from the ``actions`` of its result."""
+    return any(
+        isinstance(action, Mapping)
+        and action.get("op") == "remove"
+        and isinstance(action.get("object"), Mapping)
+        and "mark" in action["object"]
+        for action in (actions if isinstance(actions, Sequence) else ())
+    )
+
+
+def _missing(report: object, packages: Mapping[str, str], not_needed: set[str]) -> list[str]:
+    """The packages of the requirements that a host does not meet and that a package is named for."""
+    met = {name: state.get("ok") for name, state in report.items()} if isinstance(report, Mapping) else {}
+    return [packages[name] for name, ok in met.items() if not ok and name in packages and name not in not_needed]
+
+
+def _finding_ids(findings: object) -> set[object]:
+    return {finding.get("id") for finding in findings} if isinstance(findings, Sequence) else set()

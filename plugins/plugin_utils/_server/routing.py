@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The routing of a server: the variables of role multihomed_web -> the lists that its modules take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._input.addresses import FAMILIES, everyone_of, has_network
+from .._input.faults import Place, shown, sound
+from .._input.reading import choice
+from .._roles import line_routing
+from .._roles.module_lists import Mark, MarkLists, Route, Rule, Share, Table
+from .lines import BALANCE_FROM, ROLE, ServerLine, read_balance_from, read_default_route, read_lines
+from .sources import Sources, read_other_addresses
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress
+
+# More than any metric of failover, so that both may exist for a moment while one replaces the other.
+BALANCE_METRIC = 1 << 17
+
+
+def tables(
+    lines: object,
+    default_route: object = "none",
+    table_base: object = line_routing.TABLE_BASE,
+    balance_from: object = BALANCE_FROM,
+) -> list[Table]:
+    """The tables of policy_routing: one per line with a default route by each family's gateway.
+
+    With ``failover`` main gets these default routes too, each with the line's own address as source and a metric of
+    its own. With ``balance`` their source is the initial address of connections that are given to lines.
+    """
+    with sound() as faults:
+        found = read_lines(lines, faults)
+        kind = read_default_route(default_route, faults)
+        base = line_routing.read_table_base(table_base, ROLE, found, faults)
+        initial = read_balance_from(balance_from, found, faults) if kind == "balance" else {}
+    entries = [line_routing.table(base, line, [_route(line, family) for family in line.families]) for line in found]
+    if kind != "none" and found:
+        routes = [_main_route(line, family, initial.get(family)) for line in found for family in line.families]
+        entries.append({"id": line_routing.MAIN_TABLE, "name": "main", "routes": routes})
+    return entries
+
+
+def rules(
+    lines: object,
+    table_base: object = line_routing.TABLE_BASE,
+    priority_base: object = line_routing.PRIORITY_BASE,
+    source_priority_base: object = line_routing.SOURCE_PRIORITY_BASE,
+    reply: object = "source",
+    default_route: object = "none",
+    mark_mask: object = line_routing.MARK_MASK,
+    other_addresses: object = (),
+) -> list[Rule]:
+    """The rules of policy_routing: by mark where marks are in use, and by source.
+
+    An address of lines with different next hops does not tell the line. Its packets use main's default routes, or,
+    where main is left alone, the lines' tables in turn, since a reply needs a route before its mark is known. The same
+    holds for addresses of a line that is known by mark because its addresses need too many prefixes.
+    """
+    with sound() as faults:
+        found = read_lines(lines, faults)
+        base = line_routing.read_table_base(table_base, ROLE, found, faults)
+        first, source_first = line_routing.read_priorities(priority_base, source_priority_base, ROLE, faults)
+        mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+        kind = read_default_route(default_route, faults)
+        by_mark = _read_reply(reply, faults) == "mark"
+        others = read_other_addresses(other_addresses, faults)
+        ambiguous = {} if faults else _ambiguous(found)
+        if not by_mark:
+            _refuse_ambiguous(ambiguous, faults)
+    families = [family for family in FAMILIES if any(family in line.families for line in found)]
+    entries = line_routing.main_rules(first, families)
+    sources = Sources(found, ambiguous, others)
+    for line in found:
+        marked = line.families if by_mark or kind == "balance" else sources.marked_families(line)
+        entries += line_routing.mark_rules(first, line, marked, base, mask)
+    for line in found:
+        entries += line_routing.source_rules(source_first, line, sources.of_line(line), base)
+        if kind == "none":
+            entries += line_routing.source_rules(source_first, line, sources.before_mark(line), base, end=False)
+    if kind == "none":
+        last = source_first + line_routing.WHOLE_BAND - 1
+        entries += [
+            {"name": "end", "priority": last, "action": "unreachable", **selector}
+            for selector in sources.all_before_mark
+        ]
+    return entries
+
+
+def marks(
+    lines: object,
+    reply: object = "source",
+    default_route: object = "none",
+    balance_from: object = BALANCE_FROM,
+    mark_mask: object = line_routing.MARK_MASK,
+    other_addresses: object = (),
+) -> MarkLists:
+    """The lists of connection_marks: ``marks``, ``balance``, ``balance_from`` and ``balance_exclude``.
+
+    Marks are known by gateway or interface for ``reply: mark``, and by source where that takes too many rules.
+    """
+    with sound() as faults:
+        found = read_lines(lines, faults)
+        mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+        by_mark = _read_reply(reply, faults) == "mark"
+        balanced = read_default_route(default_route, faults) == "balance"
+        initial = read_balance_from(balance_from, found, faults) if balanced else {}
+        others = read_other_addresses(other_addresses, faults)
+        if balanced and not faults:
+            _refuse_indistinct(found)
+    networks = {address.cidr for line in found for address in line.addresses if has_network(address)}
+    own = {address.ip for line in found for address in line.addresses}
+    by_source = Sources(found, _ambiguous(found), others).marks(mask)
+    return {
+        "marks": (_marks(found, mask) if by_mark else []) + by_source,
+        "balance": [_share(line, mask) for line in found if balanced],
+        "balance_from": [str(address) for address in initial.values()],
+        # Connections to neighbours have an address of the server as initial source too.
+        "balance_exclude": [str(network) for network in sorted(networks) if own & set(initial.values())],
+    }
+
+
+def _marks(lines: Sequence[ServerLine], mask: line_routing.MarkMask) -> list[Mark]:
+    """A line that has an interface to itself is known by it, others by their gateways.
+
+    Lines that share a next hop share its mark: replies go back to the next hop that the request came from.
+    """
+    interfaces = [line.interface for line in lines]
+    entries: dict[tuple[str, IPAddress | None], Mark] = {}
+    for line in lines:
+        mark: Mark = {"name": line.name, "mark": mask.mark_of(line), "in_interface": line.interface}
+        if interfaces.count(line.interface) == 1:
+            entries[line.interface, None] = mark
+            continue
+        for family in line.families:
+            gateway = line.gateway(family)
+            by_gateway: Mark = mark if gateway is None else {**mark, "gateway": str(gateway)}
+            entries.setdefault(line.next_hop(family), by_gateway)
+    return list(entries.values())
+
+
+def _share(line: ServerLine, mask: line_routing.MarkMask) -> Share:
+    sources = [str(line.address(family).ip) for family in line.families]
+    return {"name": line.name, "mark": mask.mark_of(line), "weight": line.weight, "sources": sources}
+
+
+def _route(line: ServerLine, family: int) -> Route:
+    gateway = line.gateway(family)
+    if gateway is None:
+        return {"destination": str(everyone_of(family)), "interface": line.interface}
+    return {"destination": "default", "gateway": str(gateway), "interface": line.interface}
+
+
+def _main_route(line: ServerLine, family: int, source: IPAddress | None) -> Route:
+    metric = line_routing.metric(line) + (0 if source is None else BALANCE_METRIC)
+    return {
+        "name": line.name,
+        **_route(line, family),
+        "metric": metric,
+        "source": str(source or line.address(family).ip),
+    }
+
+
+def _read_reply(value: object, faults: list[str]) -> str | None:
+    return choice("source", "mark")(value, Place(f"{ROLE}_reply", faults))
+
+
+def _ambiguous(lines: Sequence[ServerLine]) -> dict[IPAddress, list[ServerLine]]:
+    """The addresses that belong to lines of different next hops, each with these lines."""
+    holders: dict[IPAddress, list[ServerLine]] = {}
+    for line in lines:
+        for address in () if line.entry.broken else line.addresses:
+            holders.setdefault(address.ip, []).append(line)
+    return {
+        address: held for address, held in holders.items() if len({line.next_hop(address.version) for line in held}) > 1
+    }
+
+
+def _refuse_ambiguous(ambiguous: dict[IPAddress, list[ServerLine]], faults: list[str]) -> None:
+    place = Place(f"{ROLE}_lines", faults)
+    for address, held in ambiguous.items():
+        names = " and ".join(shown(line.name) for line in held)
+        place.fault(
+            f"address {address} belongs to lines {names}, which have different gateways: only with"
+            f" {ROLE}_reply: mark can replies be assigned to a line"
+        )
+
+
+def _refuse_indistinct(lines: Sequence[ServerLine]) -> None:
+    """Connections are assigned to a line by their address, or by their next hop."""
+    seen: dict[tuple[object, ...], ServerLine] = {}
+    for line in lines:
+        for family in line.families:
+            address = line.address(family).ip
+            other = seen.setdefault((address, line.next_hop(family)), line)
+            if other is not line:
+                line.entry.place.fault(
+                    f"has address {address} and its gateway in common with line {shown(other.name)}:"
+                    f" {ROLE}_default_route: balance cannot spread over them"
+                )

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The declaration -> the variables of role multihomed_web on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+from .._declaration.model import Declaration, Line, Server, next_hops
+from .._input.addresses import FAMILIES, of_family
+from .._input.reading import AUTO, Auto
+
+
+class ServerLineVariables(TypedDict):
+    """An entry of ``multihomed_web_lines``."""
+
+    name: str
+    id: int
+    interface: str
+    addresses: list[str]
+    gateways: list[str]
+    weight: int
+
+
+def lines(declaration: Declaration, host: str) -> list[ServerLineVariables]:
+    """``multihomed_web_lines``: the lines on which the host has an address, by id."""
+    server = declaration.server_named.get(host)
+    if server is None:
+        return []
+    return [
+        {
+            "name": line.name,
+            "id": line.id,
+            "interface": server.interface if line.firewall else line.interface,
+            "addresses": _texts(server.addresses[line.name]),
+            "gateways": gateways(line, server),
+            "weight": line.weight,
+        }
+        for line in declaration.lines_of(server)
+    ]
+
+
+def reply(declaration: Declaration, host: str) -> str:
+    """``multihomed_web_reply``: ``mark`` where an address belongs to lines of different next hops."""
+    server = declaration.server_named.get(host)
+    return "mark" if server is not None and declaration.ambiguous(server) else "source"
+
+
+def _texts(items: Iterable[object]) -> list[str]:
+    return [AUTO] if isinstance(items, Auto) else [str(item) for item in items]
+
+
+def gateways(line: Line, server: Server) -> list[str]:
+    """The next hops of a server on a line, one for each family that it has there, as far as that is known here."""
+    addresses = server.addresses[line.name]
+    if isinstance(line.gateway, Auto) or isinstance(addresses, Auto):
+        return _texts(line.gateway)
+    return [str(next_hops(line, addresses, family)[0]) for family in FAMILIES if of_family(addresses, family)]

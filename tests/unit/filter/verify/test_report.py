@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The matrix of a verification says what was found, and never takes silence for success."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.unit.filter import declarations
+from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS
+
+SEED = declarations.seed()
+DESTINATIONS = ["198.41.0.4", "2001:503:ba3e::2:30"]
+HOPS = {"192.168.168.1": "192.168.168.11", "fd00:168::1": "fd00:168::11", "192.168.168.2": "192.168.168.12"}
+
+
+def answers(**wrong: str) -> list[dict[str, Any]]:
+    """Rows of line_check: all well but for the lines in ``wrong``, which have that error."""
+    return [
+        {**target, "ok": False, "milliseconds": None, "error": wrong[target["line"]], "hint": "mend it"}
+        if target["line"] in wrong
+        else {**target, "ok": True, "milliseconds": 1.25, "error": None, "hint": None}
+        for target in FILTERS["line_check_targets"](SEED)
+    ]
+
+
+def ways(**wrong: Any) -> list[dict[str, Any]]:
+    """Rows of path_info: all well, with ``wrong`` put into the first."""
+    paths = FILTERS["path_info_paths"](SEED, "web1", DESTINATIONS)
+    rows = [{**path, "reachable": True, "gateway": HOPS[path["source"]], "error": None} for path in paths]
+    rows[0].update(wrong)
+    return rows
+
+
+def report(probes: dict[str, Any], paths: object = None, down: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """The report on the seed."""
+    outcome: dict[str, list[str]] = FILTERS["verify_report"](
+        SEED, probes, {"web1": ways() if paths is None else paths}, list(down)
+    )
+    return outcome
+
+
+def test_all_well() -> None:
+    assert report({"client1": answers()}) == {
+        "matrix": [
+            "line       service  IPv4      IPv6",
+            "unicom     web      ✓ 1.2 ms  ✓ 1.2 ms",
+            "interlink  web      ✓ 1.2 ms",
+            "3 of 3 as expected",
+        ],
+        "faults": [],
+    }
+
+
+def test_a_line_whose_addresses_are_not_known_is_shown_as_not_asked() -> None:
+    legend = "- auto: not asked, as only the server knows its addresses there"
+    dsl = {"id": 2, "interface": "ppp0", "public_addresses": "auto", "gateway": "auto"}
+    fixed = {"id": 9, "interface": "wan0", "public_addresses": ["203.0.113.10/24"], "gateway": "203.0.113.1"}
+    declaration: dict[str, Any] = {
+        "lines": [{"name": "fixed", **fixed}, {"name": "dsl", **dsl}],
+        "servers": [{"name": "web1"}],
+        "services": [
+            {"name": "web", "server": "web1", "ports": ["80/tcp"]},
+            {"name": "mail", "server": "web1", "ports": ["25/tcp"], "lines": ["fixed"]},
+        ],
+    }
+
+    def matrix() -> list[str]:
+        targets = FILTERS["line_check_targets"](declaration)
+        rows = [{**target, "ok": True, "milliseconds": 1.25, "error": None, "hint": None} for target in targets]
+        ways = FILTERS["path_info_paths"](declaration, "web1", DESTINATIONS)
+        gone = [{**way, "reachable": True, "gateway": "203.0.113.1", "error": None} for way in ways]
+        outcome = FILTERS["verify_report"](declaration, {"client1": rows}, {"web1": gone})
+        assert outcome["faults"] == []
+        found: list[str] = outcome["matrix"]
+        return found
+
+    assert matrix() == [
+        "line   service  IPv4",
+        "dsl    web      - auto",
+        "fixed  mail     ✓ 1.2 ms",
+        "fixed  web      ✓ 1.2 ms",
+        legend,
+        "2 of 2 as expected",
+    ]
+    del declaration["lines"][0], declaration["services"][1]
+    nobody_asked = "0 of 0 as expected"
+    assert matrix() == ["line  service  IPv4    IPv6", "dsl   web      - auto  - auto", legend, nobody_asked]
+
+
+def test_a_line_that_does_not_answer() -> None:
+    outcome = report({"client1": answers(interlink="timed out")})
+    assert outcome["matrix"][2:] == ["interlink  web      ✗ 80/tcp: timed out", "2 of 3 as expected"]
+    assert outcome["faults"] == [
+        "line interlink: 198.51.100.20 80/tcp, 198.51.100.20 443/tcp, from client1: timed out: mend it",
+    ]
+
+
+def test_where_vantages_differ_the_matrix_says_from_where_it_fails() -> None:
+    outcome = report({"client1": answers(), "client2": answers(interlink="timed out")})
+    assert outcome["matrix"][2] == "interlink  web      ✗ 80/tcp: timed out (…"
+    assert outcome["faults"] == [
+        "line interlink: 198.51.100.20 80/tcp, 198.51.100.20 443/tcp, from client2: timed out: mend it"
+    ]
+
+
+@pytest.mark.parametrize("probes", [{}, {"client1": None}, {"client1": []}, {"client1": answers(), "client2": None}])
+def test_a_vantage_that_did_not_ask_is_a_failure(probes: dict[str, Any]) -> None:
+    outcome = report(probes)
+    assert outcome["matrix"][-1] == "0 of 3 as expected"
+    assert "asked" in "".join(outcome["faults"])
+
+
+def test_a_common_fault_is_reported_once() -> None:
+    outcome = report({"client1": answers(unicom="timed out"), "client2": answers(unicom="timed out")})
+    assert outcome["faults"] == [
+        (
+            "line unicom: 203.0.113.10 80/tcp, 203.0.113.10 443/tcp, 2001:db8:a::10 80/tcp, 2001:db8:a::10 443/tcp,"
+            " from client1, client2: timed out: mend it"
+        )
+    ]
+
+
+def test_a_list_of_many_is_cut() -> None:
+    many = copy.deepcopy(SEED)
+    many["services"][0]["ports"] = [f"{port}/tcp" for port in range(1, 10)]
+    outcome = FILTERS["verify_report"](many, {"client1": None}, {"web1": ways()}, [])
+    assert outcome["faults"][1].startswith("line interlink: 198.51.100.20 1/tcp, 198.51.100.20 2/tcp, ")
+    assert "198.51.100.20 6/tcp and 3 more, from client1: not asked" in outcome["faults"][1]
+
+
+def test_a_line_that_must_be_down() -> None:
+    outcome = report({"client1": answers(interlink="timed out")}, down=("interlink",))
+    assert outcome["matrix"][2:] == ["interlink  web      ✓ down, as expected", "3 of 3 as expected"]
+    assert outcome["faults"] == []
+
+
+def test_a_line_that_must_be_down_but_answers_is_a_failure() -> None:
+    outcome = report({"client1": answers()}, down=("interlink",))
+    assert outcome["matrix"][2] == "interlink  web      ✗ expected to be down…"
+    assert "take it out of that list" in outcome["faults"][0]
+
+
+def test_a_line_that_must_be_down_is_asked_all_the_same() -> None:
+    assert report({"client1": None}, down=("interlink",))["matrix"][-1] == "0 of 3 as expected"
+
+
+def test_a_line_that_must_be_down_must_exist() -> None:
+    outcome = report({"client1": answers()}, down=("interlonk",))
+    assert outcome["faults"] == ['multihome_verify_expect_down: line "interlonk" is not in multihome_lines']
+
+
+def test_a_reply_that_would_leave_by_another_line() -> None:
+    faults = report({"client1": answers()}, ways(gateway="192.168.168.12"))["faults"]
+    assert len(faults) == 1
+    assert faults[0].startswith(
+        "web1: 192.168.168.1 of line unicom leaves by 192.168.168.12, not by 192.168.168.11: deploy"
+    )
+
+
+def test_a_reply_that_would_not_leave() -> None:
+    faults = report({"client1": answers()}, ways(reachable=False, gateway=None, error="no route"))["faults"]
+    assert faults[0].startswith("web1: 192.168.168.1 of line unicom does not leave at all (no route), not by")
+
+
+def test_a_server_that_did_not_say_its_ways() -> None:
+    outcome = FILTERS["verify_report"](SEED, {"client1": answers()}, {}, [])
+    assert outcome["faults"] == ["web1: its paths are not known: see its messages above"]
+
+
+def test_a_way_that_was_not_looked_up() -> None:
+    faults = report({"client1": answers()}, ways()[1:])["faults"]
+    assert faults == [
+        "web1: the path of 192.168.168.1 of line unicom is not known: multihome_verify_destinations has no IPv4 address"
+    ]
+
+
+def test_a_service_that_is_not_asked_is_neither_good_nor_bad() -> None:
+    quiet = copy.deepcopy(SEED)
+    quiet["services"][0]["ports"] = ["53/udp"]
+    outcome = FILTERS["verify_report"](quiet, {"client1": []}, {"web1": ways()}, [])
+    assert outcome["matrix"][1] == "unicom     web      - no verify_ports  - no verify_ports"
+    assert outcome["matrix"][-1] == "0 of 0 as expected"
+    assert outcome["faults"] == []
+
+
+def test_a_row_fits_a_terminal_whatever_the_names() -> None:
+    wide = copy.deepcopy(SEED)
+    wide["services"][0]["name"] = "a service with a name that nobody would want to type"
+    outcome = FILTERS["verify_report"](wide, {"client1": None}, {"web1": ways()}, [])
+    assert max(map(len, outcome["matrix"])) <= 68
+    assert outcome["matrix"][1] == "unicom     a service with …  ✗ 80/tcp: not as…  ✗ 80/tcp: not as…"
+
+
+def test_ports_to_verify_are_those_the_service_names_else_the_first_of_each_tcp_entry() -> None:
+    asked = copy.deepcopy(SEED)
+    asked["services"][0]["ports"] = ["443/tcp", "5000-6000/tcp", "53/udp", "9/sctp"]
+    ports = {(target["port"], target["protocol"]) for target in FILTERS["line_check_targets"](asked)}
+    assert ports == {(443, "tcp"), (5000, "tcp")}
+    asked["services"][0]["verify_ports"] = ["53/udp", "5500/tcp"]
+    ports = {(target["port"], target["protocol"]) for target in FILTERS["line_check_targets"](asked)}
+    assert ports == {(53, "udp"), (5500, "tcp")}
