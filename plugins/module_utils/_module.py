@@ -21,7 +21,7 @@ from ._core.store.persistence import Store
 
 DEFAULT_OWNER = 109
 PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}
-Extra = Callable[[Any, Outcome, bool], Mapping[str, Any]]
+Extra = Callable[[Any, Outcome[Any], bool], Mapping[str, Any]]
 
 OWNER_OPTIONS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
@@ -31,7 +31,7 @@ OWNER_OPTIONS: dict[str, dict[str, Any]] = {
 
 def run_engine(
     argument_spec: Mapping[str, Any],
-    make_engine: Callable[[dict[str, Any]], Engine],
+    make_engine: Callable[[dict[str, Any]], Engine[Any, Any]],
     rules: Mapping[str, Any] | None = None,
     extra: Extra = lambda _engine, _outcome, _check_mode: {},
     judged: Collection[str] = (),
@@ -92,7 +92,7 @@ def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
 
 def _converge(
     module: AnsibleModule,
-    make_engine: Callable[[dict[str, Any]], Engine],
+    make_engine: Callable[[dict[str, Any]], Engine[Any, Any]],
     extra: Extra,
     stored_as: str | None,
 ) -> None:
@@ -124,7 +124,7 @@ def _invocation(module: AnsibleModule) -> dict[str, Any]:
     return {"invocation": {"module_args": {k: v for k, v in module.params.items() if not isinstance(v, list)}}}
 
 
-def result(engine: Engine, outcome: Outcome, diff: bool) -> dict[str, Any]:
+def result(engine: Engine[Any, Any], outcome: Outcome[Any], diff: bool) -> dict[str, Any]:
     """Return a module's result. An unchanged run without diff mode carries no lists: they may hold 10,000 entries."""
     answer: dict[str, Any] = {"changed": outcome.changed, "actions": outcome.actions()}
     if outcome.changed or diff:

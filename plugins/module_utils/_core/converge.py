@@ -1,62 +1,68 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way every run goes: read, plan, (check mode ends here) apply, read back. Modules and services all take it."""
+"""The steps of every run: read, plan, (check mode ends here) apply, read again. All modules run through it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Callable, Protocol
+from typing import Callable, Generic, Protocol, TypeVar
 
+from .entries import Form
 from .errors import MultihomeError, StoreFailed, VerifyFailed
-from .plan import Action
+from .plan import Action, Model
+from .rollback import apply_or_restore, restored
 from .store.persistence import Change, Store
 
 
 class Planned(Protocol):
-    """What a run needs to know of an engine's plan; the rest is the engine's own."""
+    """The part of an engine's plan that a run needs; the rest is the engine's own."""
 
     @property
-    def actions(self) -> Sequence[Action[Any]]:
+    def actions(self) -> Sequence[Action[Model]]:
         """The steps in the order in which they are applied."""
 
 
-class Engine(Protocol):
-    """One kind of state on a host: parsed input is given to its constructor; each step is a method.
+StateT = TypeVar("StateT")
+PlanT = TypeVar("PlanT", bound=Planned)
+PlanT_co = TypeVar("PlanT_co", bound=Planned, covariant=True)
 
-    ``read`` and ``plan`` never write. ``apply`` is all or nothing: it raises ApplyFailed after having undone what it
-    had done. ``undo`` takes a whole applied plan back, and returns what could not be put back.
-    ``before`` and ``after`` give what the plan saw and foresees, in the module's own input form.
+
+class Engine(Protocol[StateT, PlanT]):
+    """One kind of state on a host. Its constructor takes the parsed input; each step is a method.
+
+    ``read`` and ``plan`` never write. ``apply`` and ``restore`` are those of rollback.py.
+    ``before`` and ``after`` return the state before and after the plan in the module's own input form.
     """
 
-    def read(self) -> Any:
+    def read(self) -> StateT:
         """Return the current state from one dump."""
 
-    def plan(self, current: Any) -> Planned:
+    def plan(self, current: StateT) -> PlanT:
         """Return the plan from ``current`` to the desired state."""
 
-    def apply(self, plan: Any, current: Any) -> None:
-        """Carry the plan out."""
+    def apply(self, plan: PlanT, current: StateT) -> None:
+        """Carry the plan out; raises StepFailed once anything was changed."""
 
-    def undo(self, plan: Any, current: Any) -> list[str]:
-        """Put back ``current`` after ``plan`` was applied."""
+    def restore(self, plan: PlanT, current: StateT) -> list[str]:
+        """Restore ``current``; return what could not be restored."""
 
-    def before(self, plan: Any) -> Any:
-        """Return what was listed or owned, in input form."""
+    def before(self, plan: PlanT) -> object:
+        """Return the listed or owned objects, in input form."""
 
-    def after(self, plan: Any) -> Any:
-        """Return what is listed or owned once the plan is applied, in input form."""
+    def after(self, plan: PlanT) -> object:
+        """Return the listed or owned objects after the plan, in input form."""
 
-    def lines(self, plan: Any) -> dict[str, list[str]]:
+    def lines(self, plan: PlanT) -> dict[str, list[str]]:
         """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run did, or in check mode would do; ``stored`` is the change of what stands again after a boot."""
+class Outcome(Generic[PlanT_co]):
+    """What a run did, or in check mode would do; ``stored`` is the change of the stored state."""
 
-    plan: Any
+    plan: PlanT_co
     stored: Change | None = None
 
     @property
@@ -64,19 +70,19 @@ class Outcome:
         """Whether there was anything to do."""
         return bool(self.plan.actions) or self.stored is not None
 
-    def actions(self) -> list[dict[str, Any]]:
+    def actions(self) -> list[Form]:
         """Return the actions as modules report them."""
         stored = [self.stored.as_result()] if self.stored else []
         return [action.as_result() for action in self.plan.actions] + stored
 
 
 def converge(
-    engine: Engine,
+    engine: Engine[StateT, PlanT],
     check_mode: bool,
     lock: Callable[[], AbstractContextManager[None]],
     store: Store | None = None,
-) -> Outcome:
-    """Bring the host to what ``engine`` desires, keep that in ``store``, and return what was done.
+) -> Outcome[PlanT]:
+    """Bring the host to the engine's desired state, keep that in ``store``, and return what was done.
 
     A run with nothing to do sends nothing. Raises ForeignObject, ReadFailed, ApplyFailed, VerifyFailed, StoreFailed,
     Unsupported or Busy; after each of them the host is as it was, unless the error says otherwise.
@@ -84,7 +90,7 @@ def converge(
     if check_mode:
         plan = engine.plan(engine.read())
         return Outcome(plan, store.change(engine, plan) if store else None)
-    # Over both, so that the keeper never finds the one changed and the other not yet.
+    # One lock for both, so that the keeper never finds one changed and the other not yet.
     with lock():
         current = engine.read()
         plan = engine.plan(current)
@@ -101,27 +107,27 @@ def converge(
         return Outcome(plan, change)
 
 
-def _carry_out(engine: Engine, plan: Any, current: Any) -> None:
+def _carry_out(engine: Engine[StateT, PlanT], plan: PlanT, current: StateT) -> None:
     if not plan.actions:
         return
-    engine.apply(plan, current)
+    apply_or_restore(engine, plan, current)
     differences = _differences(engine)
     if differences:
-        not_undone = engine.undo(plan, current)
-        raise VerifyFailed(differences + not_undone, not not_undone)
+        not_restored = restored(engine, plan, current)
+        raise VerifyFailed(differences + not_restored, not not_restored)
 
 
-def _commit(change: Change, engine: Engine, plan: Any, current: Any) -> None:
+def _commit(change: Change, engine: Engine[StateT, PlanT], plan: PlanT, current: StateT) -> None:
     try:
         change.commit()
     except StoreFailed as failed:
-        not_undone = engine.undo(plan, current) if plan.actions else []
-        raise StoreFailed(failed.path, failed.error, not_undone) from failed
+        not_restored = restored(engine, plan, current) if plan.actions else []
+        raise StoreFailed(failed.path, failed.error, not_restored) from failed
 
 
-def _differences(engine: Engine) -> list[str]:
+def _differences(engine: Engine[StateT, PlanT]) -> list[str]:
     try:
         return [f"still to do: {action}" for action in engine.plan(engine.read()).actions]
     except MultihomeError as error:
-        # Somebody else changed the host meanwhile, or it cannot be read: what was meant does not stand either way.
+        # Another program changed the host meanwhile, or it cannot be read: either way the desired state is not there.
         return str(error).splitlines()

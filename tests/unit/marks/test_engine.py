@@ -38,7 +38,7 @@ def finding(neighbours: dict[Wanted, Neighbour]) -> Callable[[Iterable[Wanted]],
 
 def run(
     backend: Memory, check: bool = False, at: Neighbour | None = None, **options: Any
-) -> tuple[MarkEngine, Outcome]:
+) -> tuple[MarkEngine, Outcome[Any]]:
     """Converge once; the gateway of GATEWAY is ``at`` a neighbour, or silent."""
     find = finding({("192.0.2.1", None): at} if at else {})
     engine = MarkEngine((backend, WHY), find=find, **options)

@@ -14,10 +14,12 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.filters.ipta
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.iptables import (
     HOOKS,
     IptablesMarks,
+    IptablesStanding,
     record,
     recover,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.rollback import apply_or_restore
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import all_marks
 from hypothesis import given
 
@@ -118,6 +120,21 @@ def test_what_is_written_is_read_back_and_taken_away(first: Marks, second: Marks
     assert programs.tables == empty
 
 
+class Writing:
+    """A backend as the part of an engine that a rollback needs."""
+
+    def __init__(self, backend: IptablesMarks) -> None:
+        self._backend = backend
+
+    def apply(self, plan: Marks, current: IptablesStanding) -> None:
+        """Write the marks."""
+        self._backend.write(current, plan)
+
+    def restore(self, _plan: Marks, current: IptablesStanding) -> list[str]:
+        """Restore the marks."""
+        return self._backend.undo(current)
+
+
 @pytest.mark.parametrize("refuse", ["*mangle", "*nat"])
 def test_what_one_program_refuses_is_taken_back_in_both(refuse: str) -> None:
     made, programs = backend()
@@ -125,7 +142,7 @@ def test_what_one_program_refuses_is_taken_back_in_both(refuse: str) -> None:
     before = copy.deepcopy(programs.tables)
     programs.refuse[6] = "wan1"
     with pytest.raises(ApplyFailed, match=r"ip6tables-restore: .*line 2 failed\nundone: iptables\nthe host is as"):
-        made.write(made.read(), OTHER)
+        apply_or_restore(Writing(made), OTHER, made.read())
     assert programs.tables == before
     programs.refuse = {4: refuse, 6: refuse}
     failures = made.undo(backend()[0].read())

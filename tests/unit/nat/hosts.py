@@ -47,7 +47,7 @@ class FakeHost:
         choice = Choice(self.backend(self.uses_nft), "told by the test", other)
         return NatEngine(listed, purge=purge, choice=choice)
 
-    def run(self, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome]:
+    def run(self, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome[Any]]:
         """One run of the engine; in check mode a write is an error."""
         self.nft.read_only = self.iptables.read_only = check
         engine = self.engine(listed, purge)

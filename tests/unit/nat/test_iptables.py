@@ -28,7 +28,7 @@ DESTINATION, SOURCE = "multihome-destination", "multihome-source"
 TAG = ["-m", "comment", "--comment", "multihome.linux"]
 
 
-def run(fake: FakeIptables, listed: Sequence[Any], purge: bool = True) -> Outcome:
+def run(fake: FakeIptables, listed: Sequence[Any], purge: bool = True) -> Outcome[Any]:
     """One run."""
     return converge(iptables_engine(fake, listed, purge), False, contextlib.nullcontext)
 
@@ -233,5 +233,5 @@ def test_a_kernel_that_disagrees_is_put_back_as_it_was() -> None:
     plan = built.plan(current)
     built.apply(plan, current)
     assert DESTINATION not in fake.tables[4]
-    assert built.undo(plan, current) == []
+    assert built.restore(plan, current) == []
     assert fake.tables == before

@@ -28,7 +28,7 @@ LISTED = [forward(1), forward(2), SHIFTED, MASQUERADE]
 EXACT = "dnat_ipv4_daddr_proto_dport"
 
 
-def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True) -> Outcome:
+def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True) -> Outcome[Any]:
     """One run of the engine."""
     return converge(nft_engine(listed, nft, purge), False, contextlib.nullcontext)
 

@@ -80,7 +80,11 @@ def test_an_entry_with_a_fault_cannot_be_added_behind_the_others(some: list[Rule
 
 def steps(standing: list[Rule], *actions: Action[Rule]) -> list[tuple[str, Rule]]:
     made = RuleSequence(standing, [action.object for action in actions if action.op == "remove"])
-    return [step for action in actions for step in made.of(action)]
+    return [
+        step
+        for action in actions
+        for step in made.of(action.op, action.object, action.existing.object if action.existing else None)
+    ]
 
 
 def test_the_opposite_of_a_rule_that_stays_is_refused_and_told() -> None:
@@ -172,12 +176,12 @@ def test_no_packet_is_without_a_rule_that_stands_before_and_after(before: list[R
     stays = [rule for rule in there if rule in after and rule.priority]
     made = RuleSequence(there, [action.object for action in actions if action.op == "remove"])
     for action in actions:
-        for operation, rule in made.of(action):
+        for operation, rule in made.of(action.op, action.object, action.existing.object if action.existing else None):
             try:
                 fake.send(operation, rtnetlink_mapping.encode_rule(rule, OURS))
             except RequestFailed:
                 return  # two of the list that the kernel cannot hold together
-            now = [existing.object for existing in fake.snapshot().existing("rule") if existing.owner == OURS]
+            now = [existing.object for existing in fake.snapshot().rules() if existing.owner == OURS]
             assert all(any(covers(other, rule) for other in now) for rule in stays)
 
 

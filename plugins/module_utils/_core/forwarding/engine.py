@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..entries import collect
-from ..errors import ApplyFailed, InvalidInput, MultihomeError, Unsupported
+from ..entries import Faults
+from ..errors import ApplyFailed, InvalidInput, MultihomeError, StepFailed, Unsupported
 from ..filters.iptables import Iptables
 from ..filters.nftables import DEFAULT_TABLE, Nftables, table_name
 from ..filters.selection import iptables_has, missing, pick
 from ..plan import Action, Existing, Part, Setting, plan
 from ..store.format import merged
-from ..store.persistable import Keepable
+from ..store.persistable import Persistable
 from .backend import ForwardPart, Standing
 from .iptables import IptablesForward
 from .model import DROP, LEAVE, POLICIES, Forwarding, parse_accept
@@ -40,7 +40,7 @@ class ForwardPlan:
     writes: Mapping[str, Forwarding | None]
 
 
-class ForwardEngine(Keepable):
+class ForwardEngine(Persistable):
     """Converges what is forwarded. ``accept`` are entries as in the module's option, ``parts`` places for tests."""
 
     def __init__(
@@ -52,11 +52,15 @@ class ForwardEngine(Keepable):
         backend: str = "auto",
         parts: Sequence[Any] | None = None,
     ) -> None:
-        checks: list[Any] = [lambda: parse_accept(accept), lambda: table_name(table), lambda: _parse_policy(policy)]
-        self.desired, name, self.policy = collect(*checks)
+        faults = Faults()
+        desired = faults.take(lambda: parse_accept(accept))
+        name = faults.take(lambda: table_name(table))
+        parsed_policy = faults.take(lambda: _parse_policy(policy))
+        faults.refuse()
+        self.desired, self.policy = desired.value, parsed_policy.value
         self.backend_name, self.backend_reason = pick(backend)
         self.purge = purge
-        self.parts: list[Any] = list(parts) if parts is not None else parts_here(name, self.backend_name)
+        self.parts: list[Any] = list(parts) if parts is not None else parts_here(name.value, self.backend_name)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> ForwardEngine:
@@ -100,23 +104,21 @@ class ForwardEngine(Keepable):
         return Forwarding(LEAVE, own.passages) if standing.drops(own) else None
 
     def apply(self, plan: ForwardPlan, current: Mapping[str, Any]) -> None:
-        """Carry the plan out, what accepts before what drops; what a refused step leaves half-done is put back."""
-        done: list[Any] = []
+        """Carry the plan out, what accepts before what drops; raises ApplyFailed, or StepFailed for a later part."""
+        done: list[str] = []
         writing = [part for part in self.parts if part.name in plan.writes]
         for part in sorted(writing, key=lambda part: _policy(plan.writes[part.name]) == DROP):
             try:
                 part.write(current[part.name], plan.writes[part.name])
-            except BaseException as error:
-                not_undone = _put_back(done, current)
-                if isinstance(error, ApplyFailed):
-                    undone = [earlier.name for earlier in done]
-                    raise ApplyFailed(error.failed, error.reason, undone, not_undone) from error
-                raise
-            done.append(part)
+            except ApplyFailed as error:
+                if not done:
+                    raise
+                raise StepFailed(error.failed, error.reason, done) from error
+            done.append(part.name)
 
-    def undo(self, plan: ForwardPlan, current: Mapping[str, Any]) -> list[str]:
-        """Put back what ``current`` holds."""
-        return _put_back([part for part in self.parts if part.name in plan.writes], current)
+    def restore(self, plan: ForwardPlan, current: Mapping[str, Any]) -> list[str]:
+        """Restore ``current``; return what could not be restored."""
+        return _restored([part for part in self.parts if part.name in plan.writes], current)
 
     def before(self, plan: ForwardPlan) -> dict[str, Any]:
         """Return ``policy`` and ``accept`` as they stood."""
@@ -198,11 +200,14 @@ def _actions(
     return adding + gone + removing
 
 
-def _put_back(parts: Sequence[Any], current: Mapping[str, Any]) -> list[str]:
+def _restored(parts: Sequence[Any], current: Mapping[str, Any]) -> list[str]:
     left: list[str] = []
     for part in parts:
         try:
-            part.write(part.read(), current[part.name].forwarding)
+            now, before = part.read(), current[part.name]
+            if (now.forwarding, now.faults) == (before.forwarding, before.faults):
+                continue
+            part.write(now, before.forwarding)
         except MultihomeError as error:
             left += str(error).splitlines()
         left += [f"was not whole before: {fault}" for fault in current[part.name].faults]

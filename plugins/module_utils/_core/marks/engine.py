@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..entries import Entry, collect
+from ..entries import Entry, Faults
 from ..errors import InvalidInput
 from ..plan import Action, Existing, M, Part, Plan, Setting, plan
 from ..routing.neighbours import Found, Wanted, resolve
 from ..store.format import merged
-from ..store.persistable import Keepable
+from ..store.persistable import Persistable
 from .backend import Backend, Standing
 from .model import (
     DEFAULT_MASK,
@@ -51,7 +51,7 @@ class Current:
     found: Found
 
 
-class MarkEngine(Keepable):
+class MarkEngine(Persistable):
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
     ``backend`` comes with the reason why it is this one. A list that is None is left alone: nothing of its kind is
@@ -71,14 +71,15 @@ class MarkEngine(Keepable):
         purge: bool = False,
         find: Callable[[Iterable[Wanted]], Found] = resolve,
     ) -> None:
-        parts: list[Any] = [
-            lambda: parse_marks(marks or ()),
-            lambda: parse_balance(balance or ()),
-            lambda: parse_mask(mask),
-            lambda: parse_addresses(balance_from),
-            lambda: parse_prefixes(balance_exclude),
-        ]
-        listed, shares, self.mask, self.balance_from, self.balance_exclude = collect(*parts)
+        parsed = Faults()
+        listed_part = parsed.take(lambda: parse_marks(marks or ()))
+        shares_part = parsed.take(lambda: parse_balance(balance or ()))
+        mask_part = parsed.take(lambda: parse_mask(mask))
+        from_part = parsed.take(lambda: parse_addresses(balance_from))
+        exclude_part = parsed.take(lambda: parse_prefixes(balance_exclude))
+        parsed.refuse()
+        listed, shares, self.mask = listed_part.value, shares_part.value, mask_part.value
+        self.balance_from, self.balance_exclude = from_part.value, exclude_part.value
         faults = outside_mask([*listed, *shares], self.mask)
         if shares and not self.balance_from:
             faults.append("balance_from is missing: from which source addresses are connections spread?")
@@ -127,8 +128,8 @@ class MarkEngine(Keepable):
         """Carry the plan out in one transaction."""
         self.backend.write(current.standing, plan.after)
 
-    def undo(self, _plan: MarkPlan, current: Current) -> list[str]:
-        """Put back the marks of ``current``."""
+    def restore(self, _plan: MarkPlan, current: Current) -> list[str]:
+        """Restore the marks of ``current``; return what could not be restored."""
         return self.backend.undo(current.standing)
 
     def waiting(self) -> dict[str, str]:

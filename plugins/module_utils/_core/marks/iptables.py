@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import fields
-from ..errors import ApplyFailed, InvalidInput
+from ..errors import ApplyFailed, InvalidInput, StepFailed
 from ..filters.iptables import NAMES, Iptables
 from ..filters.iptables_save import quoted, split
 from ..routing.model import Neighbour
@@ -81,7 +81,7 @@ class IptablesMarks:
         return IptablesStanding(marks, tuple(faults), parts)
 
     def write(self, standing: IptablesStanding, marks: Marks) -> None:
-        """Put ``marks`` in place of what stands. What a refused step leaves half-done is put back; ApplyFailed then."""
+        """Put ``marks`` in place of what stands. Raises ApplyFailed, or StepFailed for the second family."""
         if marks:
             self.iptables.refuse_mixture()
         done: list[str] = []
@@ -92,7 +92,9 @@ class IptablesMarks:
                     self.iptables.apply(family, text)
                     done.append(NAMES[family])
             except ApplyFailed as error:
-                raise ApplyFailed(error.failed, error.reason, done, self.undo(standing)) from error
+                if not done:
+                    raise
+                raise StepFailed(error.failed, error.reason, done) from error
 
     def undo(self, before: IptablesStanding) -> list[str]:
         """Put back the marks that stood; return what could not be."""

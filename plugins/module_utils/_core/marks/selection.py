@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ApplyFailed, InvalidInput, MultihomeError
+from ..errors import ApplyFailed, InvalidInput, MultihomeError, StepFailed
 from ..filters import selection as backend_choice
 from .backend import Backend, Standing
 from .iptables import IptablesMarks
@@ -63,16 +63,16 @@ class Moving:
         return Both(here.marks or there.marks, (*here.faults, *left), here, there)
 
     def write(self, standing: Both, marks: Marks) -> None:
-        """Put ``marks`` in place of what stands in both; raises ApplyFailed when either refuses."""
+        """Put ``marks`` in place of what stands in both; raises ApplyFailed or StepFailed."""
         self.backend.write(standing.here, marks)
         if standing.there.marks or standing.there.faults:
             try:
                 self.other.write(standing.there, Marks())
-            except ApplyFailed as error:
-                not_undone = [*error.not_undone, *self.backend.undo(standing.here)]
-                raise ApplyFailed(error.failed, error.reason, [self.backend.name], not_undone) from error
+            except (ApplyFailed, StepFailed) as error:
+                raise StepFailed(error.failed, error.reason, [self.backend.name]) from error
 
     def undo(self, before: Both) -> list[str]:
         """Put back what stood in both; return what could not be."""
         failures = self.backend.undo(before.here)
-        return failures + (self.other.undo(before.there) if before.there.marks or before.there.faults else [])
+        moved = before.there.marks or before.there.faults
+        return failures + (self.other.undo(before.there) if moved and self.other.read() != before.there else [])

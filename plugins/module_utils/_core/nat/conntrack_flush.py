@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..errors import FlowsRemain
-from ..routing.executor import Kernel
+from ..routing.executor import Executor
 from ..routing.model import Alias
 from .conntrack import Conntrack
 from .conntrack_match import Makers, gone
@@ -17,9 +17,9 @@ from .model import NatRule
 class FlowForgetter:
     """Drops the entries of connection tracking that given translations made, and no others."""
 
-    def __init__(self, conntrack: Conntrack | None = None, kernel: Kernel | None = None) -> None:
+    def __init__(self, conntrack: Conntrack | None = None, executor: Executor | None = None) -> None:
         self._conntrack = conntrack or Conntrack()
-        self._kernel = kernel or Kernel()
+        self._executor = executor or Executor()
         self._aliases: list[Alias] | None = None
 
     def prepare(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> None:
@@ -48,5 +48,5 @@ class FlowForgetter:
 
     def _addresses(self, interface: str | None) -> Collection[str]:
         if self._aliases is None:
-            self._aliases = [existing.object for existing in self._kernel.read("address").existing("address")]
+            self._aliases = [existing.object for existing in self._executor.read("address").addresses()]
         return {alias.bare for alias in self._aliases if interface in (None, alias.interface)}

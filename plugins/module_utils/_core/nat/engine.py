@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..entries import Entry, collect
-from ..errors import ApplyFailed, InvalidInput
+from ..entries import Entry, Faults
+from ..errors import ApplyFailed, InvalidInput, StepFailed
 from ..filters.nftables import DEFAULT_TABLE, table_name
 from ..store.format import merged
-from ..store.persistable import Keepable
+from ..store.persistable import Persistable
 from .backend import Current, Standing
 from .model import NatRule, parse_rules
 from .plan import NatPlan, plan_rules
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .conntrack_flush import FlowForgetter
 
 
-class NatEngine(Keepable):
+class NatEngine(Persistable):
     """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
     def __init__(
@@ -34,9 +34,12 @@ class NatEngine(Keepable):
         choice: Choice | None = None,
         flows: FlowForgetter | None = None,
     ) -> None:
-        parts: list[Any] = [lambda: parse_rules(rules), lambda: table_name(table)]
-        self.desired, name = collect(*parts)
-        self.choice = choice or choose(backend, name)
+        faults = Faults()
+        desired = faults.take(lambda: parse_rules(rules))
+        name = faults.take(lambda: table_name(table))
+        faults.refuse()
+        self.desired = desired.value
+        self.choice = choice or choose(backend, name.value)
         self.backend = self.choice.backend
         self.purge = purge
         self._flows = flows or _flow_forgetter() if forget_flows else None
@@ -68,15 +71,11 @@ class NatEngine(Keepable):
             return
         try:
             self.choice.other.apply(plan.leaving, current.elsewhere)
-        except BaseException as error:
-            not_undone = self.backend.put_back(current.here)
-            if isinstance(error, ApplyFailed):
-                not_undone = [*error.not_undone, *not_undone]
-                raise ApplyFailed(error.failed, error.reason, [self.backend.place], not_undone) from error
-            raise
+        except (ApplyFailed, StepFailed) as error:
+            raise StepFailed(error.failed, error.reason, [self.backend.place]) from error
 
-    def undo(self, plan: NatPlan, current: Current) -> list[str]:
-        """Put back what ``current`` holds, counters included."""
+    def restore(self, plan: NatPlan, current: Current) -> list[str]:
+        """Restore ``current``, counters included; return what could not be restored."""
         left = []
         if plan.leaving is not None and self.choice.other is not None:
             left += self.choice.other.put_back(current.elsewhere)

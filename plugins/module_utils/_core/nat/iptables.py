@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..errors import ApplyFailed, MultihomeError, Unsupported
+from ..errors import ApplyFailed, MultihomeError, StepFailed, Unsupported
 from ..filters.iptables import Iptables
 from .backend import Wanted
 from .iptables_chains import (
@@ -70,19 +70,17 @@ class IptablesBackend:
             texts[family] = transaction(part, target, self._names)
         return {family: text for family, text in texts.items() if text} or None
 
-    def apply(self, change: dict[int, str], current: Standing) -> None:
-        """Send the transactions; when the second is refused, the first is undone."""
-        done: list[int] = []
+    def apply(self, change: dict[int, str], _current: Standing) -> None:
+        """Send the transactions; raises ApplyFailed when the first is refused, StepFailed when the second is."""
+        done: list[str] = []
         for family, text in change.items():
             try:
                 self.iptables.apply(family, text)
-            except BaseException as error:
-                not_undone = [left for earlier in done for left in self._put_back(current, earlier)]
-                if isinstance(error, ApplyFailed):
-                    undone = [f"iptables-restore of IPv{earlier}" for earlier in done]
-                    raise ApplyFailed(error.failed, error.reason, undone, not_undone) from error
-                raise
-            done.append(family)
+            except ApplyFailed as error:
+                if not done:
+                    raise
+                raise StepFailed(error.failed, error.reason, done) from error
+            done.append(f"iptables-restore of IPv{family}")
 
     def put_back(self, before: Standing) -> list[str]:
         """Put back what ``before`` holds, counters and strays included."""

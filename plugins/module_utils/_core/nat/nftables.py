@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..errors import ApplyFailed
+from ..errors import ApplyFailed, StepFailed
 from ..filters.nftables import Nftables, TooLarge
 from .backend import Wanted
 from .maps import compile_rules
@@ -39,7 +39,7 @@ class NftablesBackend:
         counters = Counters(current, wanted.fresh)
         return transaction(self.nftables.table, current, target, counters, wanted.purge) or None
 
-    def apply(self, change: str, current: Table) -> None:
+    def apply(self, change: str, _current: Table) -> None:
         """Send the transaction; nft carries it out whole or not at all, so there is nothing to undo.
 
         Only where it is larger than the process may send at once, as in a container, are new maps filled beforehand.
@@ -47,9 +47,9 @@ class NftablesBackend:
         try:
             self.nftables.apply(change)
         except TooLarge as error:
-            self._apply_in_steps(change, current, error)
+            self._apply_in_steps(change, error)
 
-    def _apply_in_steps(self, change: str, current: Table, error: TooLarge) -> None:
+    def _apply_in_steps(self, change: str, error: TooLarge) -> None:
         steps = in_steps(change)
         if not steps:
             raise error
@@ -57,12 +57,13 @@ class NftablesBackend:
             for step in steps:
                 self.nftables.apply(step)
         except ApplyFailed as failed:
-            raise ApplyFailed(failed.failed, failed.reason, not_undone=self.put_back(current)) from failed
+            raise StepFailed(failed.failed, failed.reason) from failed
 
     def put_back(self, before: Table) -> list[str]:
         """Put back what ``before`` holds, counters included; strays cannot be."""
         target = before.layout() if before.stands else None
-        text = transaction(self.nftables.table, self.read(), target, Counters(before))
+        now = self.read()
+        text = transaction(self.nftables.table, now, target, Counters(before))
         if before.exists and target is None:
             text += f"add table inet {self.nftables.table}\n"
         try:
@@ -70,4 +71,4 @@ class NftablesBackend:
                 self.nftables.apply(text)
         except ApplyFailed as error:
             return [str(error)]
-        return [f"not put back: {stray}" for stray in before.strays()]
+        return [f"not put back: {stray}" for stray in before.strays() if stray not in now.strays()]

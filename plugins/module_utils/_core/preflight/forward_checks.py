@@ -62,7 +62,7 @@ def _towards(servers: Sequence[str], facts: Facts) -> list[str]:
     """Return the interfaces by which main leads to the servers, by the longest prefix."""
     routes = [
         (ipaddress.ip_network(item.object.destination), item.object.interface)
-        for item in (facts.routing.existing("route") if facts.routing else ())
+        for item in (facts.routing.routes() if facts.routing else ())
         if item.object.table == MAIN_TABLE and item.object.interface
     ]
     found = []

@@ -103,6 +103,12 @@ class NameFiles:
         for kind, text in texts.items():
             self.files.save(own_file(kind, owner), text, 0o644)
 
+    def restore(self, texts: Mapping[str, str | None], owner: int) -> None:
+        """Write those of the files that differ from ``texts``, by kind; raises OSError."""
+        self.write(
+            {kind: text for kind, text in texts.items() if self.files.load(own_file(kind, owner)) != text}, owner
+        )
+
     def _others(self, kind: str, own: str | None) -> list[str]:
         """Return the files that ``ip`` reads besides our own."""
         base, directory = DATABASES[kind], f"{DATABASES[kind]}.d"
@@ -182,7 +188,7 @@ def plan_names(
 
 def texts_after(names: Plan[Name], current: NameState) -> dict[str, str | None]:
     """Return the texts of those of our files that a plan changes, by kind."""
-    gone = {(action.standing.object if action.standing else action.object) for action in names.actions}
+    gone = {(action.existing.object if action.existing else action.object) for action in names.actions}
     new = [action.object for action in names.adding()]
     kept = [name for name in current.ours if name not in gone] + new
     kinds = dict.fromkeys(action.object.kind for action in names.actions)

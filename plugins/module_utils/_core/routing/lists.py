@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .. import fields
-from ..entries import Entry, collect, parse_fields, parse_list, where
+from ..entries import Entry, Faults, parse_fields, parse_list, where
 from ..errors import InvalidInput
 from .iproute_names import Name
 from .model import TABLE_NAMES, Route, Rule
@@ -36,15 +37,13 @@ class RoutingLists:
     def parse(cls, tables: Sequence[Any] | None, rules: Sequence[Any] | None) -> RoutingLists:
         """Return what entries as in the options of policy_routing declare; raises InvalidInput with every fault."""
         numbers, faults = _declared_tables(tables or ())
-        parts: list[Any] = [
-            lambda: _refuse(faults),
-            lambda: _parse_routes(tables or ()),
-            lambda: _parse_rules(rules or (), numbers),
-        ]
-        _none, routes, parsed_rules = collect(*parts)
+        all_faults = Faults(faults)
+        routes = all_faults.take(lambda: _parse_routes(tables or ()))
+        parsed_rules = all_faults.take(lambda: _parse_rules(rules or (), numbers))
+        all_faults.refuse()
         return cls(
-            None if tables is None else routes,
-            None if rules is None else parsed_rules,
+            None if tables is None else routes.value,
+            None if rules is None else parsed_rules.value,
             {number: name for name, number in numbers.items()},
             _table_names(tables or (), numbers),
         )
@@ -129,8 +128,10 @@ def _parse_routes(tables: Sequence[Any]) -> list[Entry[Route]]:
         return parse_list(routes, list_name, lambda e: Route.parse(e, number), "destination", lambda r: r.key)
 
     whole = [(index, table) for index, table in enumerate(tables) if _has_number(table)]
-    parts = collect(*(lambda index=index, table=table: part(index, table) for index, table in whole))
-    return [entry for entries in parts for entry in entries]
+    faults = Faults()
+    parts = [faults.take(partial(part, index, table)) for index, table in whole]
+    faults.refuse()
+    return [entry for entries in parts for entry in entries.value]
 
 
 def _has_number(table: Any) -> bool:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Between rtnetlink messages and the model, both ways. Pure: no socket here.
 
-Decoding returns None for what the model has no words for (a rule by user id, a source-specific IPv6 route, a route of
-type local): such objects are foreign by nature, and stay out of every plan.
+Decoding returns None for an object that the model cannot express (a rule by user id, a source-specific IPv6 route, a
+route of type local): such objects are always foreign, and are never part of a plan.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ def lasting(message: Message) -> Message:
 
 
 def again(message: Message) -> Message:
-    """Return a dumped message as it can be sent to make its object stand again, with the lifetime it has left."""
+    """Return a dumped message as it can be sent to add its object again, with the lifetime it has left."""
     lasting_message = lasting(message)
     lifetime = message.get("IFA_CACHEINFO")
     if message.kind != "address" or not lifetime or lifetime["ifa_valid"] == _UNLIMITED:
@@ -336,28 +336,28 @@ def is_ipv4_on(message: Message, index: int) -> bool:
     return message.header["family"] == AF[4] and message.header["index"] == index
 
 
-def is_made_anew(action: Action[Any]) -> bool:
-    """Tell whether an action takes an address away and adds it again, changed."""
-    item, standing = action.object, action.standing
-    if action.op != "replace" or standing is None or not isinstance(item, Alias):
+def is_added_again(action: Action[Any]) -> bool:
+    """Tell whether an action removes an address and adds it again, changed."""
+    item, existing = action.object, action.existing
+    if action.op != "replace" or existing is None or not isinstance(item, Alias):
         return False
     # The kernel changes a lifetime in place, but not a label, and refuses a second address of one key.
-    return bool(item.address != standing.object.address or item.label not in (None, standing.object.label))
+    return bool(item.address != existing.object.address or item.label not in (None, existing.object.label))
 
 
 def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
     """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
-    item, standing = action.object, action.standing
-    gone = [("remove", lasting(standing.handle))] if standing and action.op != "add" else []
+    item, existing = action.object, action.existing
+    gone = [("remove", lasting(existing.handle))] if existing and action.op != "add" else []
     if action.op == "remove":
         return gone
     if isinstance(item, Alias):
         message = encode_alias(item, indexes[item.interface], owner)
-        if standing is None:
+        if existing is None:
             return [("add", message)]
         # Break before make cannot be helped; but the loopback interface holds it: loopback_placeholders.py.
-        return [*gone, ("add", message)] if is_made_anew(action) else [("replace", message)]
-    return [("replace" if standing else "add", encode_route(item, indexes, owner))]
+        return [*gone, ("add", message)] if is_added_again(action) else [("replace", message)]
+    return [("replace" if existing else "add", encode_route(item, indexes, owner))]
 
 
 def interfaces_of(item: Any) -> list[str]:

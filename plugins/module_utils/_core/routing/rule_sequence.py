@@ -16,7 +16,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..entries import Entry
-from ..plan import Action
 from .model import Rule
 
 _SELECTORS = (
@@ -113,15 +112,15 @@ class RuleSequence:
         self._doomed = frozenset(doomed)
         self._steps: list[tuple[str, Rule]] = []
 
-    def of(self, action: Action[Rule]) -> list[tuple[str, Rule]]:
-        """Return the steps ``(operation, rule)`` of one action; actions are asked for in the order of the plan."""
+    def of(self, operation: str, rule: Rule, replaced: Rule | None = None) -> list[tuple[str, Rule]]:
+        """Return the steps ``(operation, rule)`` of one action of a plan; call it in the order of the plan."""
         self._steps = []
-        if action.op == "remove":
-            self._remove(action.object)
+        if operation == "remove":
+            self._remove(rule)
             return self._steps
-        self._add(action.object)
-        if action.standing is not None:
-            self._remove(action.standing.object)
+        self._add(rule)
+        if replaced is not None:
+            self._remove(replaced)
         return self._steps
 
     def behind(self, rule: Rule) -> list[tuple[str, Rule]]:

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..plan import Action
+from ..rollback import apply_or_restore
 
-E = TypeVar("E", bound="Keepable")
+E = TypeVar("E", bound="Persistable")
 
 
-class Keepable:
+class Persistable:
     """Base of the engines whose state is stored. ``entry_lists`` names their lists of entries, each may be None."""
 
     entry_lists: tuple[str, ...] = ("desired",)
@@ -40,9 +41,9 @@ class Keepable:
     def repair(self, plan: Any, current: Any) -> Mapping[Any, str]:
         """Carry out what can be of those; return why not, by the keys of the others.
 
-        Here all is one transaction; raises ApplyFailed.
+        By default all or nothing: raises ApplyFailed.
         """
-        self.apply(plan, current)  # type: ignore[attr-defined]  # every engine has it
+        apply_or_restore(self, plan, current)  # type: ignore[arg-type]  # every engine has apply and restore
         return {}
 
     def waiting(self) -> Mapping[str, str]:

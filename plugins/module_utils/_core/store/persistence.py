@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ..entries import Form
 from ..errors import InvalidInput, StoreFailed
 from ..host import files
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
@@ -30,7 +31,7 @@ class Change:
     before: Stored | None
     after: Stored | None
 
-    def as_result(self) -> dict[str, Any]:
+    def as_result(self) -> Form:
         """Return the change as an action of a module's result."""
         operation = "remove" if self.after is None else "add" if self.before is None else "replace"
         return {"op": operation, "object": {"file": self.path}}
@@ -90,8 +91,8 @@ class Store:
     def change(self, engine: Any, plan: Any) -> Change | None:
         """Return what has to change in the file once ``plan`` is carried out; None when nothing has to.
 
-        The engine is a Keepable. Raises InvalidInput for a file that this version cannot have written, and leaves that
-        as it is.
+        The engine is a Persistable. Raises InvalidInput for a file that this version cannot have written, and leaves
+        that as it is.
         """
         before = self._read()
         form = engine.to_store(self._engine_of(before), plan)

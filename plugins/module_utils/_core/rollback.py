@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All or nothing, once for every engine: a plan that fails half-way is rolled back, and the error tells how it ended.
+
+An engine only reports how far it got. Its ``apply`` raises StepFailed once anything was changed, and any other
+MultihomeError (ApplyFailed, say) as long as nothing was. Its ``restore`` compares the host with the state before, so
+it does no harm to call it after any part of a plan.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from .errors import ApplyFailed, MultihomeError, StepFailed
+
+PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
+
+
+class Restorable(Protocol[PlanT_contra, StateT_contra]):
+    """The part of an engine that changes the host."""
+
+    def apply(self, plan: PlanT_contra, current: StateT_contra) -> None:
+        """Carry the plan out; raises StepFailed once anything was changed."""
+
+    def restore(self, plan: PlanT_contra, current: StateT_contra) -> list[str]:
+        """Restore ``current``; return what could not be restored, one line each."""
+
+
+def apply_or_restore(
+    engine: Restorable[PlanT_contra, StateT_contra], plan: PlanT_contra, current: StateT_contra
+) -> None:
+    """Carry the plan out, or restore ``current``; raises ApplyFailed after a failed step."""
+    try:
+        engine.apply(plan, current)
+    except StepFailed as failure:
+        not_restored = restored(engine, plan, current)
+        done = [step for step in failure.done if not any(line.startswith(f"{step}: ") for line in not_restored)]
+        raise ApplyFailed(failure.failed, failure.reason, done, not_restored) from failure
+    except MultihomeError:
+        # Nothing was changed.
+        raise
+    except BaseException:
+        # An interrupt, or a bug: that must not leave a half-done plan either.
+        restored(engine, plan, current)
+        raise
+
+
+def restored(engine: Restorable[PlanT_contra, StateT_contra], plan: PlanT_contra, current: StateT_contra) -> list[str]:
+    """Restore ``current`` as far as possible; return what could not be restored, one line each."""
+    try:
+        return engine.restore(plan, current)
+    except MultihomeError as error:
+        return str(error).splitlines()
