@@ -4,58 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Callable, Generic, Protocol, TypeVar
+from typing import Callable, Generic, TypeVar
 
+from .engine import Engine, Planned, PlanT, StateT
 from .entries import Form
 from .errors import MultihomeError, StoreFailed, VerifyFailed
-from .plan import Action, Model
 from .rollback import apply_or_restore, restored
 from .store.persistence import Change, Store
 
-
-class Planned(Protocol):
-    """The part of an engine's plan that a run needs; the rest is the engine's own."""
-
-    @property
-    def actions(self) -> Sequence[Action[Model]]:
-        """The steps in the order in which they are applied."""
-
-
-StateT = TypeVar("StateT")
-PlanT = TypeVar("PlanT", bound=Planned)
 PlanT_co = TypeVar("PlanT_co", bound=Planned, covariant=True)
-
-
-class Engine(Protocol[StateT, PlanT]):
-    """One kind of state on a host. Its constructor takes the parsed input; each step is a method.
-
-    ``read`` and ``plan`` never write. ``apply`` and ``restore`` are those of rollback.py.
-    ``before`` and ``after`` return the state before and after the plan in the module's own input form.
-    """
-
-    def read(self) -> StateT:
-        """Return the current state from one dump."""
-
-    def plan(self, current: StateT) -> PlanT:
-        """Return the plan from ``current`` to the desired state."""
-
-    def apply(self, plan: PlanT, current: StateT) -> None:
-        """Carry the plan out; raises StepFailed once anything was changed."""
-
-    def restore(self, plan: PlanT, current: StateT) -> list[str]:
-        """Restore ``current``; return what could not be restored."""
-
-    def before(self, plan: PlanT) -> object:
-        """Return the listed or owned objects, in input form."""
-
-    def after(self, plan: PlanT) -> object:
-        """Return the listed or owned objects after the plan, in input form."""
-
-    def lines(self, plan: PlanT) -> dict[str, list[str]]:
-        """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +39,7 @@ def converge(
     engine: Engine[StateT, PlanT],
     check_mode: bool,
     lock: Callable[[], AbstractContextManager[None]],
-    store: Store | None = None,
+    store: Store[PlanT] | None = None,
 ) -> Outcome[PlanT]:
     """Bring the host to the engine's desired state, keep that in ``store``, and return what was done.
 
@@ -89,12 +48,12 @@ def converge(
     """
     if check_mode:
         plan = engine.plan(engine.read())
-        return Outcome(plan, store.change(engine, plan) if store else None)
+        return Outcome(plan, store.change(plan) if store else None)
     # One lock for both, so that the keeper never finds one changed and the other not yet.
     with lock():
         current = engine.read()
         plan = engine.plan(current)
-        change = store.change(engine, plan) if store else None
+        change = store.change(plan) if store else None
         if change is None:
             _carry_out(engine, plan, current)
             return Outcome(plan)

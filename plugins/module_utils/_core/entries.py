@@ -13,6 +13,8 @@ from .fields import Parser
 
 # An object as an entry of a module's list, or a part of a result: plain data, as in JSON.
 Form = dict[str, Any]
+# The options of a module, as Ansible or a stored file gives them.
+Options = Mapping[str, Any]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

@@ -142,7 +142,7 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
     for entry in desired:
         steps.plan_entry(entry, unlisted.pop(entry.object.key, []))
     if steps.conflicts:
-        raise ForeignObject(steps.conflicts.values(), steps.conflicts)
+        raise ForeignObject(steps.conflicts.values(), dict(steps.conflicts))
     for rest in unlisted.values():
         steps.plan_unlisted([existing for existing in rest if existing.owner == owner], purge)
     return Plan(

@@ -9,26 +9,12 @@ it does no harm to call it after any part of a plan.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
-
+from .engine import PlanT_contra, Restorable, StateT_contra
 from .errors import ApplyFailed, MultihomeError, StepFailed
-
-PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
-StateT_contra = TypeVar("StateT_contra", contravariant=True)
-
-
-class Restorable(Protocol[PlanT_contra, StateT_contra]):
-    """The part of an engine that changes the host."""
-
-    def apply(self, plan: PlanT_contra, current: StateT_contra) -> None:
-        """Carry the plan out; raises StepFailed once anything was changed."""
-
-    def restore(self, plan: PlanT_contra, current: StateT_contra) -> list[str]:
-        """Restore ``current``; return what could not be restored, one line each."""
 
 
 def apply_or_restore(
-    engine: Restorable[PlanT_contra, StateT_contra], plan: PlanT_contra, current: StateT_contra
+    engine: Restorable[StateT_contra, PlanT_contra], plan: PlanT_contra, current: StateT_contra
 ) -> None:
     """Carry the plan out, or restore ``current``; raises ApplyFailed after a failed step."""
     try:
@@ -46,7 +32,7 @@ def apply_or_restore(
         raise
 
 
-def restored(engine: Restorable[PlanT_contra, StateT_contra], plan: PlanT_contra, current: StateT_contra) -> list[str]:
+def restored(engine: Restorable[StateT_contra, PlanT_contra], plan: PlanT_contra, current: StateT_contra) -> list[str]:
     """Restore ``current`` as far as possible; return what could not be restored, one line each."""
     try:
         return engine.restore(plan, current)

@@ -45,14 +45,16 @@ class Host:
     ) -> Outcome[Any]:
         """Run ip_aliases."""
         options = self.options(aliases=aliases, **given)
-        store = Store("ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
-        return converge(self.alias_engine(options), check, contextlib.nullcontext, store)
+        engine = self.alias_engine(options)
+        store = Store(engine, "ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
+        return converge(engine, check, contextlib.nullcontext, store)
 
     def routing(self, tables: Any, rules: Any, purge: bool = False) -> Outcome[Any]:
         """Run policy_routing."""
         options = self.options(tables=tables, rules=rules, purge=purge)
-        store = Store("policy_routing", options, self.routing_engine, str(self.directory))
-        return converge(self.routing_engine(options), False, contextlib.nullcontext, store)
+        engine = self.routing_engine(options)
+        store = Store(engine, "policy_routing", options, self.routing_engine, str(self.directory))
+        return converge(engine, False, contextlib.nullcontext, store)
 
     def file(self, name: str) -> Path:
         """The path of a stored file."""

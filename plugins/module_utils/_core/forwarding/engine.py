@@ -40,7 +40,7 @@ class ForwardPlan:
     writes: Mapping[str, Forwarding | None]
 
 
-class ForwardEngine(Persistable):
+class ForwardEngine(Persistable[Mapping[str, Any], ForwardPlan]):
     """Converges what is forwarded. ``accept`` are entries as in the module's option, ``parts`` places for tests."""
 
     def __init__(

@@ -51,7 +51,7 @@ class Current:
     found: Found
 
 
-class MarkEngine(Persistable):
+class MarkEngine(Persistable[Current, MarkPlan]):
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
     ``backend`` comes with the reason why it is this one. A list that is None is left alone: nothing of its kind is

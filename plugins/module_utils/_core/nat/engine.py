@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .conntrack_flush import FlowForgetter
 
 
-class NatEngine(Persistable):
+class NatEngine(Persistable[Current, NatPlan]):
     """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
     def __init__(

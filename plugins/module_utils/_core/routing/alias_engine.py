@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
 
-from ..entries import Entry, Faults, Form, parse_list
+from ..entries import Entry, Faults, Form, Options, parse_list
 from ..plan import Action, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
@@ -18,7 +17,7 @@ from .rtnetlink_mapping import SECONDARY
 from .snapshot import Snapshot
 
 
-class AliasEngine(Persistable):
+class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
     """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option.
 
     With ``keep_moved``, ``purge`` keeps an address that is now listed on another interface on its old one as well.
@@ -41,7 +40,7 @@ class AliasEngine(Persistable):
         self.executor = executor or Executor()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> AliasEngine:
+    def from_options(cls, options: Options) -> AliasEngine:
         """Return the engine for the options of ip_aliases; raises InvalidInput."""
         # Stored options do not have it.
         keep_moved = bool(options.get("keep_moved"))

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..entries import Entry, Faults, Form
+from ..entries import Entry, Faults, Form, Options
 from ..errors import ForeignObject, InvalidInput, StepFailed
 from ..plan import Action, Existing, M, Model, Plan, plan
 from ..store.format import merged
@@ -51,7 +50,7 @@ class RoutingPlan:
         return adding + removing
 
 
-class RoutingEngine(Persistable):
+class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     """Converges routing tables and policy rules. ``tables`` and ``rules`` are entries as in the module's options.
 
     A list that is None is left alone: nothing of its kind is read, planned or purged.
@@ -78,7 +77,7 @@ class RoutingEngine(Persistable):
         self.executor = executor or Executor()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> RoutingEngine:
+    def from_options(cls, options: Options) -> RoutingEngine:
         """Return the engine for the options of policy_routing; raises InvalidInput."""
         return cls(options["tables"], options["rules"], options["protocol"], options["purge"])
 

@@ -13,9 +13,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..entries import Entry
+from ..entries import Entry, Form
 from ..fields import PROTOCOL_NAMES
 from ..host.files import Files
 from ..plan import Action, Existing, Plan, plan
@@ -40,7 +39,7 @@ class Name:
     text: str
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Kind and number."""
         return (self.kind, self.number)
 
@@ -48,7 +47,7 @@ class Name:
         """Tell whether ``other`` is the same name."""
         return self == other
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the name with what it stands for."""
         return {self.kind: self.number, "name": self.text}
 

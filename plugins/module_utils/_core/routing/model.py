@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .. import fields
-from ..entries import parse_fields, without_none
+from ..entries import Form, parse_fields, without_none
 from ..errors import InvalidInput
 from .next_hops import NextHop, next_hops, way_faults
 
@@ -27,7 +26,7 @@ DEFAULT_METRIC = {4: 0, 6: 1024}
 _PREFERENCE = fields.integer(0, 0xFFFFFFFF)
 
 
-def _never_preferred(value: Any) -> int:
+def _never_preferred(value: object) -> int:
     if str(value) != "0" or isinstance(value, bool):
         raise ValueError("only 0 is meant to last; leave it out for an address that may be chosen as source")
     return 0
@@ -54,7 +53,7 @@ class Alias:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> Alias:
+    def parse(cls, entry: object) -> Alias:
         """Return the alias of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "address", required=("address", "interface"))
         if "preferred_lifetime" in values and fields.family_of(values.get("address", ":")) == 4:
@@ -85,7 +84,7 @@ class Alias:
         return self.address.partition("/")[0]
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Interface, address and prefix length; of an IPv6 address an interface holds only one, whatever its length."""
         return (self.interface, self.address if self.family == 4 else self.bare)
 
@@ -94,7 +93,7 @@ class Alias:
         same = (self.address, self.preferred_lifetime) == (other.address, other.preferred_lifetime)
         return same and self.label in (None, other.label)
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
         label = None if self.label == self.interface else self.label
         return without_none(
@@ -135,7 +134,7 @@ class Route:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table: int) -> Route:
+    def parse(cls, entry: object, table: int) -> Route:
         """Return the route of one entry of ``routes`` in ``table``; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
         written_family = values.pop("family", None)
@@ -172,7 +171,7 @@ class Route:
         return fields.family_of(self.destination)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Table, destination and metric."""
         return (self.table, self.destination, self.metric)
 
@@ -186,7 +185,7 @@ class Route:
             and all(hop.satisfied_by(there) for hop, there in zip(self.nexthops, other.nexthops))
         )
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the route as an entry of ``routes``, with its ``table`` beside it."""
         tells_family = self.gateway or self.source or any(hop.gateway for hop in self.nexthops)
         default = fields.is_everything(self.destination) and tells_family
@@ -244,7 +243,7 @@ class Rule:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table_names: Mapping[str, int] | None = None) -> Rule:
+    def parse(cls, entry: object, table_names: Mapping[str, int] | None = None) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
         parsers = dict(cls.FIELDS, table=table_parser(TABLE_NAMES if table_names is None else table_names))
         values, faults = parse_fields(entry, parsers, "priority", required=("priority",))
@@ -270,7 +269,7 @@ class Rule:
         return cls(family=families.pop(), **values)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Family, priority and the whole selector."""
         return (
             self.family,
@@ -290,7 +289,7 @@ class Rule:
         """Tell whether ``other``, of the same key, does the same with what it selects."""
         return self == other
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the rule as an entry of ``rules``."""
         return without_none(
             priority=self.priority,
@@ -318,7 +317,7 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
     """Return a parser of a routing table given by number (1 to 4294967295) or by a name of ``table_names``."""
     number = fields.integer(1, 0xFFFFFFFF)
 
-    def parse(value: Any) -> int:
+    def parse(value: object) -> int:
         if isinstance(value, str) and value in table_names:
             return table_names[value]
         try:

@@ -181,6 +181,6 @@ def _table(socket: NeighbourSocket, wanted: set[Key]) -> dict[Key, tuple[int, st
     return table
 
 
-def _hardware_address(value: Any) -> str | None:
+def _hardware_address(value: object) -> str | None:
     # Links without Ethernet addresses (a tunnel) give none, or one of another length.
     return value.lower() if isinstance(value, str) and value.count(":") == 5 else None

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .. import fields
-from ..entries import parse_fields, without_none
+from ..entries import Form, Options, parse_fields, without_none
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class NextHop:
     FIELDS = {"gateway": fields.host, "interface": fields.interface, "weight": fields.integer(1, 256)}
 
     @classmethod
-    def parse(cls, entry: Any) -> NextHop:
+    def parse(cls, entry: object) -> NextHop:
         """Return one next hop; raises ValueError with the reason."""
         values, faults = parse_fields(entry, cls.FIELDS, "gateway")
         if not faults and not ("gateway" in values or "interface" in values):
@@ -38,12 +36,12 @@ class NextHop:
         same_way = self.gateway == other.gateway and self.weight == other.weight
         return same_way and (self.interface in (None, other.interface))
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the next hop as an entry of ``nexthops``."""
         return without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
 
 
-def next_hops(value: Any) -> tuple[NextHop, ...]:
+def next_hops(value: object) -> tuple[NextHop, ...]:
     """Return the next hops of a list, in an order of their own; raises ValueError with every reason."""
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("not a list of next hops")
@@ -62,7 +60,7 @@ def next_hops(value: Any) -> tuple[NextHop, ...]:
     return tuple(sorted(hops, key=lambda hop: (hop.gateway or "", hop.interface or "", hop.weight)))
 
 
-def way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
+def way_faults(values: Options, hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
     """Return what is wrong with where a route leads; ``complete`` tells that every field of it could be read."""
     has_hop = "gateway" in values or "interface" in values
     kind = values.get("type", "unicast")
@@ -80,7 +78,7 @@ def way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool,
     return faults + _link_local_faults(values)
 
 
-def _link_local_faults(values: Mapping[str, Any]) -> list[str]:
+def _link_local_faults(values: Options) -> list[str]:
     if fields.is_link_local(values.get("gateway", "")) and "interface" not in values:
         return [f'gateway "{values["gateway"]}": is on every link; name the interface too']
     return []

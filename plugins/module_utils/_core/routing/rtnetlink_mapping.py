@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
 
 from ..netlink.rtnetlink import Message, attributes
-from ..plan import Action, Existing
+from ..plan import Action, Existing, Model
 from .model import Alias, Route, Rule
 from .next_hops import NextHop
 
@@ -214,7 +213,7 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
     return Existing(rule, get("FRA_PROTOCOL", 0), message)
 
 
-def _says_nothing(name: str, value: Any) -> bool:
+def _says_nothing(name: str, value: object) -> bool:
     if name in ("FRA_SPORT_MASK", "FRA_DPORT_MASK"):
         return bool(value == _WHOLE_PORT)
     return name in ("FRA_SUPPRESS_IFGROUP", "FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (0, _UNLIMITED, None)
@@ -317,7 +316,7 @@ def is_made_by_kernel(message: Message) -> bool:
     return message.header["proto"] == _PROTOCOL_KERNEL
 
 
-def route_key(message: Message) -> tuple[Any, ...]:
+def route_key(message: Message) -> tuple[object, ...]:
     """Return by what the kernel tells routes apart."""
     header = message.header
     table = message.get("RTA_TABLE", header["table"])
@@ -336,16 +335,16 @@ def is_ipv4_on(message: Message, index: int) -> bool:
     return message.header["family"] == AF[4] and message.header["index"] == index
 
 
-def is_added_again(action: Action[Any]) -> bool:
+def is_added_again(action: Action[Model]) -> bool:
     """Tell whether an action removes an address and adds it again, changed."""
-    item, existing = action.object, action.existing
-    if action.op != "replace" or existing is None or not isinstance(item, Alias):
+    item, before = action.object, action.existing.object if action.existing else None
+    if action.op != "replace" or not isinstance(item, Alias) or not isinstance(before, Alias):
         return False
     # The kernel changes a lifetime in place, but not a label, and refuses a second address of one key.
-    return bool(item.address != existing.object.address or item.label not in (None, existing.object.label))
+    return item.address != before.address or item.label not in (None, before.label)
 
 
-def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
+def requests(action: Action[Model], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
     """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
     item, existing = action.object, action.existing
     gone = [("remove", lasting(existing.handle))] if existing and action.op != "add" else []
@@ -357,10 +356,12 @@ def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> lis
             return [("add", message)]
         # Break before make cannot be helped; but the loopback interface holds it: loopback_placeholders.py.
         return [*gone, ("add", message)] if is_added_again(action) else [("replace", message)]
-    return [("replace" if existing else "add", encode_route(item, indexes, owner))]
+    if isinstance(item, Route):
+        return [("replace" if existing else "add", encode_route(item, indexes, owner))]
+    raise TypeError(f"neither an address nor a route: {item}")
 
 
-def interfaces_of(item: Any) -> list[str]:
+def interfaces_of(item: object) -> list[str]:
     """Return the interfaces that must exist before an object can be added; a policy rule may wait for its own."""
     if isinstance(item, Alias):
         return [item.interface]

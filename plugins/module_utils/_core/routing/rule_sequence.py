@@ -13,11 +13,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from typing import Any
 
 from ..entries import Entry
 from .model import Rule
 
+# A form of a rule under which the kernel would take a new one for the same: see _view().
+View = tuple[object, ...]
 _SELECTORS = (
     "source",
     "destination",
@@ -53,7 +54,7 @@ def matches_on_delete(asked: Rule, standing: Rule) -> bool:
 
 def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
     """Return a fault for each entry that the kernel would refuse beside another one of the list."""
-    first_two: dict[Any, list[Entry[Rule]]] = {}
+    first_two: dict[View, list[Entry[Rule]]] = {}
     for entry in entries:
         for view in _views(entry.object):
             others = first_two.setdefault(view, [])
@@ -86,12 +87,12 @@ def inverse_to_what_stays(entries: Sequence[Entry[Rule]], after: Iterable[Rule])
     ]
 
 
-def _view(rule: Rule) -> Any:
+def _view(rule: Rule) -> View:
     """Return what a new rule meets others by."""
     return (rule.source, rule.destination, _rest(rule))
 
 
-def _views(rule: Rule) -> Iterable[Any]:
+def _views(rule: Rule) -> Iterable[View]:
     # Every form, more general by what collides_on_add() does not look at, under which a new rule would meet this one.
     rest = _rest(rule)
     return {(source, destination, rest) for source in (rule.source, None) for destination in (rule.destination, None)}
@@ -106,7 +107,7 @@ class RuleSequence:
     def __init__(self, standing: Iterable[Rule], doomed: Iterable[Rule]) -> None:
         self._order: dict[tuple[int, int], list[Rule]] = {}
         # For each form of a new rule what it would meet, in the kernel's order: a dict for its order.
-        self._met: dict[Any, dict[Rule, None]] = {}
+        self._met: dict[View, dict[Rule, None]] = {}
         for rule in standing:
             self._stands(rule)
         self._doomed = frozenset(doomed)
