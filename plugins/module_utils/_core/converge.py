@@ -19,7 +19,7 @@ PlanT_co = TypeVar("PlanT_co", bound=Planned, covariant=True)
 
 @dataclass(frozen=True)
 class Outcome(Generic[PlanT_co]):
-    """What a run did, or in check mode would do; ``stored`` is the change of the stored state."""
+    """The result of a run, in check mode a forecast; ``stored`` is the change of the stored state."""
 
     plan: PlanT_co
     stored: Change | None = None

@@ -95,8 +95,8 @@ def parse_fields(
             values[field] = parsers[field](written)
         except ValueError as error:
             shown = field == main_field and not entry.get("name")
-            said = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
-            faults.append(str(error) if shown else f"{said}: {error}")
+            place = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
+            faults.append(str(error) if shown else f"{place}: {error}")
     faults.extend(f"{field} is missing" for field in required if entry.get(field) is None)
     return values, faults
 

@@ -83,7 +83,7 @@ class FlowsRemain(MultihomeError):
 
     def __init__(self, flows: Iterable[str]) -> None:
         self.flows = tuple(flows)
-        super().__init__("\n".join(["the list stands as told; connections that could not be forgotten:", *self.flows]))
+        super().__init__("\n".join(["the list is applied; could not delete these connections:", *self.flows]))
 
 
 class StoreFailed(MultihomeError):
@@ -93,13 +93,13 @@ class StoreFailed(MultihomeError):
         self.path, self.error = path, error
         self.not_undone = tuple(not_undone)
         lines = [f"cannot store {path}: {error.strerror or error}; the old file is as it was"]
-        otherwise = "the host is as it was before; see to the file's directory and disk, and run again"
+        otherwise = "the host is as it was before; check the file's directory and disk, and run again"
         lines.append(_left_behind(self.not_undone, otherwise))
         super().__init__("\n".join(lines))
 
 
 class Unsupported(MultihomeError):
-    """A tool, library or kernel feature is missing or too old; says what is needed, what was found, and where."""
+    """A tool, library or kernel feature is missing or too old; the message has what is needed and what was found."""
 
     def __init__(self, what: str, needed: str, found: str = "nothing", remedy: str = "") -> None:
         self.what, self.needed, self.found, self.remedy = what, needed, found, remedy

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one planner: which steps lead from the current objects to the desired ones. No I/O; check mode ends here.
 
-Ownership decides everything: an entry whose object exists is satisfied, whoever made it; only objects with our own
+Ownership decides everything: an entry whose object exists is satisfied, by any owner; only objects with our own
 owner tag are replaced or removed; a different object of another owner under the same key is a ForeignObject.
 """
 
@@ -86,7 +86,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a backend that belongs to no entry: ``what`` says what is wrong with it, or which one is not needed."""
+    """A part of a backend that belongs to no entry: ``what`` names the fault, or a part that is not needed."""
 
     what: str
 
@@ -178,7 +178,7 @@ class _Steps(Generic[M]):
             self._replace(entry, ours)
 
     def plan_unlisted(self, ours: Sequence[Existing[M]], purge: bool) -> None:
-        """Plan objects of ours that no entry asks for."""
+        """Plan our own objects that no entry asks for."""
         self.before.extend(existing.object for existing in ours)
         if purge:
             self._remove(ours)
@@ -214,6 +214,6 @@ def _sorted(items: list[M]) -> tuple[M, ...]:
 
 def _conflict(entry: Entry[M], foreign: Existing[M]) -> str:
     return (
-        f"{entry.where}: {foreign.object} stands in its place and belongs to {owner_name(foreign.owner)}: "
+        f"{entry.where}: {foreign.object} is in its place and belongs to {owner_name(foreign.owner)}: "
         f"{foreign.object.as_input()}; remove it or change the entry, it is not overwritten"
     )

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All or nothing, once for every engine: a plan that fails half-way is rolled back, and the error tells how it ended.
+"""All or nothing, once for every engine: a plan that fails half-way is rolled back, and the error reports the result.
 
 An engine only reports how far it got. Its ``apply`` raises StepFailed once anything was changed, and any other
-MultihomeError (ApplyFailed, say) as long as nothing was. Its ``restore`` compares the host with the state before, so
-it does no harm to call it after any part of a plan.
+MultihomeError, such as ApplyFailed, as long as nothing was. Its ``restore`` compares the host with the state before, so
+it can be called after any part of a plan.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.engine import MarkEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import Found, Wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import Gateway, Resolution
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, all_marks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,13 +25,13 @@ WHY = "a test"
 GATEWAY = {"mark": 1, "gateway": "192.0.2.1"}
 
 
-def finding(neighbours: dict[Wanted, Neighbour]) -> Callable[[Iterable[Wanted]], Found]:
+def finding(neighbours: dict[Gateway, Neighbour]) -> Callable[[Iterable[Gateway]], Resolution]:
     """Return a stand-in for resolve() that finds these."""
 
-    def find(wanted: Iterable[Wanted]) -> Found:
+    def find(wanted: Iterable[Gateway]) -> Resolution:
         keys = list(wanted)
         reasons = {key: "no answer on eth0" for key in keys if key not in neighbours}
-        return Found({key: neighbours[key] for key in keys if key in neighbours}, reasons)
+        return Resolution({key: neighbours[key] for key in keys if key in neighbours}, reasons)
 
     return find
 
@@ -112,11 +112,11 @@ def test_a_gateway_is_learned_replaced_and_kept_when_it_falls_silent() -> None:
 
 
 def test_gateways_are_looked_for_once_in_a_run() -> None:
-    asked: list[list[Wanted]] = []
+    asked: list[list[Gateway]] = []
 
-    def find(wanted: Iterable[Wanted]) -> Found:
+    def find(wanted: Iterable[Gateway]) -> Resolution:
         asked.append(list(wanted))
-        return Found({("192.0.2.1", None): HERE}, {})
+        return Resolution({("192.0.2.1", None): HERE}, {})
 
     marks = [GATEWAY, {"mark": 2, "in_interface": "wan0"}]
     converge(MarkEngine((Memory(), WHY), marks=marks, find=find), False, contextlib.nullcontext)

@@ -90,7 +90,7 @@ def steps(standing: list[Rule], *actions: Action[Rule]) -> list[tuple[str, Rule]
 def test_the_opposite_of_a_rule_that_stays_is_refused_and_told() -> None:
     [fault] = inverse_to_what_stays([Entry(NARROW, "rules[0] (web)")], [NARROW, INVERTED])
     assert fault == (
-        f"rules[0] (web): the kernel cannot tell it from {INVERTED} of ours, which stands and differs only in invert; "
+        f"rules[0] (web): the kernel cannot tell it from the existing {INVERTED}, which differs only in invert; "
         "give it another priority, or purge"
     )
     assert inverse_to_what_stays([Entry(NARROW, "rules[0]")], [NARROW, WIDE, MARKED]) == []
@@ -119,7 +119,7 @@ def test_a_narrow_rule_that_stays_stands_behind_the_wider_one_that_comes() -> No
 
 def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
     stand_in = replace(NARROW, priority=99)
-    assert RuleSequence([NARROW, MARKED], ()).behind(NARROW) == [
+    assert RuleSequence([NARROW, MARKED], ()).to_end(NARROW) == [
         ("add", stand_in),
         ("remove", NARROW),
         ("add", NARROW),
@@ -130,7 +130,7 @@ def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
 @pytest.mark.parametrize("beside", [MARKED, WIDE], ids=["found for it", "taken for it"])
 def test_there_is_no_stand_in_that_would_be_mistaken_for_a_rule_of_the_priority_in_front(beside: Rule) -> None:
     in_front = replace(beside, priority=99)
-    assert RuleSequence([in_front, WIDE, MARKED], ()).behind(WIDE) == [
+    assert RuleSequence([in_front, WIDE, MARKED], ()).to_end(WIDE) == [
         ("remove", WIDE),
         ("add", WIDE),
     ]

@@ -192,7 +192,7 @@ def test_a_run_that_contradicts_what_is_stored_is_told(host: Host) -> None:
     host.aliases([FIRST])
     said = store.contradicted(engine.plan(engine.read()))
     assert said is not None
-    assert "say persist: true here too" in said
+    assert "set persist: true here too" in said
     same = host.alias_engine(host.options(aliases=[FIRST]))
     store = Store(same, "ip_aliases", options, host.alias_engine, str(host.directory))
     assert store.contradicted(same.plan(same.read())) is None

@@ -11,7 +11,7 @@ from typing import Any
 from ..entries import Entry, Faults
 from ..errors import InvalidInput
 from ..plan import Action, Existing, M, Part, Plan, Setting, plan
-from ..routing.neighbours import Found, Wanted, resolve
+from ..routing.neighbours import Gateway, Resolution, resolve
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .backend import Backend, Standing
@@ -48,7 +48,7 @@ class Current:
     """What one read found: what stands, and where the listed gateways are."""
 
     standing: Any
-    found: Found
+    found: Resolution
 
 
 class MarkEngine(Persistable[Current, MarkPlan]):
@@ -69,7 +69,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         balance_from: Sequence[Any] = (),
         balance_exclude: Sequence[Any] = (),
         purge: bool = False,
-        find: Callable[[Iterable[Wanted]], Found] = resolve,
+        find: Callable[[Iterable[Gateway]], Resolution] = resolve,
     ) -> None:
         parsed = Faults()
         listed_part = parsed.take(lambda: parse_marks(marks or ()))
@@ -90,7 +90,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         self.backend, self.backend_reason = backend
         self.purge = purge
         self._find = find
-        self._found: Found | None = None
+        self._found: Resolution | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], **more: Any) -> MarkEngine:
@@ -180,7 +180,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
                 shown[name] = [line.as_input() for line in marks.balance]
         return shown
 
-    def _located(self, before: Marks, found: Found) -> list[Entry[ConnectionMark]] | None:
+    def _located(self, before: Marks, found: Resolution) -> list[Entry[ConnectionMark]] | None:
         """Return the listed marks with their neighbours; what does not answer now is where it was before."""
         if self.marks is None:
             return None

@@ -42,7 +42,7 @@ def is_running(interface: str) -> bool:
 def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience: float = _PATIENCE) -> list[Alias]:
     """Wait until the added addresses are usable; return those that a neighbour has already.
 
-    After ``patience`` seconds an address is left as it is: the kernel goes on by itself, as when a cable is plugged in.
+    After ``patience`` seconds an address is left as it is: the kernel continues by itself, once a cable is plugged in.
     """
     waited_for = {alias.key for alias in added if alias.family == 6}
     deadline = time.monotonic() + patience

@@ -83,7 +83,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
 
     def read(self) -> Snapshot:
         """Return the routes and policy rules of this host, as far as they are declared."""
-        kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
+        kinds = [kind for kind, desired in (("route", self.routes), ("rule", self.rules)) if desired is not None]
         names_given = None if self.routes is None else self.executor.names.read(self.owner)
         return replace(self.executor.read(*kinds), names_given=names_given)
 

@@ -251,7 +251,7 @@ class _PromotedSecondaries:
             except OSError as error:
                 self.__exit__()
                 reason = f"{error}; let it be written, or set it to 1"
-                raise ApplyFailed("cannot keep secondary addresses while their primary goes", reason) from error
+                raise ApplyFailed("cannot keep secondary addresses while their primary is removed", reason) from error
             self._changed.append(path)
 
     def __exit__(self, *_exception: object) -> None:

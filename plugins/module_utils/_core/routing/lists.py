@@ -21,10 +21,10 @@ _LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
 
 @dataclass(frozen=True)
 class RoutingLists:
-    """What the two lists declare; of a list that was not given, None.
+    """The objects that the two lists declare; None for a list that was not given.
 
-    ``names`` are what tables are called, by number, those that every host has included; ``table_names`` are those that
-    a host is to be told.
+    ``names`` are the names of tables by number, including those that every host has; ``table_names`` are those to write
+    to the files of iproute2.
     """
 
     routes: list[Entry[Route]] | None
@@ -34,7 +34,7 @@ class RoutingLists:
 
     @classmethod
     def parse(cls, tables: Sequence[object] | None, rules: Sequence[object] | None) -> RoutingLists:
-        """Return what entries as in the options of policy_routing declare; raises InvalidInput with every fault."""
+        """Return the parsed entries of the options of policy_routing; raises InvalidInput with every fault."""
         numbers, faults = _declared_tables(tables or ())
         all_faults = Faults(faults)
         routes = all_faults.take(lambda: _parse_routes(tables or ()))
@@ -51,7 +51,7 @@ class RoutingLists:
 def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[Form]:
     """Return routes as entries of ``tables``: one entry a table, with its routes.
 
-    ``names`` are what tables are called besides those that have a name ``given``; those are listed without routes too.
+    ``names`` are further names of tables. Tables with a name in ``given`` are listed without routes too.
     """
     known = {**names, **{name.number: name.text for name in given if name.kind == "table"}}
     tables_by_number: dict[int, Form] = {}
@@ -93,14 +93,14 @@ def _declared_tables(tables: Sequence[object]) -> tuple[dict[str, int], list[str
 
 
 def _table_names(tables: Sequence[object], names: Mapping[str, int]) -> list[Entry[Name]]:
-    """Return the names that the declared tables are to have, but for those that they have on every host."""
-    wanted = {number: name for name, number in names.items() if name not in TABLE_NAMES}
+    """Return the names to give to the declared tables, without those that they have on every host."""
+    new = {number: name for name, number in names.items() if name not in TABLE_NAMES}
     found = []
     for index, table in enumerate(tables):
         if isinstance(table, Mapping) and table.get("name") is not None:
             number = names.get(table["name"])
-            if number in wanted:
-                found.append(Entry(Name("table", number, wanted[number]), where("tables", index, table, "id")))
+            if number in new:
+                found.append(Entry(Name("table", number, new[number]), where("tables", index, table, "id")))
     return found
 
 

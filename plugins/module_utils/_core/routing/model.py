@@ -4,7 +4,7 @@
 
 Two values that mean the same to the kernel are equal here: ``10.0.0.1`` and ``10.0.0.1/32`` as a rule's source,
 ``0x1`` and ``1`` as a mark, no selector and ``0.0.0.0/0``. ``key`` is an object's identity, ``as_input()`` its form
-in a module's list, ``satisfied_by(other)`` whether what stands is what was asked for.
+in a module's list, ``satisfied_by(other)`` whether an existing object is the one that was asked for.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Alias:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Interface, address and prefix length; of an IPv6 address an interface holds only one, whatever its length."""
+        """Interface, address and prefix length; no length for IPv6: an interface holds such an address only once."""
         return (self.interface, self.address if self.family == 4 else self.bare)
 
     def satisfied_by(self, other: Alias) -> bool:
@@ -151,7 +151,7 @@ class Route:
         if len(families) > 1:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
-            faults.append('nothing tells the family; write destination "0.0.0.0/0" or "::/0", or give family')
+            faults.append('the family is missing; write destination "0.0.0.0/0" or "::/0", or give family')
         faults.extend(way_faults(values, hops, 6 in families, complete=not faults))
         if faults:
             raise InvalidInput(faults)
@@ -161,7 +161,7 @@ class Route:
         family = families.pop()
         if values["destination"] == "default":
             values["destination"] = "0.0.0.0/0" if family == 4 else "::/0"
-        # Linux takes metric 0 of IPv6 for "none given", and stores its default.
+        # Linux treats metric 0 of IPv6 as "none given", and stores its default.
         metric = values.pop("metric", 0) or DEFAULT_METRIC[family]
         return cls(table=table, metric=metric, **values)
 
@@ -253,7 +253,7 @@ class Rule:
         if len(families) > 1:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
-            faults.append("nothing tells the family; give family: ipv4 or ipv6")
+            faults.append("the family is missing; give family: ipv4 or ipv6")
         action = values.get("action", "lookup")
         if action == "lookup" and "table" not in values and not faults:
             faults.append("a rule that looks up needs a table")
@@ -286,7 +286,7 @@ class Rule:
         )
 
     def satisfied_by(self, other: Rule) -> bool:
-        """Tell whether ``other``, of the same key, does the same with what it selects."""
+        """Tell whether ``other``, of the same key, does the same."""
         return self == other
 
     def as_input(self) -> Form:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a route leads: a gateway, an interface, or several next hops, as plain, comparable values."""
+"""The next hops of a route: a gateway, an interface, or several of them, as plain, comparable values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NextHop:
         return cls(**values)
 
     def satisfied_by(self, other: NextHop) -> bool:
-        """Tell whether ``other`` is this next hop; an interface left out is the one that the kernel finds."""
+        """Tell whether ``other`` is this next hop; if it has no interface, the kernel chooses one."""
         same_way = self.gateway == other.gateway and self.weight == other.weight
         return same_way and (self.interface in (None, other.interface))
 
@@ -42,7 +42,7 @@ class NextHop:
 
 
 def next_hops(value: object) -> tuple[NextHop, ...]:
-    """Return the next hops of a list, in an order of their own; raises ValueError with every reason."""
+    """Return the next hops of a list, sorted; raises ValueError with every reason."""
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("not a list of next hops")
     hops: list[NextHop] = []
@@ -56,12 +56,12 @@ def next_hops(value: object) -> tuple[NextHop, ...]:
         faults.append("the same next hop twice; give it a weight instead")
     if faults:
         raise ValueError("; ".join(faults))
-    # The kernel keeps next hops in the order given, but their order has no meaning: sort, so that it changes nothing.
+    # The kernel keeps next hops in the given order, but it has no meaning: sort them, so that it causes no change.
     return tuple(sorted(hops, key=lambda hop: (hop.gateway or "", hop.interface or "", hop.weight)))
 
 
 def way_faults(values: Options, hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
-    """Return what is wrong with where a route leads; ``complete`` tells that every field of it could be read."""
+    """Return the faults of a route's next hops; ``complete`` tells that every field of it could be read."""
     has_hop = "gateway" in values or "interface" in values
     kind = values.get("type", "unicast")
     if kind != "unicast":

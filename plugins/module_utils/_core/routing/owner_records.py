@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses are ours on a kernel that does not keep their owner tag (IFA_PROTO, Linux before 5.18).
+"""The owners of addresses on a kernel that does not keep their owner tag (IFA_PROTO, Linux before 5.18).
 
 Such a kernel ignores the tag and lists the address without it. So after adding addresses, the executor checks whether
 the kernel kept their tags, and only if it did not, writes them down here. An address is identified by interface index,
@@ -51,7 +51,7 @@ class AddressRecords:
             # A user without the right to read it may change nothing either.
             return {}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReadFailed(f"cannot tell whose addresses are: {FILE}: {error}; move it away") from error
+            raise ReadFailed(f"cannot read the owners of addresses: {FILE}: {error}; move it away") from error
 
     def save(self, owners: Mapping[Identity, int]) -> None:
         """Write exactly these owners; without any there is no file. Raises OSError."""
@@ -64,7 +64,7 @@ class AddressRecords:
 
 
 class TaggedAddresses:
-    """A socket by which every address of ours has its owner tag, whether or not the kernel keeps it."""
+    """A socket by which all our addresses have their owner tag, whether or not the kernel keeps it."""
 
     def __init__(self, socket: Socket, records: AddressRecords) -> None:
         self._socket = socket

@@ -95,7 +95,7 @@ def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> No
 
 
 def _order_of_addresses(socket: Socket, snapshot: Snapshot, send: Send) -> None:
-    """Put IPv4 addresses in their old order: the first one of a subnet is its primary, the source of what is sent.
+    """Restore the order of IPv4 addresses: the first one of a subnet is its primary, the source of what is sent.
 
     An address added again is the last one, so all behind the first one out of place are added again. The order of IPv6
     addresses has no meaning, and each would need duplicate address detection once more.
@@ -148,7 +148,7 @@ def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
     now = ours(dump(socket, "rule"))
     steps = RuleSequence(now, ())
     for rule in _behind_their_place(before, now):
-        carry_out(steps.behind(rule))
+        carry_out(steps.to_end(rule))
 
 
 def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rule]:

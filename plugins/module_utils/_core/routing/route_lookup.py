@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which way a packet would leave: asked of the kernel itself (RTM_GETROUTE), never worked out here.
+"""Asks the kernel (RTM_GETROUTE) which route a packet would take, and never computes it here.
 
-Only the priority of the policy rule is found by comparing, as the kernel does not tell it: it is the first rule that
-selects the packet and looks up the table which the kernel says it took.
+Only the priority of the policy rule is found by comparing, as the kernel does not report it: it is the first rule that
+selects the packet and looks up the table that the kernel reports.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Path:
 
 
 class LookUpSocket(Protocol):
-    """What is needed of a netlink socket."""
+    """The part of a netlink socket that is needed here."""
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind."""

@@ -34,7 +34,7 @@ _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
 _RULE_ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 _RULE_ACTION_NUMBERS = {name: number for number, name in _RULE_ACTIONS.items()}
-# Attributes of a rule that the model speaks of; with any other one set, it is somebody else's kind of rule.
+# Attributes of a rule that the model can express; a rule with any other one is foreign.
 _RULE_ATTRIBUTES = frozenset(
     (
         "FRA_DST",
@@ -52,7 +52,7 @@ _RULE_ATTRIBUTES = frozenset(
         "FRA_DPORT_RANGE",
     )
 )
-# What changes by itself, or is told by the kernel but not taken back by it.
+# Attributes that change by themselves, or that the kernel reports but does not accept.
 _VOLATILE_ATTRIBUTES = frozenset(("IFA_CACHEINFO", "RTA_CACHEINFO", "RTA_EXPIRES", "IFA_FLAGS"))
 _LASTING_ADDRESS_FLAGS = 0x80 | 0x100 | 0x200 | 0x400 | 0x02  # permanent, managed, no prefix route, autojoin, no DAD
 
@@ -267,7 +267,7 @@ def encode_rule(rule: Rule, owner: int) -> Message:
 
 
 def lasting(message: Message) -> Message:
-    """Return a dumped message as it can be sent again: without what is volatile or only told by the kernel."""
+    """Return a dumped message as it can be sent again, without volatile attributes and those only reported."""
     header = dict(message.header)
     kept = {name: value for name, value in message.attributes.items() if name not in _VOLATILE_ATTRIBUTES}
     if message.kind == "address":
@@ -317,7 +317,7 @@ def is_made_by_kernel(message: Message) -> bool:
 
 
 def route_key(message: Message) -> tuple[object, ...]:
-    """Return by what the kernel tells routes apart."""
+    """Return the fields by which the kernel distinguishes routes."""
     header = message.header
     table = message.get("RTA_TABLE", header["table"])
     return (

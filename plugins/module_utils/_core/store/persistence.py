@@ -110,7 +110,7 @@ class Store(Generic[PlanT]):
             return str(error)
         if change is None:
             return None
-        return f"{self._path} says otherwise, and its keeper puts that back; say persist: true here too"
+        return f"{self._path} differs, and the keeper restores it; set persist: true here too"
 
     def _read(self) -> Stored | None:
         try:
