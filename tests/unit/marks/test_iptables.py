@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput, StepFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.iptables import (
     HOOKS,
@@ -147,6 +147,16 @@ def test_what_one_program_refuses_is_taken_back_in_both(refuse: str) -> None:
     programs.refuse = {4: refuse, 6: refuse}
     failures = made.undo(backend()[0].read())
     assert len(failures) == (2 if refuse == "*mangle" else 0)
+
+
+def test_a_refusal_of_the_first_program_is_a_failed_step_since_it_may_have_changed_one_table() -> None:
+    made, programs = backend()
+    made_before = made.read()
+    programs.refuse[4] = "wan1"
+    with pytest.raises(StepFailed) as caught:
+        made.write(made.read(), OTHER)
+    assert caught.value.done == ()
+    assert made.read() == made_before
 
 
 def test_a_jump_that_is_missing_or_twice_is_one_fault_and_mended() -> None:

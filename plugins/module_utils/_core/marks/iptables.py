@@ -81,7 +81,7 @@ class IptablesMarks:
         return IptablesStanding(marks, tuple(faults), parts)
 
     def write(self, standing: IptablesStanding, marks: Marks) -> None:
-        """Put ``marks`` in place of what stands. Raises ApplyFailed, or StepFailed for the second family."""
+        """Put ``marks`` in place of what stands. Raises StepFailed."""
         if marks:
             self.iptables.refuse_mixture()
         done: list[str] = []
@@ -92,8 +92,7 @@ class IptablesMarks:
                     self.iptables.apply(family, text)
                     done.append(NAMES[family])
             except ApplyFailed as error:
-                if not done:
-                    raise
+                # One text holds two tables, and the first may be applied when the second is refused.
                 raise StepFailed(error.failed, error.reason, done) from error
 
     def undo(self, before: IptablesStanding) -> list[str]:
