@@ -14,7 +14,7 @@ from ..filters.nftables import DEFAULT_TABLE
 from ..forwarding import engine as forward_engine
 from ..host import requirements
 from ..keeper import report as keeper_report
-from ..marks import selection as mark_backends
+from ..marks import engine as mark_engine
 from ..nat import engine as nat_engine
 from ..plan import Existing
 from ..routing.executor import Executor
@@ -73,17 +73,16 @@ def gather(
         }
 
     def connection_marks() -> dict[str, Any]:
-        backend, _reason = mark_backends.choose("auto", table)
-        return dict(backend.read().marks.as_input())
+        return mark_engine.configured(table).as_input()
 
-    nat_standing = functools.lru_cache(maxsize=None)(lambda: nat_engine.standing(table))
+    nat_states = functools.lru_cache(maxsize=None)(lambda: nat_engine.read_states(table))
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
         "policy_routing": policy_routing,
-        "nat_rules": lambda: nat_engine.form(nat_standing()),
-        "forward_policy": lambda: forward_engine.standing(table),
+        "nat_rules": lambda: nat_engine.entries(nat_states()),
+        "forward_policy": lambda: forward_engine.configured(table),
         "connection_marks": connection_marks,
-        "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
+        "nat_counters": lambda: nat_engine.entries_with_counters(nat_states()),
         "foreign_addresses": foreign_addresses,
         "interfaces": lambda: learned_addresses(snapshot, owner),
         "keeper": keeper_report.read,
