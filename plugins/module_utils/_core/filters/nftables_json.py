@@ -198,9 +198,8 @@ def values(right: object) -> Sequence[object]:
 
 def concatenated(value: object) -> Sequence[object]:
     """Return the parts of a concatenation, or the one value that is none."""
-    if isinstance(value, dict) and "concat" in value:
-        return as_list(value["concat"])
-    return [value]
+    parts = value.get("concat") if isinstance(value, dict) else None
+    return parts if isinstance(parts, list) else [value]
 
 
 def ip(family: int) -> str:

@@ -59,7 +59,7 @@ def _ports(value: object) -> Ports | None:
 
 
 def _protocol_or_other(value: object) -> KeyPart:
-    return _protocol(value) or (value if isinstance(value, (str, int)) else None)
+    return _PROTOCOLS.get(value, value) if isinstance(value, (str, int)) else None
 
 
 # The reader of the part of an element's key that belongs to a token.
@@ -89,10 +89,11 @@ def read_elements(name: MapName, listed: Iterable[NftElement]) -> tuple[dict[Key
         return _read_shifted(name, listed)
     found: dict[Key, Element] = {}
     unmanaged = []
-    readers = [_KEY_READERS[token] for token in name.tokens]
+    # Once a map, as there may be 10,000 elements.
+    readers, fields = [_KEY_READERS[token] for token in name.tokens], _fields(name)
     for element in listed:
         key = _key(readers, element)
-        rule = _rule_of(name, key, element.value, element.comment)
+        rule = _rule_of(name, fields, key, element.value, element.comment)
         if rule is None:
             unmanaged.append(key)
         else:
@@ -104,15 +105,19 @@ def _key(readers: Sequence[Callable[[object], KeyPart]], element: NftElement) ->
     return tuple([read(part) for read, part in zip(readers, concatenated(element.key))])
 
 
-def _rule_of(name: MapName, key: Key, value: object, comment: str | None) -> NatRule | None:
-    fields: dict[str, Any] = {
-        FIELD_OF_TOKEN[token]: (part, part) if token in ("sport", "dport") else part
-        for token, part in zip(name.tokens, key)
-    }
+def _fields(name: MapName) -> list[tuple[str, bool]]:
+    """Return the field of each part of a map's key, and whether it is a single port."""
+    return [(FIELD_OF_TOKEN[token], token in ("sport", "dport")) for token in name.tokens]
+
+
+def _rule_of(
+    name: MapName, fields: Sequence[tuple[str, bool]], key: Key, value: object, comment: str | None
+) -> NatRule | None:
+    given: dict[str, Any] = {field: (part, part) if is_port else part for (field, is_port), part in zip(fields, key)}
     address, port = concatenated(value) if name.has_port_value else (value, None)
     if port is not None and port != key[-1]:
-        fields["to_port"] = (port, port)
-    rule = NatRule(name.family, name.type, to_address=read_prefix(address), name=comment, **fields)
+        given["to_port"] = (port, port)
+    rule = NatRule(name.family, name.type, to_address=read_prefix(address), name=comment, **given)
     return rule if rule.protocol in ("tcp", "udp", "sctp", "any") and map_tokens(rule) == name.tokens else None
 
 
@@ -144,7 +149,7 @@ def _shifted_rule(name: MapName, held: Mapping[Key, NftElement], comment: str) -
     if start is None:
         return None
     single = MapName(name.type, name.family, (*name.tokens[:-1], "dport"))
-    one_port = _rule_of(single, start_key, start.value, None)
+    one_port = _rule_of(single, _fields(single), start_key, start.value, None)
     if one_port is None:
         return None
     [address, port] = concatenated(start.value)
