@@ -330,3 +330,5 @@ def test_the_nft_table_goes_with_the_chain_unless_it_is_shared() -> None:
     found = read_state(read_table([{"chain": chain}, {"map": {"name": "of somebody"}}]))
     assert (found.forwarding, found.is_shared) == (Forwarding(DROP), True)
     assert found.faults == ("chain forward is not what it must be",)
+    assert not read_state(read_table([{"chain": chain}])).is_shared
+    assert read_state(read_table([{"chain": chain}, {"chain": {"name": "other"}}])).is_shared
