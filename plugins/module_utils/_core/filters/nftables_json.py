@@ -18,7 +18,7 @@ Counted = tuple[int, int]
 
 
 class NftElement(NamedTuple):
-    """An element of a set or map: its key and value as JSON, its comment, and what its counter says."""
+    """An element of a set or map: its key and value as JSON, its comment and its counter."""
 
     key: object
     value: object
@@ -59,7 +59,7 @@ class NftRule:
 
     @property
     def counted(self) -> Counted:
-        """What the rule's counter says, zeros without one."""
+        """The rule's counter, zeros without one."""
         return next((_counted(e.body) for e in self.expressions if e.kind == "counter"), (0, 0))
 
 
@@ -130,7 +130,7 @@ def read_table(objects: Iterable[Mapping[str, object]]) -> NftTable:
 
 
 def read_ruleset(objects: Iterable[Mapping[str, object]]) -> list[NftTable]:
-    """Return the tables of ``nft -j list ruleset``; what belongs to no listed table is left out."""
+    """Return the tables of ``nft -j list ruleset``; objects of no listed table are left out."""
     tables: dict[tuple[str, str], NftTable] = {}
     for printed in objects:
         for kind, body in printed.items():

@@ -149,7 +149,7 @@ def _with(rule: FilterRule, matches: Sequence[Match], marks: Sequence[MarkWrite]
 
 
 def _nft_verdicts(expression: NftExpression) -> list[FilterRule]:
-    """Return what an expression decides: nothing, one verdict, or those of a map, each with its own match."""
+    """Return the verdicts of an expression: none, one, or those of a map, each with its own match."""
     kind = expression.kind
     if kind in _NFT_VERDICTS:
         return [FilterRule(_NFT_VERDICTS[kind])]

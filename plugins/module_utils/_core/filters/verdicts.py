@@ -51,7 +51,7 @@ def possible_verdicts(table: Table, chain: Chain, traffic: Traffic, visited: fro
 
 
 def _verdicts(table: Table, rule: FilterRule, traffic: Traffic, visited: frozenset[str]) -> set[str]:
-    """Return the verdicts of a rule on what it matches; ``pass`` is to go on with the next rule."""
+    """Return the verdicts of a rule on traffic that it matches; ``pass`` is to go on with the next rule."""
     if rule.verdict == "other":
         return {"accept", "drop"}
     if rule.verdict not in ("jump", "goto"):

@@ -246,7 +246,7 @@ def _faults_of_family(entry: Mapping[str, object], values: dict[str, Any]) -> li
     if len(families) > 1:
         return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in found.items())]
     if not families:
-        # What was given and is malformed has its fault already; that of what is missing is to_address.
+        # A malformed value has its own fault already; so has a missing to_address.
         given = any(entry.get(name) is not None for name in ("family", *addresses))
         is_masquerade = values.get("type") == "masquerade"
         return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []

@@ -23,7 +23,7 @@ PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 # The chain that holds the lookups and rules of each hook.
 CHAINS = {"destination": "nat_destination", "source": "nat_postrouting"}
-# name -> what follows it in "add chain"; None is a chain that others jump to.
+# name -> hook and priority; None is a chain that others jump to.
 BASE_CHAINS: dict[str, tuple[str, int] | None] = {
     "nat_destination": None,
     "nat_prerouting": ("prerouting", -100),
