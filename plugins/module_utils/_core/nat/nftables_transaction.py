@@ -126,7 +126,7 @@ def _additions(table: str, name: MapName, held: dict[Key, NatRule], counters: Co
 
 
 def _difference(table: str, current: NftablesState, desired: Layout, counters: Counters, purge: bool) -> list[str]:
-    """Return the lines for all differences: rules are deleted before the maps that they look up, and added after them."""
+    """Return the lines for all differences: rules are deleted before their maps, and added after them."""
     unmanaged: dict[MapName, list[Key]] = {}
     for name, key in current.unmanaged_elements:
         unmanaged.setdefault(name, []).append(key)
