@@ -237,7 +237,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
             if other.mark != mark.mark:
                 faults.append(
                     f"{places.get(other.key, other)} and {places.get(mark.key, mark)}: both gateways are "
-                    f"{mark.neighbour.address if mark.neighbour else ''}, so their connections cannot be told apart; "
+                    f"{mark.neighbour.address if mark.neighbour else ''}, so their connections look the same; "
                     "give the lines interfaces, or gateways, of their own"
                 )
         for outer, inner in nested_sources(after.marks):
