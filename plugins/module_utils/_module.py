@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This is a private module utility: use the modules, not this. It may change in any release.
-"""The Ansible side of every module, once: options that all share, running the engine, result, diff and failure."""
+"""The Ansible side of all modules: shared options, running the engine, result, diff and failure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import contextlib
 import gc
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.converge import Engine, Outcome, converge
+from ._core.converge import Outcome, converge
+from ._core.engine import Engine
+from ._core.entries import Options
 from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
 from ._core.lock import exclusive
+from ._core.store.persistable import Persistable
 from ._core.store.persistence import DIRECTORY as STORE
 from ._core.store.persistence import Store
 
 DEFAULT_OWNER = 109
 PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}
-Extra = Callable[[Any, Outcome, bool], Mapping[str, Any]]
+E = TypeVar("E", bound=Persistable[Any, Any])
+Extra = Callable[[E, Outcome[Any], bool], Mapping[str, Any]]
 
 OWNER_OPTIONS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
@@ -31,17 +35,18 @@ OWNER_OPTIONS: dict[str, dict[str, Any]] = {
 
 def run_engine(
     argument_spec: Mapping[str, Any],
-    make_engine: Callable[[dict[str, Any]], Engine],
+    make_engine: Callable[[Options], E],
     rules: Mapping[str, Any] | None = None,
-    extra: Extra = lambda _engine, _outcome, _check_mode: {},
+    extra: Extra[E] = lambda _engine, _outcome, _check_mode: {},
     judged: Collection[str] = (),
-    stored_as: str | None = None,
+    *,
+    stored_as: str,
 ) -> None:
     """Run a list-converging module: ``make_engine`` turns the options into an engine (InvalidInput on bad input).
 
-    ``extra`` gives what the result says besides, from the engine, what came of its run, and whether in check mode.
-    ``judged`` names the lists whose entries the engine takes as they were written: Ansible's own check of 10,000
-    entries costs more than the whole run. ``stored_as`` is the kind of state that ``persist: true`` stores.
+    ``extra`` returns additional results, from the engine, the outcome of its run, and whether it was in check mode.
+    ``judged`` names the lists whose entries only the engine checks: Ansible's own check of 10,000 entries costs more
+    than the whole run. ``stored_as`` is the kind of state that ``persist: true`` stores.
     """
     with _no_garbage_collection():
         spec = _without_entries(argument_spec, judged)
@@ -76,7 +81,7 @@ def with_errors_reported(module: AnsibleModule, work: Callable[[], None]) -> Non
 
 
 def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
-    """Fail with the error's text; ``faults`` and ``conflicts`` are given as lists besides."""
+    """Fail with the error's text, and with ``faults`` and ``conflicts`` as lists."""
     details: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         details["faults"] = list(error.faults)
@@ -92,15 +97,15 @@ def fail(module: AnsibleModule, error: MultihomeError) -> NoReturn:
 
 def _converge(
     module: AnsibleModule,
-    make_engine: Callable[[dict[str, Any]], Engine],
-    extra: Extra,
-    stored_as: str | None,
+    make_engine: Callable[[Options], E],
+    extra: Extra[E],
+    stored_as: str,
 ) -> None:
     engine = make_engine(module.params)
-    store = Store(stored_as, module.params, make_engine, STORE) if stored_as else None
-    persist = bool(store and module.params["persist"])
+    store = Store(engine, stored_as, module.params, make_engine, STORE)
+    persist = module.params["persist"]
     outcome = converge(engine, module.check_mode, exclusive, store if persist else None)
-    contradicted = store.contradicted(engine, outcome.plan) if store and not persist else None
+    contradicted = None if persist else store.contradicted(outcome.plan)
     if contradicted:
         module.warn(contradicted)
     answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
@@ -109,7 +114,7 @@ def _converge(
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Spare a process that ends soon the search for garbage, which walks 10,000 entries again and again."""
+    """Switch garbage collection off: the process ends soon, and each search would walk 10,000 entries."""
     gc.disable()
     try:
         yield
@@ -118,13 +123,13 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _invocation(module: AnsibleModule) -> dict[str, Any]:
-    """Return what the module was called with, lists only where Ansible shows them, at -vvv: they are long."""
+    """Return the arguments of the module, lists only when Ansible shows them, at -vvv: they are long."""
     if module._verbosity >= 3:
         return {}
     return {"invocation": {"module_args": {k: v for k, v in module.params.items() if not isinstance(v, list)}}}
 
 
-def result(engine: Engine, outcome: Outcome, diff: bool) -> dict[str, Any]:
+def result(engine: Engine[Any, Any], outcome: Outcome[Any], diff: bool) -> dict[str, Any]:
     """Return a module's result. An unchanged run without diff mode carries no lists: they may hold 10,000 entries."""
     answer: dict[str, Any] = {"changed": outcome.changed, "actions": outcome.actions()}
     if outcome.changed or diff:

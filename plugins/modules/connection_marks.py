@@ -302,7 +302,7 @@ ARGUMENT_SPEC = {
 SPEC_RULES = {"required_one_of": [("marks", "balance")]}
 
 
-def remarks(engine: MarkEngine, outcome: Outcome, _check_mode: bool) -> dict[str, Any]:
+def remarks(engine: MarkEngine, outcome: Outcome[Any], _check_mode: bool) -> dict[str, Any]:
     """Return the module's own return values; warn of gateways that did not answer."""
     said = engine.remarks(outcome.plan)
     for entry in said["unresolved"]:

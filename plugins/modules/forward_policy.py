@@ -197,8 +197,8 @@ def main() -> None:
         ARGUMENT_SPEC,
         ForwardEngine.from_options,
         extra=lambda engine, _outcome, _check_mode: {
-            "backend": engine.backend_name,
-            "backend_reason": engine.backend_reason,
+            "backend": engine.selection.name,
+            "backend_reason": engine.selection.reason,
         },
         judged=("accept",),
         stored_as="forward_policy",

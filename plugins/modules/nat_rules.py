@@ -322,9 +322,9 @@ def main() -> None:
         ARGUMENT_SPEC,
         NatEngine.from_options,
         extra=lambda engine, outcome, check_mode: {
-            "backend": engine.backend.name,
-            "backend_reason": engine.choice.reason,
-            **engine.forget(outcome.plan, check_mode),
+            "backend": engine.selection.name,
+            "backend_reason": engine.selection.reason,
+            **engine.flush_flows(outcome.plan, check_mode),
         },
         judged=("rules",),
         stored_as="nat_rules",

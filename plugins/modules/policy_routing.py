@@ -271,7 +271,7 @@ after:
 """
 
 from ..module_utils._core.converge import Outcome
-from ..module_utils._core.routing.engine import RoutingEngine
+from ..module_utils._core.routing.engine import RoutingEngine, RoutingPlan
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
@@ -313,7 +313,7 @@ ARGUMENT_SPEC = {
 SPEC_RULES = {"required_one_of": [("tables", "rules")]}
 
 
-def remarks(engine: RoutingEngine, outcome: Outcome, _check_mode: bool) -> dict[str, list[str]]:
+def remarks(engine: RoutingEngine, outcome: Outcome[RoutingPlan], _check_mode: bool) -> dict[str, list[str]]:
     """Return the module's own return values."""
     return engine.remarks(outcome.plan)
 

@@ -1,28 +1,69 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a list of dictionaries to a list of entries: every fault of the whole list is collected and said at once."""
+"""From a list of dictionaries to a list of entries. All faults of a list are collected and reported at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, TypeVar
 
 from .errors import InvalidInput
 from .fields import Parser
 
+# An object as an entry of a module's list, or a part of a result: plain data, as in JSON.
+Form = dict[str, Any]
+# The options of a module, as Ansible or a stored file gives them.
+Options = Mapping[str, Any]
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(Generic[T_co]):
     """One parsed entry: the object, and ``where`` it was declared, e.g. ``aliases[1] (192.168.168.1/24)``."""
 
-    object: T
+    object: T_co
     where: str
 
 
-def where(list_name: str, index: int, entry: Any, main_field: str) -> str:
+class Part(Generic[T]):
+    """The result of one part of an input. ``value`` raises its faults as InvalidInput, if there are any."""
+
+    def __init__(self, parse: Callable[[], T]) -> None:
+        self.faults: tuple[str, ...] = ()
+        try:
+            self._value = parse()
+        except InvalidInput as error:
+            self.faults = error.faults
+
+    @property
+    def value(self) -> T:
+        """The result."""
+        if self.faults:
+            raise InvalidInput(self.faults)
+        return self._value
+
+
+class Faults:
+    """Collects the faults of several parts of an input, so that all of them are reported at once."""
+
+    def __init__(self, found: Iterable[str] = ()) -> None:
+        self._found = list(found)
+
+    def take(self, parse: Callable[[], T]) -> Part[T]:
+        """Return the result of ``parse``, and note the faults that it raises as InvalidInput."""
+        part = Part(parse)
+        self._found.extend(part.faults)
+        return part
+
+    def refuse(self) -> None:
+        """Raise InvalidInput if there are any faults."""
+        if self._found:
+            raise InvalidInput(self._found)
+
+
+def where(list_name: str, index: int, entry: object, main_field: str) -> str:
     """Return how messages name an entry: its list and index, and its label (``name``, else its main field)."""
     label = None
     if isinstance(entry, Mapping):
@@ -31,13 +72,13 @@ def where(list_name: str, index: int, entry: Any, main_field: str) -> str:
 
 
 def parse_fields(
-    entry: Any, parsers: Mapping[str, Parser], main_field: str, required: Sequence[str] = ()
+    entry: object, parsers: Mapping[str, Parser], main_field: str, required: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """Run each field of one entry through its parser.
 
     Returns ``(values, faults)``: fields that are absent or ``None`` are absent from ``values``; a fault names its
-    field unless that is the main one shown as the label already. ``name`` is a label, legal in every entry. Of those
-    ``required`` each one that is absent is a fault.
+    field unless that is the main one shown as the label already. ``name`` is a label, allowed in every entry. Each
+    absent field of ``required`` is a fault.
     """
     if not isinstance(entry, Mapping):
         return {}, [f"not a dictionary but {type(entry).__name__}"]
@@ -54,33 +95,33 @@ def parse_fields(
             values[field] = parsers[field](written)
         except ValueError as error:
             shown = field == main_field and not entry.get("name")
-            said = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
-            faults.append(str(error) if shown else f"{said}: {error}")
+            place = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
+            faults.append(str(error) if shown else f"{place}: {error}")
     faults.extend(f"{field} is missing" for field in required if entry.get(field) is None)
     return values, faults
 
 
-def without_none(**values: Any) -> dict[str, Any]:
-    """Return the fields that have a value: what an entry says."""
+def without_none(**values: object) -> Form:
+    """Return the fields that have a value."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def parse_list(
-    entries: Iterable[Any] | None,
+    entries: Iterable[object] | None,
     list_name: str,
-    parse: Callable[[Any], T],
+    parse: Callable[[object], T],
     main_field: str,
-    key: Callable[[T], Any],
+    key: Callable[[T], Hashable],
     describe: Callable[[T], str] = str,
 ) -> list[Entry[T]]:
     """Parse every entry of a list.
 
-    Raises InvalidInput with every fault of the list: what ``parse`` says of each entry (it raises InvalidInput with
-    bare reasons), and every pair of entries with one ``key``, both named by index.
+    Raises InvalidInput with every fault of the list: those that ``parse`` finds in each entry (it raises InvalidInput
+    with bare reasons), and every pair of entries with one ``key``, both named by index.
     """
     parsed: list[Entry[T]] = []
     faults: list[str] = []
-    seen: dict[Any, str] = {}
+    seen: dict[Hashable, str] = {}
     for index, entry in enumerate(entries or ()):
         place = where(list_name, index, entry, main_field)
         try:
@@ -95,20 +136,6 @@ def parse_list(
     if faults:
         raise InvalidInput(faults)
     return parsed
-
-
-def collect(*parts: Callable[[], T]) -> list[T]:
-    """Call every part and return their results; the faults of all parts that fail are raised as one InvalidInput."""
-    results: list[T] = []
-    faults: list[str] = []
-    for part in parts:
-        try:
-            results.append(part())
-        except InvalidInput as error:
-            faults.extend(error.faults)
-    if faults:
-        raise InvalidInput(faults)
-    return results
 
 
 def objects(entries: Sequence[Entry[T]]) -> list[T]:

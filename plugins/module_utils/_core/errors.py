@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong, one class per kind of remedy. Every message names the entry, the reason and the remedy."""
+"""The errors, one class per kind of remedy. Every message names the entry, the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class MultihomeError(Exception):
-    """Base of all errors that the engine raises on purpose; ``str()`` is fit to be shown to people."""
+    """Base of all errors that the engine raises on purpose; ``str()`` is a message for users."""
 
 
 class InvalidInput(MultihomeError):
-    """The declared list cannot be meant. ``faults`` holds every fault of the list, one line each.
+    """The declared list is invalid. ``faults`` holds every fault of the list, one line each.
 
-    ``objects`` tells which objects are at fault, each with its reason, where the others could stand without them.
+    ``objects`` holds the objects at fault, each with its reason, if the others can be applied without them.
     """
 
     def __init__(self, faults: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
@@ -25,9 +25,9 @@ class InvalidInput(MultihomeError):
 
 
 class ForeignObject(MultihomeError):
-    """A different object of another owner stands under the key of a declared entry; nothing was changed.
+    """A different object of another owner exists under the key of a declared entry; nothing was changed.
 
-    ``objects`` tells which declared objects these are, each with its reason.
+    ``objects`` holds these declared objects, each with its reason.
     """
 
     def __init__(self, conflicts: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
@@ -37,11 +37,22 @@ class ForeignObject(MultihomeError):
 
 
 class ReadFailed(MultihomeError):
-    """The kernel would not tell its state."""
+    """The current state could not be read."""
+
+
+class StepFailed(MultihomeError):
+    """A step of a plan failed, and the host may be half-way: rollback.py restores it and raises ApplyFailed instead.
+
+    ``done`` lists the steps before it.
+    """
+
+    def __init__(self, failed: str, reason: str, done: Iterable[object] = ()) -> None:
+        self.failed, self.reason, self.done = failed, reason, tuple(map(str, done))
+        super().__init__(f"{failed}: {reason}")
 
 
 class ApplyFailed(MultihomeError):
-    """The kernel refused a request half-way. ``not_undone`` lists what could not be put back (usually nothing)."""
+    """A request was refused. ``not_undone`` lists what could not be restored (usually nothing)."""
 
     def __init__(self, failed: str, reason: str, undone: Iterable[str] = (), not_undone: Iterable[str] = ()) -> None:
         self.failed = failed
@@ -56,7 +67,7 @@ class ApplyFailed(MultihomeError):
 
 
 class VerifyFailed(MultihomeError):
-    """Every request was accepted, yet reading back shows something else than was planned."""
+    """Every request was accepted, but the state read afterwards differs from the plan."""
 
     def __init__(self, differences: Iterable[str], undone: bool = True) -> None:
         self.differences = tuple(differences)
@@ -68,27 +79,27 @@ class VerifyFailed(MultihomeError):
 
 
 class FlowsRemain(MultihomeError):
-    """What was listed stands, and connections that an earlier state made go on all the same."""
+    """The list was applied, but connections of an earlier state could not be deleted."""
 
     def __init__(self, flows: Iterable[str]) -> None:
         self.flows = tuple(flows)
-        super().__init__("\n".join(["the list stands as told; connections that could not be forgotten:", *self.flows]))
+        super().__init__("\n".join(["the list is applied; could not delete these connections:", *self.flows]))
 
 
 class StoreFailed(MultihomeError):
-    """The desired state could not be stored for the next boot. ``not_undone`` lists what could not be put back."""
+    """The desired state could not be stored for the next boot. ``not_undone`` lists what could not be restored."""
 
     def __init__(self, path: str, error: OSError, not_undone: Iterable[str] = ()) -> None:
         self.path, self.error = path, error
         self.not_undone = tuple(not_undone)
         lines = [f"cannot store {path}: {error.strerror or error}; the old file is as it was"]
-        otherwise = "the host is as it was before; see to the file's directory and disk, and run again"
+        otherwise = "the host is as it was before; check the file's directory and disk, and run again"
         lines.append(_left_behind(self.not_undone, otherwise))
         super().__init__("\n".join(lines))
 
 
 class Unsupported(MultihomeError):
-    """A tool, library or kernel feature is missing or too old; says what is needed, what was found, and where."""
+    """A tool, library or kernel feature is missing or too old; the message has what is needed and what was found."""
 
     def __init__(self, what: str, needed: str, found: str = "nothing", remedy: str = "") -> None:
         self.what, self.needed, self.found, self.remedy = what, needed, found, remedy

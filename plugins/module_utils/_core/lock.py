@@ -21,7 +21,7 @@ def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
 
     Raises Unsupported when the lock file cannot be opened.
 
-    The kernel drops the lock with its holder, so a killed run leaves nothing to clean up.
+    The kernel releases the lock when its holder ends, so a killed run leaves nothing to clean up.
     """
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

@@ -85,7 +85,7 @@ def question(protocol: str, address: str, port: int, host: str = "client") -> di
 
 
 def clean(lab: NatLab) -> None:
-    """Take away what forward_policy and a test have put there; translations stay."""
+    """Remove the rules of forward_policy and of a test; translations stay."""
     forward(lab, "leave")
     if lab.programs.variant == "legacy":
         lab.by_hand("iptables-restore", feed=EMPTY)

@@ -79,7 +79,7 @@ def test_only_what_is_mapped_or_begun_inside_is_forwarded(lab: NatLab, family: i
         assert seen() == everything
 
 
-def test_what_comes_in_by_a_line_is_never_taken_for_the_inside(lab: NatLab) -> None:
+def test_packets_from_a_line_never_count_as_from_the_inside(lab: NatLab) -> None:
     outside = {"source": "203.0.113.0/24", "out_interface": "lan0"}
     with route_inside(lab, 4):
         forward(lab, "drop", outside)
@@ -88,7 +88,7 @@ def test_what_comes_in_by_a_line_is_never_taken_for_the_inside(lab: NatLab) -> N
         assert lab.reached("tcp", WEB[4], 80) is None
 
 
-def test_connections_that_stand_go_on(lab: NatLab) -> None:
+def test_established_connections_continue(lab: NatLab) -> None:
     with route_inside(lab, 4):
         client = lab.hosts["client"].start(sys.executable, PROBE, "hold", WEB[4], "80", stdin=-1, stdout=-1)
         assert client.stdin is not None

@@ -43,8 +43,8 @@ def test_check_run_check_run_and_nothing_is_left(lab: NatLab) -> None:
     assert sorted(map(str, done["after"]["accept"])) == sorted(map(str, ACCEPT))
     after = rule_set(lab)
     assert after != before
-    told = lab.module("multihome_info", {"gather_subset": ["forward_policy"]})["forward_policy"]
-    assert told == done["after"]
+    found = lab.module("multihome_info", {"gather_subset": ["forward_policy"]})["forward_policy"]
+    assert found == done["after"]
     for check in (True, False):
         again = forward(lab, "drop", *ACCEPT[::-1], check=check)
         assert (again["changed"], again["actions"]) == (False, [])

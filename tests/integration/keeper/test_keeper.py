@@ -263,7 +263,7 @@ def test_what_a_module_takes_away_stays_away(keeper: Kept) -> None:
 def test_a_run_without_persist_that_contradicts_is_told_so(keeper: Kept) -> None:
     before = keeper.state()
     done = keeper.run("ip_aliases", aliases=ALIASES[:1], purge=True, persist=False)
-    assert "say persist: true here too" in str(done["warnings"])
+    assert "set persist: true here too" in str(done["warnings"])
     keeper.as_before(before, 1)
 
 

@@ -88,16 +88,16 @@ def test_a_container_and_errors_take_the_line_too(hosts: Hosts, family: int) -> 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_part_is_needed_and_mended(hosts: Hosts, family: int) -> None:
+def test_each_part_is_needed_and_repaired(hosts: Hosts, family: int) -> None:
     server = hosts["server"]
     program = {4: "iptables", 6: "ip6tables"}[family]
     whole = rules(server)
     for damage in (["-F", "multihome_marks_out"], ["-D", "OUTPUT", "-j", "multihome_marks_out"]):
         server.run(program, "-t", "mangle", *damage)
         assert answering(hosts, family) == [1]
-        mended = marked(server, marks=MARKS)
-        assert mended["actions"]
-        assert all(action["object"]["table"].startswith(program) for action in mended["actions"])
+        repaired = marked(server, marks=MARKS)
+        assert repaired["actions"]
+        assert all(action["object"]["table"].startswith(program) for action in repaired["actions"])
         assert rules(server) == whole
     assert answering(hosts, family) == [1, 2, 3]
 
@@ -123,13 +123,13 @@ def test_quartets_and_purge_leave_what_is_not_ours_byte_identical(hosts: Hosts) 
         done = marked(server, **step)
         assert done["changed"]
         assert all(foretold.get(name) == done.get(name) for name in ("actions", "before", "after", "diff"))
-        standing = rules(server)
+        configured = rules(server)
         for check in (True, False):
             assert not marked(server, check=check, **step)["changed"]
-        assert rules(server) == standing
+        assert rules(server) == configured
     server.run("iptables-restore", feed=FOREIGN)
     server.run("ip6tables-restore", feed=FOREIGN)
-    assert standing == rules(server)
+    assert configured == rules(server)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -158,7 +158,7 @@ def test_new_connections_are_spread_by_weight(hosts: Hosts, family: int) -> None
 
 def test_a_host_moves_from_one_backend_to_the_other_and_back(hosts: Hosts) -> None:
     server = hosts["server"]
-    standing = rules(server)
+    configured = rules(server)
     for backend, other in (("nftables", "iptables"), ("iptables", "nftables")):
         moved = must(server, "connection_marks", marks=MARKS, backend=backend)
         assert moved["actions"] == [{"op": "replace", "object": {"table": f"marks kept by {other}"}}]
@@ -168,7 +168,7 @@ def test_a_host_moves_from_one_backend_to_the_other_and_back(hosts: Hosts) -> No
         tables = server.run("nft", "list", "tables").stdout
         assert ("inet multihome" in tables) == (backend == "nftables")
         assert any("multihome_marks" in rule for rule in rules(server)) == (backend == "iptables")
-    assert rules(server) == standing
+    assert rules(server) == configured
 
 
 def test_a_name_that_chains_cannot_have_is_refused(hosts: Hosts) -> None:
@@ -178,7 +178,7 @@ def test_a_name_that_chains_cannot_have_is_refused(hosts: Hosts) -> None:
     assert "at most 9" in result["msg"]
 
 
-def test_without_nft_iptables_is_taken(hosts: Hosts) -> None:
+def test_without_nft_iptables_is_used(hosts: Hosts) -> None:
     # A PATH without nft is not enough, as the system directories are searched too: hide the program.
     hidden = 'mount --bind /dev/null $(command -v nft) && exec "$@"'
     prefix = [*hosts["server"].prefix, "unshare", "--mount", "sh", "-c", hidden, "-"]

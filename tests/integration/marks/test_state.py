@@ -81,12 +81,12 @@ def quartet(host: Host, **options: Any) -> dict[str, Any]:
     for name in ("changed", "actions", "before", "after", "diff", "unresolved", "balance_before", "balance_after"):
         assert foretold.get(name) == done.get(name)
     assert done["changed"]
-    standing = rules(host)
+    configured = rules(host)
     for check in (True, False):
         again = must(host, "connection_marks", check=check, **options)
         assert (again["changed"], again["actions"]) == (False, [])
         assert again["before"] == again["after"]
-    assert rules(host) == standing
+    assert rules(host) == configured
     return done
 
 
@@ -250,7 +250,7 @@ def test_two_modules_share_the_table_and_know_nothing_of_each_other(hosts: Hosts
         "flush map inet multihome marks_neighbours",
     ],
 )
-def test_what_somebody_damages_is_reported_and_mended(hosts: Hosts, damage: str) -> None:
+def test_damage_is_reported_and_repaired(hosts: Hosts, damage: str) -> None:
     host = hosts["host"]
     must(host, "connection_marks", marks=MARKS, **SPREAD)
     whole = rules(host)
@@ -306,10 +306,10 @@ def test_every_fault_is_reported_at_once(hosts: Hosts) -> None:
     assert result["faults"] == [
         "marks[0] (x): not a whole number, decimal or 0x...",
         'marks[2] (unicom): gateway "192.0.2.300": not an IP address',
-        "marks[3] (1): give in_interface, gateway or source: by what is the line known?",
+        "marks[3] (1): give in_interface, gateway or source, by which the line is known",
         'marks[4]: in_interface "a/b": not an interface name',
         "marks[4]: mark is missing",
-        "marks[5] (1): gateway fe80::1 is link-local: say on which in_interface",
+        "marks[5] (1): gateway fe80::1 is link-local: give its in_interface",
         'balance[0] (1): weight "999": not within 0 to 256',
         "balance[0] (1): sources: 192.0.2.1 and 192.0.2.2: connections leave with one address of a family",
         "balance[1] (0): not within 1 to 0xffffffff; a mark of 0 is no mark",

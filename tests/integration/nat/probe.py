@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A service that tells who it is and whom it sees, and a client that asks it. Run on the hosts of lab.py.
+"""A service that answers with its name and its client's address, and a client that asks it. Run on the hosts of lab.py.
 
 python probe.py serve NAME PORT...             TCP and UDP, IPv4 and IPv6, until killed; prints "ready"
 python probe.py ask PROTOCOL ADDRESS PORT [SOURCE [SOURCE_PORT]]

@@ -95,7 +95,7 @@ def run(host: Host, rules: list[Any], **options: Any) -> dict[str, Any]:
 
 
 def rule_set(host: Host) -> str:
-    """Return everything that nft lists, with handles: an object that was made anew has another."""
+    """Return everything that nft lists, with handles: an object that was made again has another."""
     return host.run("nft", "--handle", "list", "ruleset").stdout
 
 

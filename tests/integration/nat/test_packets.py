@@ -200,7 +200,7 @@ def test_the_firewall_itself_reaches_the_service_by_its_public_address(lab: NatL
     assert lab.reached("tcp", "127.0.0.1" if family == 4 else "::1", 80, host="firewall") == ("firewall", 80)
 
 
-def test_an_entry_taken_out_by_hand_is_missed_and_put_back(lab: NatLab) -> None:
+def test_an_entry_removed_by_hand_is_missed_and_restored(lab: NatLab) -> None:
     rules = [forward(4, "tcp", 80), forward(4, "tcp", 5000)]
     lab.translate(*rules)
     assert lab.reached("tcp", PUBLIC[4], 80) == ("web", 80)
@@ -242,6 +242,6 @@ def test_other_entries_keep_counters_and_connections_over_an_update(lab: NatLab)
 
 
 def counters(lab: NatLab) -> list[tuple[str | None, int]]:
-    """Ports and packets of all entries, as multihome_info tells them."""
+    """Ports and packets of all entries, as multihome_info reports them."""
     result = lab.module("multihome_info", {"gather_subset": ["nat_counters"]})
     return [(entry.get("destination_port"), entry["packets"]) for entry in result["nat_counters"]]

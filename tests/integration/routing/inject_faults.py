@@ -28,7 +28,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Kernel
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Executor
 
 ENGINES: dict[str, Any] = {"aliases": AliasEngine, "routing": RoutingEngine}
 FAULTS: dict[str, BaseException] = {"refused": RequestFailed(errno.ENOBUFS), "interrupt": KeyboardInterrupt()}
@@ -76,7 +76,7 @@ def _text(message: Message) -> str:
 
 def run(case: dict[str, Any]) -> str:
     """Run the engine once; return what became of it."""
-    options = dict(case["options"], kernel=Kernel(Faulty))
+    options = dict(case["options"], executor=Executor(Faulty))
     try:
         converge(ENGINES[case["engine"]](**options), False, contextlib.nullcontext)
     except ApplyFailed as error:

@@ -82,7 +82,7 @@ def test_a_foreign_address_in_the_way_is_named_with_its_owner(host: Host) -> Non
     listed = [alias("10.0.0.1/24", label="eth0:1"), alias("10.0.0.2/24"), alias("fd00::1/48")]
     for check in (True, False):
         conflicts = run(host, "ip_aliases", aliases=listed, check=check)["conflicts"]
-        assert [text.partition(" stands in its place and belongs to ")[0] for text in conflicts] == [
+        assert [text.partition(" is in its place and belongs to ")[0] for text in conflicts] == [
             "aliases[0] (10.0.0.1/24): address 10.0.0.1/24 on eth0",
             "aliases[2] (fd00::1/48): address fd00::1/64 on eth0",
         ]

@@ -207,7 +207,7 @@ def test_foreign_objects_in_the_way_are_all_named_with_their_owners(host: Host) 
     for check in (True, False):
         conflicts = run(host, "policy_routing", tables=TABLES, rules=RULES, check=check)["conflicts"]
         assert [text.partition(": {")[0] for text in conflicts] == [
-            f"{entry} stands in its place and belongs to protocol {owner}"
+            f"{entry} is in its place and belongs to protocol {owner}"
             for entry, owner in (
                 ("tables[0] (unicom).routes[0] (default): route 0.0.0.0/0 in table 1001", "186 (bgp)"),
                 ("tables[0] (unicom).routes[2] (default): route ::/0 in table 1001", "9 (router advertisement)"),

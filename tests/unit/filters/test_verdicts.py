@@ -50,7 +50,7 @@ def iptables_rule(text: str) -> FilterRule:
 
 
 def applied(expression: Any, mark: int) -> int:
-    """What nft makes of an expression for a packet with a mark."""
+    """The value that nft computes for an expression for a packet with a mark."""
     if isinstance(expression, int):
         return expression
     if expression == META_MARK:
@@ -192,7 +192,7 @@ def _match(left: Any, right: Any, operator: str = "==") -> dict[str, Any]:
             ],
             ["drop state invalid", "accept state new"],
         ),
-        ([{"vmap": {"key": {"ct": {"key": "state"}}, "data": "@fates"}}], ["other other"]),
+        ([{"vmap": {"key": {"ct": {"key": "state"}}, "data": "@verdicts"}}], ["other other"]),
     ],
 )
 def test_a_rule_of_nft_is_read(expressions: list[dict[str, Any]], expected: list[str]) -> None:
@@ -200,7 +200,7 @@ def test_a_rule_of_nft_is_read(expressions: list[dict[str, Any]], expected: list
 
 
 CONDITIONS = ("one", "two", "three")
-# A match that nobody can judge; its value names the condition that the simulated packet may fulfil.
+# A match that cannot be judged; its value names the condition that the simulated packet may fulfil.
 unknown = st.builds(lambda name: Match("other", frozenset((name,))), st.sampled_from(CONDITIONS))
 known = st.sampled_from(
     [
@@ -273,12 +273,12 @@ def test_what_is_said_of_a_filter_is_what_it_does(
     found = list(forwarded(WANTED, Facts(filters=[Table("nft", "inet", "other", frozenset((4,)), chains)])))
     said = {"forward-dropped": "drop", "forward-filtered": "perhaps"}[found[0].id] if found else "accept"
     subsets = (set(names) for count in range(4) for names in itertools.combinations(CONDITIONS, count))
-    fates = [next(walk(chains, "forward", conditions), policy) for conditions in subsets]
+    results = [next(walk(chains, "forward", conditions), policy) for conditions in subsets]
     if said == "drop":
-        assert set(fates) == {"drop"}
+        assert set(results) == {"drop"}
     if said == "accept":
         # Of a packet that no rule singles out.
-        assert fates[0] == "accept"
+        assert results[0] == "accept"
 
 
 def test_what_goes_elsewhere_does_not_count_once_the_servers_are_known() -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput, Unsupported
-from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.backend import Standing
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables_json import read_table
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import Selection
+from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.backend import ForwardBackend, State
 from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.engine import ForwardEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.iptables import (
     IptablesForward,
-    IptablesStanding,
+    IptablesState,
     read_filter,
     rules_of,
     transaction,
@@ -28,7 +30,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.m
     Passage,
     parse_accept,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.nftables import NftStanding, read_chain
+from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.nftables import NftablesState, read_state
 from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.nftables import rules_of as nft_rules_of
 from ansible_collections.multihome.linux.plugins.module_utils._core.forwarding.nftables import transaction as nft_text
 from hypothesis import given
@@ -64,7 +66,7 @@ def test_a_fault_is_said_with_its_entry(entry: Any, said: str) -> None:
 
 def test_every_fault_is_said_at_once() -> None:
     with pytest.raises(InvalidInput) as raised:
-        ForwardEngine("reject", [{}, {"mapped_to": "x"}], "no name", parts=[])
+        ForwardEngine("reject", [{}, {"mapped_to": "x"}], "no name")
     assert len(raised.value.faults) == 4
     with pytest.raises(InvalidInput, match="with iptables at most 20 characters"):
         IptablesForward("a" * 21, 4)
@@ -72,10 +74,10 @@ def test_every_fault_is_said_at_once() -> None:
 
 
 @dataclass
-class FakePart:
-    """A place in memory. ``others`` says whether somebody drops there what is wanted; ``fail`` refuses to write."""
+class FakeBackend:
+    """A place in memory. ``others`` says whether other rules drop desired traffic; ``fail`` refuses to write."""
 
-    backend: str
+    name: str
     families: tuple[int, ...]
     others: bool = False
     fail: bool = False
@@ -85,37 +87,46 @@ class FakePart:
     said: list[str] = field(default_factory=list)
 
     @property
-    def name(self) -> str:
+    def place(self) -> str:
         """What it is called."""
-        return f"{self.backend} {self.families}"
+        return f"{self.name} {self.families}"
 
-    def read(self) -> Standing:
+    def read(self) -> State:
         """Return what it holds."""
         if self.missing:
-            raise Unsupported(self.name, "something")
+            raise Unsupported(self.place, "something")
         drops = self.others
 
         @dataclass(frozen=True)
-        class Found(Standing):
-            def drops(self, wanted: Forwarding, /) -> bool:
-                return drops and bool(wanted.passages)
+        class Found(State):
+            def drops(self, desired: Forwarding, /) -> bool:
+                return drops and bool(desired.passages)
 
         return Found(self.holds, self.broken)
 
-    def faults(self, _wanted: Forwarding) -> list[str]:
+    def faults(self, _desired: Forwarding) -> list[str]:
         """Return what it says of everything."""
         return self.said
 
-    def write(self, _standing: Any, wanted: Forwarding | None) -> None:
-        """Hold what is wanted."""
+    def change(self, _current: State, desired: Forwarding | None) -> Any:
+        """Return the desired forwarding."""
+        return [desired]
+
+    def apply(self, change: Any, _current: State) -> None:
+        """Hold what is desired."""
         if self.fail:
-            raise ApplyFailed(self.name, "no memory")
-        self.holds, self.broken = wanted, ()
+            raise ApplyFailed(self.place, "no memory")
+        [self.holds], self.broken = change, ()
+
+    def restore(self, before: State) -> list[str]:
+        """Hold what was held before."""
+        self.holds, self.broken = before.forwarding, before.faults
+        return []
 
 
-def host(**changes: Any) -> list[FakePart]:
+def host(**changes: Any) -> list[FakeBackend]:
     """A host with both backends; ``changes`` are those of IPv4's iptables."""
-    return [FakePart("nftables", (4, 6)), FakePart("iptables", (4,), **changes), FakePart("iptables", (6,))]
+    return [FakeBackend("nftables", (4, 6)), FakeBackend("iptables", (4,), **changes), FakeBackend("iptables", (6,))]
 
 
 @contextlib.contextmanager
@@ -124,18 +135,28 @@ def unlocked() -> Iterator[None]:
     yield
 
 
-def run(parts: list[FakePart], policy: str, *accept: Any, check: bool = False, **options: Any) -> list[dict[str, Any]]:
+def run(
+    parts: list[FakeBackend],
+    policy: str,
+    *accept: Any,
+    check: bool = False,
+    backend: str = "nftables",
+    purge: bool = True,
+) -> list[dict[str, Any]]:
     """Run the engine and return its actions."""
-    engine = ForwardEngine(policy, accept, parts=parts, **{"purge": True, "backend": "nftables", **options})
+    in_use: list[ForwardBackend] = [part for part in parts if part.name == backend]
+    others: list[ForwardBackend] = [part for part in parts if part.name != backend]
+    selection = Selection(backend, "selected by the test", in_use, others)
+    engine = ForwardEngine(policy, accept, purge=purge, selection=selection)
     return converge(engine, check, unlocked).actions()
 
 
-def held(parts: list[FakePart]) -> list[Any]:
+def held(parts: list[FakeBackend]) -> list[Any]:
     """What each place holds: its policy and how many passages."""
     return [part.holds and (part.holds.policy, len(part.holds.passages)) for part in parts]
 
 
-def test_nothing_stands_where_nothing_would_drop() -> None:
+def test_nothing_is_configured_where_nothing_would_drop() -> None:
     parts = host()
     assert run(parts, LEAVE, WEB, WEB6, LAN) == []
     assert held(parts) == [None, None, None]
@@ -160,7 +181,7 @@ def test_by_iptables_both_families_drop_also_without_a_passage() -> None:
     assert held(parts) == [None, (DROP, 1), (DROP, 0)]
 
 
-def test_without_purge_what_stands_stays() -> None:
+def test_without_purge_existing_passages_stay() -> None:
     parts = host()
     run(parts, DROP, WEB, LAN)
     (added,) = run(parts, DROP, WEB6, purge=False)
@@ -219,34 +240,34 @@ def passages(addresses: st.SearchStrategy[str]) -> st.SearchStrategy[Passage]:
 def test_what_iptables_is_told_is_read_back(found: set[Passage], policy: str, stray: str) -> None:
     wanted = Forwarding.of(policy, found)
     lines = ["*filter", ":FORWARD ACCEPT [0:0]"]
-    for line in transaction("ours", IptablesStanding(), wanted).splitlines()[1:-1]:
+    for line in transaction(IptablesState(), wanted, "ours").splitlines()[1:-1]:
         lines.append(f"[0:0] {line}".replace("-I FORWARD 1", "-A FORWARD") if line[0] == "-" else line)
-    standing = read_filter([*lines, "COMMIT"], "ours", 4)
-    assert (standing.forwarding, standing.faults) == (wanted, ())
-    assert transaction("ours", standing, wanted).count("-I ") == 0
-    assert transaction("ours", standing, None).splitlines()[1:-1] == [f"-D FORWARD {JUMP}", "-F ours", "-X ours"]
+    state = read_filter([*lines, "COMMIT"], "ours", 4)
+    assert (state.forwarding, state.faults) == (wanted, ())
+    assert transaction(state, wanted, "ours").count("-I ") == 0
+    assert transaction(state, None, "ours").splitlines()[1:-1] == [f"-D FORWARD {JUMP}", "-F ours", "-X ours"]
     if stray:
-        # A rule of somebody else in our chain, or in front of our jump.
+        # A foreign rule in the own chain, or before the own jump.
         lines.insert(2 if stray == "1" else len(lines), f"-A {'FORWARD' if stray == '1' else 'ours'} -j ACCEPT")
         assert read_filter([*lines, "COMMIT"], "ours", 4).faults
 
 
-def test_the_jump_stands_where_everything_comes_by_first() -> None:
+def test_the_jump_is_in_the_chain_that_everything_passes_first() -> None:
     docker = [":FORWARD DROP [0:0]", ":DOCKER-USER - [0:0]"]
     for rules, place in (
         ([], "FORWARD"),
         (["-A FORWARD -i docker0 -j DOCKER-USER"], "FORWARD"),
         (["-A FORWARD -j DOCKER-USER"], "DOCKER-USER"),
     ):
-        standing = read_filter(["*filter", *docker, *rules, "COMMIT"], "ours", 4)
-        assert f"-I {place} 1 -m comment --comment" in transaction("ours", standing, Forwarding())
+        state = read_filter(["*filter", *docker, *rules, "COMMIT"], "ours", 4)
+        assert f"-I {place} 1 -m comment --comment" in transaction(state, Forwarding(), "ours")
     # One left in FORWARD from before Docker came is moved; one of two goes.
     left = f"-A FORWARD {JUMP}"
-    standing = read_filter(["*filter", *docker, ":ours - [0:0]", "-A FORWARD -j DOCKER-USER", left], "ours", 4)
-    moves = [line for line in transaction("ours", standing, Forwarding()).splitlines() if line[:2] in ("-I", "-D")]
+    state = read_filter(["*filter", *docker, ":ours - [0:0]", "-A FORWARD -j DOCKER-USER", left], "ours", 4)
+    moves = [line for line in transaction(state, Forwarding(), "ours").splitlines() if line[:2] in ("-I", "-D")]
     assert moves == [f"-D FORWARD {JUMP}", f"-I DOCKER-USER 1 {JUMP}"]
-    standing = read_filter(["*filter", ":FORWARD DROP [0:0]", ":ours - [0:0]", left, left], "ours", 4)
-    moves = [line for line in transaction("ours", standing, Forwarding()).splitlines() if line[:2] in ("-I", "-D")]
+    state = read_filter(["*filter", ":FORWARD DROP [0:0]", ":ours - [0:0]", left, left], "ours", 4)
+    moves = [line for line in transaction(state, Forwarding(), "ours").splitlines() if line[:2] in ("-I", "-D")]
     assert moves == [f"-D FORWARD {JUMP}", f"-D FORWARD {JUMP}", f"-I FORWARD 1 {JUMP}"]
 
 
@@ -275,7 +296,7 @@ def test_whether_others_drop_is_judged_without_what_is_ours(rules: list[str], dr
     assert not read_filter(["*filter", *rules, "COMMIT"], "ours", 4).drops(Forwarding())
 
 
-def test_rules_accept_what_stands_first_and_drop_the_rest_last() -> None:
+def test_rules_accept_established_connections_first_and_drop_the_rest_last() -> None:
     wanted = Forwarding.of(DROP, [Passage.parse(WEB), Passage.parse(LAN)])
     assert rules_of(wanted) == [
         "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
@@ -298,14 +319,16 @@ def test_servers_are_one_rule_however_many_there_are() -> None:
 
 
 def test_the_nft_table_goes_with_the_chain_unless_it_is_shared() -> None:
-    standing = NftStanding(Forwarding(DROP))
-    assert nft_text("multihome", standing, None) == "delete table inet multihome\n"
-    assert nft_text("multihome", NftStanding(Forwarding(DROP), shared=True), None).splitlines() == [
+    current = NftablesState(Forwarding(DROP))
+    assert nft_text(current, None, "multihome") == "delete table inet multihome\n"
+    assert nft_text(NftablesState(Forwarding(DROP), is_shared=True), None, "multihome").splitlines() == [
         "flush chain inet multihome forward",
         "delete chain inet multihome forward",
     ]
-    assert nft_text("multihome", NftStanding(), None) == ""
+    assert nft_text(NftablesState(), None, "multihome") == ""
     chain = {"name": "forward", "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}
-    found = read_chain([{"chain": chain}, {"map": {"name": "of somebody"}}])
-    assert (found.forwarding, found.shared) == (Forwarding(DROP), True)
+    found = read_state(read_table([{"chain": chain}, {"map": {"name": "of somebody"}}]))
+    assert (found.forwarding, found.is_shared) == (Forwarding(DROP), True)
     assert found.faults == ("chain forward is not what it must be",)
+    assert not read_state(read_table([{"chain": chain}])).is_shared
+    assert read_state(read_table([{"chain": chain}, {"chain": {"name": "other"}}])).is_shared

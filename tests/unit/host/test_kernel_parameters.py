@@ -45,7 +45,7 @@ HELD = f"{HEADER}\nnet.ipv4.ip_forward = 1\nnet.core.old = 5\n"
 
 def run(
     system: FakeSystem, parameters: list[Any], check: bool = False, purge: bool = False
-) -> tuple[Outcome, KernelParameterEngine]:
+) -> tuple[Outcome[Any], KernelParameterEngine]:
     """Run the engine as the module does."""
     engine = KernelParameterEngine(parameters, purge=purge, system=system)
     system.read_only = check

@@ -50,12 +50,12 @@ def host(tmp_path: Path) -> FakeHost:
     return FakeHost(tmp_path, BOTH)
 
 
-def run(host: FakeHost, state: str = "present", check: bool = False) -> Outcome:
+def run(host: FakeHost, state: str = "present", check: bool = False) -> Outcome[Any]:
     """One run of the module."""
     return converge(NetworkdEngine(state, host), check, contextlib.nullcontext)
 
 
-def done(outcome: Outcome) -> list[Any]:
+def done(outcome: Outcome[Any]) -> list[Any]:
     """Operation and setting of each action."""
     return [(action["op"], action["object"]["name"]) for action in outcome.actions()]
 

@@ -33,26 +33,28 @@ class Host:
 
     def alias_engine(self, options: Any) -> AliasEngine:
         """The engine of ip_aliases on this host."""
-        return AliasEngine(options["aliases"], options["protocol"], options["purge"], self.fake.kernel())
+        return AliasEngine(options["aliases"], options["protocol"], options["purge"], self.fake.executor())
 
     def routing_engine(self, options: Any) -> RoutingEngine:
         """The engine of policy_routing on this host."""
         lists = options["tables"], options["rules"]
-        return RoutingEngine(*lists, options["protocol"], options["purge"], self.fake.kernel())
+        return RoutingEngine(*lists, options["protocol"], options["purge"], self.fake.executor())
 
     def aliases(
         self, aliases: list[dict[str, Any]], check: bool = False, persist: bool = True, **given: Any
-    ) -> Outcome:
+    ) -> Outcome[Any]:
         """Run ip_aliases."""
         options = self.options(aliases=aliases, **given)
-        store = Store("ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
-        return converge(self.alias_engine(options), check, contextlib.nullcontext, store)
+        engine = self.alias_engine(options)
+        store = Store(engine, "ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
+        return converge(engine, check, contextlib.nullcontext, store)
 
-    def routing(self, tables: Any, rules: Any, purge: bool = False) -> Outcome:
+    def routing(self, tables: Any, rules: Any, purge: bool = False) -> Outcome[Any]:
         """Run policy_routing."""
         options = self.options(tables=tables, rules=rules, purge=purge)
-        store = Store("policy_routing", options, self.routing_engine, str(self.directory))
-        return converge(self.routing_engine(options), False, contextlib.nullcontext, store)
+        engine = self.routing_engine(options)
+        store = Store(engine, "policy_routing", options, self.routing_engine, str(self.directory))
+        return converge(engine, False, contextlib.nullcontext, store)
 
     def file(self, name: str) -> Path:
         """The path of a stored file."""

@@ -81,17 +81,17 @@ class World:
 
     def rules(self) -> list[Any]:
         """The policy rules of ours."""
-        return [rule for rule in self.host.fake.snapshot().existing("rule") if rule.owner == 109]
+        return [rule for rule in self.host.fake.snapshot().rules() if rule.owner == 109]
 
     def routes(self) -> list[tuple[int, int, str | None]]:
         """Table, owner and gateway of each route that is not the kernel's own."""
-        found = self.host.fake.snapshot().existing("route")
+        found = self.host.fake.snapshot().routes()
         return [(route.object.table, route.owner, route.object.gateway) for route in found if route.owner != 2]
 
     def addresses(self) -> list[str]:
         """The addresses that stand."""
         snapshot = self.host.fake.snapshot()
-        return [existing.object.address for existing in snapshot.existing("address")]
+        return [existing.object.address for existing in snapshot.addresses()]
 
     def wait(self, timeout: float) -> set[str]:
         """Let the time pass until something happens, as Watch.wait does."""

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
@@ -54,7 +55,9 @@ class FakeHost(KeeperHost):
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc")
 
 
-def run(host: FakeHost, state: str = "present", code: dict[str, str] | None = None, check: bool = False) -> Outcome:
+def run(
+    host: FakeHost, state: str = "present", code: dict[str, str] | None = None, check: bool = False
+) -> Outcome[Any]:
     """Run the module's engine."""
     return converge(KeeperEngine(state, CODE if code is None else code, host), check, contextlib.nullcontext)
 

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import Standing
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import Selection
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import MarkBackend, State
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import (
     BalanceLine,
     ConnectionMark,
@@ -56,7 +56,7 @@ def balance_lines(draw: st.DrawFn) -> BalanceLine:
 
 @st.composite
 def all_marks(draw: st.DrawFn) -> Marks:
-    """All marks of a host, as a backend may be told to keep: no neighbour has two marks."""
+    """All marks of a host, as a backend may have to keep: no neighbour has two marks."""
     marks: list[ConnectionMark] = []
     numbers_of: dict[Neighbour | None, int] = {}
     for mark in draw(st.lists(connection_marks(), max_size=8, unique_by=lambda mark: mark.key)):
@@ -76,23 +76,32 @@ def all_marks(draw: st.DrawFn) -> Marks:
 class Memory:
     """A backend in memory; ``writes`` counts how often it was changed."""
 
-    name = "memory"
+    name = place = "memory"
 
     def __init__(self, marks: Marks | None = None, faults: tuple[str, ...] = ()) -> None:
         self.marks = marks or Marks()
         self.faults = faults
         self.writes = 0
 
-    def read(self) -> Standing:
-        """Return what stands."""
-        return Standing(self.marks, self.faults)
+    def read(self) -> State:
+        """Return the marks."""
+        return State(self.marks, self.faults)
 
-    def write(self, _standing: Any, marks: Marks) -> None:
-        """Put marks in place of what stands."""
-        self.marks, self.faults = marks, ()
+    def change(self, _current: State, desired: Marks) -> Marks | None:
+        """Return the desired marks."""
+        return desired
+
+    def apply(self, change: Marks, _current: State) -> None:
+        """Replace the marks."""
+        self.marks, self.faults = change, ()
         self.writes += 1
 
-    def undo(self, before: Standing) -> list[str]:
-        """Put back what stood."""
+    def restore(self, before: State) -> list[str]:
+        """Restore the marks of ``before``."""
         self.marks, self.faults = before.marks, before.faults
         return []
+
+
+def selected(backend: Memory, other: Memory | None = None, reason: str = "a test") -> Selection[MarkBackend]:
+    """The selection of a backend."""
+    return Selection(backend.name, reason, backend, other)

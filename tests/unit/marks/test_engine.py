@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, VerifyFailed
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import State
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.engine import MarkEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import Found, Wanted
-from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, all_marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import Gateway, Resolution
+from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, all_marks, selected
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,23 +26,23 @@ WHY = "a test"
 GATEWAY = {"mark": 1, "gateway": "192.0.2.1"}
 
 
-def finding(neighbours: dict[Wanted, Neighbour]) -> Callable[[Iterable[Wanted]], Found]:
+def finding(neighbours: dict[Gateway, Neighbour]) -> Callable[[Iterable[Gateway]], Resolution]:
     """Return a stand-in for resolve() that finds these."""
 
-    def find(wanted: Iterable[Wanted]) -> Found:
+    def find(wanted: Iterable[Gateway]) -> Resolution:
         keys = list(wanted)
         reasons = {key: "no answer on eth0" for key in keys if key not in neighbours}
-        return Found({key: neighbours[key] for key in keys if key in neighbours}, reasons)
+        return Resolution({key: neighbours[key] for key in keys if key in neighbours}, reasons)
 
     return find
 
 
 def run(
     backend: Memory, check: bool = False, at: Neighbour | None = None, **options: Any
-) -> tuple[MarkEngine, Outcome]:
+) -> tuple[MarkEngine, Outcome[Any]]:
     """Converge once; the gateway of GATEWAY is ``at`` a neighbour, or silent."""
     find = finding({("192.0.2.1", None): at} if at else {})
-    engine = MarkEngine((backend, WHY), find=find, **options)
+    engine = MarkEngine(selected(backend, reason=WHY), find=find, **options)
     return engine, converge(engine, check, contextlib.nullcontext)
 
 
@@ -61,13 +62,13 @@ def test_check_mode_foretells_and_a_second_run_does_nothing(before: Marks, wante
     find = finding({mark.key: mark.neighbour for mark in wanted.marks if mark.gateway and mark.neighbour})
     options = {**entries(wanted), "purge": purge, "find": find}
     try:
-        foretold = converge(MarkEngine((backend, WHY), **options), True, contextlib.nullcontext)
+        foretold = converge(MarkEngine(selected(backend, reason=WHY), **options), True, contextlib.nullcontext)
     except InvalidInput:
-        # What stands and is not listed may be a neighbour of another mark.
+        # An existing mark that is not listed may be a neighbour of another mark.
         assert not purge
         return
     assert (backend.marks, backend.writes) == (before, 0)
-    done = converge(MarkEngine((backend, WHY), **options), False, contextlib.nullcontext)
+    done = converge(MarkEngine(selected(backend, reason=WHY), **options), False, contextlib.nullcontext)
     assert (foretold.actions(), foretold.plan.after) == (done.actions(), done.plan.after)
     assert backend.writes == bool(done.actions())
     if done.actions():
@@ -75,20 +76,24 @@ def test_check_mode_foretells_and_a_second_run_does_nothing(before: Marks, wante
     kept = {mark.key for mark in backend.marks.marks}
     assert {mark.key for mark in wanted.marks} <= kept
     assert kept <= {mark.key for mark in (*wanted.marks, *(() if purge else before.marks))}
-    again = converge(MarkEngine((backend, WHY), **options), False, contextlib.nullcontext)
+    again = converge(MarkEngine(selected(backend, reason=WHY), **options), False, contextlib.nullcontext)
     assert again.actions() == []
 
 
 @given(all_marks(), st.randoms())
 def test_the_order_of_the_lists_changes_nothing(wanted: Marks, random: Any) -> None:
     backend = Memory()
-    converge(MarkEngine((backend, WHY), **entries(wanted), find=finding({})), False, contextlib.nullcontext)
+    converge(
+        MarkEngine(selected(backend, reason=WHY), **entries(wanted), find=finding({})), False, contextlib.nullcontext
+    )
     marks, balance = list(wanted.marks), list(wanted.balance)
     random.shuffle(marks)
     random.shuffle(balance)
     shuffled = entries(replace(wanted, marks=tuple(marks), balance=tuple(balance)))
     again = converge(
-        MarkEngine((backend, WHY), **shuffled, purge=True, find=finding({})), False, contextlib.nullcontext
+        MarkEngine(selected(backend, reason=WHY), **shuffled, purge=True, find=finding({})),
+        False,
+        contextlib.nullcontext,
     )
     assert again.actions() == []
 
@@ -112,14 +117,14 @@ def test_a_gateway_is_learned_replaced_and_kept_when_it_falls_silent() -> None:
 
 
 def test_gateways_are_looked_for_once_in_a_run() -> None:
-    asked: list[list[Wanted]] = []
+    asked: list[list[Gateway]] = []
 
-    def find(wanted: Iterable[Wanted]) -> Found:
+    def find(wanted: Iterable[Gateway]) -> Resolution:
         asked.append(list(wanted))
-        return Found({("192.0.2.1", None): HERE}, {})
+        return Resolution({("192.0.2.1", None): HERE}, {})
 
     marks = [GATEWAY, {"mark": 2, "in_interface": "wan0"}]
-    converge(MarkEngine((Memory(), WHY), marks=marks, find=find), False, contextlib.nullcontext)
+    converge(MarkEngine(selected(Memory()), marks=marks, find=find), False, contextlib.nullcontext)
     assert asked == [[("192.0.2.1", None)]]
 
 
@@ -127,15 +132,15 @@ def test_a_list_that_is_not_given_is_left_alone() -> None:
     backend = Memory()
     shares = [{"mark": 3, "sources": ["192.0.2.3"]}]
     run(backend, at=HERE, marks=[GATEWAY], balance=shares, balance_from=["192.0.0.8"])
-    standing = backend.marks
+    configured = backend.marks
     assert not run(backend, at=HERE, marks=[GATEWAY], purge=True)[1].changed
     assert not run(backend, balance=shares, balance_from=["192.0.0.8"], purge=True)[1].changed
-    assert backend.marks == standing
+    assert backend.marks == configured
     run(backend, balance=[], purge=True)
-    assert backend.marks == Marks(0xFF, standing.marks)
+    assert backend.marks == Marks(0xFF, configured.marks)
 
 
-def test_settings_of_what_stands_are_steps_and_of_what_is_new_are_not() -> None:
+def test_changed_settings_of_existing_marks_are_steps_and_those_of_new_marks_are_not() -> None:
     backend = Memory()
     engine, outcome = run(backend, marks=[GATEWAY], mask="0xf")
     assert [action["op"] for action in outcome.actions()] == ["add"]
@@ -144,9 +149,9 @@ def test_settings_of_what_stands_are_steps_and_of_what_is_new_are_not() -> None:
     assert engine.lines(outcome.plan)["after"][0] == "mask 0xff"
 
 
-def test_a_mask_that_leaves_out_what_stands_is_refused() -> None:
+def test_a_mask_without_the_bits_of_an_existing_mark_is_refused() -> None:
     backend = Memory(Marks(0xFF, (ConnectionMark(0x20, "wan9"),)))
-    with pytest.raises(InvalidInput, match="wan9 stands, is not listed, and has bits outside the mask 0xf"):
+    with pytest.raises(InvalidInput, match="wan9 exists, is not listed, and has bits outside the mask 0xf"):
         run(backend, marks=[GATEWAY], mask=0xF)
     run(backend, marks=[GATEWAY], mask=0xF, purge=True)
 
@@ -159,7 +164,7 @@ def test_one_neighbour_cannot_be_two_lines() -> None:
     run(backend, at=HERE, marks=[GATEWAY], purge=True)
 
 
-def test_faults_of_what_stands_are_mended_when_something_stands_or_is_purged() -> None:
+def test_faults_are_repaired_when_marks_exist_or_are_purged() -> None:
     backend = Memory(Marks(0xFF, (ConnectionMark(1, gateway="192.0.2.1", neighbour=HERE),)), ("chain marks_output",))
     _engine, outcome = run(backend, at=HERE, marks=[GATEWAY])
     assert outcome.actions() == [{"op": "replace", "object": {"table": "chain marks_output"}}]
@@ -171,7 +176,7 @@ def test_faults_of_what_stands_are_mended_when_something_stands_or_is_purged() -
 
 def test_a_backend_that_forgets_is_found_out_and_put_back() -> None:
     class Forgetful(Memory):
-        def write(self, _standing: Any, _marks: Marks) -> None:
+        def apply(self, _change: Marks, _current: State) -> None:
             self.marks = Marks()
 
     before = Marks(0xFF, (ConnectionMark(7, "wan7"),))
@@ -181,13 +186,13 @@ def test_a_backend_that_forgets_is_found_out_and_put_back() -> None:
     assert backend.marks == before
 
 
-def test_a_source_within_another_one_is_refused_also_beside_what_stands() -> None:
+def test_a_source_within_another_one_is_refused_also_beside_existing_marks() -> None:
     wide, narrow = {"mark": 1, "source": "10.1.0.0/16"}, {"mark": 2, "source": "10.1.2.3", "name": "inner"}
     with pytest.raises(InvalidInput) as raised:
         run(Memory(), marks=[narrow, wide, {"mark": 1, "source": "10.2.0.0/16"}])
     assert str(raised.value) == (
         "marks[1] (1) and marks[0] (inner): source 10.1.2.3 is within source 10.1.0.0/16; "
-        "list prefixes that hold nothing of each other"
+        "list prefixes that do not overlap"
     )
     backend = Memory()
     run(backend, marks=[wide])
@@ -200,9 +205,9 @@ def test_a_source_within_another_one_is_refused_also_beside_what_stands() -> Non
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [
-        ({"mark": 1, "source": "0.0.0.0/0"}, "every packet has a source of it"),
+        ({"mark": 1, "source": "0.0.0.0/0"}, "every source address is within it"),
         ({"mark": 1, "source": "10.0.0.1/8"}, "has host bits set"),
-        ({"mark": 1, "source": "10.0.0.1", "in_interface": "eth0"}, "source tells the line alone"),
+        ({"mark": 1, "source": "10.0.0.1", "in_interface": "eth0"}, "source alone identifies the line"),
         ({"mark": 1}, "give in_interface, gateway or source"),
     ],
 )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What iptables-restore is told, and what is read back from what iptables-save prints."""
+"""The text that iptables-restore gets, and the marks that are read back from iptables-save."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, InvalidInput, StepFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.iptables import (
     HOOKS,
     IptablesMarks,
+    IptablesState,
     record,
     recover,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
+from ansible_collections.multihome.linux.plugins.module_utils._core.rollback import apply_or_restore
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import all_marks
 from hypothesis import given
 
@@ -27,7 +29,7 @@ THEIRS = ["-i wan9 -j theirs", "-o wan9 -j MASQUERADE"]
 
 
 class Programs(Iptables):
-    """The programs of both families in memory: what restore is told, save prints."""
+    """The programs of both families in memory: iptables-save prints what iptables-restore got."""
 
     def __init__(self) -> None:
         super().__init__(self.answer, lambda name: f"/sbin/{name}", "/nonexistent")
@@ -84,6 +86,29 @@ def backend() -> tuple[IptablesMarks, Programs]:
     return IptablesMarks("multihome", programs), programs
 
 
+def write(made: IptablesMarks, marks: Marks) -> None:
+    """Replace the marks."""
+    current = made.read()
+    apply_or_restore(Writing(made), marks, current)
+
+
+class Writing:
+    """A backend as the part of an engine that a rollback needs."""
+
+    def __init__(self, backend: IptablesMarks) -> None:
+        self._backend = backend
+
+    def apply(self, plan: Marks, current: IptablesState) -> None:
+        """Write the marks."""
+        change = self._backend.change(current, plan)
+        if change is not None:
+            self._backend.apply(change, current)
+
+    def restore(self, _plan: Marks, current: IptablesState) -> list[str]:
+        """Restore the marks."""
+        return self._backend.restore(current)
+
+
 def theirs(tables: dict[str, dict[str, list[str]]]) -> list[str]:
     """Return the rules of others in the chains that we hook."""
     chains = [tables[table].get(base, []) for table, base in HOOKS.values()]
@@ -92,21 +117,21 @@ def theirs(tables: dict[str, dict[str, list[str]]]) -> list[str]:
 
 @given(all_marks())
 def test_a_record_tells_the_marks_it_was_made_of(marks: Marks) -> None:
-    told = recover(record(marks))
-    assert set(told.marks) == set(marks.marks)
-    assert (told.mask, told.balance) == (marks.mask, marks.balance)
-    assert (told.balance_from, told.balance_exclude) == (marks.balance_from, marks.balance_exclude)
+    found = recover(record(marks))
+    assert set(found.marks) == set(marks.marks)
+    assert (found.mask, found.balance) == (marks.mask, marks.balance)
+    assert (found.balance_from, found.balance_exclude) == (marks.balance_from, marks.balance_exclude)
 
 
 @given(all_marks(), all_marks())
-def test_what_is_written_is_read_back_and_taken_away(first: Marks, second: Marks) -> None:
+def test_written_marks_are_read_back_and_removed(first: Marks, second: Marks) -> None:
     made, programs = backend()
     empty = copy.deepcopy(programs.tables)
     for marks in (first, second):
-        made.write(made.read(), marks)
-        standing = made.read()
-        assert standing.faults == ()
-        assert set(standing.marks.marks) == set(marks.marks)
+        write(made, marks)
+        state = made.read()
+        assert state.faults == ()
+        assert set(state.marks.marks) == set(marks.marks)
         for tables in programs.tables.values():
             assert theirs(tables) == THEIRS
             # Every chain that a rule goes to is there.
@@ -114,32 +139,42 @@ def test_what_is_written_is_read_back_and_taken_away(first: Marks, second: Marks
                 targets = re.findall(r"-[jg] (multihome_\w+)", str(chains))
                 assert set(targets) <= set(chains)
                 assert all(len(chain) <= 28 for chain in chains)
-    made.write(made.read(), Marks())
+    write(made, Marks())
     assert programs.tables == empty
 
 
 @pytest.mark.parametrize("refuse", ["*mangle", "*nat"])
-def test_what_one_program_refuses_is_taken_back_in_both(refuse: str) -> None:
+def test_a_refusal_of_one_program_is_undone_in_both(refuse: str) -> None:
     made, programs = backend()
-    made.write(made.read(), ONE)
+    write(made, ONE)
     before = copy.deepcopy(programs.tables)
     programs.refuse[6] = "wan1"
     with pytest.raises(ApplyFailed, match=r"ip6tables-restore: .*line 2 failed\nundone: iptables\nthe host is as"):
-        made.write(made.read(), OTHER)
+        write(made, OTHER)
     assert programs.tables == before
     programs.refuse = {4: refuse, 6: refuse}
-    failures = made.undo(backend()[0].read())
+    failures = made.restore(backend()[0].read())
     assert len(failures) == (2 if refuse == "*mangle" else 0)
 
 
-def test_a_jump_that_is_missing_or_twice_is_one_fault_and_mended() -> None:
+def test_a_refusal_of_the_first_program_is_a_failed_step_since_it_may_have_changed_one_table() -> None:
     made, programs = backend()
-    made.write(made.read(), ONE)
+    before = made.read()
+    programs.refuse[4] = "wan1"
+    with pytest.raises(StepFailed) as caught:
+        Writing(made).apply(OTHER, before)
+    assert caught.value.done == ()
+    assert made.read() == before
+
+
+def test_a_missing_or_repeated_jump_is_one_fault_and_repaired() -> None:
+    made, programs = backend()
+    write(made, ONE)
     jump = "-j multihome_marks_pre"
     for rules in ([*THEIRS[:1]], [jump, *THEIRS[:1], jump], [f"-i wan3 {jump}", jump, *THEIRS[:1]]):
         programs.tables[6]["mangle"]["PREROUTING"] = list(rules)
         assert made.read().faults == ("ip6tables: jumps of table mangle",)
-        made.write(made.read(), ONE)
+        write(made, ONE)
         assert made.read().faults == ()
         assert theirs(programs.tables[6]) == THEIRS
 

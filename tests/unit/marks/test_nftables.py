@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nft is told, and what is read back from what it prints."""
+"""The text that nft gets, and the marks that are read back from its output."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
-from ansible_collections.multihome.linux.plugins.module_utils._core.marks import nftables as mark_nftables
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables_json import read_table
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks import nftables_layout
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import (
     BalanceLine,
     ConnectionMark,
     Marks,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.nftables import (
-    Layout,
     NftablesMarks,
-    NftablesStanding,
-    layout_of,
-    read_layout,
-    recover,
+    NftablesState,
     transaction,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.nftables_layout import Layout, layout_of
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.nftables_reading import read_layout, recover
 from ansible_collections.multihome.linux.tests.unit.marks.strategies import all_marks
 from hypothesis import given
 
@@ -35,14 +34,14 @@ SPREAD = Marks(0xFF, (), (BalanceLine(1, ("10.0.0.1",), 4), BalanceLine(2, ("10.
 
 @given(all_marks())
 def test_a_layout_tells_the_marks_it_was_made_of(marks: Marks) -> None:
-    told = recover(layout_of(marks)[0]) if marks else Marks()
-    assert set(told.marks) == set(marks.marks)
-    assert replace(told, marks=()) == replace(marks, marks=())
+    found = recover(layout_of(marks)[0]) if marks else Marks()
+    assert set(found.marks) == set(marks.marks)
+    assert replace(found, marks=()) == replace(marks, marks=())
 
 
 @given(all_marks())
 def test_what_is_written_names_nothing_but_our_own(marks: Marks) -> None:
-    text = transaction("multihome", NftablesStanding(Marks()), marks)
+    text = transaction(NftablesState(Marks()), marks, "multihome")
     for line in text.splitlines():
         assert re.match(r"add (table inet multihome$|(chain|map|set|element|rule) inet multihome marks_)", line)
     # Every chain and map that a rule or an element goes to is there.
@@ -52,7 +51,7 @@ def test_what_is_written_names_nothing_but_our_own(marks: Marks) -> None:
 
 
 def test_the_transaction_of_one_line() -> None:
-    lines = transaction("multihome", NftablesStanding(Marks()), ONE).splitlines()
+    lines = transaction(NftablesState(Marks()), ONE, "multihome").splitlines()
     assert 'add element inet multihome marks_interfaces { "wan0" comment "unicom" : goto marks_connection_1 }' in lines
     rules = [
         re.sub(r' comment ".*"', "", line[len("add rule inet multihome ") :]) for line in lines if " rule " in line
@@ -98,42 +97,44 @@ def test_what_is_not_ours_is_not_read() -> None:
         {"chain": {"name": "nat_output", "type": "nat", "hook": "output", "prio": -100}},
         {"rule": {"chain": "nat_output", "expr": []}},
     ]
-    assert read_layout(objects[:2]) == (Layout(), False)
-    assert read_layout(objects) == (Layout(), True)
+    assert read_layout(read_table(objects[:2])) == (Layout(), False)
+    assert read_layout(read_table(objects)) == (Layout(), True)
     ours = {"chain": {"name": "marks_output", "type": "route", "hook": "output", "prio": -150}}
-    layout, shared = read_layout([*objects, ours])
+    layout, shared = read_layout(read_table([*objects, ours]))
     assert (layout.hooks, shared) == ({"marks_output": ("route", "output", -150)}, True)
 
 
 def test_the_table_goes_only_when_nothing_else_is_in_it() -> None:
     layout = layout_of(ONE)[0]
-    alone = transaction("multihome", NftablesStanding(ONE, (), True, False, layout), Marks())
+    alone = transaction(NftablesState(ONE, (), True, False, layout), Marks(), "multihome")
     assert alone == "delete table inet multihome\n"
-    shared = transaction("multihome", NftablesStanding(ONE, (), True, True, layout), Marks())
+    shared = transaction(NftablesState(ONE, (), True, True, layout), Marks(), "multihome")
     assert "delete table" not in shared
     assert shared.count("delete chain inet multihome marks_") == len(layout.hooks)
-    assert transaction("multihome", NftablesStanding(Marks()), Marks()) == ""
+    assert transaction(NftablesState(Marks()), Marks(), "multihome") == ""
 
 
 def test_chains_that_stay_are_not_unhooked() -> None:
-    standing = NftablesStanding(ONE, (), True, False, layout_of(ONE)[0])
-    text = transaction("multihome", standing, SPREAD)
+    current = NftablesState(ONE, (), True, False, layout_of(ONE)[0])
+    text = transaction(current, SPREAD, "multihome")
     assert "delete chain inet multihome marks_output" not in text
     assert "flush chain inet multihome marks_output" in text
-    moved = {**standing.layout.hooks, "marks_output": ("filter", "output", 0)}
-    broken = replace(standing, layout=replace(standing.layout, hooks=moved))
-    assert "delete chain inet multihome marks_output" in transaction("multihome", broken, SPREAD)
+    moved = {**current.layout.hooks, "marks_output": ("filter", "output", 0)}
+    broken = replace(current, layout=replace(current.layout, hooks=moved))
+    assert "delete chain inet multihome marks_output" in transaction(broken, SPREAD, "multihome")
 
 
-def test_undo_says_what_could_not_be_put_back() -> None:
+def test_restore_reports_failures() -> None:
     answers = {"-j": (1, "", "No such file or directory"), "-f": (1, "", "Error: refused")}
     backend = NftablesMarks("multihome", Nftables("multihome", lambda arguments, _text: answers[arguments[0]]))
-    before = NftablesStanding(ONE, (), True)
-    [failure] = backend.undo(before)
+    before = NftablesState(ONE, (), True)
+    [failure] = backend.restore(before)
     assert "refused" in failure
     with pytest.raises(ApplyFailed):
-        backend.write(NftablesStanding(Marks()), ONE)
+        backend.apply("anything", before)
 
 
 def test_every_name_has_the_prefix_that_others_leave_alone() -> None:
-    assert all(name.startswith(mark_nftables.PREFIX) for name in (*mark_nftables.HOLDERS, *mark_nftables.BASE_CHAINS))
+    assert all(
+        name.startswith(nftables_layout.PREFIX) for name in (*nftables_layout.SETS, *nftables_layout.BASE_CHAINS)
+    )

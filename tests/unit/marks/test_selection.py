@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, ReadFailed, Unsupported
-from ansible_collections.multihome.linux.plugins.module_utils._core.filters import selection as backend_choice
-from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import Standing
-from ansible_collections.multihome.linux.plugins.module_utils._core.marks.engine import MarkEngine
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters import selection as filter_selection
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.backend import State
+from ansible_collections.multihome.linux.plugins.module_utils._core.marks.engine import MarkEngine, select
 from ansible_collections.multihome.linux.plugins.module_utils._core.marks.model import ConnectionMark, Marks
-from ansible_collections.multihome.linux.plugins.module_utils._core.marks.selection import Moving, choose
-from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory
+from ansible_collections.multihome.linux.tests.unit.marks.strategies import Memory, selected
 
 ONE = Marks(0xFF, (ConnectionMark(1, "wan0"),))
 LISTED = [{"mark": 1, "in_interface": "wan0"}]
@@ -34,28 +33,31 @@ LISTED = [{"mark": 1, "in_interface": "wan0"}]
 def test_the_choice_and_its_reason(
     monkeypatch: pytest.MonkeyPatch, wanted: str, missing: list[str], name: str, reason: str
 ) -> None:
-    monkeypatch.setattr(backend_choice, "missing", lambda name: Unsupported(name, "1") if name in missing else None)
-    backend, why = choose(wanted, "multihome")
-    assert (backend.name, why) == (name, reason)
-    assert isinstance(backend, Moving) == (not missing)
-    # iptables cannot have put anything there under a name that it cannot write.
+    monkeypatch.setattr(filter_selection, "missing", lambda name: Unsupported(name, "1") if name in missing else None)
+    monkeypatch.setattr(filter_selection, "iptables_has", lambda table, _nftables: table == "mangle")
+    selection = select(wanted, "multihome")
+    assert (selection.name, selection.backend.name, selection.reason) == (name, name, reason)
+    assert (selection.other is not None) == (not missing)
+    # iptables cannot hold anything under a name that it cannot use.
     if wanted != "iptables" and "nftables" not in missing:
-        assert not isinstance(choose(wanted, "a_longer_name")[0], Moving)
+        assert select(wanted, "a_longer_name").other is None
+    monkeypatch.setattr(filter_selection, "iptables_has", lambda _table, _nftables: False)
+    assert (select(wanted, "multihome").other is not None) == (name == "iptables" and not missing)
 
 
 @pytest.mark.parametrize("wanted", ["auto", "nftables", "iptables"])
 def test_nothing_fit_is_told(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
-    monkeypatch.setattr(backend_choice, "missing", lambda name: Unsupported(name, "1"))
+    monkeypatch.setattr(filter_selection, "missing", lambda name: Unsupported(name, "1"))
     with pytest.raises(Unsupported, match="iptables" if wanted == "iptables" else "nftables"):
-        choose(wanted, "multihome")
+        select(wanted, "multihome")
 
 
 def run(here: Memory, there: Memory, **options: Any) -> list[dict[str, Any]]:
     """Converge from one backend to the other, twice; return the first run's actions."""
     there.name = "other"
-    backend = Moving(here, there)
-    first = converge(MarkEngine((backend, ""), marks=LISTED, **options), False, contextlib.nullcontext)
-    again = converge(MarkEngine((backend, ""), marks=LISTED, **options), False, contextlib.nullcontext)
+    selection = selected(here, there)
+    first = converge(MarkEngine(selection, marks=LISTED, **options), False, contextlib.nullcontext)
+    again = converge(MarkEngine(selection, marks=LISTED, **options), False, contextlib.nullcontext)
     assert again.actions() == []
     return first.actions()
 
@@ -74,9 +76,9 @@ def test_nothing_is_moved_where_nothing_is() -> None:
     assert (here.writes, there.writes) == (1, 0)
 
 
-def test_what_the_other_does_not_let_go_is_taken_back() -> None:
+def test_a_failed_move_is_undone() -> None:
     class Holding(Memory):
-        def write(self, _standing: Any, _marks: Marks) -> None:
+        def apply(self, _change: Marks, _current: State) -> None:
             raise ApplyFailed("other", "in use")
 
     here, there = Memory(), Holding(ONE)
@@ -85,18 +87,20 @@ def test_what_the_other_does_not_let_go_is_taken_back() -> None:
     assert (here.marks, there.marks) == (Marks(), ONE)
 
 
-def test_undo_puts_back_both() -> None:
+def test_restore_restores_both() -> None:
     here, there = Memory(), Memory(ONE)
-    backend = Moving(here, there)
-    before = backend.read()
-    backend.write(before, ONE)
-    assert backend.undo(before) == []
+    engine = MarkEngine(selected(here, there), marks=LISTED)
+    current = engine.read()
+    plan = engine.plan(current)
+    engine.apply(plan, current)
+    assert (here.marks, there.marks) == (ONE, Marks())
+    assert engine.restore(plan, current) == []
     assert (here.marks, there.marks) == (Marks(), ONE)
 
 
 def test_what_cannot_be_read_there_hinders_nothing() -> None:
     class Unreadable(Memory):
-        def read(self) -> Standing:
+        def read(self) -> State:
             raise ReadFailed("other")
 
     here = Memory()

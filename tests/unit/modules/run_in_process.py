@@ -27,7 +27,7 @@ class Runner:
         self.fake = FakeKernel(directory)
         self._module, self._capture = module, capture
         for engines in (alias_engine, engine):
-            monkeypatch.setattr(engines, "Kernel", self.fake.kernel)
+            monkeypatch.setattr(engines, "Executor", self.fake.executor)
         self.lock = directory / "run" / "lock"
         monkeypatch.setattr(_module, "exclusive", lambda: exclusive(str(self.lock), timeout=0.1))
 

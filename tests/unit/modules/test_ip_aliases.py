@@ -150,7 +150,7 @@ def test_a_foreign_address_in_the_way(host: Runner) -> None:
     result = host.run(aliases=[{**ALIASES[0], "label": "eth0:1"}])
     (conflict,) = result["conflicts"]
     assert conflict == (
-        "aliases[0] (unicom): address 192.168.168.1/24 on eth0 stands in its place and belongs to protocol 18 "
+        "aliases[0] (unicom): address 192.168.168.1/24 on eth0 is in its place and belongs to protocol 18 "
         "(keepalived): {'address': '192.168.168.1/24', 'interface': 'eth0', 'label': 'eth0:9'}; "
         "remove it or change the entry, it is not overwritten"
     )

@@ -122,11 +122,11 @@ def test_foreign_objects_in_the_way_are_all_named_and_nothing_is_sent(host: Runn
     host.fake.carry_out("add", rtnetlink_mapping.encode_rule(rule, 0))
     conflicts = host.run(tables=TABLES, rules=RULES)["conflicts"]
     assert conflicts[0] == (
-        "tables[0] (unicom).routes[0] (default): route 0.0.0.0/0 in table 1001 stands in its place and belongs to "
+        "tables[0] (unicom).routes[0] (default): route 0.0.0.0/0 in table 1001 is in its place and belongs to "
         "protocol 186 (bgp): {'table': 1001, 'destination': 'default', 'gateway': '10.0.0.99', 'interface': 'eth0'}; "
         "remove it or change the entry, it is not overwritten"
     )
-    assert conflicts[1].startswith("rules[1] (23010): IPv4 rule 23010 (source 10.0.0.1, table 77) stands in its place")
+    assert conflicts[1].startswith("rules[1] (23010): IPv4 rule 23010 (source 10.0.0.1, table 77) is in its place")
     assert len(conflicts) == 2
     assert host.fake.sent == []
 

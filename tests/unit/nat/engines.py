@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine on an nft or iptables that is given, with nothing standing anywhere else."""
+"""The engine on an nft or iptables that is given, with nothing configured anywhere else."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.backend import Current
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables, Runner
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import Current
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import Selection
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import NatBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables import NftablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_state import NftablesState
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.plan import NatPlan
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.selection import Choice
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 
 # /proc/net of a host that has IPv6, and no table of iptables' legacy variant.
@@ -26,23 +27,23 @@ PROC_NET = Path(_proc_net.name)
 (PROC_NET / "if_inet6").touch()
 
 
-def choice(nft: Runner, table: str = "multihome") -> Choice:
-    """The choice of nftables, by this program."""
-    return Choice(NftablesBackend(Nftables(table, nft)), "told by the test")
+def selection(nft: Runner, table: str = "multihome") -> Selection[NatBackend]:
+    """The selection of nftables, by this program."""
+    return Selection("nftables", "selected by the test", NftablesBackend(Nftables(table, nft)))
 
 
 def nft_engine(listed: Sequence[Any], nft: Runner, purge: bool = False) -> NatEngine:
     """The engine on this program."""
-    return NatEngine(listed, purge=purge, choice=choice(nft))
+    return NatEngine(listed, purge=purge, selection=selection(nft))
 
 
-def plan_on(table: Table, listed: Sequence[Any], purge: bool = False) -> NatPlan:
-    """The plan from a table that was read."""
+def plan_on(state: NftablesState, listed: Sequence[Any], purge: bool = False) -> NatPlan:
+    """The plan from a state that was read."""
 
     def no_program(_arguments: Sequence[str], _text: str | None) -> tuple[int, str, str]:
         raise AssertionError("a plan runs nothing")
 
-    return nft_engine(listed, no_program, purge).plan(Current(table))
+    return nft_engine(listed, no_program, purge).plan(Current(state))
 
 
 def iptables_engine(
@@ -50,4 +51,4 @@ def iptables_engine(
 ) -> NatEngine:
     """The engine on iptables in memory."""
     backend = IptablesBackend("multihome", Iptables(fake, fake.tool, str(proc_net)))
-    return NatEngine(listed, purge=purge, choice=Choice(backend, "told by the test"))
+    return NatEngine(listed, purge=purge, selection=Selection("iptables", "selected by the test", backend))

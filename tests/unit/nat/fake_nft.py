@@ -51,7 +51,7 @@ class Content:
 
 
 class FakeNft:
-    """Stands for the program: call it with its arguments and standard input.
+    """Replaces the program: call it with its arguments and standard input.
 
     ``read_only`` makes a write an AssertionError, ``fail`` makes it fail as a kernel without memory does, ``most`` is
     the longest text that fits the send buffer. ``written`` holds every transaction that was accepted. ``style`` is the

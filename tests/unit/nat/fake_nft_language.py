@@ -127,11 +127,11 @@ def _port_selector(line: list[str], before: list[dict[str, Any]]) -> Found | Non
     if line[0] != "th":
         return None
     lefts = [expression.get("match", {}).get("left", {}) for expression in before]
-    told = [e["match"]["right"] for e, left in zip(before, lefts, strict=True) if left == {"meta": {"key": "l4proto"}}]
-    told += [left["payload"]["protocol"] for left in lefts if "port" in str(left.get("payload"))]
-    if not told:
+    found = [e["match"]["right"] for e, left in zip(before, lefts, strict=True) if left == {"meta": {"key": "l4proto"}}]
+    found += [left["payload"]["protocol"] for left in lefts if "port" in str(left.get("payload"))]
+    if not found:
         raise Refused("a port without its protocol")
-    return _match({"payload": {"protocol": told[0], "field": line[1]}}, _ports(line[2])), line[3:]
+    return _match({"payload": {"protocol": found[0], "field": line[1]}}, _ports(line[2])), line[3:]
 
 
 def _verdict(line: list[str]) -> Found | None:
@@ -182,7 +182,7 @@ def _key(part: list[str]) -> dict[str, Any]:
 
 
 def bounds(value: Any) -> tuple[Any, Any]:
-    """Return the first and last value that a part of a key stands for."""
+    """Return the first and last value of a part of a key."""
     if isinstance(value, dict) and "range" in value:
         return value["range"][0], value["range"][1]
     if isinstance(value, dict):
@@ -195,6 +195,6 @@ def bounds(value: Any) -> tuple[Any, Any]:
 
 
 def share(one: Any, other: Any) -> bool:
-    """Tell whether two parts of keys have a value in common."""
+    """Return whether two parts of keys have a value in common."""
     (first, last), (other_first, other_last) = bounds(one), bounds(other)
     return bool(first <= other_last and other_first <= last)

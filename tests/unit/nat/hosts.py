@@ -12,11 +12,11 @@ from typing import Any
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables import Iptables
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import Backend
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import Selection
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.backend import NatBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables import NftablesBackend
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.selection import Choice
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
@@ -34,7 +34,7 @@ class FakeHost:
         self.iptables = FakeIptables()
         self.uses_nft = kind.startswith("nft")
 
-    def backend(self, uses_nft: bool, in_charge: bool = True) -> Backend:
+    def backend(self, uses_nft: bool, in_charge: bool = True) -> NatBackend:
         """Return one of the backends."""
         if uses_nft:
             return NftablesBackend(Nftables("multihome", self.nft))
@@ -43,11 +43,12 @@ class FakeHost:
 
     def engine(self, listed: Sequence[Any], purge: bool = True) -> NatEngine:
         """Return the engine on the backend in use, with the other one to move from."""
+        name = "nftables" if self.uses_nft else "iptables"
         other = self.backend(not self.uses_nft, in_charge=False)
-        choice = Choice(self.backend(self.uses_nft), "told by the test", other)
-        return NatEngine(listed, purge=purge, choice=choice)
+        selection = Selection(name, "selected by the test", self.backend(self.uses_nft), other)
+        return NatEngine(listed, purge=purge, selection=selection)
 
-    def run(self, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome]:
+    def run(self, listed: Sequence[Any], purge: bool = True, check: bool = False) -> tuple[NatEngine, Outcome[Any]]:
         """One run of the engine; in check mode a write is an error."""
         self.nft.read_only = self.iptables.read_only = check
         engine = self.engine(listed, purge)
@@ -58,13 +59,13 @@ class FakeHost:
         """How many transactions were accepted."""
         return len(self.nft.written) + len(self.iptables.written)
 
-    def fate(self, packet: Packet) -> tuple[Any, ...] | None:
-        """Return what becomes of a packet in the backend in use; AssertionError when the other one translates too."""
-        fates = [in_kernel(self.objects(), packet), in_iptables(self.iptables.saved(packet.family), packet)]
+    def result(self, packet: Packet) -> tuple[Any, ...] | None:
+        """Return the result of a packet in the backend in use; AssertionError when the other one translates too."""
+        results = [in_kernel(self.objects(), packet), in_iptables(self.iptables.saved(packet.family), packet)]
         if not self.uses_nft:
-            fates.reverse()
-        assert fates[1] is None, "translated by both"
-        return fates[0]
+            results.reverse()
+        assert results[1] is None, "translated by both"
+        return results[0]
 
     def objects(self) -> list[dict[str, Any]]:
         """What nft shows of our table."""

@@ -38,8 +38,8 @@ def first_match(entries: Sequence[Mapping[str, Any]], packet: Packet) -> tuple[A
 
 
 def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
-    told = [entry[name] for name in ("source", "destination", "to_address") if name in entry]
-    family = (6 if ":" in told[0] else 4) if told else int(entry["family"][3:])
+    found = [entry[name] for name in ("source", "destination", "to_address") if name in entry]
+    family = (6 if ":" in found[0] else 4) if found else int(entry["family"][3:])
     interface = entry.get("in_interface", entry.get("out_interface", packet.interface))
     return (
         family == packet.family

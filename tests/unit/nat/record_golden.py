@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write golden/ anew: the transaction for rules.json, and what given nft programs print once they have taken it.
+"""Write golden/ again: the transaction for rules.json, and what given nft programs print once they have taken it.
 
     python -m ansible_collections.multihome.linux.tests.unit.nat.record_golden NFT...
 
@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_state import NftablesState
 from ansible_collections.multihome.linux.tests.integration.namespaces import Hosts
 from ansible_collections.multihome.linux.tests.unit.nat.engines import plan_on
 
@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).with_name("golden")
 
 def main(programs: list[str]) -> None:
     """Record."""
-    text = plan_on(Table(), json.loads((GOLDEN / "rules.json").read_text())).change
+    text = plan_on(NftablesState(), json.loads((GOLDEN / "rules.json").read_text())).change
     header = "".join(f"{line}\n" for line in Path(__file__).read_text().splitlines()[:2])
     (GOLDEN / "transaction.nft").write_text(header + text)
     for program in programs:

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_table import Table, read_table
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables_json import read_table
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables_state import (
+    NftablesState,
+    read_state,
+)
 from ansible_collections.multihome.linux.tests.unit.nat.engines import nft_engine, plan_on
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 
@@ -22,7 +26,7 @@ VERSIONS = pytest.mark.parametrize("recorded", sorted(GOLDEN.glob("nft-*.json"))
 
 def test_the_transaction_is_this() -> None:
     recorded = (GOLDEN / "transaction.nft").read_text().splitlines()
-    assert plan_on(Table(), RULES).change.splitlines() == [line for line in recorded if line[0] != "#"]
+    assert plan_on(NftablesState(), RULES).change.splitlines() == [line for line in recorded if line[0] != "#"]
 
 
 def test_json_of_three_versions_is_recorded() -> None:
@@ -31,11 +35,11 @@ def test_json_of_three_versions_is_recorded() -> None:
 
 @VERSIONS
 def test_what_a_version_prints_is_read_back_whole(recorded: Path) -> None:
-    table = read_table(json.loads(recorded.read_text())["nftables"])
-    assert (table.faults, table.strays(), table.shared) == ([], [], False)
-    found = [rule.as_input() for rule, _position in table.rules()]
+    state = read_state(read_table(json.loads(recorded.read_text())["nftables"]))
+    assert (state.faults, state.unmanaged(), state.is_shared) == ([], [], False)
+    found = [rule.as_input() for rule, _position in state.rules()]
     assert sorted(found, key=str) == sorted(RULES, key=str)
-    plan = plan_on(table, RULES, purge=True)
+    plan = plan_on(state, RULES, purge=True)
     assert (plan.actions, plan.change) == ((), None)
 
 
@@ -46,14 +50,14 @@ def test_whatever_is_missing_in_what_a_version_prints_is_noticed(recorded: Path)
     assert len(parts) > 15
     for index in parts:
         if "rule" in whole[index] or whole[index]["chain"]["name"] != "nat_destination":
-            table = read_table(whole[:index] + whole[index + 1 :])
-            assert plan_on(table, RULES, purge=True).actions, whole[index]
+            state = read_state(read_table(whole[:index] + whole[index + 1 :]))
+            assert plan_on(state, RULES, purge=True).actions, whole[index]
     elements = 0
     for index, wrapped in enumerate(whole):
         for place in range(len(wrapped.get("map", {}).get("elem", []))):
             less = json.loads(json.dumps(wrapped))
             del less["map"]["elem"][place]
-            plan = plan_on(read_table([*whole[:index], less, *whole[index + 1 :]]), RULES, purge=True)
+            plan = plan_on(read_state(read_table([*whole[:index], less, *whole[index + 1 :]])), RULES, purge=True)
             assert [action.op for action in plan.actions if action.op == "add"] == ["add"], less
             elements += 1
     assert elements > 15

@@ -28,7 +28,7 @@ DESTINATION, SOURCE = "multihome-destination", "multihome-source"
 TAG = ["-m", "comment", "--comment", "multihome.linux"]
 
 
-def run(fake: FakeIptables, listed: Sequence[Any], purge: bool = True) -> Outcome:
+def run(fake: FakeIptables, listed: Sequence[Any], purge: bool = True) -> Outcome[Any]:
     """One run."""
     return converge(iptables_engine(fake, listed, purge), False, contextlib.nullcontext)
 
@@ -57,9 +57,9 @@ def test_the_first_run_makes_chains_rules_and_one_jump_each_in_front(fake: FakeI
         ("OUTPUT", 0, ["!", "-d", "127.0.0.0/8", "-m", "addrtype", "--dst-type", "LOCAL", *TAG, "-j", DESTINATION]),
         ("POSTROUTING", 0, [*TAG, "-j", SOURCE]),
     ):
-        standing = fake.tables[4][chain]
-        assert standing.pop(place).words == jump
-        assert standing == before[4][chain]
+        configured = fake.tables[4][chain]
+        assert configured.pop(place).words == jump
+        assert configured == before[4][chain]
     assert rows(fake, DESTINATION) == [rule_text(NatRule.parse(entry)) for entry in LISTED[:2]]
     assert SOURCE not in fake.tables[6]
 
@@ -95,13 +95,13 @@ def test_one_change_sends_the_one_rule_and_keeps_all_counters(fake: FakeIptables
     named = forward(4, name="named")
     wide = {"type": "dnat", "destination": "203.0.113.0/24", "to_address": "192.168.168.7"}
     run(fake, [wide, *listed[:2], changed, named, listed[4]])
-    counted = {entry.get("destination"): entry["packets"] for entry in standing(fake)}
+    counted = {entry.get("destination"): entry["packets"] for entry in configured(fake)}
     assert counted == {"203.0.113.0/24": 0, **{f"203.0.113.{n}": n if n != 3 else 0 for n in range(1, 6)}}
-    assert standing(fake)[4]["bytes"] == 240
+    assert configured(fake)[4]["bytes"] == 240
 
 
-def standing(fake: FakeIptables) -> list[dict[str, Any]]:
-    """What stands, with counters."""
+def configured(fake: FakeIptables) -> list[dict[str, Any]]:
+    """The configured translations with counters."""
     return entries_with_counters([iptables_engine(fake, []).read().here])
 
 
@@ -140,7 +140,7 @@ def test_two_foreign_rules_alike_stay(fake: FakeIptables) -> None:
 def test_a_rule_that_never_matches_behind_its_like_is_foreign(fake: FakeIptables) -> None:
     run(fake, [forward(1)])
     fake.tables[4][DESTINATION].append(Row(split(rule_text(NatRule.parse(forward(1, to_address="10.0.0.9"))))))
-    assert [entry["to_address"] for entry in standing(fake)] == ["192.168.168.1"]
+    assert [entry["to_address"] for entry in configured(fake)] == ["192.168.168.1"]
     assert run(fake, [forward(1)]).changed
     assert len(rows(fake, DESTINATION)) == 1
 
@@ -148,8 +148,8 @@ def test_a_rule_that_never_matches_behind_its_like_is_foreign(fake: FakeIptables
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda table: table["PREROUTING"].pop(0), "IPv4 jump from PREROUTING stands 0 times"),
-        (lambda table: table["OUTPUT"].insert(0, table["OUTPUT"][0]), "IPv4 jump from OUTPUT stands 2 times"),
+        (lambda table: table["PREROUTING"].pop(0), "IPv4 jump from PREROUTING exists 0 times"),
+        (lambda table: table["OUTPUT"].insert(0, table["OUTPUT"][0]), "IPv4 jump from OUTPUT exists 2 times"),
         (
             lambda table: table["OUTPUT"].append(Row([*TAG, "-j", DESTINATION])),
             "IPv4 jump from OUTPUT is not what it must be",
@@ -165,7 +165,7 @@ def test_a_damaged_jump_is_said_and_repaired(fake: FakeIptables, damage: Any, sa
     assert fake.tables == before
 
 
-def test_a_jump_stays_where_somebody_moved_it_and_one_that_is_not_ours_is_left_alone(fake: FakeIptables) -> None:
+def test_a_moved_jump_stays_and_a_foreign_one_is_left_alone(fake: FakeIptables) -> None:
     run(fake, LISTED)
     table = fake.tables[4]
     table["PREROUTING"].insert(0, Row(["-i", "eth9", "-j", "ACCEPT"]))
@@ -207,7 +207,7 @@ class Forgetful(FakeIptables):
     forgets = False
 
     def __call__(self, path: str, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-        """Run the program, then forget."""
+        """Run the program, then leave them out."""
         answer = super().__call__(path, arguments, text)
         if self.forgets and text and DESTINATION in self.tables[4]:
             self.forgets = False
@@ -226,12 +226,12 @@ def test_a_kernel_that_disagrees_is_put_back_as_it_was() -> None:
     with pytest.raises(VerifyFailed, match="was put back as it was before"):
         run(fake, [forward(3), forward(4), SIX])
     assert fake.tables == before
-    # Everything taken away comes back too: chains, jumps and their place.
+    # Everything removed comes back too: chains, jumps and their place.
     fake.forgets = False
     built = iptables_engine(fake, [])
     current = built.read()
     plan = built.plan(current)
     built.apply(plan, current)
     assert DESTINATION not in fake.tables[4]
-    assert built.undo(plan, current) == []
+    assert built.restore(plan, current) == []
     assert fake.tables == before

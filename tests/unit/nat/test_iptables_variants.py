@@ -16,6 +16,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.filters.ipta
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import Nftables
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.selection import iptables_has
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables import IptablesBackend
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables_chains import IptablesState
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET, iptables_engine
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 
@@ -27,7 +28,7 @@ def test_an_interface_that_iptables_cannot_match_is_refused(name: str) -> None:
     masquerade = {"type": "masquerade", "family": "ipv4", "out_interface": name}
     with pytest.raises(InvalidInput) as raised:
         iptables_engine(FakeIptables(), [FORWARD, {**FORWARD, "in_interface": name}, masquerade])
-    reason = "iptables cannot match an interface of this name; letters, digits and ._@~- are fit"
+    reason = "iptables cannot match an interface of this name; letters, digits and ._@~- are allowed"
     assert raised.value.faults == (
         f'rules[1]: in_interface "{name}": {reason}',
         f'rules[2]: out_interface "{name}": {reason}',
@@ -101,7 +102,7 @@ def test_rules_in_legacy_tables_are_refused_beside_nf_tables(proc_net: Path) -> 
     fake.others = {"iptables-legacy-save": NO_RULE}
     assert converge(iptables_engine(fake, [FORWARD], proc_net=proc_net), False, contextlib.nullcontext).changed
     fake.others = {}
-    with pytest.raises(Unsupported, match="found legacy tables, and no iptables-legacy-save to tell whether they hold"):
+    with pytest.raises(Unsupported, match="found legacy tables, and no iptables-legacy-save to list their rules"):
         iptables_engine(fake, [], proc_net=proc_net).read()
 
 
@@ -118,7 +119,7 @@ def test_a_legacy_table_that_is_not_there_is_not_made_by_reading(tmp_path: Path)
     fake = FakeIptables("legacy")
     fake.fail = {"iptables-save", "ip6tables-save"}
     (tmp_path / "ip_tables_names").write_text("filter\n")
-    assert not iptables_engine(fake, [], proc_net=tmp_path).read().here.stands
+    assert not iptables_engine(fake, [], proc_net=tmp_path).read().here.is_present
     (tmp_path / "ip_tables_names").write_text("nat\n")
     with pytest.raises(ReadFailed, match="iptables-save: iptables-save: cannot allocate memory"):
         iptables_engine(fake, [], proc_net=tmp_path).read()
@@ -127,7 +128,9 @@ def test_a_legacy_table_that_is_not_there_is_not_made_by_reading(tmp_path: Path)
 def test_a_host_without_ipv6_is_not_asked_for_it(tmp_path: Path) -> None:
     fake = FakeIptables()
     fake.fail = {"ip6tables-save"}
-    assert list(iptables_engine(fake, [], proc_net=tmp_path).read().here.families) == [4]
+    state = iptables_engine(fake, [], proc_net=tmp_path).read().here
+    assert isinstance(state, IptablesState)
+    assert list(state.families) == [4]
 
 
 def test_a_nat_table_that_nft_was_used_on_is_refused_unless_the_host_moves_away() -> None:
@@ -135,11 +138,11 @@ def test_a_nat_table_that_nft_was_used_on_is_refused_unless_the_host_moves_away(
         def saved(self, _family: int) -> str:
             return "# Table `nat' is incompatible, use 'nft' tool.\n"
 
-    with pytest.raises(Unsupported, match="iptables: needs a nat table that holds nothing but what iptables put there"):
+    with pytest.raises(Unsupported, match="iptables: needs a nat table that only iptables has written to"):
         iptables_engine(Incompatible(), []).read()
     incompatible = Incompatible()
     programs = Iptables(incompatible, incompatible.tool, str(PROC_NET))
-    assert not IptablesBackend("multihome", programs, in_charge=False).read().stands
+    assert not IptablesBackend("multihome", programs, in_charge=False).read().is_present
 
 
 @pytest.mark.parametrize(

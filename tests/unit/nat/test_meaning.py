@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands in either backend means what the list says, whatever stood; and nothing is done twice or for nothing."""
+"""Either backend gives a list the same meaning, whatever was configured before; and no run does needless work."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 def same(listed: Sequence[dict[str, Any]], host: FakeHost, sent: Sequence[Packet]) -> None:
-    """Hold every packet's fate by the list against its fate on the host."""
+    """Compare the result of every packet by the list with its result on the host."""
     for packet in sent:
         expected = first_match(listed, packet)
         event("translated" if expected else "passed by")
-        assert host.fate(packet) == expected, packet
+        assert host.result(packet) == expected, packet
 
 
 @KIND
@@ -67,7 +67,7 @@ def test_snat_and_masquerade_of_one_match_keep_their_order(kind: str, to_port: d
     host = FakeHost(kind)
     for listed in ([snat, masquerade], [masquerade, snat], [snat, masquerade]):
         assert host.run(listed)[1].changed
-        assert host.fate(packet) == first_match(listed, packet)
+        assert host.result(packet) == first_match(listed, packet)
 
 
 @KIND
@@ -86,7 +86,7 @@ def test_check_foretells_the_run_and_the_second_run_does_nothing(
     assert (host.written > transactions) == done.changed
     _engine, again = host.run(listed, purge, check=True)
     assert again.actions() == []
-    # What the run says to stand afterwards is what the kernel does.
+    # The kernel does what the run reports as the later state.
     same(engine.after(done.plan), host, sent)
 
 
@@ -112,16 +112,16 @@ def test_an_order_that_means_the_same_changes_nothing(
 @KIND
 @settings(max_examples=60)
 @given(entries(), entries(), st.lists(packets(), min_size=5, max_size=20))
-def test_without_purge_what_stands_keeps_its_meaning_and_two_lists_do_not_quarrel(
-    kind: str, standing: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet]
+def test_without_purge_earlier_entries_keep_their_meaning_and_two_lists_do_not_quarrel(
+    kind: str, configured: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet]
 ) -> None:
     host = FakeHost(kind)
-    host.run(standing)
-    taken = {entry.object.key for entry in parse_rules(standing)}
+    host.run(configured)
+    taken = {entry.object.key for entry in parse_rules(configured)}
     new = [entry for entry in listed if parse_rules([entry])[0].object.key not in taken]
     host.run(new, purge=False)
-    same(standing + new, host, sent)
-    for again in (standing, new, standing):
+    same(configured + new, host, sent)
+    for again in (configured, new, configured):
         assert not host.run(again, purge=False)[1].changed
 
 
@@ -129,17 +129,17 @@ def test_without_purge_what_stands_keeps_its_meaning_and_two_lists_do_not_quarre
 @settings(max_examples=60)
 @given(entries(), st.data(), st.lists(packets(), min_size=5, max_size=20))
 def test_without_purge_a_part_of_the_list_changes_nothing(
-    kind: str, standing: list[dict[str, Any]], data: st.DataObject, sent: list[Packet]
+    kind: str, configured: list[dict[str, Any]], data: st.DataObject, sent: list[Packet]
 ) -> None:
     host = FakeHost(kind)
-    host.run(standing)
-    part = [entry for entry in standing if data.draw(st.booleans())]
+    host.run(configured)
+    part = [entry for entry in configured if data.draw(st.booleans())]
     assert not host.run(part, purge=False)[1].changed
-    same(standing, host, sent)
+    same(configured, host, sent)
 
 
 def _overlap(listed: list[dict[str, Any]], shuffled: list[dict[str, Any]], moved: dict[str, Any]) -> bool:
-    """Tell whether an entry overlaps one that it changed places with, asked of every packet of the small world."""
+    """Return whether an entry overlaps one that it changed places with, asked of every packet of the small world."""
 
     def place(order: list[dict[str, Any]], wanted: dict[str, Any]) -> int:
         return next(index for index, entry in enumerate(order) if _equal(entry, wanted))
@@ -153,5 +153,5 @@ def _overlap(listed: list[dict[str, Any]], shuffled: list[dict[str, Any]], moved
 
 
 def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    told = ("family", "to_port")
-    return {k: v for k, v in one.items() if k not in told} == {k: v for k, v in other.items() if k not in told}
+    found = ("family", "to_port")
+    return {k: v for k, v in one.items() if k not in found} == {k: v for k, v in other.items() if k not in found}

@@ -15,7 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.multihome.linux.plugins.module_utils import _module
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat import engine as nat_engine
 from ansible_collections.multihome.linux.plugins.modules import nat_rules
-from ansible_collections.multihome.linux.tests.unit.nat.engines import choice
+from ansible_collections.multihome.linux.tests.unit.nat.engines import selection
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 
 Run = Callable[..., dict[str, Any]]
@@ -27,7 +27,7 @@ WEB = {
     "destination_port": "80",
     "to_address": "192.168.168.1",
 }
-TOLD = {"backend": "nftables", "backend_reason": "told by the test"}
+SELECTED = {"backend": "nftables", "backend_reason": "selected by the test"}
 LINE = {"type": "masquerade", "family": "ipv4", "out_interface": "wan0"}
 
 
@@ -44,7 +44,7 @@ def run(run_whole: Run) -> Run:
 
 @pytest.fixture
 def run_whole(nft: FakeNft, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(nat_engine, "choose", lambda _wanted, table: choice(nft, table))
+    monkeypatch.setattr(nat_engine, "select", lambda _wanted, table, *_more: selection(nft, table))
     monkeypatch.setattr(_module, "exclusive", contextlib.nullcontext)
 
     def once(check: bool = False, diff: bool = False, verbosity: int = 0, **options: Any) -> dict[str, Any]:
@@ -66,13 +66,13 @@ def test_check_run_check_run(run: Run, nft: FakeNft) -> None:
     assert foretold == done
     assert done == {
         "changed": True,
-        **TOLD,
+        **SELECTED,
         "actions": [{"op": "add", "object": WEB}, {"op": "add", "object": LINE}],
         "before": [],
         "after": [WEB, LINE],
     }
     for check in (True, False):
-        assert run(check=check, **options) == {"changed": False, **TOLD, "actions": []}
+        assert run(check=check, **options) == {"changed": False, **SELECTED, "actions": []}
     assert len(nft.written) == 1
 
 

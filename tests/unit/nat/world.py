@@ -22,5 +22,5 @@ def every_packet() -> Iterator[Packet]:
 
 
 def some_packet_matches_both(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two entries overlap."""
+    """Return whether two entries overlap."""
     return any(first_match([one], packet) and first_match([other], packet) for packet in every_packet())

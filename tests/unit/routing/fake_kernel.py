@@ -20,7 +20,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     RequestFailed,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Kernel
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Executor
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.snapshot import Snapshot
 
@@ -34,7 +34,7 @@ _MAIN, _LINK, _KERNEL = 254, 253, 2
 
 
 class FakeKernel:
-    """A context manager with ``dump`` and ``send``, as Netlink is; ``kernel()`` gives the engine's Kernel over it.
+    """A context manager with ``dump`` and ``send``, as Netlink is; ``executor()`` returns the Executor over it.
 
     ``read_only`` fails the test at the first request that would write. ``faults`` are raised instead of carrying out
     the request of this number, counted from 1 over all that is sent. ``settings`` is a directory with a file
@@ -66,9 +66,9 @@ class FakeKernel:
     def __exit__(self, *_exception: object) -> None:
         pass
 
-    def kernel(self) -> Kernel:
-        """Return the engine's kernel, connected to this one."""
-        return Kernel(
+    def executor(self) -> Executor:
+        """Return the executor, connected to this kernel."""
+        return Executor(
             lambda: self, lambda: dict(INTERFACES), str(self.settings), self.files, announce=self.announced.extend
         )
 
@@ -90,7 +90,7 @@ class FakeKernel:
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot of everything."""
-        return self.kernel().read("address", "route", "rule")
+        return self.executor().read("address", "route", "rule")
 
     def send(self, operation: str, message: Message) -> None:
         """Add, replace or remove one object, as the real kernel would; raises RequestFailed as it would."""

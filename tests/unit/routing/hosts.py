@@ -107,7 +107,7 @@ def _try(fake: FakeKernel, message: Any) -> None:
 
 def alias_engine(fake: FakeKernel, listed: Sequence[dict[str, Any]], purge: bool) -> AliasEngine:
     """Return the engine of ip_aliases on a host."""
-    return AliasEngine(listed, OURS, purge, fake.kernel())
+    return AliasEngine(listed, OURS, purge, fake.executor())
 
 
 def routing_engine(
@@ -116,7 +116,7 @@ def routing_engine(
     """Return the engine of policy_routing on a host; ``listed`` are (table, route)."""
     numbers = dict.fromkeys(table for table, _route in listed)
     declared = [{"id": number, "routes": [route for table, route in listed if table == number]} for number in numbers]
-    return RoutingEngine(declared, rules, OURS, purge, fake.kernel())
+    return RoutingEngine(declared, rules, OURS, purge, fake.executor())
 
 
 def acceptable(make: Callable[[list[Any]], Any], entries: Iterable[Any]) -> list[Any]:

@@ -49,8 +49,8 @@ def engine(case: dict[str, Any], fake: FakeKernel) -> Any:
     """Return the engine of the case's list."""
     desired = case["desired"]
     if "aliases" in desired:
-        return AliasEngine(desired["aliases"], purge=case["purge"], kernel=fake.kernel())
-    return RoutingEngine(desired["tables"], desired["rules"], purge=case["purge"], kernel=fake.kernel())
+        return AliasEngine(desired["aliases"], purge=case["purge"], executor=fake.executor())
+    return RoutingEngine(desired["tables"], desired["rules"], purge=case["purge"], executor=fake.executor())
 
 
 def outcome(case: dict[str, Any], settings: Path, check_mode: bool = False) -> dict[str, Any]:

@@ -36,8 +36,8 @@ PLAIN = {"id": 1001, "routes": [{"destination": "::/0", "type": "unreachable"}]}
 
 def run(
     fake: FakeKernel, *tables: dict[str, Any], check: bool = False, **options: Any
-) -> tuple[RoutingEngine, Outcome]:
-    engine = RoutingEngine(list(tables), kernel=fake.kernel(), **options)
+) -> tuple[RoutingEngine, Outcome[Any]]:
+    engine = RoutingEngine(list(tables), executor=fake.executor(), **options)
     return engine, converge(engine, check, contextlib.nullcontext)
 
 
@@ -213,12 +213,12 @@ def test_undo_of_a_whole_run_puts_the_names_back() -> None:
     fake = FakeKernel()
     run(fake, INTERLINK)
     texts = dict(fake.files.texts)
-    engine = RoutingEngine([UNICOM], purge=True, kernel=fake.kernel())
+    engine = RoutingEngine([UNICOM], purge=True, executor=fake.executor())
     current = engine.read()
     plan = engine.plan(current)
     engine.apply(plan, current)
     assert named(fake) == {1001: "unicom"}
-    assert engine.undo(plan, current) == []
+    assert engine.restore(plan, current) == []
     assert fake.files.texts == texts
 
 

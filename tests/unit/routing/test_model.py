@@ -225,7 +225,7 @@ def test_every_fault_of_tables_and_rules_is_told_at_once() -> None:
     ("route", "reasons"),
     [
         ({}, ["destination is missing"]),
-        ({"destination": "default", "interface": "eth0"}, ["nothing tells the family; write destination"]),
+        ({"destination": "default", "interface": "eth0"}, ["the family is missing; write destination"]),
         ({"destination": "10.0.0.0/8", "gateway": "fd00::1"}, ["mixes IPv4 and IPv6"]),
         ({"destination": "10.0.0.0/8"}, ["needs a gateway, an interface or nexthops"]),
         (
@@ -278,7 +278,7 @@ def test_routes_that_cannot_be_meant(route: Any, reasons: list[str]) -> None:
     ("rule", "reasons"),
     [
         ({}, ["priority is missing"]),
-        ({"priority": 5, "table": 7}, ["nothing tells the family; give family: ipv4 or ipv6"]),
+        ({"priority": 5, "table": 7}, ["the family is missing; give family: ipv4 or ipv6"]),
         ({"priority": 5, "source": "10.0.0.1"}, ["a rule that looks up needs a table"]),
         ({"priority": 5, "source": "10.0.0.1", "destination": "::/0", "table": 7}, ["mixes IPv4 and IPv6"]),
         ({"priority": 5, "source": "10.0.0.1", "family": "ipv6", "table": 7}, ["mixes IPv4 and IPv6"]),

@@ -14,8 +14,8 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import (
-    Found,
-    Wanted,
+    Gateway,
+    Resolution,
     resolve,
 )
 
@@ -77,7 +77,7 @@ class Host:
         raise RequestFailed(errno.ENETUNREACH)
 
 
-def found(host: Host, *wanted: Wanted, timeout: float = 0.1) -> Found:
+def found(host: Host, *wanted: Gateway, timeout: float = 0.1) -> Resolution:
     """Look for gateways on a host."""
     return resolve(wanted, timeout, connect=lambda: host, list_interfaces=lambda: INTERFACES)
 
@@ -140,7 +140,7 @@ def test_a_next_hop_of_any_table_is_on_the_interface_of_its_route(gateway: str) 
 
 def test_no_gateway_asks_nothing_and_a_dump_that_fails_is_told() -> None:
     host = Host({})
-    assert found(host) == Found({}, {})
+    assert found(host) == Resolution({}, {})
     assert host.dumped == []
 
     class Silent(Host):

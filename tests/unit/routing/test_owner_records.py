@@ -34,8 +34,8 @@ def old(settings: Path) -> FakeKernel:
     return fake
 
 
-def run(fake: FakeKernel, *aliases: dict[str, Any], check: bool = False, **options: Any) -> Outcome:
-    engine = AliasEngine(list(aliases), kernel=fake.kernel(), **options)
+def run(fake: FakeKernel, *aliases: dict[str, Any], check: bool = False, **options: Any) -> Outcome[Any]:
+    engine = AliasEngine(list(aliases), executor=fake.executor(), **options)
     return converge(engine, check, contextlib.nullcontext)
 
 
@@ -50,7 +50,7 @@ def somebody_removes(fake: FakeKernel, entry: dict[str, Any]) -> None:
 
 
 def owned(fake: FakeKernel) -> list[str]:
-    standing = fake.kernel().read("address").existing("address")
+    standing = fake.executor().read("address").addresses()
     return sorted(existing.object.address for existing in standing if existing.owner == 109)
 
 

@@ -39,11 +39,11 @@ MakeEngine = Callable[[FakeKernel, Any], Any]
 many = hypothesis_settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def run(engine: Any, check_mode: bool = False) -> Outcome:
+def run(engine: Any, check_mode: bool = False) -> Outcome[Any]:
     return converge(engine, check_mode, contextlib.nullcontext)
 
 
-def attempt(engine: Any, check_mode: bool = False) -> Outcome | MultihomeError:
+def attempt(engine: Any, check_mode: bool = False) -> Outcome[Any] | MultihomeError:
     try:
         return run(engine, check_mode)
     except MultihomeError as error:
@@ -97,7 +97,7 @@ def check_everything(fake: FakeKernel, make: MakeEngine, listed: Any, shuffled: 
     assert as_set(other_order) == as_set(foreseen)
 
     for action in foreseen.plan.actions:
-        assert action.standing is None or action.standing.owner == OURS
+        assert action.existing is None or action.existing.owner == OURS
     operations = [action.op for action in foreseen.plan.actions]
     first_removal = operations.index("remove") if "remove" in operations else len(operations)
     assert set(operations[first_removal:]) <= {"remove"}, "adding comes before removing"
@@ -124,7 +124,7 @@ def check_everything(fake: FakeKernel, make: MakeEngine, listed: Any, shuffled: 
     return "changed" if done.changed else "unchanged"
 
 
-def as_set(outcome: Outcome) -> set[str]:
+def as_set(outcome: Outcome[Any]) -> set[str]:
     return {json.dumps(action, sort_keys=True) for action in outcome.actions()}
 
 
@@ -181,9 +181,9 @@ class Meddles(AliasEngine):
     def apply(self, plan: Any, current: Any) -> None:
         """Apply, and meddle."""
         super().apply(plan, current)
-        for existing in current.existing("address"):
+        for existing in current.addresses():
             if existing.owner != OURS:
-                self.kernel.apply([Action("remove", existing.object, existing)], current, OURS)
+                self.executor.apply([Action("remove", existing.object, existing)], current, OURS)
 
 
 class Forgets(AliasEngine):
@@ -201,7 +201,7 @@ def test_a_wrong_engine_would_be_found_out(settings: Path, wrong: Any, wanted: s
     fake = hosts.alias_host(settings, [(BIRD, theirs)])
     listed = [{**theirs, "label": wanted} if wanted else {"address": "10.0.9.9", "interface": "eth0"}]
     with pytest.raises(AssertionError):
-        check_everything(fake, lambda host, some: wrong(some, OURS, False, host.kernel()), listed, listed)
+        check_everything(fake, lambda host, some: wrong(some, OURS, False, host.executor()), listed, listed)
 
 
 @pytest.mark.parametrize(

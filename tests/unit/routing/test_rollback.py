@@ -23,7 +23,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor, rollback, rtnetlink_mapping
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -360,3 +360,43 @@ def test_the_message_of_a_failed_verification(settings: Path) -> None:
         "still to do: add address 10.0.0.1/24 on eth0",
         "the host was put back as it was before",
     ]
+
+
+class Crowded(FakeKernel):
+    """A kernel in which another program adds an address beside ours, right after the first request."""
+
+    def carry_out(self, operation: str, message: Message) -> None:
+        """Carry out, and add the other address."""
+        super().carry_out(operation, message)
+        if len(self.sent) == 1:
+            other = Alias.parse({"address": "10.0.0.2/24", "interface": "eth0"})
+            super().carry_out("add", rtnetlink_mapping.encode_alias(other, INTERFACES["eth0"], BIRD))
+
+
+def left_after_a_rollback(settings: Path) -> list[str]:
+    fake = Crowded(settings, faults={2: RequestFailed(errno.ENOBUFS)})
+    listed = [{"address": address, "interface": "eth0"} for address in ("10.0.0.1/24", "10.0.9.9/24")]
+    with pytest.raises(ApplyFailed, match="the host is as it was before"):
+        run(hosts.alias_engine(fake, listed, purge=False))
+    return [existing.object.address for existing in fake.snapshot().addresses()]
+
+
+def test_a_rollback_keeps_a_secondary_that_another_program_added_to_our_new_primary(settings: Path) -> None:
+    assert left_after_a_rollback(settings) == ["10.0.0.2/24"]
+
+
+def test_without_promotion_that_secondary_would_be_lost(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "_interfaces_with_ipv4_changes", lambda _actions: [])
+    assert left_after_a_rollback(settings) == []
+
+
+def test_added_addresses_that_cannot_be_checked_are_rolled_back(settings: Path) -> None:
+    fake = unreadable(hosts.alias_host(settings, []), 2)
+    with pytest.raises(ApplyFailed) as caught:
+        run(hosts.alias_engine(fake, [{"address": "fd00::1/64", "interface": "eth0"}], purge=False))
+    assert str(caught.value).splitlines() == [
+        "cannot check the added addresses: cannot read the addresses of this host: No buffer space available",
+        "undone: add address fd00::1/64 on eth0",
+        "the host is as it was before",
+    ]
+    assert fake.dump("address") == []

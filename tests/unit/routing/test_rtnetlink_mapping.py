@@ -33,7 +33,7 @@ def test_an_address_comes_back_as_it_was_sent(entry: Any) -> None:
     alias = Alias.parse(entry)
     fake = FakeKernel()
     fake.send("add", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], OURS))
-    (there,) = fake.snapshot().existing("address")
+    (there,) = fake.snapshot().addresses()
     assert there.owner == OURS
     assert alias.satisfied_by(there.object)
     assert there.object.key == alias.key
@@ -43,7 +43,7 @@ def test_an_address_comes_back_as_it_was_sent(entry: Any) -> None:
 def test_a_route_comes_back_as_it_was_sent(entry: Any, table: int) -> None:
     route = Route.parse(entry, table)
     fake = hosts.routing_host(Path(), [(OURS, table, entry)], [])
-    (there,) = (existing for existing in fake.snapshot().existing("route") if existing.owner == OURS)
+    (there,) = (existing for existing in fake.snapshot().routes() if existing.owner == OURS)
     assert there.object.key == route.key
     assert route.satisfied_by(there.object)
 
@@ -53,7 +53,7 @@ def test_a_policy_rule_comes_back_as_it_was_sent(entry: Any) -> None:
     rule = Rule.parse(entry)
     fake = FakeKernel()
     fake.send("add", rtnetlink_mapping.encode_rule(rule, OURS))
-    assert [e.object for e in fake.snapshot().existing("rule") if e.owner == OURS] == [rule]
+    assert [e.object for e in fake.snapshot().rules() if e.owner == OURS] == [rule]
 
 
 RULE = rtnetlink_mapping.encode_rule(Rule.parse({"priority": 5, "source": "10.0.0.1", "table": 7}), OURS)

@@ -80,13 +80,17 @@ def test_an_entry_with_a_fault_cannot_be_added_behind_the_others(some: list[Rule
 
 def steps(standing: list[Rule], *actions: Action[Rule]) -> list[tuple[str, Rule]]:
     made = RuleSequence(standing, [action.object for action in actions if action.op == "remove"])
-    return [step for action in actions for step in made.of(action)]
+    return [
+        step
+        for action in actions
+        for step in made.of(action.op, action.object, action.existing.object if action.existing else None)
+    ]
 
 
 def test_the_opposite_of_a_rule_that_stays_is_refused_and_told() -> None:
     [fault] = inverse_to_what_stays([Entry(NARROW, "rules[0] (web)")], [NARROW, INVERTED])
     assert fault == (
-        f"rules[0] (web): the kernel cannot tell it from {INVERTED} of ours, which stands and differs only in invert; "
+        f"rules[0] (web): the kernel cannot tell it from the existing {INVERTED}, which differs only in invert; "
         "give it another priority, or purge"
     )
     assert inverse_to_what_stays([Entry(NARROW, "rules[0]")], [NARROW, WIDE, MARKED]) == []
@@ -115,7 +119,7 @@ def test_a_narrow_rule_that_stays_stands_behind_the_wider_one_that_comes() -> No
 
 def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
     stand_in = replace(NARROW, priority=99)
-    assert RuleSequence([NARROW, MARKED], ()).behind(NARROW) == [
+    assert RuleSequence([NARROW, MARKED], ()).to_end(NARROW) == [
         ("add", stand_in),
         ("remove", NARROW),
         ("add", NARROW),
@@ -126,7 +130,7 @@ def test_a_rule_put_behind_has_a_stand_in_meanwhile() -> None:
 @pytest.mark.parametrize("beside", [MARKED, WIDE], ids=["found for it", "taken for it"])
 def test_there_is_no_stand_in_that_would_be_mistaken_for_a_rule_of_the_priority_in_front(beside: Rule) -> None:
     in_front = replace(beside, priority=99)
-    assert RuleSequence([in_front, WIDE, MARKED], ()).behind(WIDE) == [
+    assert RuleSequence([in_front, WIDE, MARKED], ()).to_end(WIDE) == [
         ("remove", WIDE),
         ("add", WIDE),
     ]
@@ -172,12 +176,12 @@ def test_no_packet_is_without_a_rule_that_stands_before_and_after(before: list[R
     stays = [rule for rule in there if rule in after and rule.priority]
     made = RuleSequence(there, [action.object for action in actions if action.op == "remove"])
     for action in actions:
-        for operation, rule in made.of(action):
+        for operation, rule in made.of(action.op, action.object, action.existing.object if action.existing else None):
             try:
                 fake.send(operation, rtnetlink_mapping.encode_rule(rule, OURS))
             except RequestFailed:
                 return  # two of the list that the kernel cannot hold together
-            now = [existing.object for existing in fake.snapshot().existing("rule") if existing.owner == OURS]
+            now = [existing.object for existing in fake.snapshot().rules() if existing.owner == OURS]
             assert all(any(covers(other, rule) for other in now) for rule in stays)
 
 

@@ -185,15 +185,17 @@ def test_a_stored_file_that_others_may_write_is_refused(host: Host) -> None:
 
 
 def test_a_run_that_contradicts_what_is_stored_is_told(host: Host) -> None:
-    store = Store("ip_aliases", host.options(aliases=[], purge=True), host.alias_engine, str(host.directory))
-    engine = host.alias_engine(host.options(aliases=[], purge=True))
-    assert store.contradicted(engine, engine.plan(engine.read())) is None
+    options = host.options(aliases=[], purge=True)
+    engine = host.alias_engine(options)
+    store = Store(engine, "ip_aliases", options, host.alias_engine, str(host.directory))
+    assert store.contradicted(engine.plan(engine.read())) is None
     host.aliases([FIRST])
-    said = store.contradicted(engine, engine.plan(engine.read()))
+    said = store.contradicted(engine.plan(engine.read()))
     assert said is not None
-    assert "say persist: true here too" in said
+    assert "set persist: true here too" in said
     same = host.alias_engine(host.options(aliases=[FIRST]))
-    assert store.contradicted(same, same.plan(same.read())) is None
+    store = Store(same, "ip_aliases", options, host.alias_engine, str(host.directory))
+    assert store.contradicted(same.plan(same.read())) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs of iptables: one dump of one table a family in, one transaction a family out."""
+"""The programs of iptables: read one table of a family, and write it in one transaction."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ TAG = "multihome.linux"
 MAX_CHAIN_NAME = 28
 _OTHER_VARIANT = {"nf_tables": "legacy", "legacy": "nf_tables"}
 _PROGRAMS_OF_VARIANT = {"nf_tables": "nft", "legacy": "legacy"}
-# Tables that the legacy variant has in the kernel are named here. Listing one that is not there would make it.
+# The kernel names the tables of the legacy variant here. Listing a missing one would create it.
 _LEGACY_TABLES = {4: "ip_tables_names", 6: "ip6_tables_names"}
 _LOCK_SECONDS = "60"
 
 
 def _run(path: str, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-    # What somebody else wrote in bytes of their own is written back as it was read.
+    # Text of other programs in another encoding is written again as it was read.
     return programs.run(path, arguments, text, errors="surrogateescape")
 
 
 class Iptables:
-    """All tables. ``runner`` and ``tool`` take the place of programs and of looking for them in tests."""
+    """All tables. Tests replace ``runner``, which runs programs, and ``tool``, which finds them."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Iptables:
         self._variants: dict[int, str] = {}
 
     def families(self) -> list[int]:
-        """Return the families that this host has: without IPv6, nothing of it can stand."""
+        """Return the families that this host has; a host without IPv6 has no rules for it."""
         return [4, 6] if os.path.exists(os.path.join(self._proc_net, "if_inet6")) else [4]
 
     def variant(self, family: int) -> str:
@@ -64,14 +64,14 @@ class Iptables:
         if any(line.startswith(f"# Table `{table}' is incompatible") for line in saved):
             raise Unsupported(
                 f"{NAMES[family]}",
-                f"a {table} table that holds nothing but what iptables put there",
-                "one that nft was used on",
+                f"a {table} table that only iptables has written to",
+                "one that nft has changed",
                 "use backend: nftables",
             )
         return saved
 
     def refuse_mixture(self) -> None:
-        """Raise Unsupported when the variant that is not in use holds rules: the kernel would obey both."""
+        """Raise Unsupported when the other variant holds rules too: the kernel would apply both."""
         for family in self.families():
             variant = self.variant(family)
             other = _OTHER_VARIANT[variant]
@@ -81,7 +81,7 @@ class Iptables:
             if self._tool(name) is None:
                 if other == "nf_tables":
                     continue
-                found = f"legacy tables, and no {name} to tell whether they hold rules"
+                found = f"legacy tables, and no {name} to list their rules"
             elif any(line.startswith("-A") for line in self._save(name, [])):
                 found = f"rules in {other} tables as well: {name} shows them"
             else:
@@ -94,7 +94,7 @@ class Iptables:
             )
 
     def apply(self, family: int, text: str) -> None:
-        """Carry one transaction out, all or nothing; raises ApplyFailed with what iptables says."""
+        """Apply one transaction, all or nothing; raises ApplyFailed with the errors of iptables."""
         name = f"{NAMES[family]}-restore"
         arguments = ["--noflush", "--counters", "--wait", _LOCK_SECONDS]
         status, _output, errors = self._run(self._path(name), arguments, text)

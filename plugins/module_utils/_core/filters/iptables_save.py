@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-# A word in quotation marks, where a backslash stands before what means itself; or anything up to a space.
+# A word in quotation marks, where a backslash escapes the next character; or anything up to a space.
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 
 _ESCAPED = re.compile(r"\\(.)")
@@ -16,9 +16,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._@~-]+")
 
 
 def interface_faults(**names: str | None) -> list[str]:
-    """Return which fields hold the name of an interface that iptables cannot match."""
+    """Return a fault for each field with an interface name that iptables cannot match."""
     return [
-        f'{field} "{name}": iptables cannot match an interface of this name; letters, digits and ._@~- are fit'
+        f'{field} "{name}": iptables cannot match an interface of this name; letters, digits and ._@~- are allowed'
         for field, name in names.items()
         if name and not _INTERFACE.fullmatch(name)
     ]

@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program nft: one JSON dump of one table in, one transaction out. Other tables are never read or written."""
+"""The program nft: reads one table, and writes it in one transaction. It never reads or writes other tables."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Optional
 
 from ..errors import ApplyFailed, InvalidInput, Unsupported
 from ..host import programs, requirements
+from .nftables_json import NftTable, read_ruleset, read_table
 
 DEFAULT_TABLE = "multihome"
 # Arguments and standard input to (exit status, output, errors).
@@ -18,14 +19,14 @@ Runner = Callable[[Sequence[str], Optional[str]], tuple[int, str, str]]
 
 
 class TooLarge(ApplyFailed):
-    """A transaction does not fit into one message of a process that may not enlarge its send buffer."""
+    """A transaction is larger than the send buffer, and the process may not enlarge that."""
 
 
 def _run(arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
     return programs.run(requirements.nft(), arguments, text)
 
 
-def table_name(value: Any) -> str:
+def table_name(value: object) -> str:
     """Return a table's name; raises InvalidInput when nft has no way to write it."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
         raise InvalidInput(
@@ -41,16 +42,15 @@ class Nftables:
         self.table = table_name(table)
         self._run = runner
 
-    def read(self, terse: bool = False) -> list[dict[str, Any]] | None:
-        """Return the objects of the table, or None when there is no such table; ``terse`` without elements of sets.
+    def read(self, terse: bool = False) -> NftTable | None:
+        """Return the table, or None when it does not exist; ``terse`` without elements of sets.
 
         Raises Unsupported when nft is missing, too old, or may not read; InvalidInput when nft reserves the name.
         """
         options = ["-j", "-t"] if terse else ["-j"]
         status, output, errors = self._run([*options, "list", "table", "inet", self.table], None)
         if status == 0:
-            found = json.loads(output)["nftables"]
-            return found if isinstance(found, list) else []
+            return read_table(json.loads(output)["nftables"])
         if "No such file or directory" in errors:
             return None
         if "syntax error" in errors:
@@ -66,12 +66,10 @@ class Nftables:
         status, output, errors = self._run(["-j", "list", "tables"], None)
         if status:
             raise Unsupported("nft list tables", "root", errors.strip() or f"exit status {status}")
-        found = [part["table"] for part in json.loads(output)["nftables"] if "table" in part]
-        return {(table["family"], table["name"]) for table in found}
+        return {(table.family, table.name) for table in read_ruleset(json.loads(output)["nftables"])}
 
     def apply(self, text: str) -> None:
-        """Carry one transaction out, all or nothing; raises ApplyFailed with what nft says,
-        TooLarge when it does not fit."""
+        """Apply one transaction, all or nothing; raises ApplyFailed with the errors of nft, TooLarge when too large."""
         status, _output, errors = self._run(["-f", "-"], text)
         if status and "Message too long" in errors:
             raise TooLarge(

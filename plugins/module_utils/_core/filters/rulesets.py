@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packet filters of whoever, as plain data: from nft's JSON and from iptables-save. No I/O.
+"""Third-party rulesets as plain data, read from nft's JSON and from iptables-save. No I/O.
 
-Of a rule only what preflight asks is kept: whether it can meet a connection that is mapped to a server, what it then
-does, and which bits of a mark it writes.
+Only the parts of a rule that preflight needs are kept: which connections it can match, its verdict, and the bits of a
+mark that it writes.
 """
 
 from __future__ import annotations
@@ -11,20 +11,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from .nftables_json import (
+    NftExpression,
+    NftMatch,
+    as_dict,
+    as_list,
+    as_text,
+    read_ruleset,
+    selector,
+    values,
+)
 
 # A word of iptables-save: a text in quotation marks, which a backslash may escape, or anything up to a space.
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 _ALL = 0xFFFFFFFF
 OTHER = "other"
 _NFT_FAMILIES = {"ip": frozenset((4,)), "ip6": frozenset((6,)), "inet": frozenset((4, 6))}
-_NFT_KEYS = {
-    ("meta", "iifname"): "in_interface",
-    ("meta", "oifname"): "out_interface",
-    ("meta", "l4proto"): "protocol",
-    ("ct", "state"): "state",
-    ("ct", "status"): "status",
+_NFT_SELECTORS = {
+    "meta iifname": "in_interface",
+    "meta oifname": "out_interface",
+    "meta l4proto": "protocol",
+    "ip daddr": "destination",
+    "ip6 daddr": "destination",
+    "ct state": "state",
+    "ct status": "status",
 }
+_NFT_VERDICTS = {"accept": "accept", "drop": "drop", "return": "return", "reject": "drop"}
+_IPTABLES_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "NFQUEUE": "other"}
+# Statements that decide nothing and match everything.
+_WITHOUT_EFFECT = frozenset(("counter", "log", "comment", "notrack"))
+_MARKS = ("meta mark", "ct mark")
 _IPTABLES_OPTIONS = {
     "-i": "in_interface",
     "-o": "out_interface",
@@ -38,9 +55,10 @@ _IPTABLES_OPTIONS = {
 
 @dataclass(frozen=True)
 class Match:
-    """A condition of a rule, of the kind ``what``.
+    """A condition of a rule.
 
-    It is in_interface, out_interface, destination (prefixes), protocol, state or status (of the connection), or other.
+    ``what`` is in_interface, out_interface, destination (prefixes), protocol, state or status (of the connection), or
+    other.
     """
 
     what: str
@@ -50,7 +68,7 @@ class Match:
 
 @dataclass(frozen=True)
 class MarkWrite:
-    """A mark that a rule writes: the bits that it may change, and their value, None if known only per packet."""
+    """A mark that a rule writes: the bits that it may change, and their value, None if it depends on the packet."""
 
     bits: int
     value: int | None
@@ -58,7 +76,7 @@ class MarkWrite:
 
 @dataclass(frozen=True)
 class FilterRule:
-    """``verdict`` is accept, drop, return, jump or goto (to ``target``), other (nobody knows), or empty."""
+    """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty."""
 
     verdict: str = ""
     target: str = ""
@@ -68,7 +86,7 @@ class FilterRule:
 
 @dataclass
 class Chain:
-    """A chain. ``hook`` and ``policy`` are empty of one that is only jumped to."""
+    """A chain. ``hook`` and ``policy`` are empty in a chain that is only jumped to."""
 
     name: str
     hook: str = ""
@@ -78,7 +96,7 @@ class Chain:
 
 @dataclass
 class Table:
-    """A table. ``tool`` is nft, iptables or iptables-legacy; ``kind`` the family as the tool calls it."""
+    """A table. ``tool`` is nft, iptables or iptables-legacy; ``kind`` is the tool's own name of the family."""
 
     tool: str
     kind: str
@@ -90,50 +108,39 @@ class Table:
         return f"{self.tool} table {self.kind} {self.name}" if self.tool == "nft" else f"{self.kind} table {self.name}"
 
 
-def read_nft(objects: Iterable[Mapping[str, Any]]) -> tuple[list[Table], set[str]]:
-    """Return the tables of ``nft -j list ruleset``, and the families whose rules only iptables can tell in full."""
-    tables: dict[tuple[str, str], Table] = {}
+def read_nft(objects: Iterable[Mapping[str, object]]) -> tuple[list[Table], set[str]]:
+    """Return the tables of ``nft -j list ruleset``, and the families whose rules only iptables shows in full."""
+    tables: list[Table] = []
     opaque: set[str] = set()
-    for item in objects:
-        for kind, body in item.items():
-            if kind == "table" and body["family"] in _NFT_FAMILIES:
-                key = (body["family"], body["name"])
-                tables[key] = Table("nft", *key, _NFT_FAMILIES[body["family"]])
-            elif kind in ("chain", "rule") and (body["family"], body["table"]) in tables:
-                table = tables[body["family"], body["table"]]
-                if kind == "chain":
-                    name = body["name"]
-                    table.chains[name] = Chain(name, body.get("hook", ""), body.get("policy", ""))
-                    continue
-                expressions = body.get("expr", [])
-                if any("xt" in expression for expression in expressions):
-                    opaque.add(body["family"])
-                table.chains[body["chain"]].rules += _nft_rules(expressions)
-    return list(tables.values()), opaque
+    for read in read_ruleset(objects):
+        if read.family not in _NFT_FAMILIES:
+            continue
+        table = Table("nft", read.family, read.name, _NFT_FAMILIES[read.family])
+        table.chains = {c.name: Chain(c.name, c.hook or "", c.policy or "") for c in read.chains.values()}
+        for rule in read.rules:
+            if any(expression.kind == "xt" for expression in rule.expressions):
+                opaque.add(read.family)
+            if rule.chain in table.chains:
+                table.chains[rule.chain].rules += _nft_rules(rule.expressions)
+        tables.append(table)
+    return tables, opaque
 
 
-def _nft_rules(expressions: Sequence[Mapping[str, Any]]) -> list[FilterRule]:
+def _nft_rules(expressions: Sequence[NftExpression]) -> list[FilterRule]:
     """Return one rule, or several for a map of verdicts."""
     matches: list[Match] = []
     marks: list[MarkWrite] = []
     for expression in expressions:
-        for kind, body in expression.items():
-            if kind == "match":
-                matches.append(_nft_match(body))
-            elif kind == "mangle":
-                marks += _nft_mark(body)
-            elif kind in ("accept", "drop", "return"):
-                return [FilterRule(kind, "", tuple(matches), tuple(marks))]
-            elif kind == "reject":
-                return [FilterRule("drop", "", tuple(matches), tuple(marks))]
-            elif kind in ("jump", "goto"):
-                return [FilterRule(kind, body["target"], tuple(matches), tuple(marks))]
-            elif kind == "vmap":
-                return [_with(rule, matches, marks) for rule in _nft_verdicts(body)]
-            elif kind in ("xt", "queue"):
-                return [FilterRule("other", "", (*matches, Match(OTHER)), tuple(marks))]
-            elif kind not in ("counter", "log", "comment", "notrack"):
-                matches.append(Match(OTHER))
+        verdicts = _nft_verdicts(expression)
+        if verdicts:
+            return [_with(rule, matches, marks) for rule in verdicts]
+        comparison = expression.match()
+        if comparison:
+            matches.append(_nft_match(comparison))
+        elif expression.kind == "mangle":
+            marks += _nft_mark(as_dict(expression.body))
+        elif expression.kind not in _WITHOUT_EFFECT:
+            matches.append(Match(OTHER))
     return [FilterRule("", "", tuple(matches), tuple(marks))]
 
 
@@ -141,64 +148,68 @@ def _with(rule: FilterRule, matches: Sequence[Match], marks: Sequence[MarkWrite]
     return FilterRule(rule.verdict, rule.target, (*matches, *rule.matches), tuple(marks))
 
 
-def _nft_verdicts(vmap: Mapping[str, Any]) -> list[FilterRule]:
-    data = vmap["data"]
-    if not isinstance(data, Mapping):
+def _nft_verdicts(expression: NftExpression) -> list[FilterRule]:
+    """Return the verdicts of an expression: none, one, or those of a map, each with its own match."""
+    kind = expression.kind
+    if kind in _NFT_VERDICTS:
+        return [FilterRule(_NFT_VERDICTS[kind])]
+    if kind in ("jump", "goto"):
+        return [FilterRule(kind, as_text(as_dict(expression.body).get("target")))]
+    if kind in ("xt", "queue"):
+        return [FilterRule("other", "", (Match(OTHER),))]
+    return _nft_verdict_map(as_dict(expression.body)) if kind == "vmap" else []
+
+
+def _nft_verdict_map(vmap: Mapping[str, object]) -> list[FilterRule]:
+    elements = as_dict(vmap.get("data")).get("set")
+    if not isinstance(elements, list):
         # A named map: its elements are not listed.
         return [FilterRule("other", "", (Match(OTHER),))]
     rules = []
-    for key, verdict in data["set"]:
-        match = _nft_match({"op": "==", "left": vmap["key"], "right": key})
-        rules.append(_nft_rules([verdict])[0])
-        rules[-1] = _with(rules[-1], [match], [])
+    for key, verdict in elements:
+        [rule] = _nft_rules([NftExpression(*item) for item in as_dict(verdict).items()])
+        rules.append(_with(rule, [_nft_match(NftMatch(selector(vmap.get("key")), "==", key))], []))
     return rules
 
 
-def _nft_match(body: Mapping[str, Any]) -> Match:
-    left, right = body["left"], body["right"]
-    what = OTHER
-    if isinstance(left, Mapping):
-        for kind, inner in left.items():
-            if isinstance(inner, Mapping):
-                what = _NFT_KEYS.get((kind, inner.get("key", "")), OTHER)
-                if kind == "payload" and inner.get("protocol") in ("icmp", "icmpv6"):
-                    # A field of ICMP is there in ICMP alone.
-                    return Match("protocol", frozenset((inner["protocol"],)))
-                if kind == "payload" and inner.get("protocol") in ("ip", "ip6") and inner.get("field") == "daddr":
-                    what = "destination"
-    values = right["set"] if isinstance(right, Mapping) and "set" in right else right
-    listed = [_nft_value(value) for value in (values if isinstance(values, list) else [values])]
+def _nft_match(comparison: NftMatch) -> Match:
+    protocol = comparison.selector.partition(" ")[0]
+    if protocol in ("icmp", "icmpv6"):
+        # Only ICMP has a field of ICMP.
+        return Match("protocol", frozenset((protocol,)))
+    what = _NFT_SELECTORS.get(comparison.selector, OTHER)
+    listed = [_nft_value(value) for value in values(comparison.right)]
     if what == OTHER or "" in listed:
         return Match(OTHER)
-    return Match(what, frozenset(listed), body["op"] == "!=")
+    return Match(what, frozenset(listed), comparison.operator == "!=")
 
 
-def _nft_value(value: Any) -> str:
-    """Return a name, an address or a prefix; nothing for what is none of these, such as a range or a named set."""
-    if isinstance(value, Mapping) and "prefix" in value:
-        return f"{value['prefix']['addr']}/{value['prefix']['len']}"
-    return value if isinstance(value, str) and not value.startswith("@") else ""
+def _nft_value(value: object) -> str:
+    """Return a name, an address or a prefix; empty for anything else, such as a range or a named set."""
+    if isinstance(value, str):
+        return "" if value.startswith("@") else value
+    prefix = as_dict(as_dict(value).get("prefix"))
+    return f"{prefix.get('addr')}/{prefix.get('len')}" if prefix else ""
 
 
-def _nft_mark(body: Mapping[str, Any]) -> list[MarkWrite]:
-    key = body.get("key", {})
-    if not any(isinstance(inner, Mapping) and inner.get("key") == "mark" for inner in key.values()):
+def _nft_mark(body: Mapping[str, object]) -> list[MarkWrite]:
+    if selector(body.get("key")) not in _MARKS:
         return []
-    ones, kept, known = _mark_bits(body["value"])
+    ones, kept, known = _mark_bits(body.get("value"))
     bits = _ALL & ~kept
     return [MarkWrite(bits, ones & bits if bits & ~known == 0 else None)] if bits else []
 
 
-def _mark_bits(value: Any) -> tuple[int, int, int]:
-    """Return of an expression: the bits that are one, those kept from a mark that was, and those that are known."""
+def _mark_bits(value: object) -> tuple[int, int, int]:
+    """Return of an expression: the bits that are one, those kept from the old mark, and those that are known."""
     if isinstance(value, int):
         return value, 0, _ALL
-    if value in ({"meta": {"key": "mark"}}, {"ct": {"key": "mark"}}):
-        # Packet mark and connection mark are copied to each other as a rule: that brings in no value of its own.
+    if selector(value) in _MARKS:
+        # Packet mark and connection mark are usually copied to each other: that brings in no new value.
         return 0, _ALL, 0
-    operator = next((name for name in ("&", "|", "^") if isinstance(value, Mapping) and name in value), "")
-    left, mask = value[operator] if operator else (None, None)
-    if not isinstance(mask, int):
+    operator, operands = next(iter(as_dict(value).items()), ("", None))
+    left, mask = as_list(operands) if len(as_list(operands)) == 2 else (None, None)
+    if operator not in ("&", "|", "^") or not isinstance(mask, int):
         return 0, 0, 0
     ones, kept, known = _mark_bits(left)
     if operator == "&":
@@ -238,16 +249,15 @@ def _iptables_rule(words: Sequence[str]) -> FilterRule:
             continue
         if word in _IPTABLES_OPTIONS:
             what = _IPTABLES_OPTIONS[word]
-            values = (_iptables_value(value, what) for value in following.split(","))
-            matches.append(Match(what, frozenset(values), negated))
+            listed = (_iptables_value(value, what) for value in following.split(","))
+            matches.append(Match(what, frozenset(listed), negated))
         elif word.startswith("-") and word not in ("-m", "--comment"):
             matches.append(Match(OTHER))
         negated = False
     target = words[place + 1] if place + 1 < len(words) else ""
     marks = _iptables_marks(target, words[place + 2 :])
-    verdicts = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "NFQUEUE": "other"}
-    if target in verdicts:
-        return FilterRule(verdicts[target], "", tuple(matches), marks)
+    if target in _IPTABLES_VERDICTS:
+        return FilterRule(_IPTABLES_VERDICTS[target], "", tuple(matches), marks)
     jump = {"-j": "jump", "-g": "goto"}[words[place]] if target else ""
     return FilterRule(jump, target, tuple(matches), marks)
 

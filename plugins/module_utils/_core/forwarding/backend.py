@@ -1,19 +1,20 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the engine of forwarding asks of the places where it may stand: an nft chain, and iptables chains."""
+"""What the two backends of the forward policy have in common."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol
 
+from ..errors import MultihomeError
+from ..filters.backend import Backend
 from .model import Forwarding
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What of ours stands in a place; ``forwarding`` is None where nothing does.
+class State:
+    """The collection's own chain at a place; ``forwarding`` is None where it does not exist.
 
     ``faults`` say what is not as the forwarding needs it.
     """
@@ -21,28 +22,33 @@ class Standing:
     forwarding: Forwarding | None = None
     faults: tuple[str, ...] = ()
 
-    def drops(self, _wanted: Forwarding, /) -> bool:
-        """Tell whether others drop here what is wanted, where an accept of ours would help."""
+    def drops(self, _desired: Forwarding, /) -> bool:
+        """Return whether other rules drop traffic of ``desired`` here, so that an own accept would help."""
         return False
 
 
-class ForwardPart(Protocol):
+# A desired forwarding of None means no chain. The state is each backend's own.
+class ForwardBackend(Backend[Any, Optional[Forwarding], str], Protocol):
     """One place, for one or both families."""
 
-    backend: str
-    name: str
-    families: tuple[int, ...]
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The families that its rules apply to."""
 
-    def read(self) -> Any:
-        """Return what stands, a Standing."""
-
-    def faults(self, wanted: Forwarding) -> list[str]:
-        """Return what of ``wanted`` cannot be said in this place."""
-
-    def write(self, standing: Any, wanted: Forwarding | None) -> None:
-        """Put ``wanted`` in place of what stands, None for nothing, in one transaction; raises ApplyFailed."""
+    def faults(self, desired: Forwarding) -> list[str]:
+        """Return the parts of ``desired`` that cannot be expressed in this place."""
 
 
-def checksum(rule: str) -> str:
-    """Return what tells the text that a rule was made of: the tools print rules in forms of their own."""
-    return f"{zlib.crc32(rule.encode()):08x}"
+def restore(backend: ForwardBackend, before: State) -> list[str]:
+    """Restore the forwarding of ``before`` at a place; return what could not be restored."""
+    left: list[str] = []
+    try:
+        current = backend.read()
+        if (current.forwarding, current.faults) == (before.forwarding, before.faults):
+            return []
+        change = backend.change(current, before.forwarding)
+        if change is not None:
+            backend.apply(change, current)
+    except MultihomeError as error:
+        left = str(error).splitlines()
+    return left + [f"was incomplete before: {fault}" for fault in before.faults]

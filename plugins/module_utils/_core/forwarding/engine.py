@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of forwarding: what converge() drives, over the places where packet filters decide.
+"""The engine of the forward policy, which converge() drives, on all places where a packet filter decides.
 
-A chain of ours that drops everything else is asked for by ``drop``, and stands in the chosen backend. Apart from that,
-whatever the policy, a chain of iptables stands where other people's rules of iptables would drop what is to pass: an
-accept in front of them helps, while in nftables every chain has to accept. Only what is forwarded is ever dropped.
+The policy ``drop`` needs an own chain that drops everything else, in the selected backend. Besides, with either policy,
+an own chain of iptables exists where other rules of iptables would drop traffic that is to pass: an accept before them
+helps, while in nftables every chain has to accept. Only forwarded traffic is ever dropped.
 """
 
 from __future__ import annotations
@@ -13,157 +13,148 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..entries import collect
-from ..errors import ApplyFailed, InvalidInput, MultihomeError, Unsupported
+from ..entries import Faults, Form
+from ..errors import InvalidInput, Unsupported
+from ..filters.backend import Step, apply_all, restore_all, step
 from ..filters.iptables import Iptables
 from ..filters.nftables import DEFAULT_TABLE, Nftables, table_name
-from ..filters.selection import iptables_has, missing, pick
-from ..plan import Action, Existing, Part, Setting, plan
+from ..filters.selection import Selection, select
+from ..plan import Action, Existing, Model, Part, Setting, plan
 from ..store.format import merged
-from ..store.persistable import Keepable
-from .backend import ForwardPart, Standing
+from ..store.persistable import Persistable
+from .backend import ForwardBackend, State
 from .iptables import IptablesForward
 from .model import DROP, LEAVE, POLICIES, Forwarding, parse_accept
-from .nftables import NftForward
+from .nftables import NftablesForward
 
-# Everything in our own chains is ours; the planner wants a number for it.
-_OURS = 0
+# The collection owns everything in its own chains; the planner needs a number for that.
+_OWN = 0
 
 
 @dataclass(frozen=True)
 class ForwardPlan:
-    """The steps in order, what is forwarded before and after them, and what has to stand where (None: nothing)."""
+    """The steps in order, the forwarded traffic before and after them, and the desired state of each changed place."""
 
-    actions: tuple[Action[Any], ...]
+    actions: tuple[Action[Model], ...]
     before: Forwarding
     after: Forwarding
-    writes: Mapping[str, Forwarding | None]
+    changed: Mapping[str, Forwarding | None]
 
 
-class ForwardEngine(Keepable):
-    """Converges what is forwarded. ``accept`` are entries as in the module's option, ``parts`` places for tests."""
+class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
+    """Converges the forwarded traffic. ``accept`` are entries as in the module's option."""
 
     def __init__(
         self,
         policy: str,
-        accept: Sequence[Any],
+        accept: Sequence[object],
         table: str = DEFAULT_TABLE,
         purge: bool = False,
         backend: str = "auto",
-        parts: Sequence[Any] | None = None,
+        selection: Selection[list[ForwardBackend]] | None = None,
     ) -> None:
-        checks: list[Any] = [lambda: parse_accept(accept), lambda: table_name(table), lambda: _parse_policy(policy)]
-        self.desired, name, self.policy = collect(*checks)
-        self.backend_name, self.backend_reason = pick(backend)
+        faults = Faults()
+        desired = faults.take(lambda: parse_accept(accept))
+        name = faults.take(lambda: table_name(table))
+        parsed_policy = faults.take(lambda: _parse_policy(policy))
+        faults.refuse()
+        self.desired, self.policy = desired.value, parsed_policy.value
+        self.selection = selection or select(backend, name.value, make_backends, "filter")
         self.purge = purge
-        self.parts: list[Any] = list(parts) if parts is not None else parts_here(name, self.backend_name)
+        # All of them may hold, or need, an own chain; nftables comes first in results.
+        backends = [*self.selection.backend, *(self.selection.other or [])]
+        self.backends = sorted(backends, key=lambda one: one.name == "iptables")
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> ForwardEngine:
         """Return the engine for the options of forward_policy; raises InvalidInput, or Unsupported."""
         return cls(**{name: options[name] for name in ("policy", "accept", "table", "purge", "backend")})
 
-    def read(self) -> dict[str, Any]:
-        """Return what stands, by the name of the place. Raises Unsupported where the chosen one cannot be read."""
-        found = {}
-        for part in self.parts:
+    def read(self) -> dict[str, State]:
+        """Return the state of each place. Raises Unsupported where that of the selected backend cannot be read."""
+        found: dict[str, State] = {}
+        for backend in self.backends:
             try:
-                found[part.name] = part.read()
+                found[backend.place] = backend.read()
             except Unsupported:
-                # A table that iptables is not in charge of holds nothing of ours; preflight tells what it drops.
-                if self.policy == DROP and part.backend == self.backend_name:
+                # A table that iptables cannot handle holds no own chain; preflight reports what it drops.
+                if self.policy == DROP and backend.name == self.selection.name:
                     raise
         return found
 
-    def plan(self, current: Mapping[str, Any]) -> ForwardPlan:
-        """Return the plan; raises InvalidInput for what a place that is needed cannot say."""
-        here = [standing.forwarding for standing in current.values() if standing.forwarding is not None]
+    def plan(self, current: Mapping[str, State]) -> ForwardPlan:
+        """Return the plan; raises InvalidInput for traffic that a needed place cannot express."""
+        here = [state.forwarding for state in current.values() if state.forwarding is not None]
         policy = DROP if any(found.policy == DROP for found in here) else LEAVE
         before = Forwarding.of(policy, (passage for found in here for passage in found.passages))
-        planned = plan(self.desired, [Existing(passage, _OURS) for passage in before.passages], _OURS, self.purge)
+        planned = plan(self.desired, [Existing(passage, _OWN) for passage in before.passages], _OWN, self.purge)
         wanted = Forwarding.of(self.policy, planned.after)
-        parts = [part for part in self.parts if part.name in current]
-        writes = {part.name: self._wanted(part, current[part.name], wanted) for part in parts}
-        faults = [fault for part in parts for fault in part.faults(writes[part.name] or Forwarding())]
+        backends = [backend for backend in self.backends if backend.place in current]
+        desired = {backend.place: self._desired_at(backend, current[backend.place], wanted) for backend in backends}
+        faults = [fault for backend in backends for fault in backend.faults(desired[backend.place] or Forwarding())]
         if faults:
             raise InvalidInput(faults)
-        # What nothing would drop needs no passage, and stands nowhere.
-        after = Forwarding.of(self.policy, (p for found in writes.values() if found for p in found.passages))
-        changed = {name: found for name, found in writes.items() if _differs(current[name], found)}
+        # Traffic that nothing would drop needs no passage, and gets none.
+        after = Forwarding.of(self.policy, (p for found in desired.values() if found for p in found.passages))
+        changed = {place: found for place, found in desired.items() if _differs(current[place], found)}
         return ForwardPlan(tuple(_actions(before, after, current, changed)), before, after, changed)
 
-    def _wanted(self, part: ForwardPart, standing: Standing, wanted: Forwarding) -> Forwarding | None:
-        """Return what has to stand in a place, None for nothing."""
-        own = wanted if len(part.families) > 1 else wanted.of_family(part.families[0])
-        if self.policy == DROP and part.backend == self.backend_name:
+    def _desired_at(self, backend: ForwardBackend, current: State, wanted: Forwarding) -> Forwarding | None:
+        """Return the desired forwarding of a place, None for no chain."""
+        own = wanted if len(backend.families) > 1 else wanted.of_family(backend.families[0])
+        if self.policy == DROP and backend.name == self.selection.name:
             return own
-        return Forwarding(LEAVE, own.passages) if standing.drops(own) else None
+        return Forwarding(LEAVE, own.passages) if current.drops(own) else None
 
-    def apply(self, plan: ForwardPlan, current: Mapping[str, Any]) -> None:
-        """Carry the plan out, what accepts before what drops; what a refused step leaves half-done is put back."""
-        done: list[Any] = []
-        writing = [part for part in self.parts if part.name in plan.writes]
-        for part in sorted(writing, key=lambda part: _policy(plan.writes[part.name]) == DROP):
-            try:
-                part.write(current[part.name], plan.writes[part.name])
-            except BaseException as error:
-                not_undone = _put_back(done, current)
-                if isinstance(error, ApplyFailed):
-                    undone = [earlier.name for earlier in done]
-                    raise ApplyFailed(error.failed, error.reason, undone, not_undone) from error
-                raise
-            done.append(part)
+    def apply(self, plan: ForwardPlan, current: Mapping[str, State]) -> None:
+        """Carry the plan out, places that accept before those that drop; raises ApplyFailed or StepFailed."""
+        apply_all(self._steps(plan, current))
 
-    def undo(self, plan: ForwardPlan, current: Mapping[str, Any]) -> list[str]:
-        """Put back what ``current`` holds."""
-        return _put_back([part for part in self.parts if part.name in plan.writes], current)
+    def restore(self, plan: ForwardPlan, current: Mapping[str, State]) -> list[str]:
+        """Restore ``current``; return what could not be restored."""
+        return restore_all(self._steps(plan, current))
 
-    def before(self, plan: ForwardPlan) -> dict[str, Any]:
-        """Return ``policy`` and ``accept`` as they stood."""
+    def _steps(self, plan: ForwardPlan, current: Mapping[str, State]) -> list[Step]:
+        found: list[Step] = []
+        changing = [backend for backend in self.backends if backend.place in plan.changed]
+        for backend in sorted(changing, key=lambda one: _policy(plan.changed[one.place]) == DROP):
+            state = current[backend.place]
+            found += step(backend, backend.change(state, plan.changed[backend.place]), state)
+        return found
+
+    def before(self, plan: ForwardPlan) -> Form:
+        """Return ``policy`` and ``accept`` before the plan."""
         return _form(plan.before)
 
-    def after(self, plan: ForwardPlan) -> dict[str, Any]:
-        """Return ``policy`` and ``accept`` as they stand after the plan."""
+    def after(self, plan: ForwardPlan) -> Form:
+        """Return ``policy`` and ``accept`` after the plan."""
         return _form(plan.after)
 
     def lines(self, plan: ForwardPlan) -> dict[str, list[str]]:
         """Return the policy and one line a passage for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
 
-    def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> dict[str, Any]:
-        """Return the policy and what passes, whether or not anything drops it now; ``older`` is what was stored."""
+    def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> Form:
+        """Return the policy and all passages, needed now or not; ``older`` is the stored engine."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda passage: passage.key)
         return {"policy": self.policy, "accept": [passage.as_input() for passage in kept]}
 
 
-def standing(table: str) -> dict[str, Any]:
-    """Return ``policy`` and ``accept`` as they stand; raises Unsupported without nft and iptables."""
+def configured(table: str) -> Form:
+    """Return the configured ``policy`` and ``accept``; raises Unsupported without nft and iptables."""
     engine = ForwardEngine(LEAVE, [], table)
     return engine.before(engine.plan(engine.read()))
 
 
-def parts_here(table: str, backend: str) -> list[Any]:
-    """Return the places of this host in which something of ours may stand, or may have to.
-
-    Raises InvalidInput when the chosen backend cannot write the table's name.
-    """
-    parts: list[Any] = []
-    has_nft = missing("nftables") is None
-    if has_nft:
-        parts.append(NftForward(Nftables(table)))
-    is_chosen = backend == "iptables"
-    if is_chosen or (missing("iptables") is None and (not has_nft or iptables_has("filter", Nftables(table)))):
-        iptables = Iptables()
-        try:
-            parts += [IptablesForward(table, family, iptables, is_chosen) for family in iptables.families()]
-        except InvalidInput:
-            # A name that iptables cannot write: nothing of ours can stand there.
-            if is_chosen:
-                raise
-    return parts
+def make_backends(name: str, table: str, in_charge: bool) -> list[ForwardBackend]:
+    """Return the places of a backend; raises InvalidInput when it cannot use the table's name."""
+    if name == "nftables":
+        return [NftablesForward(Nftables(table))]
+    iptables = Iptables()
+    return [IptablesForward(table, family, iptables, in_charge) for family in iptables.families()]
 
 
-def _parse_policy(policy: Any) -> str:
+def _parse_policy(policy: object) -> str:
     if policy not in POLICIES:
         raise InvalidInput([f'policy "{policy}": not one of {", ".join(POLICIES)}'])
     return str(policy)
@@ -173,43 +164,32 @@ def _policy(forwarding: Forwarding | None) -> str:
     return forwarding.policy if forwarding else LEAVE
 
 
-def _differs(standing: Standing, wanted: Forwarding | None) -> bool:
-    return standing.forwarding != wanted or bool(standing.faults)
+def _differs(current: State, desired: Forwarding | None) -> bool:
+    return current.forwarding != desired or bool(current.faults)
 
 
 def _actions(
-    before: Forwarding, after: Forwarding, current: Mapping[str, Any], changed: Mapping[str, Forwarding | None]
-) -> list[Action[Any]]:
-    """Return the steps as they are told: places that come, the policy, passages, and places that go."""
-    adding: list[Action[Any]] = []
-    removing: list[Action[Any]] = []
-    for name, wanted in changed.items():
-        standing = current[name]
-        if wanted is None:
-            removing.append(Action("remove", Part(name)))
-        elif standing.forwarding is None:
-            adding.append(Action("add", Part(name)))
-        elif standing.faults or before == after:
-            adding.append(Action("replace", Part(name)))
+    before: Forwarding, after: Forwarding, current: Mapping[str, State], changed: Mapping[str, Forwarding | None]
+) -> list[Action[Model]]:
+    """Return the steps as results show them: new places, the policy, passages, and removed places."""
+    adding: list[Action[Model]] = []
+    removing: list[Action[Model]] = []
+    for place, desired in changed.items():
+        state = current[place]
+        if desired is None:
+            removing.append(Action("remove", Part(place)))
+        elif state.forwarding is None:
+            adding.append(Action("add", Part(place)))
+        elif state.faults or before == after:
+            adding.append(Action("replace", Part(place)))
     if before.policy != after.policy:
         adding.append(Action("replace", Setting("policy", after.policy)))
     adding += [Action("add", passage) for passage in after.passages if passage not in before.passages]
-    gone = [Action[Any]("remove", passage) for passage in before.passages if passage not in after.passages]
+    gone = [Action("remove", passage) for passage in before.passages if passage not in after.passages]
     return adding + gone + removing
 
 
-def _put_back(parts: Sequence[Any], current: Mapping[str, Any]) -> list[str]:
-    left: list[str] = []
-    for part in parts:
-        try:
-            part.write(part.read(), current[part.name].forwarding)
-        except MultihomeError as error:
-            left += str(error).splitlines()
-        left += [f"was not whole before: {fault}" for fault in current[part.name].faults]
-    return left
-
-
-def _form(forwarding: Forwarding) -> dict[str, Any]:
+def _form(forwarding: Forwarding) -> Form:
     return {"policy": forwarding.policy, "accept": [passage.as_input() for passage in forwarding.passages]}
 
 

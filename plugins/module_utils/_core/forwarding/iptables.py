@@ -1,25 +1,26 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is forwarded, as a chain of one family's filter table, with one tagged jump to it.
+"""The forward policy as a chain of one family's filter table, with one tagged jump to it.
 
-Other people's rules in that table drop what they do not know, and an accept in front of them is the last word there.
-The jump stands first in FORWARD, or in DOCKER-USER where Docker sends everything through it first: that is where it
-leaves room for others, and what it puts back in front when it starts.
+Third-party rules in that table may drop unknown traffic; an accept before them is final there. The jump is the first
+rule of FORWARD, or of DOCKER-USER where Docker sends everything through it first: Docker leaves that chain to others,
+and restores the jump to it when it starts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .. import fields
 from ..errors import InvalidInput
+from ..filters.backend import checksum
 from ..filters.iptables import MAX_CHAIN_NAME, NAMES, TAG, Iptables
 from ..filters.iptables_save import interface_faults, quoted, split
 from ..filters.rulesets import Table, read_iptables
-from ..filters.verdicts import BEGUN_INSIDE, MAPPED, Way, fates
-from .backend import Standing, checksum
+from ..filters.verdicts import INITIATED_INSIDE, MAPPED, Traffic, possible_verdicts
+from .backend import State, restore
 from .model import DROP, LEAVE, Forwarding, Passage
 
 FORWARD, DOCKER_USER = "FORWARD", "DOCKER-USER"
@@ -28,7 +29,7 @@ _JUMP = f"-m comment --comment {quoted(TAG)} -j"
 
 
 def chain_name(table: str) -> str:
-    """Return the name of our chain; raises InvalidInput when the table's name makes it too long."""
+    """Return the name of the own chain; raises InvalidInput when the table's name makes it too long."""
     name = f"{table}-forward"
     if len(name) > MAX_CHAIN_NAME:
         most = MAX_CHAIN_NAME - len("-forward")
@@ -39,10 +40,10 @@ def chain_name(table: str) -> str:
 
 
 @dataclass(frozen=True)
-class IptablesStanding(Standing):
-    """What stands in a filter table: ``jumps`` to our chain (chain, position from 1, text) and where one belongs.
+class IptablesState(State):
+    """The own chain in a filter table, ``jumps`` to it (chain, position from 1, text) and the chain they belong in.
 
-    ``others`` is the table without what is ours, None where there is no such table.
+    ``others`` is the table without the own part, None where there is no such table.
     """
 
     exists: bool = False
@@ -50,22 +51,22 @@ class IptablesStanding(Standing):
     place: str = FORWARD
     others: Table | None = None
 
-    def drops(self, wanted: Forwarding, /) -> bool:
-        """Tell whether others drop something of what is wanted here."""
+    def drops(self, desired: Forwarding, /) -> bool:
+        """Return whether other rules drop traffic of ``desired``."""
         if self.others is None or FORWARD not in self.others.chains:
             return False
-        lines = wanted.out_interfaces()
-        servers = [address for address in wanted.mapped_to() if "/" not in address]
-        ways = [Way(in_interfaces=lines, destinations=servers, states=MAPPED)] if wanted.mapped_to() else []
-        ways += [Way(out_interfaces=lines, states=BEGUN_INSIDE)] if wanted.outbound() else []
+        lines = desired.out_interfaces()
+        servers = [address for address in desired.mapped_to() if "/" not in address]
+        kinds = [Traffic(in_interfaces=lines, destinations=servers, states=MAPPED)] if desired.mapped_to() else []
+        kinds += [Traffic(out_interfaces=lines, states=INITIATED_INSIDE)] if desired.outbound() else []
         forward = self.others.chains[FORWARD]
-        return any("drop" in fates(self.others, forward, way) for way in ways)
+        return any("drop" in possible_verdicts(self.others, forward, traffic) for traffic in kinds)
 
 
 class IptablesForward:
     """The chain of one family. ``in_charge`` says that the policy is enforced by iptables."""
 
-    backend = "iptables"
+    name = "iptables"
 
     def __init__(self, table: str, family: int, iptables: Iptables | None = None, in_charge: bool = False) -> None:
         self.iptables = iptables or Iptables()
@@ -73,58 +74,67 @@ class IptablesForward:
         self._in_charge = in_charge
         self.families: tuple[int, ...] = (family,)
         self.chain = chain_name(table)
-        self.name = f"{NAMES[family]} table filter, chain {self.chain}"
+        self.place = f"{NAMES[family]} table filter, chain {self.chain}"
 
-    def read(self) -> IptablesStanding:
-        """Return what stands; raises Unsupported when iptables is missing or not in charge of the table.
+    def read(self) -> IptablesState:
+        """Return the state; raises Unsupported when iptables is missing or not in charge of the table.
 
-        So it does when iptables enforces the policy and its other variant holds rules.
+        It also does when iptables enforces the policy and its other variant holds rules.
         """
         if self._in_charge:
             self.iptables.refuse_mixture()
         return read_filter(self.iptables.read(self.family, "filter"), self.chain, self.family)
 
-    def faults(self, wanted: Forwarding) -> list[str]:
-        """Return which interfaces iptables cannot match."""
-        return [fault for name in wanted.out_interfaces() for fault in interface_faults(out_interface=name)]
+    def faults(self, desired: Forwarding) -> list[str]:
+        """Return the interfaces that iptables cannot match."""
+        return [fault for name in desired.out_interfaces() for fault in interface_faults(out_interface=name)]
 
-    def write(self, standing: IptablesStanding, wanted: Forwarding | None) -> None:
-        """Put ``wanted`` in place of what stands, in one transaction; raises ApplyFailed."""
-        text = transaction(self.chain, standing, wanted)
-        if text:
-            self.iptables.apply(self.family, text)
+    def change(self, current: IptablesState, desired: Forwarding | None) -> str | None:
+        """Return the transaction, None when there is nothing to send."""
+        return transaction(current, desired, self.chain) or None
+
+    def apply(self, change: str, _current: IptablesState) -> None:
+        """Send the transaction; raises ApplyFailed."""
+        self.iptables.apply(self.family, change)
+
+    def restore(self, before: IptablesState) -> list[str]:
+        """Restore the forwarding of ``before``; return what could not be restored."""
+        return restore(self, before)
 
 
-def transaction(chain: str, standing: IptablesStanding, wanted: Forwarding | None) -> str:
-    """Return the text for ``iptables-restore --noflush``; a chain that is declared there is emptied first."""
+def transaction(current: IptablesState, desired: Forwarding | None, chain: str) -> str:
+    """Return the text for ``iptables-restore --noflush`` that turns ``current`` into ``desired``.
+
+    A chain that is declared there is emptied first.
+    """
     jump = f"{_JUMP} {chain}"
     lines = ["*filter"]
-    if wanted is not None:
+    if desired is not None:
         lines.append(f":{chain} - [0:0]")
-        lines += [f'-A {chain} -m comment --comment "{checksum(rule)}" {rule}' for rule in rules_of(wanted)]
-    if wanted is None or not _is_right(standing.jumps, standing.place, jump):
-        # By what they say and not by their positions, which somebody may have moved meanwhile.
-        lines += [f"-D {builtin} {text}" for builtin, _position, text in standing.jumps]
-        lines += [f"-I {standing.place} 1 {jump}"] if wanted is not None else []
-    if wanted is None and standing.exists:
+        lines += [f'-A {chain} -m comment --comment "{checksum(rule)}" {rule}' for rule in rules_of(desired)]
+    if desired is None or not _is_right(current.jumps, current.place, jump):
+        # By their text and not by their positions, which may have changed meanwhile.
+        lines += [f"-D {builtin} {text}" for builtin, _position, text in current.jumps]
+        lines += [f"-I {current.place} 1 {jump}"] if desired is not None else []
+    if desired is None and current.exists:
         lines += [f"-F {chain}", f"-X {chain}"]
     return "\n".join([*lines, "COMMIT", ""]) if len(lines) > 1 else ""
 
 
 def _is_right(jumps: Sequence[tuple[str, int, str]], place: str, text: str) -> bool:
-    """Tell whether there is one jump, and it is the first rule of its place."""
+    """Return whether there is one jump, and it is the first rule of its place."""
     return [(chain, position, split(found)) for chain, position, found in jumps] == [(place, 1, split(text))]
 
 
 def rules_of(forwarding: Forwarding) -> list[str]:
-    """Return the rules of the chain, of one family. Only a connection's first packet meets more than the first one."""
+    """Return the rules of the chain, of one family. Only a connection's first packet gets past the first rule."""
     rules = ["-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]
     for target in forwarding.mapped_to():
-        # Where a connection was translated to is where its replies come from.
+        # Replies come from the address that a connection was translated to.
         to = "" if fields.is_everything(target) else f" --ctreplsrc {target}"
         rules.append(f"-m conntrack --ctstate DNAT{to} -j ACCEPT")
     rest = "DROP" if forwarding.policy == DROP else "RETURN"
-    # What comes in by a line with an address of the inside is forged.
+    # A packet that arrives by a line with an address of the inside is forged.
     rules += [f"-i {interface} -j {rest}" for interface in forwarding.out_interfaces()]
     for passage in forwarding.outbound():
         source = "" if fields.is_everything(passage.address) else f"-s {passage.source} "
@@ -132,38 +142,51 @@ def rules_of(forwarding: Forwarding) -> list[str]:
     return [*rules, f"-j {rest}"]
 
 
-def read_filter(saved: Sequence[str], chain: str, family: int) -> IptablesStanding:
-    """Return what the lines of ``iptables-save -c -t filter`` say."""
-    held: list[list[str]] = []
-    jumps: list[tuple[str, int, str]] = []
-    foreign: list[str] = []
-    positions: dict[str, int] = {}
-    exists = False
-    for line in saved:
-        match = _RULE.fullmatch(line)
-        if line.startswith(f":{chain} "):
-            exists = True
-        elif match is None:
-            foreign.append(line)
-        elif match[2] == chain:
-            held.append(split(match[3]))
-        else:
-            positions[match[2]] = positions.get(match[2], 0) + 1
-            if split(match[3])[-2:] in (["-j", chain], ["-g", chain]):
-                jumps.append((match[2], positions[match[2]], match[3]))
-            else:
-                foreign.append(match[1])
-    others = next((table for table in read_iptables("\n".join(foreign), family) if table.name == "filter"), None)
+def read_filter(saved: Sequence[str], chain: str, family: int) -> IptablesState:
+    """Return the state that the lines of ``iptables-save -c -t filter`` show."""
+    found = _Lines.sorted(saved, chain)
+    others = next((table for table in read_iptables("\n".join(found.foreign), family) if table.name == "filter"), None)
     place = _place(others)
-    found, faults = None, []
-    if exists:
-        found = _recover(held, family)
-        comments = [words[words.index("--comment") + 1] if "--comment" in words else None for words in held]
-        if comments != [checksum(rule) for rule in rules_of(found)]:
+    forwarding, faults = None, []
+    if found.exists:
+        forwarding = _recover(found.own, family)
+        comments = [words[words.index("--comment") + 1] if "--comment" in words else None for words in found.own]
+        if comments != [checksum(rule) for rule in rules_of(forwarding)]:
             faults.append(f"chain {chain} is not what it must be")
-    if (exists or jumps) and not _is_right(jumps, place, f"{_JUMP} {chain}"):
+    if (found.exists or found.jumps) and not _is_right(found.jumps, place, f"{_JUMP} {chain}"):
         faults.append(f"no jump to {chain} alone and first in {place}")
-    return IptablesStanding(found, tuple(faults), exists, tuple(jumps), place, others)
+    return IptablesState(forwarding, tuple(faults), found.exists, tuple(found.jumps), place, others)
+
+
+@dataclass
+class _Lines:
+    """The lines of a filter table: rules of the own chain as words, jumps to it, and all others."""
+
+    exists: bool = False
+    own: list[list[str]] = field(default_factory=list)
+    jumps: list[tuple[str, int, str]] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    @classmethod
+    def sorted(cls, saved: Sequence[str], chain: str) -> _Lines:
+        """Return the lines by what they belong to."""
+        found = cls()
+        positions: dict[str, int] = {}
+        for line in saved:
+            match = _RULE.fullmatch(line)
+            if line.startswith(f":{chain} "):
+                found.exists = True
+            elif match is None:
+                found.foreign.append(line)
+            elif match[2] == chain:
+                found.own.append(split(match[3]))
+            else:
+                positions[match[2]] = positions.get(match[2], 0) + 1
+                if split(match[3])[-2:] in (["-j", chain], ["-g", chain]):
+                    found.jumps.append((match[2], positions[match[2]], match[3]))
+                else:
+                    found.foreign.append(match[1])
+        return found
 
 
 def _place(others: Table | None) -> str:
@@ -175,7 +198,7 @@ def _place(others: Table | None) -> str:
 
 
 def _recover(held: Sequence[Sequence[str]], family: int) -> Forwarding:
-    """Return the forwarding that rules of our chain stand for; what is none of rules_of() is left out."""
+    """Return the forwarding of the own chain; a rule that is none of rules_of() is left out."""
     everything = "::/0" if family == 6 else "0.0.0.0/0"
     passages = []
     for words in held:

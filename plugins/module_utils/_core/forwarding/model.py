@@ -1,15 +1,14 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a firewall lets pass from interface to interface, as plain values."""
+"""The traffic that a firewall forwards from interface to interface, as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .. import fields
-from ..entries import Entry, parse_fields, parse_list, without_none
+from ..entries import Entry, Form, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
 from ..nat.model import NatRule
 
@@ -19,10 +18,10 @@ POLICIES = (LEAVE, DROP)
 
 @dataclass(frozen=True)
 class Passage:
-    """Connections that may begin: those translated to an address, or those of a source that leave by an interface.
+    """Allowed new connections: those translated to an address, or those of a source that leave by an interface.
 
-    ``mapped_to`` and ``source`` are canonical prefixes, of which one of full length is its address. Exactly one of the
-    two is there, and ``out_interface`` with ``source`` alone.
+    ``mapped_to`` and ``source`` are canonical prefixes; a prefix of full length is its address. Exactly one of the two
+    is given, and ``out_interface`` only with ``source``.
     """
 
     mapped_to: str | None = None
@@ -36,7 +35,7 @@ class Passage:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> Passage:
+    def parse(cls, entry: object) -> Passage:
         """Return the passage of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "mapped_to")
         if isinstance(entry, Mapping):
@@ -49,7 +48,7 @@ class Passage:
 
     @property
     def address(self) -> str:
-        """The prefix or address that the passage is about."""
+        """The prefix or address of the passage."""
         return str(self.mapped_to or self.source)
 
     @property
@@ -58,15 +57,15 @@ class Passage:
         return fields.family_of(self.address)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """All of it."""
         return (self.mapped_to, self.source, self.out_interface)
 
     def satisfied_by(self, other: Passage) -> bool:
-        """Tell whether ``other`` is the same."""
+        """Return whether ``other`` is the same."""
         return self == other
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the passage as an entry of ``accept``."""
         return without_none(mapped_to=self.mapped_to, source=self.source, out_interface=self.out_interface)
 
@@ -76,18 +75,18 @@ class Passage:
 
 @dataclass(frozen=True)
 class Forwarding:
-    """What is forwarded: the passages, sorted; what becomes of everything else, which is ``policy``."""
+    """The forwarded traffic: the passages, sorted, and the ``policy`` for everything else."""
 
     policy: str = LEAVE
     passages: tuple[Passage, ...] = ()
 
     @classmethod
     def of(cls, policy: str, passages: Iterable[Passage]) -> Forwarding:
-        """Return the forwarding with passages in whatever order."""
+        """Return the forwarding with passages in any order."""
         return cls(policy, tuple(sorted(set(passages), key=_order)))
 
     def of_family(self, family: int) -> Forwarding:
-        """Return the same, left to the passages of one family."""
+        """Return the same with only the passages of one family."""
         return Forwarding(self.policy, tuple(passage for passage in self.passages if passage.family == family))
 
     def mapped_to(self) -> list[str]:
@@ -99,14 +98,14 @@ class Forwarding:
         return [passage for passage in self.passages if passage.mapped_to is None]
 
     def out_interfaces(self) -> list[str]:
-        """Return the interfaces that sources leave by: what comes in there does not come from the inside."""
+        """Return the interfaces that sources leave by: packets that arrive there do not come from the inside."""
         return sorted({passage.out_interface for passage in self.passages if passage.out_interface is not None})
 
 
-def _order(passage: Passage) -> tuple[Any, ...]:
+def _order(passage: Passage) -> tuple[object, ...]:
     return (passage.family, *("" if part is None else part for part in passage.key))
 
 
-def parse_accept(entries: Sequence[Any] | None) -> list[Entry[Passage]]:
+def parse_accept(entries: Sequence[object] | None) -> list[Entry[Passage]]:
     """Return the entries of the module's list; raises InvalidInput with every fault."""
     return parse_list(entries, "accept", Passage.parse, "mapped_to", lambda passage: passage.key)

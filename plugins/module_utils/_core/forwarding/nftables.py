@@ -1,74 +1,80 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is forwarded, as one chain of our nft table: written as text, read back from JSON.
+"""The forward policy as one chain of the collection's nft table: written as text, read from JSON.
 
-The chain drops what none of its rules accepts. A rule's comment is the checksum of its text.
+The chain drops everything that none of its rules accepts. A rule's comment is the checksum of its text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import fields
+from ..filters.backend import checksum
 from ..filters.nftables import Nftables
-from ..filters.nftables_json import ip, read_prefix
-from .backend import Standing, checksum
+from ..filters.nftables_json import NftChain, NftMatch, NftRule, NftTable, as_text, ip, read_prefix, values
+from .backend import State, restore
 from .model import DROP, Forwarding, Passage
 
 CHAIN = "forward"
-_HOOK = {"type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}
+_HOOK = NftChain(CHAIN, "filter", "forward", 0, "drop")
 _EVERYTHING = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 
 
 @dataclass(frozen=True)
-class NftStanding(Standing):
-    """What stands in the table. ``shared`` tells whether anything but our chain is in it."""
+class NftablesState(State):
+    """The chain. ``is_shared`` says whether the table holds anything else."""
 
-    shared: bool = False
+    is_shared: bool = False
 
 
-class NftForward:
+class NftablesForward:
     """The chain of both families."""
 
-    backend = "nftables"
+    name = "nftables"
     families: tuple[int, ...] = (4, 6)
 
     def __init__(self, nftables: Nftables) -> None:
         self.nftables = nftables
-        self.name = f"nftables table inet {nftables.table}, chain {CHAIN}"
+        self.place = f"nftables table inet {nftables.table}, chain {CHAIN}"
 
-    def read(self) -> NftStanding:
-        """Return what stands; raises Unsupported when nft may not read."""
-        return read_chain(self.nftables.read(terse=True) or ())
+    def read(self) -> NftablesState:
+        """Return the state of the chain; raises Unsupported when nft may not read."""
+        return read_state(self.nftables.read(terse=True) or NftTable())
 
-    def faults(self, _wanted: Forwarding) -> list[str]:
-        """Return nothing: the model refuses what nft cannot say."""
+    def faults(self, _desired: Forwarding) -> list[str]:
+        """Return nothing: the model refuses what nft cannot express."""
         return []
 
-    def write(self, standing: NftStanding, wanted: Forwarding | None) -> None:
-        """Put ``wanted`` in place of what stands, in one transaction; raises ApplyFailed."""
-        text = transaction(self.nftables.table, standing, wanted)
-        if text:
-            self.nftables.apply(text)
+    def change(self, current: NftablesState, desired: Forwarding | None) -> str | None:
+        """Return the transaction, None when there is nothing to send."""
+        return transaction(current, desired, self.nftables.table) or None
+
+    def apply(self, change: str, _current: NftablesState) -> None:
+        """Send the transaction; raises ApplyFailed."""
+        self.nftables.apply(change)
+
+    def restore(self, before: NftablesState) -> list[str]:
+        """Restore the forwarding of ``before``; return what could not be restored."""
+        return restore(self, before)
 
 
-def transaction(table: str, standing: NftStanding, wanted: Forwarding | None) -> str:
-    """Return the text for ``nft -f``. The table goes with our chain when nothing else is in it."""
-    stands = standing.forwarding is not None
-    if wanted is None:
-        if not stands:
-            return ""
-        lines = [f"flush chain inet {table} {CHAIN}", f"delete chain inet {table} {CHAIN}"]
-        return _text(lines if standing.shared else [f"delete table inet {table}"])
-    lines = [f"add table inet {table}"]
-    if stands:
-        # Made anew, because it may be hooked elsewhere; in one transaction no packet meets the gap.
-        lines += [f"flush chain inet {table} {CHAIN}", f"delete chain inet {table} {CHAIN}"]
-    hook = f"type {_HOOK['type']} hook {_HOOK['hook']} priority {_HOOK['prio']}; policy {_HOOK['policy']};"
-    lines.append(f"add chain inet {table} {CHAIN} {{ {hook} }}")
-    lines += [f'add rule inet {table} {CHAIN} {rule} comment "{checksum(rule)}"' for rule in rules_of(wanted)]
+def transaction(current: NftablesState, desired: Forwarding | None, table: str) -> str:
+    """Return the text for ``nft -f`` that turns ``current`` into ``desired``.
+
+    The table is removed with the own chain when nothing else is in it.
+    """
+    removal = [f"flush chain inet {table} {CHAIN}", f"delete chain inet {table} {CHAIN}"]
+    if current.forwarding is None:
+        removal = []
+    if desired is None:
+        return _text(removal if current.is_shared or not removal else [f"delete table inet {table}"])
+    # An existing chain is made again, because it may be hooked elsewhere; in one transaction no packet meets the gap.
+    hook = f"type {_HOOK.type} hook {_HOOK.hook} priority {_HOOK.priority}; policy {_HOOK.policy};"
+    lines = [f"add table inet {table}", *removal, f"add chain inet {table} {CHAIN} {{ {hook} }}"]
+    lines += [f'add rule inet {table} {CHAIN} {rule} comment "{checksum(rule)}"' for rule in rules_of(desired)]
     return _text(lines)
 
 
@@ -77,7 +83,7 @@ def _text(lines: Sequence[str]) -> str:
 
 
 def rules_of(forwarding: Forwarding) -> list[str]:
-    """Return the rules of the chain. Only the first packet of a connection meets more than the first of them."""
+    """Return the rules of the chain. Only the first packet of a connection gets past the first rule."""
     rules = ["ct state established,related counter accept"]
     for family in (4, 6):
         part = forwarding.of_family(family)
@@ -86,12 +92,12 @@ def rules_of(forwarding: Forwarding) -> list[str]:
         single = [address for address in mapped if "/" not in address]
         targets = [f"{{ {', '.join(single)} }}"] if len(single) > 1 else single
         targets += [prefix for prefix in mapped if "/" in prefix]
-        # Where a connection was translated to is where its replies come from.
+        # Replies come from the address that a connection was translated to.
         rules += [
             f"{_selected(family, f'ct reply {ip(family)} saddr', target)} ct status dnat counter accept"
             for target in targets
         ]
-        # What comes in by a line with an address of the inside is forged.
+        # A packet that arrives by a line with an address of the inside is forged.
         inside = f"iifname != {{ {', '.join(_quoted(name) for name in forwarding.out_interfaces())} }}"
         rules += [
             f"{_selected(family, f'{ip(family)} saddr', passage.address)} {inside} "
@@ -109,54 +115,43 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def read_chain(objects: Iterable[Mapping[str, Any]]) -> NftStanding:
-    """Return what the objects of ``nft -j list table`` say about our chain."""
-    hook: Mapping[str, Any] | None = None
-    rules: list[Mapping[str, Any]] = []
-    shared = False
-    for wrapped in objects:
-        for kind, found in wrapped.items():
-            if kind == "chain" and found["name"] == CHAIN:
-                hook = {name: found.get(name) for name in _HOOK}
-            elif kind == "rule" and found["chain"] == CHAIN:
-                rules.append(found)
-            elif kind not in ("metainfo", "table"):
-                shared = True
-    if hook is None:
-        return NftStanding(shared=shared)
-    passages = [passage for rule in rules for passage in _passages(rule.get("expr", []))]
-    forwarding = Forwarding.of(DROP, passages)
-    wanted = [checksum(rule) for rule in rules_of(forwarding)]
-    is_whole = hook == _HOOK and [rule.get("comment") for rule in rules] == wanted
-    return NftStanding(forwarding, () if is_whole else (f"chain {CHAIN} is not what it must be",), shared)
+def read_state(table: NftTable) -> NftablesState:
+    """Return the state of the own chain in the table."""
+    is_shared = table.is_shared(CHAIN.__eq__, lambda _set: False)
+    if CHAIN not in table.chains:
+        return NftablesState(is_shared=is_shared)
+    rules = table.rules_of(CHAIN)
+    forwarding = Forwarding.of(DROP, [passage for rule in rules for passage in _passages(rule)])
+    expected = [checksum(rule) for rule in rules_of(forwarding)]
+    is_whole = table.chains[CHAIN] == _HOOK and [rule.comment for rule in rules] == expected
+    return NftablesState(forwarding, () if is_whole else (f"chain {CHAIN} is not what it must be",), is_shared)
 
 
-def _passages(expressions: Sequence[Mapping[str, Any]]) -> list[Passage]:
-    """Return what a rule accepts, nothing when it is none of rules_of()."""
-    values: dict[str, Any] = {}
-    for expression in expressions:
-        match = expression.get("match")
+def _passages(rule: NftRule) -> list[Passage]:
+    """Return the passages that a rule accepts, nothing when it is none of rules_of()."""
+    found: dict[str, Any] = {}
+    for expression in rule.expressions:
+        match = expression.match()
         if match:
-            values.update(_read_match(match["left"], match["right"]))
-    addresses = values.pop("addresses", [])
-    mapped = values.pop("mapped", False)
-    if not addresses or {"accept": None} not in expressions or mapped == bool(values):
+            found.update(_read_match(match))
+    addresses = found.pop("addresses", [])
+    mapped = found.pop("mapped", False)
+    accepts = any(expression.kind == "accept" for expression in rule.expressions)
+    if not addresses or not accepts or mapped == bool(found):
         return []
     if mapped:
         return [Passage(mapped_to=address) for address in addresses]
-    return [Passage(source=address, **values) for address in addresses]
+    return [Passage(source=address, **found) for address in addresses]
 
 
-def _read_match(left: Mapping[str, Any], right: Any) -> dict[str, Any]:
-    """Return what one match says: ``addresses``, ``mapped`` or ``out_interface``."""
-    meta, ct, payload = left.get("meta", {}), left.get("ct", {}), left.get("payload", {})
-    if meta.get("key") == "oifname":
-        return {"out_interface": right}
-    if meta.get("key") == "nfproto":
-        return {"addresses": [_EVERYTHING[right]]}
-    if ct.get("key") == "status" and right == "dnat":
+def _read_match(match: NftMatch) -> dict[str, object]:
+    """Return what one comparison selects: ``addresses``, ``mapped`` or ``out_interface``."""
+    if match.selector == "meta oifname":
+        return {"out_interface": match.right}
+    if match.selector == "meta nfproto":
+        return {"addresses": [_EVERYTHING[as_text(match.right)]]}
+    if match.selector == "ct status" and match.right == "dnat":
         return {"mapped": True}
-    if ct.get("key") in ("ip saddr", "ip6 saddr") or payload.get("field") == "saddr":
-        listed = right["set"] if isinstance(right, Mapping) and "set" in right else [right]
-        return {"addresses": [read_prefix(value) for value in listed]}
+    if match.selector.endswith(" saddr"):
+        return {"addresses": [read_prefix(value) for value in values(match.right)]}
     return {}

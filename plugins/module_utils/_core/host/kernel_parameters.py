@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 
-from ..entries import Entry, collect, parse_list
-from ..errors import ApplyFailed, ForeignObject, InvalidInput
+from ..entries import Faults, parse_list
+from ..errors import ForeignObject, InvalidInput, StepFailed
 from ..plan import Action, Existing, Plan, plan
 from .files import Files
 from .kernel_parameter_file import Parameter, followers, parameter_name, parse_file, render, setting_order
@@ -103,12 +103,11 @@ class KernelParameterEngine:
     def __init__(
         self, parameters: Sequence[Any], file: str = DEFAULT_FILE, purge: bool = False, system: System | None = None
     ) -> None:
-        parts: list[Any] = [
-            lambda: parse_list(parameters, "parameters", Parameter.parse, "name", _key, _called),
-            lambda: parse_file_name(file),
-        ]
-        self.declared: list[Entry[Parameter]]
-        self.declared, self.file = collect(*parts)
+        faults = Faults()
+        declared = faults.take(lambda: parse_list(parameters, "parameters", Parameter.parse, "name", _key, _called))
+        name = faults.take(lambda: parse_file_name(file))
+        faults.refuse()
+        self.declared, self.file = declared.value, name.value
         # The kernel carries some values over to others: in this order the most particular one is set last.
         self.desired = sorted(self.declared, key=lambda entry: setting_order(entry.object.path))
         self.purge = purge
@@ -150,7 +149,7 @@ class KernelParameterEngine:
         return ParameterPlan(plan(desired, existing, _OWNER, self.purge), found, tuple(missing.values()))
 
     def apply(self, plan: ParameterPlan, current: Snapshot) -> None:
-        """Carry the plan out, the values and then the file; raises ApplyFailed after having undone all of it."""
+        """Carry the plan out, the values and then the file; raises StepFailed."""
         what = ""
         try:
             for entry in self.desired:
@@ -161,12 +160,21 @@ class KernelParameterEngine:
             left_alone = [item for item in self._held(current) if item.name in plan.missing]
             self._ensure_file(render([*plan.steps.after, *left_alone]))
         except OSError as error:
-            undone, not_undone = self._restore(current)
-            raise ApplyFailed(what, _reason(error), undone, not_undone) from error
+            raise StepFailed(what, _reason(error), self._changed(current)) from error
 
-    def undo(self, _plan: ParameterPlan, current: Snapshot) -> list[str]:
-        """Put back the values and the file of ``current``; returns what could not be put back."""
-        return self._restore(current)[1]
+    def restore(self, _plan: ParameterPlan, current: Snapshot) -> list[str]:
+        """Restore the values and the file of ``current``, all that can be; return what could not be restored."""
+        failed: list[str] = []
+        for path in self._in_order(current):
+            try:
+                self._ensure(path, current.live[path])
+            except OSError as error:
+                failed.append(f"{_shown(path, current)}: {_reason(error)}")
+        try:
+            self._ensure_file(current.text)
+        except OSError as error:
+            failed.append(f"{self.file}: {_reason(error)}")
+        return failed
 
     def before(self, plan: ParameterPlan) -> list[dict[str, Any]]:
         """Return what the file held, as entries of ``parameters``, with the values in effect."""
@@ -222,38 +230,33 @@ class KernelParameterEngine:
             faults.append(f"{entry.where}: {reason}")
         return missing, faults
 
-    def _ensure(self, path: str, value: str) -> bool:
-        """Set a parameter unless it has the value; returns whether it was set."""
-        if self.system.get(path) == value:
-            return False
-        self.system.set(path, value)
-        return True
+    def _ensure(self, path: str, value: str) -> None:
+        if self.system.get(path) != value:
+            self.system.set(path, value)
 
-    def _ensure_file(self, text: str | None) -> bool:
-        if self.system.load(self.file) == text:
-            return False
-        self.system.save(self.file, text)
-        return True
+    def _ensure_file(self, text: str | None) -> None:
+        if self.system.load(self.file) != text:
+            self.system.save(self.file, text)
 
-    def _restore(self, current: Snapshot) -> tuple[list[str], list[str]]:
-        """Put everything back as it was, whatever happens; returns what was put back and what could not be."""
-        undone: list[str] = []
-        failed: list[str] = []
+    def _in_order(self, current: Snapshot) -> list[str]:
+        """Return the parameters in the order to restore them.
+
+        Declared ones come before those that the kernel set along with them, so that users read what they wrote.
+        """
         declared = {entry.object.path for entry in self.declared}
-        # What was declared comes before what the kernel set along with it, so that people read what they wrote.
-        order = sorted(current.live, key=lambda path: (setting_order(path)[0], path not in declared, path))
-        steps: list[tuple[str, Callable[[], bool]]] = [
-            (f"{parameter_name(path)} = {current.live[path]}", partial(self._ensure, path, current.live[path]))
-            for path in order
-        ]
-        steps.append((self.file, partial(self._ensure_file, current.text)))
-        for what, step in steps:
-            try:
-                if step():
-                    undone.append(what)
-            except OSError as error:
-                failed.append(f"{what}: {_reason(error)}")
-        return undone, failed
+        return sorted(current.live, key=lambda path: (setting_order(path)[0], path not in declared, path))
+
+    def _changed(self, current: Snapshot) -> list[str]:
+        """Return what differs from ``current`` now, each with the value to restore."""
+        changed = []
+        for path in self._in_order(current):
+            with contextlib.suppress(OSError):
+                if self.system.get(path) != current.live[path]:
+                    changed.append(_shown(path, current))
+        with contextlib.suppress(OSError):
+            if self.system.load(self.file) != current.text:
+                changed.append(self.file)
+        return changed
 
 
 def parse_file_name(file: Any) -> str:
@@ -262,6 +265,10 @@ def parse_file_name(file: Any) -> str:
     if directory != DIRECTORY or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\.conf", name):
         raise InvalidInput([f'file "{file}": not a file right in {DIRECTORY} with a name that ends in .conf'])
     return f"{directory}/{name}"
+
+
+def _shown(path: str, current: Snapshot) -> str:
+    return f"{parameter_name(path)} = {current.live[path]}"
 
 
 def _key(item: Parameter) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..entries import Entry
-from ..errors import ApplyFailed, ForeignObject
+from ..errors import ForeignObject, StepFailed
 from ..plan import Existing, Plan, plan
 from .files import Files
 from .networkd_state import networkd_knows, networkd_process
@@ -91,17 +91,16 @@ class NetworkdEngine:
         # Without a systemd-networkd at the moment, what is there stays for the next one.
         return plan(wanted, existing, _OURS, purge=bool(names) or not self.present)
 
-    def apply(self, plan: Plan[Setting], current: str | None) -> None:
-        """Write the file and restart systemd-networkd; raises ApplyFailed after having put both back."""
+    def apply(self, plan: Plan[Setting], _current: str | None) -> None:
+        """Write the file and restart systemd-networkd; raises StepFailed."""
         try:
             self.host.save(FILE, render(plan.after), _MODE)
             self._restart()
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ApplyFailed(f"write {FILE}", reason, not_undone=self.undo(plan, current)) from error
+            raise StepFailed(f"write {FILE}", error.strerror or str(error)) from error
 
-    def undo(self, _plan: Plan[Setting], current: str | None) -> list[str]:
-        """Put the file back, and have it read; returns what could not be put back."""
+    def restore(self, _plan: Plan[Setting], current: str | None) -> list[str]:
+        """Restore the file, and restart systemd-networkd; return what could not be restored."""
         try:
             self.host.save(FILE, current, _MODE)
             self._restart()

@@ -14,10 +14,10 @@ from ..filters.nftables import DEFAULT_TABLE
 from ..forwarding import engine as forward_engine
 from ..host import requirements
 from ..keeper import report as keeper_report
-from ..marks import selection as mark_backends
+from ..marks import engine as mark_engine
 from ..nat import engine as nat_engine
 from ..plan import Existing
-from ..routing.executor import Kernel
+from ..routing.executor import Executor
 from ..routing.learned_addresses import learned_addresses
 from ..routing.lists import tables_form
 from ..routing.owner import parse_owner
@@ -35,7 +35,11 @@ _KINDS_OF_SUBSET = {
 
 
 def gather(
-    wanted: Sequence[str] | None, owner: int, owned_only: bool, table: str = DEFAULT_TABLE, kernel: Kernel | None = None
+    wanted: Sequence[str] | None,
+    owner: int,
+    owned_only: bool,
+    table: str = DEFAULT_TABLE,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Return ``{subset: state}`` from one dump of each kind that is needed; None stands for all that holds state.
 
@@ -47,8 +51,8 @@ def gather(
     subsets = STATE_SUBSETS if wanted is None else wanted
     parse_owner(owner)
     kinds = sorted({kind for subset in subsets for kind in _KINDS_OF_SUBSET.get(subset, ())})
-    kernel = kernel or Kernel()
-    snapshot = kernel.read(*kinds) if kinds else Snapshot({}, {})
+    executor = executor or Executor()
+    snapshot = executor.read(*kinds) if kinds else Snapshot({}, {})
 
     def objects(kind: str) -> list[Any]:
         return [
@@ -56,12 +60,12 @@ def gather(
         ]
 
     def foreign_addresses() -> list[str]:
-        found = (e for e in snapshot.existing("address") if e.owner != owner and not _made_by_kernel(e))
+        found = (e for e in snapshot.addresses() if e.owner != owner and not _made_by_kernel(e))
         addresses = {existing.object.bare for existing in found}
         return sorted(address for address in addresses if not is_local_only(address))
 
     def policy_routing() -> dict[str, Any]:
-        names = kernel.names.read(owner)
+        names = executor.names.read(owner)
         foreign = {} if owned_only else {name.number: name.text for name in names.foreign if name.kind == "table"}
         return {
             "tables": tables_form(objects("route"), foreign, names.ours),
@@ -69,17 +73,16 @@ def gather(
         }
 
     def connection_marks() -> dict[str, Any]:
-        backend, _reason = mark_backends.choose("auto", table)
-        return dict(backend.read().marks.as_input())
+        return mark_engine.configured(table).as_input()
 
-    nat_standing = functools.lru_cache(maxsize=None)(lambda: nat_engine.standing(table))
+    nat_states = functools.lru_cache(maxsize=None)(lambda: nat_engine.read_states(table))
     readers: dict[str, Callable[[], Any]] = {
         "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
         "policy_routing": policy_routing,
-        "nat_rules": lambda: nat_engine.form(nat_standing()),
-        "forward_policy": lambda: forward_engine.standing(table),
+        "nat_rules": lambda: nat_engine.entries(nat_states()),
+        "forward_policy": lambda: forward_engine.configured(table),
         "connection_marks": connection_marks,
-        "nat_counters": lambda: nat_engine.entries_with_counters(nat_standing()),
+        "nat_counters": lambda: nat_engine.entries_with_counters(nat_states()),
         "foreign_addresses": foreign_addresses,
         "interfaces": lambda: learned_addresses(snapshot, owner),
         "keeper": keeper_report.read,

@@ -35,7 +35,7 @@ class StartupDelay:
 
     def unsettled(self, aliases: list[Alias], current: Any, owner: int, now: float) -> dict[Alias, str]:
         """Return the aliases that have to wait, each with the reason; ``owner`` is the tag of our own addresses."""
-        addresses = [existing for existing in current.existing("address") if not _is_link_local(existing.object)]
+        addresses = [existing for existing in current.addresses() if not _is_link_local(existing.object)]
         self._managed.update(existing.object.interface for existing in addresses if existing.owner != owner)
         # Before an IPv4 alias there has to be an IPv4 address, before an IPv6 alias any.
         having = {(existing.object.interface, 6) for existing in addresses}

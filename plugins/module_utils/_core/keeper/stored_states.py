@@ -64,7 +64,7 @@ class State:
         What is missing for longer than that is looked for again when it comes back: another host may have it by then.
         """
         stood, self.stood = self.stood, usable(current)
-        return replace(current, stood=stood)
+        return replace(current, usable_before=stood)
 
 
 class States:

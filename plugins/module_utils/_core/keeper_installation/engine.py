@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ..entries import Entry
-from ..errors import ApplyFailed
+from ..errors import StepFailed
 from ..host.systemd import CommandFailed
 from ..plan import Action, Existing, Plan, plan
 from .host import KeeperHost
@@ -97,15 +97,15 @@ class KeeperEngine:
             actions.append(Action("remove", Part(LIBRARY, "")))
         return Plan(tuple(actions), result.before, result.after)
 
-    def apply(self, plan: Plan[Part], current: Found) -> None:
-        """Carry the plan out; raises ApplyFailed after having put back what was installed."""
+    def apply(self, plan: Plan[Part], _current: Found) -> None:
+        """Carry the plan out; raises StepFailed."""
         try:
             self._carry_out(plan.actions)
         except OSError as error:
-            raise ApplyFailed("cannot install the keeper", str(error), not_undone=self.undo(plan, current)) from error
+            raise StepFailed("cannot install the keeper", str(error)) from error
 
-    def undo(self, plan: Plan[Part], current: Found) -> list[str]:
-        """Put back the files of ``current``, and the service where it ran."""
+    def restore(self, plan: Plan[Part], current: Found) -> list[str]:
+        """Restore the files of ``current``, and the service if it ran; return what could not be restored."""
         try:
             if self.systemd and PATH not in current.texts:
                 with contextlib.suppress(CommandFailed):

@@ -1,33 +1,26 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the engine and its backends say to each other about connection marks."""
+"""What the two backends of connection marks have in common."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from ..filters.backend import Backend
 from .model import Marks
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What one read found: the marks, and the parts of ours that are not what the marks need."""
+class State:
+    """The marks that one read found, and the collection's own parts that are not as these marks need them."""
 
     marks: Marks
     faults: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.marks or self.faults)
 
-class Backend(Protocol):
-    """One way to keep marks in the kernel. Each gets back from the engine only what its own ``read`` returned."""
 
-    name: str
-
-    def read(self) -> Any:
-        """Return what stands, a Standing."""
-
-    def write(self, standing: Any, marks: Marks) -> None:
-        """Put ``marks`` in place of what stands, all or nothing; raises ApplyFailed."""
-
-    def undo(self, before: Any) -> list[str]:
-        """Put back what stood; return what could not be."""
+# State and change are each backend's own.
+MarkBackend = Backend[Any, Marks, Any]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of connection marks: what converge() drives, over whichever backend keeps them."""
+"""The engine of connection marks, which converge() drives, on the selected backend."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..entries import Entry, collect
+from ..entries import Entry, Faults, Form
 from ..errors import InvalidInput
-from ..plan import Action, Existing, M, Part, Plan, Setting, plan
-from ..routing.neighbours import Found, Wanted, resolve
+from ..filters import selection as filter_selection
+from ..filters.backend import Current as FilterState
+from ..filters.backend import Step, apply_all, restore_all
+from ..filters.selection import Selection
+from ..plan import Action, Existing, M, Model, Part, Plan, Setting, plan
+from ..routing.model import Neighbour
+from ..routing.neighbours import Gateway, Resolution, resolve
 from ..store.format import merged
-from ..store.persistable import Keepable
-from .backend import Backend, Standing
+from ..store.persistable import Persistable
+from .backend import MarkBackend, State
 from .model import (
     DEFAULT_MASK,
     BalanceLine,
@@ -28,57 +33,63 @@ from .model import (
     parse_mask,
     parse_prefixes,
 )
-from .selection import choose
+from .nftables import NftablesMarks
 
-# Everything in our own table or chains is ours; the planner wants a number for it.
-_OURS = 0
+# The collection owns everything in its own table or chains; the planner needs a number for that.
+_OWN = 0
 
 
 @dataclass(frozen=True)
 class MarkPlan:
     """The steps in order, and all marks before and after them."""
 
-    actions: tuple[Action[Any], ...]
+    actions: tuple[Action[Model], ...]
     before: Marks
     after: Marks
 
 
 @dataclass(frozen=True)
 class Current:
-    """What one read found: what stands, and where the listed gateways are."""
+    """The marks in both backends, and the neighbours of the listed gateways."""
 
-    standing: Any
-    found: Found
+    filters: FilterState[State]
+    found: Resolution
+
+    @property
+    def marks(self) -> Marks:
+        """The marks in the backend in use; when it has none, those of the other one."""
+        elsewhere = self.filters.elsewhere
+        return self.filters.here.marks or (elsewhere.marks if elsewhere else self.filters.here.marks)
 
 
-class MarkEngine(Keepable):
+class MarkEngine(Persistable[Current, MarkPlan]):
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
-    ``backend`` comes with the reason why it is this one. A list that is None is left alone: nothing of its kind is
-    added or removed.
+    A list that is None is left alone: nothing of its kind is added or removed.
     """
 
     entry_lists = ("marks", "balance")
 
     def __init__(
         self,
-        backend: tuple[Backend, str],
-        marks: Sequence[Any] | None = None,
-        balance: Sequence[Any] | None = None,
-        mask: Any = DEFAULT_MASK,
-        balance_from: Sequence[Any] = (),
-        balance_exclude: Sequence[Any] = (),
+        selection: Selection[MarkBackend],
+        marks: Sequence[object] | None = None,
+        balance: Sequence[object] | None = None,
+        mask: object = DEFAULT_MASK,
+        balance_from: Sequence[object] = (),
+        balance_exclude: Sequence[object] = (),
         purge: bool = False,
-        find: Callable[[Iterable[Wanted]], Found] = resolve,
+        find: Callable[[Iterable[Gateway]], Resolution] = resolve,
     ) -> None:
-        parts: list[Any] = [
-            lambda: parse_marks(marks or ()),
-            lambda: parse_balance(balance or ()),
-            lambda: parse_mask(mask),
-            lambda: parse_addresses(balance_from),
-            lambda: parse_prefixes(balance_exclude),
-        ]
-        listed, shares, self.mask, self.balance_from, self.balance_exclude = collect(*parts)
+        parsed = Faults()
+        listed_part = parsed.take(lambda: parse_marks(marks or ()))
+        shares_part = parsed.take(lambda: parse_balance(balance or ()))
+        mask_part = parsed.take(lambda: parse_mask(mask))
+        from_part = parsed.take(lambda: parse_addresses(balance_from))
+        exclude_part = parsed.take(lambda: parse_prefixes(balance_exclude))
+        parsed.refuse()
+        listed, shares, self.mask = listed_part.value, shares_part.value, mask_part.value
+        self.balance_from, self.balance_exclude = from_part.value, exclude_part.value
         faults = outside_mask([*listed, *shares], self.mask)
         if shares and not self.balance_from:
             faults.append("balance_from is missing: from which source addresses are connections spread?")
@@ -86,30 +97,29 @@ class MarkEngine(Keepable):
             raise InvalidInput(faults)
         self.marks: list[Entry[ConnectionMark]] | None = None if marks is None else listed
         self.balance: list[Entry[BalanceLine]] | None = None if balance is None else shares
-        self.backend, self.backend_reason = backend
+        self.selection = selection
         self.purge = purge
         self._find = find
-        self._found: Found | None = None
+        self._found: Resolution | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], **more: Any) -> MarkEngine:
         """Return the engine for the options of connection_marks; raises InvalidInput, or Unsupported."""
         names = ("marks", "balance", "mask", "balance_from", "balance_exclude", "purge")
-        return cls(choose(options["backend"], options["table"]), **{name: options[name] for name in names}, **more)
+        return cls(select(options["backend"], options["table"]), **{name: options[name] for name in names}, **more)
 
     def read(self) -> Current:
-        """Return what stands; the listed gateways are looked for once in a run."""
-        standing = self.backend.read()
+        """Return the marks; the listed gateways are looked up once in a run."""
+        filters = read_both(self.selection)
         if self._found is None:
             self._found = self._find(entry.object.key for entry in self.marks or () if entry.object.gateway)
-        return Current(standing, self._found)
+        return Current(filters, self._found)
 
     def plan(self, current: Current) -> MarkPlan:
         """Return the plan; raises InvalidInput when gateways of different marks are one and the same neighbour."""
-        standing: Standing = current.standing
-        marks = _planned(self._located(standing.marks, current.found), standing.marks.marks, self.purge)
-        balance = _planned(self.balance, standing.marks.balance, self.purge)
-        before = replace(standing.marks, marks=marks.before, balance=balance.before)
+        marks = _planned(self._located(current.marks, current.found), current.marks.marks, self.purge)
+        balance = _planned(self.balance, current.marks.balance, self.purge)
+        before = replace(current.marks, marks=marks.before, balance=balance.before)
         after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)
         if self.balance is not None:
             after = replace(after, balance_from=self.balance_from, balance_exclude=self.balance_exclude)
@@ -117,41 +127,52 @@ class MarkEngine(Keepable):
             after = replace(after, balance_from=(), balance_exclude=())
         self._refuse(after)
         settings = self._settings(before, after)
-        strays = standing.faults if after or self.purge else ()
-        parts: list[Action[Any]] = [Action("replace" if after else "remove", Part(fault)) for fault in strays]
-        adding: list[Action[Any]] = [*marks.adding(), *balance.adding()]
-        removing: list[Action[Any]] = [*balance.removing(), *marks.removing()]
+        faults = self._faults(current) if after or self.purge else []
+        parts: list[Action[Model]] = [Action("replace" if after else "remove", Part(fault)) for fault in faults]
+        adding: list[Action[Model]] = [*marks.adding(), *balance.adding()]
+        removing: list[Action[Model]] = [*balance.removing(), *marks.removing()]
         return MarkPlan((*settings, *parts, *adding, *removing), before, after)
 
     def apply(self, plan: MarkPlan, current: Current) -> None:
-        """Carry the plan out in one transaction."""
-        self.backend.write(current.standing, plan.after)
+        """Carry the plan out; marks that move exist here before they are removed from the other backend."""
+        apply_all(self._steps(plan, current))
 
-    def undo(self, _plan: MarkPlan, current: Current) -> list[str]:
-        """Put back the marks of ``current``."""
-        return self.backend.undo(current.standing)
+    def restore(self, plan: MarkPlan, current: Current) -> list[str]:
+        """Restore the marks of ``current``; return what could not be restored."""
+        return restore_all(self._steps(plan, current))
+
+    def _steps(self, plan: MarkPlan, current: Current) -> list[Step]:
+        here, elsewhere, other = current.filters.here, current.filters.elsewhere, self.selection.other
+        leaving = other.change(elsewhere, Marks()) if other and elsewhere else None
+        change = self.selection.backend.change(here, plan.after)
+        return filter_selection.steps(self.selection, current.filters, change, leaving)
+
+    def _faults(self, current: Current) -> list[str]:
+        left = current.filters.elsewhere
+        other = self.selection.other
+        return [*current.filters.here.faults, *([f"marks kept by {other.name}"] if other and left else [])]
 
     def waiting(self) -> dict[str, str]:
-        """Return the listed gateways that did not answer."""
+        """Return the listed gateways that do not answer."""
         reasons = self._found.reasons if self._found else {}
         listed = [entry.object for entry in self.marks or ()]
         return {mark.match_text(): reasons[mark.key] for mark in listed if mark.key in reasons}
 
-    def before(self, plan: MarkPlan) -> list[dict[str, Any]]:
-        """Return the marks that stood, as entries of ``marks``."""
+    def before(self, plan: MarkPlan) -> list[Form]:
+        """Return the earlier marks as entries of ``marks``."""
         return [mark.as_input() for mark in plan.before.marks]
 
-    def after(self, plan: MarkPlan) -> list[dict[str, Any]]:
-        """Return the marks that stand after the plan, as entries of ``marks``."""
+    def after(self, plan: MarkPlan) -> list[Form]:
+        """Return the marks after the plan as entries of ``marks``."""
         return [mark.as_input() for mark in plan.after.marks]
 
     def lines(self, plan: MarkPlan) -> dict[str, list[str]]:
         """Return one line a mark, a share or a setting for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
 
-    def to_store(self, older: MarkEngine | None, _plan: MarkPlan) -> dict[str, Any]:
-        """Return the marks to store; of a list that is not given, what ``older`` has stays."""
-        form: dict[str, Any] = {"mask": f"0x{self.mask:x}"}
+    def to_store(self, older: MarkEngine | None, _plan: MarkPlan) -> Form:
+        """Return the marks to store; a list that is not given stays as ``older`` has it."""
+        form: Form = {"mask": f"0x{self.mask:x}"}
         for name in ("marks", "balance"):
             listed, before = getattr(self, name), getattr(older, name) if older else None
             if listed is not None:
@@ -164,23 +185,23 @@ class MarkEngine(Keepable):
         names = ("balance_from", "balance_exclude")
         return {**form, **{name: list(getattr(spread, name)) for name in names}}
 
-    def remarks(self, plan: MarkPlan) -> dict[str, Any]:
-        """Return what the result says besides: the backend, gateways without an answer, and the shares."""
+    def remarks(self, plan: MarkPlan) -> Form:
+        """Return the rest of the result: the backend, gateways without an answer, and the shares."""
         reasons = self._found.reasons if self._found else {}
         unresolved = [
             {**entry.object.as_input(), "reason": reasons[entry.object.key]}
             for entry in self.marks or ()
             if entry.object.key in reasons
         ]
-        shown: dict[str, Any] = {"backend": self.backend.name, "backend_reason": self.backend_reason}
+        shown: Form = {"backend": self.selection.name, "backend_reason": self.selection.reason}
         shown["unresolved"] = unresolved
         if self.balance is not None and plan.actions:
             for name, marks in (("balance_before", plan.before), ("balance_after", plan.after)):
                 shown[name] = [line.as_input() for line in marks.balance]
         return shown
 
-    def _located(self, before: Marks, found: Found) -> list[Entry[ConnectionMark]] | None:
-        """Return the listed marks with their neighbours; what does not answer now is where it was before."""
+    def _located(self, before: Marks, found: Resolution) -> list[Entry[ConnectionMark]] | None:
+        """Return the listed marks with their neighbours; a gateway that does not answer keeps its earlier one."""
         if self.marks is None:
             return None
         known = {mark.key: mark.neighbour for mark in before.marks}
@@ -190,8 +211,8 @@ class MarkEngine(Keepable):
 
         return [Entry(located(entry.object), entry.where) for entry in self.marks]
 
-    def _settings(self, before: Marks, after: Marks) -> list[Action[Any]]:
-        """Return a step for each setting that changes of marks that stand; those of new ones come with them."""
+    def _settings(self, before: Marks, after: Marks) -> list[Action[Model]]:
+        """Return a step for each changed setting of existing marks; new marks bring their settings along."""
         names = ["mask"] if before and after else []
         if before.balance and after.balance:
             names += ["balance_from", "balance_exclude"]
@@ -204,33 +225,33 @@ class MarkEngine(Keepable):
     def _refuse(self, after: Marks) -> None:
         listed = [*(self.marks or ()), *(self.balance or ())]
         places = {entry.object.key: entry.where for entry in listed}
-        standing: list[ConnectionMark | BalanceLine] = [*after.marks, *after.balance]
+        configured: list[ConnectionMark | BalanceLine] = [*after.marks, *after.balance]
         faults = [
-            f"{entry} stands, is not listed, and has bits outside the mask 0x{after.mask:x}; list it, or purge"
-            for entry in standing
+            f"{entry} exists, is not listed, and has bits outside the mask 0x{after.mask:x}; list it, or purge"
+            for entry in configured
             if entry.mark & ~after.mask
         ]
-        first: dict[Any, ConnectionMark] = {}
+        first: dict[Neighbour, ConnectionMark] = {}
         for mark in after.marks:
             other = first.setdefault(mark.neighbour, mark) if mark.neighbour else mark
             if other.mark != mark.mark:
                 faults.append(
                     f"{places.get(other.key, other)} and {places.get(mark.key, mark)}: both gateways are "
-                    f"{mark.neighbour.address if mark.neighbour else ''}, so their connections cannot be told apart; "
+                    f"{mark.neighbour.address if mark.neighbour else ''}, so their connections look the same; "
                     "give the lines interfaces, or gateways, of their own"
                 )
         for outer, inner in nested_sources(after.marks):
             faults.append(
                 f"{places.get(outer.key, outer)} and {places.get(inner.key, inner)}: {inner.match_text()} is within "
-                f"{outer.match_text()}; list prefixes that hold nothing of each other"
+                f"{outer.match_text()}; list prefixes that do not overlap"
             )
         if faults:
             raise InvalidInput(faults)
 
 
-def _planned(desired: list[Entry[M]] | None, standing: Iterable[M], purge: bool) -> Plan[M]:
-    existing = [Existing(item, _OURS) for item in standing]
-    return plan(desired or [], existing, _OURS, purge and desired is not None)
+def _planned(desired: list[Entry[M]] | None, configured: Iterable[M], purge: bool) -> Plan[M]:
+    existing = [Existing(item, _OWN) for item in configured]
+    return plan(desired or [], existing, _OWN, purge and desired is not None)
 
 
 def _lines(marks: Marks) -> list[str]:
@@ -239,3 +260,28 @@ def _lines(marks: Marks) -> list[str]:
         if getattr(marks, name):
             settings.append(f"{name} {', '.join(getattr(marks, name))}")
     return [*settings, *map(str, marks.marks), *map(str, marks.balance)]
+
+
+def make_backend(name: str, table: str, _in_charge: bool = True) -> MarkBackend:
+    """Return a backend; raises InvalidInput when it cannot use the table's name."""
+    if name == "nftables":
+        return NftablesMarks(table)
+    # Loaded only where it is needed: modules that Ansible sends to a host are compiled there in every run.
+    from .iptables import IptablesMarks  # noqa: PLC0415 - as said
+
+    return IptablesMarks(table)
+
+
+def select(wanted: str, table: str) -> Selection[MarkBackend]:
+    """Return the selection for the options ``backend`` and ``table``; raises Unsupported or InvalidInput."""
+    return filter_selection.select(wanted, table, make_backend, "mangle")
+
+
+def read_both(selection: Selection[MarkBackend]) -> FilterState[State]:
+    """Return the marks in both backends; where the other one cannot be read, no marks were written to it."""
+    return filter_selection.read_both(selection, unreadable=State(Marks()))
+
+
+def configured(table: str) -> Marks:
+    """Return the marks of this host; raises Unsupported without nft and iptables."""
+    return Current(read_both(select("auto", table)), Resolution({}, {})).marks

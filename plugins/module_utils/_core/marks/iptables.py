@@ -2,31 +2,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Connection marks in iptables and ip6tables: own chains, one jump to each that is hooked.
 
-A chain of the table mangle that nothing jumps to holds the record of what was declared, one rule a fact, in comments;
-IPv4 has it for both families. Every other rule's comment is a checksum of what it was written as, because
-iptables-save prints rules in a form of its own.
+A chain of the table mangle without a jump to it holds the record of the declaration, one rule a fact, in comments; IPv4
+has it for both families. The comment of every other rule is a checksum of its text, because iptables-save prints rules
+in a form of its own.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 from .. import fields
-from ..errors import ApplyFailed, InvalidInput
+from ..errors import ApplyFailed, InvalidInput, StepFailed
+from ..filters.backend import checksum
 from ..filters.iptables import NAMES, Iptables
 from ..filters.iptables_save import quoted, split
 from ..routing.model import Neighbour
-from .backend import Standing
+from .backend import State
 from .model import FAMILIES, BalanceLine, ConnectionMark, Marks
 
 TABLES = ("mangle", "nat")
 # Chain names have at most 28 bytes, of which "_marks_new_" and eight digits are taken.
 MAX_TABLE_NAME = 9
-# Our chain -> table and chain that jumps to it.
+# Own chain -> table and chain that jumps to it.
 HOOKS = {"pre": ("mangle", "PREROUTING"), "out": ("mangle", "OUTPUT"), "post": ("nat", "POSTROUTING")}
 # Table -> chain -> comments of its rules.
 Chains = dict[str, dict[str, list["str | None"]]]
@@ -42,18 +42,25 @@ _FACT = re.compile(r"(mask|from|exclude) (\S+)")
 
 
 @dataclass(frozen=True)
-class FamilyPart:
-    """What stands of one family: our chains, and the jumps to them as words of a rule."""
+class FamilyState:
+    """The own chains of one family, and the jumps to them as words of a rule."""
 
     chains: Chains = field(default_factory=dict)
     jumps: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class IptablesStanding(Standing):
-    """What stands of both families."""
+class IptablesState(State):
+    """The marks in both families."""
 
-    parts: Mapping[int, FamilyPart] = field(default_factory=lambda: {family: FamilyPart() for family in FAMILIES})
+    families: Mapping[int, FamilyState] = field(default_factory=lambda: {family: FamilyState() for family in FAMILIES})
+
+
+class IptablesChange(NamedTuple):
+    """The transactions by family, and whether they configure marks or only remove them."""
+
+    texts: Mapping[int, str]
+    has_marks: bool
 
 
 class IptablesMarks:
@@ -66,47 +73,58 @@ class IptablesMarks:
             allowed = f'letters, digits and "_", a letter first, at most {MAX_TABLE_NAME}'
             raise InvalidInput([f'table "{prefix}": iptables chains are named after it: {allowed}'])
         self.prefix = f"{prefix}_marks_"
+        self.place = f"iptables chains {self.prefix}*"
         self.iptables = iptables or Iptables()
 
-    def read(self) -> IptablesStanding:
-        """Return what stands; raises Unsupported when a program is missing, ReadFailed when it may not read."""
-        parts = {family: self._part(family) for family in self.iptables.families()}
-        notes = parts[4].chains.get("mangle", {}).get(f"{self.prefix}list", [])
+    def read(self) -> IptablesState:
+        """Return the marks; raises Unsupported when a program is missing, ReadFailed when it may not read."""
+        families = {family: self._family(family) for family in self.iptables.families()}
+        notes = families[4].chains.get("mangle", {}).get(f"{self.prefix}list", [])
         marks = recover([note for note in notes if note])
         faults = [
             f"{NAMES[family]}: {difference}"
-            for family, part in parts.items()
-            for difference in self._differences(family, part, marks)
+            for family, state in families.items()
+            for difference in self._differences(family, state, marks)
         ]
-        return IptablesStanding(marks, tuple(faults), parts)
+        return IptablesState(marks, tuple(faults), families)
 
-    def write(self, standing: IptablesStanding, marks: Marks) -> None:
-        """Put ``marks`` in place of what stands. What a refused step leaves half-done is put back; ApplyFailed then."""
-        if marks:
+    def change(self, current: IptablesState, desired: Marks) -> IptablesChange | None:
+        """Return the transactions, None when there is nothing to send."""
+        texts = {family: self._transaction(state, desired, family) for family, state in current.families.items()}
+        sent = {family: text for family, text in texts.items() if text}
+        return IptablesChange(sent, bool(desired)) if sent else None
+
+    def apply(self, change: IptablesChange, _current: IptablesState) -> None:
+        """Send the transactions; raises StepFailed when one is refused.
+
+        Each has one part for every table, of which the first may have been applied before the second was refused.
+        """
+        if change.has_marks:
             self.iptables.refuse_mixture()
         done: list[str] = []
-        for family, part in standing.parts.items():
-            text = self._text(family, part, marks)
+        for family, text in change.texts.items():
             try:
-                if text:
-                    self.iptables.apply(family, text)
-                    done.append(NAMES[family])
+                self.iptables.apply(family, text)
             except ApplyFailed as error:
-                raise ApplyFailed(error.failed, error.reason, done, self.undo(standing)) from error
+                raise StepFailed(error.failed, error.reason, done) from error
+            done.append(NAMES[family])
 
-    def undo(self, before: IptablesStanding) -> list[str]:
-        """Put back the marks that stood; return what could not be."""
+    def restore(self, before: IptablesState) -> list[str]:
+        """Restore the marks of ``before``; return what could not be restored."""
+        now = self.read()
+        if now == before:
+            return []
         failures = []
-        for family, part in self.read().parts.items():
-            text = self._text(family, part, before.marks)
+        for family, state in now.families.items():
+            text = self._transaction(state, before.marks, family)
             try:
                 if text:
                     self.iptables.apply(family, text)
             except ApplyFailed as error:
                 failures.append(str(error.reason))
-        return failures + [f"{part} was not whole before" for part in before.faults]
+        return failures + [f"{part} was incomplete before" for part in before.faults]
 
-    def _part(self, family: int) -> FamilyPart:
+    def _family(self, family: int) -> FamilyState:
         chains: Chains = {}
         jumps: dict[str, list[list[str]]] = {}
         for table in TABLES:
@@ -117,47 +135,47 @@ class IptablesMarks:
                     targets = [(_option(rule, "-j") or _option(rule, "-g") or "", rule) for rule in rules]
                     found = [[chain, *rule] for target, rule in targets if target.startswith(self.prefix)]
                     jumps.setdefault(table, []).extend(found)
-        return FamilyPart(chains, jumps)
+        return FamilyState(chains, jumps)
 
-    def _wanted_jumps(self, rules: Rules) -> dict[str, list[list[str]]]:
+    def _desired_jumps(self, rules: Rules) -> dict[str, list[list[str]]]:
         jumps: dict[str, list[list[str]]] = {table: [] for table in TABLES}
         for name, (table, base) in HOOKS.items():
             if self.prefix + name in rules.get(table, {}):
                 jumps[table].append([base, "-j", self.prefix + name])
         return jumps
 
-    def _differences(self, family: int, part: FamilyPart, marks: Marks) -> Iterator[str]:
+    def _differences(self, family: int, state: FamilyState, marks: Marks) -> Iterator[str]:
         rules = rules_of(marks, family, self.prefix) if marks else {}
-        wanted_jumps = self._wanted_jumps(rules)
+        jumps = self._desired_jumps(rules)
         for table in TABLES:
-            wanted = {chain: [_note(rule) for rule in held] for chain, held in rules.get(table, {}).items()}
-            here = part.chains.get(table, {})
-            for chain in sorted({*wanted, *here}):
-                if wanted.get(chain) != here.get(chain):
+            desired = {chain: [_note(rule) for rule in held] for chain, held in rules.get(table, {}).items()}
+            here = state.chains.get(table, {})
+            for chain in sorted({*desired, *here}):
+                if desired.get(chain) != here.get(chain):
                     yield f"chain {chain}"
-            if sorted(wanted_jumps[table]) != sorted(map(list, part.jumps.get(table, []))):
+            if sorted(jumps[table]) != sorted(map(list, state.jumps.get(table, []))):
                 yield f"jumps of table {table}"
 
-    def _text(self, family: int, part: FamilyPart, marks: Marks) -> str:
-        """Return the file for iptables-restore that puts ``marks`` in place of a family's part."""
-        rules = rules_of(marks, family, self.prefix) if marks else {}
-        jumps = self._wanted_jumps(rules)
+    def _transaction(self, current: FamilyState, desired: Marks, family: int) -> str:
+        """Return the text for iptables-restore that turns a family's state into the ``desired`` marks."""
+        rules = rules_of(desired, family, self.prefix) if desired else {}
+        jumps = self._desired_jumps(rules)
         lines = []
         for table in TABLES:
-            wanted, here = rules.get(table, {}), part.chains.get(table, {})
-            standing = [list(jump) for jump in part.jumps.get(table, [])]
-            kept = [jump for jump in jumps[table] if standing.count(jump) == 1]
-            if not wanted and not here and not standing:
+            chains, here = rules.get(table, {}), current.chains.get(table, {})
+            existing = [list(jump) for jump in current.jumps.get(table, [])]
+            kept = [jump for jump in jumps[table] if existing.count(jump) == 1]
+            if not chains and not here and not existing:
                 continue
             lines.append(f"*{table}")
             # A chain that is declared is emptied.
-            lines += [f":{chain} - [0:0]" for chain in dict.fromkeys([*wanted, *here])]
-            lines += [f"-D {_words(jump)}" for jump in standing if jump not in kept]
-            for chain, held in wanted.items():
+            lines += [f":{chain} - [0:0]" for chain in dict.fromkeys([*chains, *here])]
+            lines += [f"-D {_words(jump)}" for jump in existing if jump not in kept]
+            for chain, held in chains.items():
                 lines += [f"-A {chain} {_written(rule)}" for rule in held]
             # In front of rules that accept or translate.
             lines += [f"-I {base} 1 {_words(rest)}" for base, *rest in jumps[table] if [base, *rest] not in kept]
-            lines += [f"-X {chain}" for chain in here if chain not in wanted]
+            lines += [f"-X {chain}" for chain in here if chain not in chains]
             lines.append("COMMIT")
         return "".join(f"{line}\n" for line in lines)
 
@@ -184,8 +202,8 @@ def _option(words: Sequence[str], name: str) -> str | None:
 
 
 def _note(rule: str) -> str:
-    """Return a rule's comment: a record's own text, or the checksum of a rule that does something."""
-    return rule[1:] if rule.startswith("#") else f"{zlib.crc32(rule.encode()):08x}"
+    """Return a rule's comment: the text of a record, or the checksum of a rule that does something."""
+    return rule[1:] if rule.startswith("#") else checksum(rule)
 
 
 def _written(rule: str) -> str:
@@ -197,11 +215,11 @@ def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
     """Return the rules of a family. One that begins with "#" is a record and does nothing."""
     mask = f"0x{marks.mask:x}"
     restore = f"-m connmark ! --mark 0x0/{mask} -j CONNMARK --restore-mark --nfmask {mask} --ctmask {mask}"
-    asked = "-m conntrack --ctdir ORIGINAL"
+    original = "-m conntrack --ctdir ORIGINAL"
     by_neighbour = {mark.neighbour: mark.mark for mark in marks.marks if mark.neighbour}
     by_interface = {mark.in_interface: mark.mark for mark in marks.marks if mark.in_interface and not mark.gateway}
     by_source = {m.source: m.mark for m in marks.marks if m.source and fields.family_of(m.source) == family}
-    # What a connection's mark is on already is left out.
+    # Packets that carry their connection's mark are left out.
     sources = [
         f"-s {source} -m mark --mark 0x0/{mask} -j MARK --set-xmark 0x{number:x}/{mask}"
         for source, number in sorted(by_source.items(), key=str)
@@ -209,10 +227,13 @@ def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
     mangle = {
         f"{prefix}pre": [
             *(
-                f'-i "{found.interface}" -m mac --mac-source {found.address} {asked} -g {prefix}{number:x}'
+                f'-i "{found.interface}" -m mac --mac-source {found.address} {original} -g {prefix}{number:x}'
                 for found, number in sorted(by_neighbour.items(), key=str)
             ),
-            *(f'-i "{name}" {asked} -g {prefix}{number:x}' for name, number in sorted(by_interface.items(), key=str)),
+            *(
+                f'-i "{name}" {original} -g {prefix}{number:x}'
+                for name, number in sorted(by_interface.items(), key=str)
+            ),
             restore,
             *sources,
         ],
@@ -234,16 +255,16 @@ def _add_balance(rules: Rules, marks: Marks, family: int, prefix: str) -> None:
     mangle = rules["mangle"]
     sources = [source for source in marks.balance_from if fields.family_of(source) == family]
     lines = sorted((line for line in marks.balance if line.source(family)), key=lambda line: line.mark)
-    begun = [line for line in lines if line.weight]
-    if begun:
+    sharing = [line for line in lines if line.weight]
+    if sharing:
         # Only the first packet of a connection is not confirmed yet.
         state = "-m conntrack --ctdir ORIGINAL ! --ctstatus CONFIRMED"
         free = f"-m connmark --mark 0x0/{mask} -m mark --mark 0x0/{mask} -m addrtype --dst-type UNICAST"
         mangle[f"{prefix}out"] += [f"-s {source} {state} {free} -j {prefix}new" for source in sources]
         prefixes = [p for p in marks.balance_exclude if fields.family_of(p) == family]
         mangle[f"{prefix}new"] = [f"-d {excluded} -j RETURN" for excluded in prefixes]
-        rest = sum(line.weight for line in begun)
-        for line in begun:
+        rest = sum(line.weight for line in sharing)
+        for line in sharing:
             chance = (
                 "" if line.weight == rest else f"-m statistic --mode random --probability {line.weight / rest:.8f} "
             )
@@ -261,7 +282,7 @@ def _add_balance(rules: Rules, marks: Marks, family: int, prefix: str) -> None:
 
 
 def record(marks: Marks) -> list[str]:
-    """Return everything that was declared or learned, a line a fact."""
+    """Return everything that was declared or learned, one line a fact."""
     notes = [f"mask 0x{marks.mask:x}"]
     for mark in sorted(marks.marks, key=lambda mark: (mark.gateway or "", mark.in_interface or "")):
         if mark.source:
@@ -280,30 +301,32 @@ def record(marks: Marks) -> list[str]:
 
 
 def recover(notes: Sequence[str]) -> Marks:
-    """Return the marks that a record tells of; what it cannot tell is left out, and shows as a difference."""
-    marks: list[ConnectionMark] = []
-    balance: list[BalanceLine] = []
+    """Return the marks of a record; an unreadable line is left out, and shows as a difference."""
+    marks = [mark for note in notes for mark in _recover_mark(note)]
+    balance = []
     facts: dict[str, list[str]] = {"mask": [], "from": [], "exclude": []}
     for note in notes:
-        gateway, interface = _GATEWAY.fullmatch(note), _INTERFACE.fullmatch(note)
-        source, share, fact = _SOURCE.fullmatch(note), _BALANCE.fullmatch(note), _FACT.fullmatch(note)
-        if gateway:
-            number, address, on, hardware, found, name = gateway.groups()
-            neighbour = Neighbour(found, hardware) if hardware else None
-            marks.append(ConnectionMark(int(number), None if on == "/" else on, address, name, neighbour))
-        elif interface:
-            marks.append(ConnectionMark(int(interface[1]), interface[2], name=interface[3]))
-        elif source:
-            marks.append(ConnectionMark(int(source[1]), name=source[3], source=source[2]))
-        elif share:
+        share, fact = _BALANCE.fullmatch(note), _FACT.fullmatch(note)
+        if share:
             balance.append(BalanceLine(int(share[1]), tuple(share[3].split(",")), int(share[2]), share[4]))
         elif fact:
             facts[fact[1]].append(fact[2])
-    values: dict[str, Any] = {"mask": int(facts["mask"][0], 0)} if facts["mask"] else {}
     return Marks(
-        **values,
-        marks=tuple(marks),
-        balance=tuple(balance),
+        int(facts["mask"][0], 0) if facts["mask"] else Marks.mask,
+        tuple(marks),
+        tuple(balance),
         balance_from=tuple(facts["from"]),
         balance_exclude=tuple(facts["exclude"]),
     )
+
+
+def _recover_mark(note: str) -> list[ConnectionMark]:
+    """Return the mark of a line of the record, nothing for another line."""
+    gateway, interface, source = _GATEWAY.fullmatch(note), _INTERFACE.fullmatch(note), _SOURCE.fullmatch(note)
+    if gateway:
+        number, address, on, hardware, found, name = gateway.groups()
+        neighbour = Neighbour(found, hardware) if hardware else None
+        return [ConnectionMark(int(number), None if on == "/" else on, address, name, neighbour)]
+    if interface:
+        return [ConnectionMark(int(interface[1]), interface[2], name=interface[3])]
+    return [ConnectionMark(int(source[1]), name=source[3], source=source[2])] if source else []

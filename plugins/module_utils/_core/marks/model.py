@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connection marks as plain, comparable values: which line a connection belongs to, and how new ones are spread."""
+"""Connection marks as plain, comparable values: the line of a connection, and how new connections are spread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import fields
-from ..entries import Entry, parse_fields, parse_list, without_none
+from ..entries import Entry, Form, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
 from ..routing.model import Neighbour
 
@@ -21,7 +21,7 @@ MAX_NAME_BYTES = 64
 MAX_WEIGHT = 256
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError("not a whole number")
     try:
@@ -33,14 +33,14 @@ def _number(value: Any) -> int:
     return number
 
 
-def _interface(value: Any) -> str:
+def _interface(value: object) -> str:
     name = fields.interface(value)
     if any(character in name for character in '"*\\+'):
         raise ValueError('nft and iptables cannot match an interface with ", *, + or \\ in its name')
     return name
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     name = fields.text(value)
     if '"' in name or "\\" in name:
         raise ValueError('a name that is kept in the kernel cannot hold " or \\')
@@ -49,20 +49,20 @@ def _name(value: Any) -> str:
     return name
 
 
-def _host(value: Any) -> str:
+def _host(value: object) -> str:
     """Return one address of a host, without a prefix length."""
     return fields.host_address(fields.address(value)).partition("/")[0]
 
 
-def _source(value: Any) -> str:
-    """Return a prefix that does not stand for everything."""
+def _source(value: object) -> str:
+    """Return a prefix that is not the one of all addresses."""
     written = fields.prefix(value)
     if fields.is_everything(written):
-        raise ValueError("every packet has a source of it; which ones are the line's?")
+        raise ValueError("every source address is within it; give the prefixes of the line")
     return written
 
 
-def _one_per_family(value: Any) -> tuple[str, ...]:
+def _one_per_family(value: object) -> tuple[str, ...]:
     """Return at most one address of each family, IPv4 first."""
     if not isinstance(value, (list, tuple)):
         raise ValueError("not a list of addresses")
@@ -80,10 +80,10 @@ def _one_per_family(value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ConnectionMark:
-    """The connections that come in by an interface, or through a gateway (on that interface, if one is given).
+    """The connections that arrive by an interface, or through a gateway (on that interface, if one is given).
 
-    With ``source``, a prefix, it is the packets that carry an address of it and belong to no such connection.
-    ``neighbour`` is where the gateway was found; it is not declared but learned, and None as long as it is unknown.
+    With ``source``, a prefix: the packets from that prefix that belong to no such connection.
+    ``neighbour`` is where the gateway was found; it is not declared but learned, and None while it is unknown.
     """
 
     mark: int
@@ -96,18 +96,18 @@ class ConnectionMark:
     FIELDS = {"mark": _number, "in_interface": _interface, "gateway": _host, "source": _source}
 
     @classmethod
-    def parse(cls, entry: Any) -> ConnectionMark:
+    def parse(cls, entry: object) -> ConnectionMark:
         """Return the mark of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark", required=("mark",))
         if isinstance(entry, dict):
             given = [name for name in ("in_interface", "gateway", "source") if entry.get(name) is not None]
             if not given:
-                faults.append("give in_interface, gateway or source: by what is the line known?")
+                faults.append("give in_interface, gateway or source, by which the line is known")
             if "source" in given and len(given) > 1:
-                faults.append(f"source tells the line alone; leave {given[0]} out, or give it an entry of its own")
-        gateway = values.get("gateway")
-        if gateway and ipaddress.ip_address(gateway).is_link_local and entry.get("in_interface") is None:
-            faults.append(f"gateway {gateway} is link-local: say on which in_interface")
+                faults.append(f"source alone identifies the line; leave {given[0]} out, or give it its own entry")
+            gateway = values.get("gateway")
+            if gateway and ipaddress.ip_address(gateway).is_link_local and "in_interface" not in given:
+                faults.append(f"gateway {gateway} is link-local: give its in_interface")
         if faults:
             raise InvalidInput(faults)
         return cls(**values)
@@ -118,10 +118,10 @@ class ConnectionMark:
         return (None, None, self.source) if self.source else (self.gateway, self.in_interface)
 
     def satisfied_by(self, other: ConnectionMark) -> bool:
-        """Tell whether ``other`` gives the same mark; where the gateway is unknown now, what was learned counts."""
+        """Return whether ``other`` gives the same mark; an unknown gateway is satisfied by any neighbour."""
         return self.mark == other.mark and self.name in (None, other.name) and self.neighbour in (None, other.neighbour)
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the mark as an entry of ``marks``."""
         source = self.source and fields.short_prefix(self.source)
         return without_none(
@@ -158,7 +158,7 @@ class BalanceLine:
     FIELDS = {"mark": _number, "weight": fields.integer(0, MAX_WEIGHT), "sources": _one_per_family}
 
     @classmethod
-    def parse(cls, entry: Any) -> BalanceLine:
+    def parse(cls, entry: object) -> BalanceLine:
         """Return the line of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, {**cls.FIELDS, "name": _name}, "mark", required=("mark",))
         if isinstance(entry, dict) and not entry.get("sources"):
@@ -168,19 +168,19 @@ class BalanceLine:
         return cls(**values)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """The mark."""
         return (self.mark,)
 
     def satisfied_by(self, other: BalanceLine) -> bool:
-        """Tell whether ``other`` is the same share with the same addresses."""
+        """Return whether ``other`` is the same share with the same addresses."""
         return (self.weight, self.sources) == (other.weight, other.sources) and self.name in (None, other.name)
 
     def source(self, family: int) -> str | None:
         """Return the address that connections of a family leave with, None when the line has none."""
         return next((source for source in self.sources if fields.family_of(source) == family), None)
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the line as an entry of ``balance``."""
         shown = {"mark": self.mark, "weight": self.weight, "sources": list(self.sources)}
         return {**shown, "name": self.name} if self.name else shown
@@ -192,9 +192,9 @@ class BalanceLine:
 
 @dataclass(frozen=True)
 class Marks:
-    """All that a host remembers of its connections' lines: what a backend writes, and reads back.
+    """All marks and shares of a host: a backend writes them and reads them back.
 
-    New connections that begin with an address of ``balance_from`` are spread, but none to ``balance_exclude``.
+    New connections from an address of ``balance_from`` are spread, except those to ``balance_exclude``.
     """
 
     mask: int = DEFAULT_MASK
@@ -208,10 +208,10 @@ class Marks:
 
     @property
     def numbers(self) -> list[int]:
-        """Every mark in use, in rising order."""
+        """Every mark in use, in ascending order."""
         return sorted({mark.mark for mark in self.marks} | {line.mark for line in self.balance})
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the marks as the options of connection_marks."""
         return {
             "mask": f"0x{self.mask:x}",
@@ -222,13 +222,13 @@ class Marks:
         }
 
 
-def parse_marks(entries: Sequence[Any]) -> list[Entry[ConnectionMark]]:
+def parse_marks(entries: Sequence[object]) -> list[Entry[ConnectionMark]]:
     """Return the entries of ``marks``; raises InvalidInput with every fault."""
     return parse_list(entries, "marks", ConnectionMark.parse, "mark", lambda mark: mark.key, ConnectionMark.match_text)
 
 
 def nested_sources(marks: Iterable[ConnectionMark]) -> list[tuple[ConnectionMark, ConnectionMark]]:
-    """Return each mark whose source is within that of another one, behind that: the two do not tell a line."""
+    """Return each pair of marks of which the second one's source is within the first one's: the line is ambiguous."""
     found = []
     outer: tuple[Any, ConnectionMark] | None = None
     networks = [(ipaddress.ip_network(mark.source), mark) for mark in marks if mark.source]
@@ -240,30 +240,30 @@ def nested_sources(marks: Iterable[ConnectionMark]) -> list[tuple[ConnectionMark
     return found
 
 
-def parse_balance(entries: Sequence[Any]) -> list[Entry[BalanceLine]]:
+def parse_balance(entries: Sequence[object]) -> list[Entry[BalanceLine]]:
     """Return the entries of ``balance``; raises InvalidInput with every fault."""
     return parse_list(
         entries, "balance", BalanceLine.parse, "mark", lambda line: line.key, lambda line: f"mark 0x{line.mark:x}"
     )
 
 
-def parse_mask(value: Any) -> int:
-    """Return the mask that a host's marks share with others."""
+def parse_mask(value: object) -> int:
+    """Return the mask: the bits that a host's marks may use."""
     try:
         return _number(value)
     except ValueError as error:
         raise InvalidInput([f'mask "{value}": {error}']) from None
 
 
-def parse_addresses(values: Sequence[Any], option: str = "balance_from") -> tuple[str, ...]:
+def parse_addresses(values: Sequence[object], option: str = "balance_from") -> tuple[str, ...]:
     """Return a list of addresses in canonical order; raises InvalidInput with every fault."""
     return tuple(sorted(dict.fromkeys(_judged(values, option, _host))))
 
 
-def parse_prefixes(values: Sequence[Any], option: str = "balance_exclude") -> tuple[str, ...]:
-    """Return a list of prefixes, those that adjoin or hold each other made one; raises InvalidInput."""
+def parse_prefixes(values: Sequence[object], option: str = "balance_exclude") -> tuple[str, ...]:
+    """Return a list of prefixes, adjacent and nested ones merged; raises InvalidInput."""
 
-    def prefix(value: Any) -> str:
+    def prefix(value: object) -> str:
         written = fields.prefix(value)
         if fields.is_everything(written):
             raise ValueError("leaves nothing to balance; leave the list balance empty instead")
@@ -275,7 +275,7 @@ def parse_prefixes(values: Sequence[Any], option: str = "balance_exclude") -> tu
     return (*map(str, of4), *map(str, of6))
 
 
-def _judged(values: Sequence[Any], option: str, parser: Callable[[Any], str]) -> list[str]:
+def _judged(values: Sequence[object], option: str, parser: Callable[[object], str]) -> list[str]:
     parsed, faults = [], []
     for index, value in enumerate(values):
         try:
@@ -287,7 +287,7 @@ def _judged(values: Sequence[Any], option: str, parser: Callable[[Any], str]) ->
     return parsed
 
 
-def outside_mask(entries: Iterable[Entry[Any]], mask: int) -> list[str]:
+def outside_mask(entries: Iterable[Entry[ConnectionMark] | Entry[BalanceLine]], mask: int) -> list[str]:
     """Return a fault for each entry whose mark has bits outside the mask."""
     return [
         f"{entry.where}: mark 0x{entry.object.mark:x} has bits outside the mask 0x{mask:x}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a backend of address translation is: nftables and iptables take the same list and mean the same by it."""
+"""What the two backends of address translation have in common: both take the same list and give it the same meaning."""
 
 from __future__ import annotations
 
@@ -8,74 +8,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .model import NatRule
+from ..filters.backend import Backend
+from ..filters.nftables_json import Counted
+from .model import NatRule, RuleKey
 
-# Packets and bytes.
-Counted = tuple[int, int]
 
-
-class Standing(Protocol):
-    """What of ours stands in a backend."""
+class State(Protocol):
+    """The collection's own part of a backend."""
 
     @property
     def faults(self) -> list[str]:
-        """Why the fixed part, which is no entry's, is not what it must be."""
+        """Why the fixed part, which belongs to no entry, is not as required."""
 
     @property
-    def stands(self) -> bool:
-        """Whether anything of ours is there."""
+    def is_present(self) -> bool:
+        """Whether anything of the collection's own exists."""
 
     def rules(self) -> list[tuple[NatRule, int]]:
-        """Return the translations in the order they are tried; what is tried at once has one position."""
+        """Return the translations in the order they are tried; those tried at the same time have one position."""
 
-    def strays(self) -> list[str]:
-        """Return what stands in our part without being anybody's entry, one text each."""
+    def unmanaged(self) -> list[str]:
+        """Return the objects in the collection's own part that belong to no entry, one text each."""
 
-    def leaving_strays(self, purge: bool) -> list[str]:
-        """Return the strays that the next change takes away."""
+    def unmanaged_to_remove(self, purge: bool) -> list[str]:
+        """Return the unmanaged objects that the next change removes."""
 
-    def counters(self) -> dict[Any, Counted]:
+    def counters(self) -> dict[RuleKey, Counted]:
         """Return packets and bytes by the key of a translation."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What shall stand: translations whose first match counts, and for each the positions of earlier overlaps.
+class Desired:
+    """The translations to configure, of which the first match counts, and for each the positions of earlier overlaps.
 
-    The counters of those whose key is in ``fresh`` begin anew. ``purge`` tells whether strays go.
+    The counters of those whose key is in ``fresh`` start at zero. ``purge`` says whether unmanaged objects are removed.
     """
 
     rules: Sequence[NatRule]
     overlaps: Mapping[int, Sequence[int]]
-    fresh: frozenset[Any]
+    fresh: frozenset[object]
     purge: bool
 
 
-class Backend(Protocol):
-    """One way to translate. ``name`` is that of the module's option, ``place`` says where its objects are."""
-
-    name: str
-    place: str
+# State and change are each backend's own.
+class NatBackend(Backend[Any, Desired, Any], Protocol):
+    """One way to translate."""
 
     def faults(self, rule: NatRule) -> list[str]:
-        """Return why this backend cannot carry a translation out."""
-
-    def read(self) -> Any:
-        """Return what stands (Standing)."""
-
-    def change(self, current: Any, wanted: Wanted) -> Any:
-        """Return what has to be sent, as much as differs; None when nothing does."""
-
-    def apply(self, change: Any, current: Any) -> None:
-        """Carry a change out, all or nothing; raises ApplyFailed."""
-
-    def put_back(self, before: Any) -> list[str]:
-        """Make stand what ``before`` holds; return what could not be put back."""
-
-
-@dataclass(frozen=True)
-class Current:
-    """What stands in the chosen backend, and in the other one where that can be read."""
-
-    here: Any
-    elsewhere: Any | None = None
+        """Return why this backend cannot carry out a translation."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which translation made a tracked connection: told by what it matched and by what became of it. Pure.
+"""Which translation made a tracked connection, judged by its match and by its result. Pure.
 
-Connection tracking does not keep the interface that a connection came in by. Where nothing but that tells two
-translations apart, either may have made the connection.
+Connection tracking does not keep the interface by which a connection arrived. Where two translations differ in nothing
+else, either may have made the connection.
 """
 
 from __future__ import annotations
@@ -11,38 +11,39 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
 
 from .conntrack import DESTINATION_TRANSLATED, SOURCE_TRANSLATED, End, Flow
 from .model import NatRule, Ports
 from .nftables_text import target_port
 
+# Whether destinations are translated, the new address and the new port; None where it is not a single one.
+Result = tuple[bool, "str | None", "int | None"]
 # Addresses of an interface, or of all of them for None.
 Addresses = Callable[["str | None"], Collection[str]]
 
 
-def gone(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[NatRule]:
-    """Return the translations of ``before`` that ``after`` no longer carries out as they were; names mean nothing."""
+def removed_rules(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[NatRule]:
+    """Return the translations of ``before`` that ``after`` removes or changes; a new name is no change."""
     kept = {rule.key: (rule.to_address, rule.to_port) for rule in after}
     return [rule for rule in before if kept.get(rule.key) != (rule.to_address, rule.to_port)]
 
 
-class Makers:
-    """The translations in the order they were tried, found by what they make of a connection."""
+class FlowOrigins:
+    """The translations in the order they were tried, found by the result that a connection shows."""
 
     def __init__(self, ordered: Sequence[NatRule], leaving: Iterable[NatRule], addresses: Addresses) -> None:
         self._ordered = ordered
         self._leaving = set(leaving)
         self._addresses = addresses
-        self._index: dict[tuple[Any, ...], list[int]] = {}
+        self._index: dict[Result, list[int]] = {}
         for position, rule in enumerate(ordered):
             self._index.setdefault(_result(rule), []).append(position)
 
-    def lost(self, flow: Flow) -> bool:
-        """Tell whether a connection was made by a translation that is leaving, and cannot be by one that stays."""
-        return any(self._lost(flow, is_destination) for is_destination in (True, False))
+    def is_orphaned(self, flow: Flow) -> bool:
+        """Return whether a removed translation made a connection, and none that stays can have made it."""
+        return any(self._is_orphaned(flow, is_destination) for is_destination in (True, False))
 
-    def _lost(self, flow: Flow, is_destination: bool) -> bool:
+    def _is_orphaned(self, flow: Flow, is_destination: bool) -> bool:
         flag = DESTINATION_TRANSLATED if is_destination else SOURCE_TRANSLATED
         if not flow.status & flag:
             return False
@@ -52,7 +53,7 @@ class Makers:
             if self._may_have_made(rule, flow):
                 possible.append(rule)
                 if rule.in_interface is None and rule.out_interface is None:
-                    # Sure to have matched, and the first that did.
+                    # It certainly matched, and is the first that did.
                     break
         return bool(possible) and self._leaving.issuperset(possible)
 
@@ -60,7 +61,11 @@ class Makers:
         reply = flow.reply
         address = reply.source if is_destination else reply.destination
         port = reply.source_port if is_destination else None
-        results = {(is_destination, address, port), (is_destination, address, None), (is_destination, None, None)}
+        results: set[Result] = {
+            (is_destination, address, port),
+            (is_destination, address, None),
+            (is_destination, None, None),
+        }
         return sorted(position for result in results for position in self._index.get(result, ()))
 
     def _may_have_made(self, rule: NatRule, flow: Flow) -> bool:
@@ -80,8 +85,8 @@ class Makers:
         return reply.destination == _moved(rule, original.source)
 
 
-def _result(rule: NatRule) -> tuple[Any, ...]:
-    """Return what an index finds a translation by: its hook, and address and port of its result where they are one."""
+def _result(rule: NatRule) -> Result:
+    """Return the result of a translation, for an index."""
     is_destination = rule.type == "dnat"
     if rule.to_address is None or "/" in rule.to_address:
         return is_destination, None, None
@@ -117,7 +122,7 @@ def _among(port: int | None, ports: Ports) -> bool:
 
 
 def _moved(rule: NatRule, address: str) -> str:
-    """Return what an address becomes: another, or the same host of another prefix."""
+    """Return the translated address: another one, or the same host of another prefix."""
     target = str(rule.to_address)
     if "/" not in target:
         return target

@@ -1,46 +1,50 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of address translation: what converge() drives, on the chosen backend."""
+"""The engine of address translation, which converge() drives, on the selected backend."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..entries import Entry, collect
-from ..errors import ApplyFailed, InvalidInput
-from ..filters.nftables import DEFAULT_TABLE, table_name
+from ..entries import Entry, Faults, Form
+from ..errors import InvalidInput
+from ..filters.backend import Current, Step, apply_all, restore_all
+from ..filters.nftables import DEFAULT_TABLE, Nftables, table_name
+from ..filters.selection import Selection, available, read_both, select, steps
 from ..store.format import merged
-from ..store.persistable import Keepable
-from .backend import Current, Standing
+from ..store.persistable import Persistable
+from .backend import NatBackend, State
 from .model import NatRule, parse_rules
+from .nftables import NftablesBackend
 from .plan import NatPlan, plan_rules
-from .selection import Choice, available, choose
 
 if TYPE_CHECKING:
-    from .conntrack_flush import FlowForgetter
+    from .conntrack_flush import FlowFlusher
 
 
-class NatEngine(Keepable):
+class NatEngine(Persistable[Current[State], NatPlan]):
     """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
     def __init__(
         self,
-        rules: Sequence[Any],
+        rules: Sequence[object],
         table: str = DEFAULT_TABLE,
         purge: bool = False,
         backend: str = "auto",
         forget_flows: bool = False,
-        choice: Choice | None = None,
-        flows: FlowForgetter | None = None,
+        selection: Selection[NatBackend] | None = None,
+        flows: FlowFlusher | None = None,
     ) -> None:
-        parts: list[Any] = [lambda: parse_rules(rules), lambda: table_name(table)]
-        self.desired, name = collect(*parts)
-        self.choice = choice or choose(backend, name)
-        self.backend = self.choice.backend
+        faults = Faults()
+        desired = faults.take(lambda: parse_rules(rules))
+        name = faults.take(lambda: table_name(table))
+        faults.refuse()
+        self.desired = desired.value
+        self.selection = selection or select(backend, name.value, make_backend, "nat")
         self.purge = purge
-        self._flows = flows or _flow_forgetter() if forget_flows else None
-        _refuse_faults(self.desired, self.choice)
+        self._flows = flows or _flow_flusher() if forget_flows else None
+        _refuse_faults(self.desired, self.selection.backend)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> NatEngine:
@@ -48,99 +52,97 @@ class NatEngine(Keepable):
         names = ("rules", "table", "purge", "backend", "forget_flows")
         return cls(**{name: options[name] for name in names if name in options})
 
-    def read(self) -> Current:
-        """Return what stands in our part of either backend."""
-        other = self.choice.other
-        return Current(self.backend.read(), other.read() if other else None)
+    def read(self) -> Current[State]:
+        """Return the collection's own part of both backends."""
+        return read_both(self.selection)
 
-    def plan(self, current: Current) -> NatPlan:
-        """Return the plan, with what carries it out."""
-        return plan_rules(self.backend, self.desired, current, self.purge, self.choice.other)
+    def plan(self, current: Current[State]) -> NatPlan:
+        """Return the plan, with the changes that carry it out."""
+        return plan_rules(self.selection, self.desired, current, self.purge)
 
-    def apply(self, plan: NatPlan, current: Current) -> None:
-        """Carry the plan out: what is new stands before the other backend's objects go."""
+    def apply(self, plan: NatPlan, current: Current[State]) -> None:
+        """Carry the plan out: the new objects exist before those of the other backend are removed."""
         if self._flows is not None:
-            # What would be missing afterwards is better missed now.
+            # A missing requirement is better found before the change than after it.
             self._flows.prepare(plan.evaluated, plan.after)
-        if plan.change is not None:
-            self.backend.apply(plan.change, current.here)
-        if plan.leaving is None or self.choice.other is None:
-            return
-        try:
-            self.choice.other.apply(plan.leaving, current.elsewhere)
-        except BaseException as error:
-            not_undone = self.backend.put_back(current.here)
-            if isinstance(error, ApplyFailed):
-                not_undone = [*error.not_undone, *not_undone]
-                raise ApplyFailed(error.failed, error.reason, [self.backend.place], not_undone) from error
-            raise
+        apply_all(self._steps(plan, current))
 
-    def undo(self, plan: NatPlan, current: Current) -> list[str]:
-        """Put back what ``current`` holds, counters included."""
-        left = []
-        if plan.leaving is not None and self.choice.other is not None:
-            left += self.choice.other.put_back(current.elsewhere)
-        return left + self.backend.put_back(current.here)
+    def restore(self, plan: NatPlan, current: Current[State]) -> list[str]:
+        """Restore ``current``, counters included; return what could not be restored."""
+        return restore_all(self._steps(plan, current))
 
-    def forget(self, plan: NatPlan, check_mode: bool) -> dict[str, int]:
-        """Forget the connections of translations that left or changed, once the plan is carried out; say how many.
+    def _steps(self, plan: NatPlan, current: Current[State]) -> list[Step]:
+        return steps(self.selection, current, plan.change, plan.leaving)
 
-        In check mode tell how many there are. Raises FlowsRemain when the kernel keeps some.
+    def flush_flows(self, plan: NatPlan, check_mode: bool) -> dict[str, int]:
+        """Delete the connections of removed or changed translations from connection tracking; return their number.
+
+        In check mode they are only counted. Raises FlowsRemain when the kernel keeps some.
         """
         if self._flows is None:
             return {}
-        return {"forgotten_flows": self._flows.forget(plan.evaluated, plan.after, check_mode)}
+        return {"forgotten_flows": self._flows.flush(plan.evaluated, plan.after, check_mode)}
 
-    def before(self, plan: NatPlan) -> list[dict[str, Any]]:
-        """Return the translations that stood, as entries of ``rules``."""
+    def before(self, plan: NatPlan) -> list[Form]:
+        """Return the earlier translations as entries of ``rules``."""
         return [rule.as_input() for rule in plan.before]
 
-    def after(self, plan: NatPlan) -> list[dict[str, Any]]:
-        """Return the translations that stand after the plan, as entries of ``rules``, in the order they are tried."""
+    def after(self, plan: NatPlan) -> list[Form]:
+        """Return the translations after the plan as entries of ``rules``, in the order they are tried."""
         return [rule.as_input() for rule in plan.after]
 
     def lines(self, plan: NatPlan) -> dict[str, list[str]]:
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
 
-    def to_store(self, older: NatEngine | None, plan: NatPlan) -> dict[str, Any]:
+    def to_store(self, older: NatEngine | None, plan: NatPlan) -> Form:
         """Return the translations to store, in the order in which they are tried; ``older`` are those stored."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda rule: rule.key)
         order = {rule.key: position for position, rule in enumerate(plan.after)}
-        # What is stored and does not stand is tried last.
+        # A translation that is stored and not configured is tried last.
         kept.sort(key=lambda rule: order.get(rule.key, len(order)))
         return {"rules": [rule.as_input() for rule in kept]}
 
 
-def _flow_forgetter() -> FlowForgetter:
-    # Loaded only where it is asked for: what speaks to connection tracking takes as long to load as the rest together.
-    from .conntrack_flush import FlowForgetter  # noqa: PLC0415 - as said
+def make_backend(name: str, table: str, in_charge: bool = True) -> NatBackend:
+    """Return a backend; raises InvalidInput when it cannot use the table's name."""
+    if name == "nftables":
+        return NftablesBackend(Nftables(table))
+    # Loaded only where it is needed: modules that Ansible sends to a host are compiled there in every run.
+    from .iptables import IptablesBackend  # noqa: PLC0415 - as said
 
-    return FlowForgetter()
+    return IptablesBackend(table, in_charge=in_charge)
 
 
-def _refuse_faults(desired: Sequence[Entry[NatRule]], choice: Choice) -> None:
-    faults = [f"{entry.where}: {fault}" for entry in desired for fault in choice.backend.faults(entry.object)]
+def _flow_flusher() -> FlowFlusher:
+    # Loaded only where it is asked for: the code for connection tracking takes as long to load as the rest together.
+    from .conntrack_flush import FlowFlusher  # noqa: PLC0415 - as said
+
+    return FlowFlusher()
+
+
+def _refuse_faults(desired: Sequence[Entry[NatRule]], backend: NatBackend) -> None:
+    faults = [f"{entry.where}: {fault}" for entry in desired for fault in backend.faults(entry.object)]
     if faults:
         raise InvalidInput(faults)
 
 
-def standing(table: str) -> list[Standing]:
-    """Return what of ours stands, in every backend that this host has. Raises Unsupported when it has none."""
-    return [backend.read() for backend in available(table_name(table))]
+def read_states(table: str) -> list[State]:
+    """Return the own part of every backend that this host has. Raises Unsupported when it has none."""
+    return [backend.read() for backend in available(table_name(table), make_backend)]
 
 
-def form(found: Sequence[Standing]) -> list[dict[str, Any]]:
-    """Return what stands as entries of ``rules``, in the order they are tried."""
-    return [rule.as_input() for part in found for rule, _position in part.rules()]
+def entries(states: Sequence[State]) -> list[Form]:
+    """Return the configured translations as entries of ``rules``, in the order they are tried."""
+    return [rule.as_input() for state in states for rule, _position in state.rules()]
 
 
-def entries_with_counters(found: Sequence[Standing]) -> list[dict[str, Any]]:
-    """Return what stands as entries of ``rules`` in the order they are tried, each with ``packets``, ``bytes``."""
+def entries_with_counters(states: Sequence[State]) -> list[Form]:
+    """Return the configured translations as entries of ``rules``, in order, each with ``packets`` and ``bytes``."""
     result = []
-    for part in found:
-        counted = part.counters()
-        for rule, _position in part.rules():
+    for state in states:
+        counted = state.counters()
+        for rule, _position in state.rules():
             packets, count = counted[rule.key]
             result.append({**rule.as_input(), "packets": packets, "bytes": count})
     return result

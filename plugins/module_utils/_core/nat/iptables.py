@@ -1,20 +1,23 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Address translation by iptables: rules in chains of our own, changed by one transaction a family."""
+"""Address translation by iptables: rules in the collection's own chains, changed by one transaction a family."""
 
 from __future__ import annotations
 
-from ..errors import ApplyFailed, MultihomeError, Unsupported
+from functools import partial
+
+from ..errors import MultihomeError, Unsupported
+from ..filters.backend import Step, apply_all
 from ..filters.iptables import Iptables
-from .backend import Wanted
+from .backend import Desired
 from .iptables_chains import (
     Chains,
+    IptablesState,
     Row,
-    Standing,
     chain_names,
+    desired_chains,
     faults_of_jumps,
     read_chains,
-    target_chains,
     transaction,
 )
 from .iptables_text import faults, rule_text
@@ -24,7 +27,10 @@ from .order import stable_order
 
 
 class IptablesBackend:
-    """The translations in two chains of each family's nat table. ``in_charge`` is false for one that is moved from."""
+    """The translations in two chains of each family's nat table.
+
+    ``in_charge`` is False for a backend that the host is moved from.
+    """
 
     name = "iptables"
 
@@ -35,15 +41,15 @@ class IptablesBackend:
         self.place = f"iptables chains {' and '.join(self._names.values())}"
 
     def faults(self, rule: NatRule) -> list[str]:
-        """Return what iptables cannot do."""
+        """Return the parts of a translation that iptables cannot do."""
         return faults(rule)
 
-    def read(self) -> Standing:
-        """Return what stands in our chains; raises Unsupported where two variants of iptables are in use."""
+    def read(self) -> IptablesState:
+        """Return the state of the own chains; raises Unsupported where two variants of iptables are in use."""
         if self._in_charge:
             self.iptables.refuse_mixture()
         parts = {family: self._chains(family) for family in self.iptables.families()}
-        return Standing(parts, [fault for part in parts.values() for fault in faults_of_jumps(part, self._names)])
+        return IptablesState(parts, [fault for part in parts.values() for fault in faults_of_jumps(part, self._names)])
 
     def _chains(self, family: int) -> Chains:
         try:
@@ -51,44 +57,41 @@ class IptablesBackend:
         except Unsupported:
             if self._in_charge:
                 raise
-            # A nat table that iptables cannot deal with holds nothing of ours.
+            # A nat table that iptables cannot handle holds no chain of the collection.
             return Chains(family)
 
-    def change(self, current: Standing, wanted: Wanted) -> dict[int, str] | None:
+    def change(self, current: IptablesState, desired: Desired) -> dict[int, str] | None:
         """Return the transactions by family, None when nothing differs."""
         counted = current.counters()
         rows: dict[int, dict[str, list[Row]]] = {}
-        standing = {rule.key: place for rule, place in current.rules()}
-        for rule in stable_order(wanted.rules, wanted.overlaps, standing):
-            count = (0, 0) if rule.key in wanted.fresh else counted.get(rule.key, (0, 0))
+        positions = {rule.key: place for rule, place in current.rules()}
+        for rule in stable_order(desired.rules, desired.overlaps, positions):
+            count = (0, 0) if rule.key in desired.fresh else counted.get(rule.key, (0, 0))
             row = Row(rule_text(rule), rule, count)
             rows.setdefault(rule.family, {name: [] for name in HOOKS})[hook(rule)].append(row)
         texts = {}
         for family in sorted({*rows, *current.families}):
             part = current.families.get(family, Chains(family))
-            target = target_chains(part, rows.get(family, {}), self._names, wanted.purge)
-            texts[family] = transaction(part, target, self._names)
+            chains = desired_chains(part, rows.get(family, {}), self._names, desired.purge)
+            texts[family] = transaction(part, chains, self._names)
         return {family: text for family, text in texts.items() if text} or None
 
-    def apply(self, change: dict[int, str], current: Standing) -> None:
-        """Send the transactions; when the second is refused, the first is undone."""
-        done: list[int] = []
-        for family, text in change.items():
-            try:
-                self.iptables.apply(family, text)
-            except BaseException as error:
-                not_undone = [left for earlier in done for left in self._put_back(current, earlier)]
-                if isinstance(error, ApplyFailed):
-                    undone = [f"iptables-restore of IPv{earlier}" for earlier in done]
-                    raise ApplyFailed(error.failed, error.reason, undone, not_undone) from error
-                raise
-            done.append(family)
+    def apply(self, change: dict[int, str], current: IptablesState) -> None:
+        """Send the transactions; raises ApplyFailed when the first is refused, StepFailed when the second is."""
+        apply_all(
+            Step(
+                f"iptables-restore of IPv{family}",
+                partial(self.iptables.apply, family, text),
+                partial(self._restore, current, family),
+            )
+            for family, text in change.items()
+        )
 
-    def put_back(self, before: Standing) -> list[str]:
-        """Put back what ``before`` holds, counters and strays included."""
-        return [left for family in before.families for left in self._put_back(before, family)]
+    def restore(self, before: IptablesState) -> list[str]:
+        """Restore the state ``before``, with counters and unmanaged rules."""
+        return [left for family in before.families for left in self._restore(before, family)]
 
-    def _put_back(self, before: Standing, family: int) -> list[str]:
+    def _restore(self, before: IptablesState, family: int) -> list[str]:
         try:
             text = transaction(self._chains(family), before.families[family], self._names)
             if text:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Translations as iptables-restore takes them and iptables-save gives them. Pure.
+"""Translations as text for iptables-restore, and read back from iptables-save. Pure.
 
-iptables has no other form of output than this one. What is written is what is printed again, but for quotation marks.
+iptables has no other form of output than this one. Both texts are the same but for quotation marks.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _OPTIONS = {
 
 
 def faults(rule: NatRule) -> list[str]:
-    """Return what iptables cannot match or say of a translation that nft can."""
+    """Return the parts of a translation that nft can match or express and iptables cannot."""
     return interface_faults(in_interface=rule.in_interface, out_interface=rule.out_interface)
 
 
 def rule_text(rule: NatRule) -> str:
-    """Return what follows ``-A CHAIN``."""
+    """Return the text after ``-A CHAIN``."""
     words = []
     if rule.source:
         words.append(f"-s {_whole(rule.source)}")
@@ -91,7 +91,7 @@ def _target(rule: NatRule) -> list[str]:
 
 
 def parse_rule(words: Sequence[str], family: int, hook: str) -> NatRule | None:
-    """Return the translation that the words after ``-A CHAIN`` are; None for what rule_text() does not write."""
+    """Return the translation of the words after ``-A CHAIN``; None for a rule that rule_text() does not write."""
     values: dict[str, Any] = {}
     modules: list[str] = []
     place = 0
@@ -111,7 +111,7 @@ def parse_rule(words: Sequence[str], family: int, hook: str) -> NatRule | None:
     return _with_target(values, words[place + 1 :], family, hook)
 
 
-def _value(field: str, argument: str) -> Any:
+def _value(field: str, argument: str) -> str | Ports | None:
     if field in ("source", "destination"):
         return _prefix(argument)
     if field == "protocol":

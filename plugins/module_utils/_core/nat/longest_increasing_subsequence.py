@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of an order may stay where it is: moving the fewest means keeping the longest part that rises already."""
+"""The elements of a sequence that may stay in place: moving the fewest means keeping the longest increasing part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def longest_increasing_subsequence(numbers: Sequence[int]) -> list[int]:
-    """Return the indices of a longest rising subsequence of distinct numbers."""
+    """Return the indices of a longest increasing subsequence of distinct numbers."""
     tails: list[int] = []
     at: list[int] = []
     before: list[int] = []

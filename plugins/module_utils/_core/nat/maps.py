@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an ordered list of translations to stages of nft maps and rules that mean the same. Pure.
+"""From an ordered list of translations to stages of nft maps and rules with the same meaning. Pure.
 
 Entries that match by the same fields share a map, so a packet costs one lookup per shape in use, however many entries
-there are. A stage never holds two entries that overlap; where entries of different stages overlap, the earlier entry
-stands in the earlier stage, so the first match of the list is the first match in the kernel. The stages depend on
-the entries and on the order of those that overlap, and on nothing else: any other change of order changes nothing.
+there are. A stage never holds two entries that overlap. Where entries of different stages overlap, the earlier entry
+is in the earlier stage, so the first match of the list is the first match in the kernel. The stages depend only on
+the entries and on the order of those that overlap: any other change of order changes nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Union
 
-from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, hook
+from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, Ports, hook
 
 HOOKS = ("destination", "source")
 # In place of "dports" where a range is translated to another range: each port is an element of its own.
@@ -24,9 +24,13 @@ _ALL_TOKENS = (*dict.fromkeys(token for pair in TOKENS.values() for token in pai
 _NAME = re.compile(
     rf"(dnat|snat)_ipv([46])((?:_(?:{'|'.join(_ALL_TOKENS)}))+)(?:_([2-9]|[1-9]\d+))?",
 )
-Key = tuple[Any, ...]
-# The part of an element's key that a token stands for: text, a port, or a range of ports.
-_VALUES: dict[str, Callable[[NatRule], Any]] = {
+# A part of an element's key: text, a port, or a range of ports.
+KeyPart = Union[str, int, Ports, None]
+Key = tuple[KeyPart, ...]
+# A shape's place within a level: exact maps, maps with intervals, rules; more specific ones first.
+Rank = tuple[int, int, tuple[str, ...]]
+# The part of an element's key that belongs to a token.
+_VALUES: dict[str, Callable[[NatRule], KeyPart]] = {
     "iif": lambda rule: rule.in_interface,
     "oif": lambda rule: rule.out_interface,
     **dict.fromkeys(("saddr", "snet"), lambda rule: rule.source),
@@ -41,7 +45,7 @@ _VALUES: dict[str, Callable[[NatRule], Any]] = {
 
 @dataclass(frozen=True)
 class MapName:
-    """A map of translations. Its name tells what is in it; ``level`` counts from 1."""
+    """A map of translations, named after its contents; ``level`` counts from 1."""
 
     type: str
     family: int
@@ -50,7 +54,7 @@ class MapName:
 
     @classmethod
     def parse(cls, name: str) -> MapName | None:
-        """Return what a name tells, or None when it is not the name of such a map."""
+        """Return the map of a name, None when it is not the name of such a map."""
         match = _NAME.fullmatch(name)
         if not match:
             return None
@@ -77,7 +81,7 @@ class MapName:
 
     @property
     def needs_protocol(self) -> bool:
-        """Whether nft 1.0.6 takes the lookup only behind a match of the protocol: ports as value of an interval map."""
+        """Whether nft 1.0.6 takes the lookup only after a match of the protocol: ports as value of an interval map."""
         return self.has_intervals and self.has_port_value
 
 
@@ -86,7 +90,7 @@ Item = Union[MapName, NatRule]
 
 @dataclass
 class Layout:
-    """What stands in the kernel: per hook the lookups and rules in order, and the elements of each map."""
+    """The contents of the table: per hook the lookups and rules in order, and the elements of each map."""
 
     chains: dict[str, list[Item]] = field(default_factory=lambda: {name: [] for name in HOOKS})
     maps: dict[MapName, dict[Key, NatRule]] = field(default_factory=dict)
@@ -95,7 +99,7 @@ class Layout:
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     """Return the tokens of the map that a translation belongs to, or None when it is a rule.
 
-    Rules are: masquerading, prefix to prefix, a choice of source ports, and what matches by nothing or by all fields.
+    Rules are: masquerading, prefix to prefix, a choice of source ports, and entries that match by no or by all fields.
     """
     shape = rule.tokens
     if rule.type == "masquerade" or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
@@ -108,20 +112,27 @@ def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
 def elements(rule: NatRule, shape: Sequence[str]) -> list[Key]:
     """Return the keys of a translation in its map: one, or one per port where ports are shifted."""
     key = tuple([_VALUES[token](rule) for token in shape])
-    if shape[-1] != SHIFT:
+    ports = rule.destination_port
+    if shape[-1] != SHIFT or ports is None:
         return [key]
-    return [(*key[:-1], port) for port in range(key[-1][0], key[-1][1] + 1)]
+    return [(*key[:-1], port) for port in range(ports[0], ports[1] + 1)]
 
 
-def _rank(shape: tuple[str, ...] | None) -> tuple[Any, ...]:
-    """Return the place of a shape within a level: exact maps, maps with intervals, rules; more specific ones first."""
+def port_of(key: Key) -> int:
+    """Return the port at the end of a key."""
+    port = key[-1]
+    return port if isinstance(port, int) else 0
+
+
+def _rank(shape: tuple[str, ...] | None) -> Rank:
+    """Return the rank of a shape; None is that of a rule."""
     if shape is None:
         return (2, 0, ())
     return (0 if INTERVALS.isdisjoint(shape) else 1, -len(shape), shape)
 
 
 def sort_key(rule: NatRule) -> tuple[str, ...]:
-    """Return what rules that do not overlap are sorted by: something that no order of a list can change."""
+    """Return a sort key for rules that do not overlap; it does not depend on the order of the list."""
     return tuple("" if part is None else str(part) for part in rule.key)
 
 
@@ -131,9 +142,9 @@ def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]
     ``overlaps`` gives, per position of the list, the positions of earlier entries that it overlaps.
     """
     layout = Layout()
-    ranks: dict[tuple[str, ...] | None, tuple[Any, ...]] = {}
-    places: list[tuple[int, tuple[Any, ...], int]] = []
-    staged: dict[tuple[str, int, int, tuple[Any, ...]], list[int]] = {}
+    ranks: dict[tuple[str, ...] | None, Rank] = {}
+    places: list[tuple[int, Rank, int]] = []
+    staged: dict[tuple[str, int, int, Rank], list[int]] = {}
     stages: dict[tuple[str, int, tuple[str, ...], int], dict[Key, NatRule]] = {}
     for position, rule in enumerate(rules):
         shape = map_tokens(rule)
@@ -163,10 +174,8 @@ def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]
     return layout
 
 
-def _behind(
-    earlier: Sequence[tuple[int, tuple[Any, ...], int]], rank: tuple[Any, ...], is_rule: bool
-) -> tuple[int, int]:
-    """Return the first level, and for a rule the depth among its level's rules, that is behind all of ``earlier``."""
+def _behind(earlier: Sequence[tuple[int, Rank, int]], rank: Rank, is_rule: bool) -> tuple[int, int]:
+    """Return the first level, and for a rule the depth among its level's rules, that comes after all of ``earlier``."""
     level = 1
     for other_level, other_rank, _depth in earlier:
         in_front = other_rank < rank or (is_rule and other_rank == rank)

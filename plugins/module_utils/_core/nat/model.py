@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One address translation as a plain, normalised, comparable value, and what a list of them must not contain."""
+"""One address translation as a plain, normalised, comparable value, and the faults of a list of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import fields
-from ..entries import Entry, parse_fields, parse_list, without_none
+from ..entries import Entry, Form, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
 
 PROTOCOLS = ("tcp", "udp", "sctp", "any")
@@ -20,6 +20,8 @@ MAX_NAME_BYTES = 128
 # nft numbers a concatenation's type in 32 bits, TYPE_BITS (6) a field; a longer key is taken, and printed as another.
 MAX_KEY_FIELDS = 5
 Ports = tuple[int, int]
+# Family, type and the whole match of a translation.
+RuleKey = tuple[object, ...]
 
 # The fields that match, each with its tokens in shapes and in names of maps: that for one exact value, and that for an
 # interval (a prefix, a range of ports).
@@ -39,7 +41,7 @@ _family_choice = fields.choice("ipv4", "ipv6")
 
 
 def _cached(parser: fields.Parser) -> fields.Parser:
-    """Return the parser with a memory: 10,000 entries repeat most of their values."""
+    """Return the parser with a cache: 10,000 entries repeat most of their values."""
     remembered = functools.lru_cache(maxsize=None)(parser)
 
     def parse(value: Any) -> Any:
@@ -49,19 +51,19 @@ def _cached(parser: fields.Parser) -> fields.Parser:
     return parse
 
 
-def _as_text(value: Any) -> Any:
-    """Return a number as the text it was before YAML took it for a number: all fields here are text."""
+def _as_text(value: object) -> object:
+    """Return a number as text, as it was before YAML read a number: all fields here are text."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 @_cached
-def _prefix(value: Any) -> str:
+def _prefix(value: object) -> str:
     """Return a prefix in canonical text; one of full length is the address alone."""
     return fields.short_prefix(fields.prefix(value))
 
 
 @_cached
-def _target(value: Any) -> str:
+def _target(value: object) -> str:
     written = str(_prefix(value))
     if "/" in written:
         return written
@@ -69,12 +71,12 @@ def _target(value: Any) -> str:
 
 
 @_cached
-def _ports(value: Any) -> Ports:
+def _ports(value: object) -> Ports:
     return fields.port_range(value)
 
 
 @_cached
-def _interface(value: Any) -> str:
+def _interface(value: object) -> str:
     name = fields.interface(value)
     # nft takes a trailing asterisk for a wildcard and has no way to write a quotation mark.
     if any(character in name for character in '"*\\'):
@@ -82,7 +84,7 @@ def _interface(value: Any) -> str:
     return name
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     name = fields.text(_as_text(value))
     if '"' in name:
         raise ValueError('nft comments cannot hold a quotation mark (")')
@@ -133,7 +135,7 @@ class NatRule:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> NatRule:
+    def parse(cls, entry: object) -> NatRule:
         """Return the translation of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("type",))
         if isinstance(entry, Mapping):
@@ -150,7 +152,7 @@ class NatRule:
         return cls(**values)
 
     @functools.cached_property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> RuleKey:
         """Family, type and the whole match."""
         return (
             self.family,
@@ -187,16 +189,16 @@ class NatRule:
         return self.to_port is not None and self.to_port[0] != self.to_port[1] and self.type == "dnat"
 
     def satisfied_by(self, other: NatRule) -> bool:
-        """Tell whether ``other``, of the same key, does the same; without a name any name will do."""
+        """Return whether ``other``, of the same key, does the same; without a name any name is accepted."""
         return self.to_address == other.to_address and self.to_port == other.to_port and self.name in (None, other.name)
 
-    def as_input(self) -> dict[str, Any]:
-        """Return the translation as an entry of ``rules``; what is a default or follows is left out."""
-        told = self.source or self.destination or self.to_address
+    def as_input(self) -> Form:
+        """Return the translation as an entry of ``rules``, without defaults and an implied family."""
+        has_address = self.source or self.destination or self.to_address
         return without_none(
             name=self.name,
             type=self.type,
-            family=None if told else f"ipv{self.family}",
+            family=None if has_address else f"ipv{self.family}",
             protocol=None if self.protocol == "any" else self.protocol,
             source=self.source,
             source_port=self.source_port and fields.port_text(self.source_port),
@@ -213,7 +215,7 @@ class NatRule:
         return f"{self.type} ({', '.join(f'{name} {value}' for name, value in shown.items())})"
 
 
-def _faults_of_fields(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+def _faults_of_fields(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
     faults = []
     kind = values.get("type")
     if kind in ("snat", "masquerade") and "in_interface" in values:
@@ -234,17 +236,17 @@ def _faults_of_fields(entry: Mapping[str, Any], values: dict[str, Any]) -> list[
     return faults
 
 
-def _faults_of_family(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
-    """Return what is wrong with the families; when nothing is, put the entry's number in ``values``."""
+def _faults_of_family(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
+    """Return the faults of the families; without one, put the entry's family in ``values``."""
     addresses = ("source", "destination", "to_address")
-    told: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
+    found: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
     if "family" in values:
-        told["family"] = int(values["family"][3:])
-    families = set(told.values())
+        found["family"] = int(values["family"][3:])
+    families = set(found.values())
     if len(families) > 1:
-        return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in told.items())]
+        return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in found.items())]
     if not families:
-        # What was given and is malformed has its fault already; that of what is missing is to_address.
+        # A malformed value has its own fault already; so has a missing to_address.
         given = any(entry.get(name) is not None for name in ("family", *addresses))
         is_masquerade = values.get("type") == "masquerade"
         return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []
@@ -252,7 +254,7 @@ def _faults_of_family(entry: Mapping[str, Any], values: dict[str, Any]) -> list[
     return []
 
 
-def _faults_of_ports(entry: Mapping[str, Any], values: dict[str, Any]) -> list[str]:
+def _faults_of_ports(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
     given = [name for name in ("source_port", "destination_port", "to_port") if name in values]
     if given and entry.get("protocol") in (None, "any"):
         return [f"{' and '.join(given)} without a protocol that has ports: give protocol tcp, udp or sctp"]
@@ -270,7 +272,7 @@ def _faults_of_ports(entry: Mapping[str, Any], values: dict[str, Any]) -> list[s
     return []
 
 
-def parse_rules(entries: Iterable[Any] | None, list_name: str = "rules") -> list[Entry[NatRule]]:
+def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> list[Entry[NatRule]]:
     """Return the entries of a module's list; raises InvalidInput with every fault of the whole list."""
     listed = list(entries or ())
     if len(listed) > MAX_ENTRIES:
@@ -303,16 +305,16 @@ def _too_many_shifted(parsed: list[Entry[NatRule]], list_name: str) -> list[str]
 
 def _overlapping_ranges(parsed: list[Entry[NatRule]], list_name: str) -> list[str]:
     """Two ranges of one match that share ports are a mistake; a single port taken out of a range is not."""
-    groups: dict[tuple[Any, ...], list[tuple[Ports, int]]] = {}
+    groups: dict[tuple[str, RuleKey], list[tuple[Ports, int]]] = {}
     for index, entry in enumerate(parsed):
         rule = entry.object
         for field, place in (("source_port", 4), ("destination_port", 6)):
             ports = getattr(rule, field)
             if ports is not None and ports[0] != ports[1]:
                 rest = rule.key[:place] + rule.key[place + 1 :]
-                groups.setdefault((field, *rest), []).append((ports, index))
+                groups.setdefault((field, rest), []).append((ports, index))
     faults = []
-    for (field, *_rest), ranges in groups.items():
+    for (field, _rest), ranges in groups.items():
         ranges.sort()
         widest, widest_index = ranges[0]
         for ports, index in ranges[1:]:

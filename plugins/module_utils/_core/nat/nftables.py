@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Address translation by nftables: maps in a table of our own, changed by one transaction."""
+"""Address translation by nftables: maps in the collection's own table, changed by one transaction."""
 
 from __future__ import annotations
 
-from ..errors import ApplyFailed
+from ..errors import ApplyFailed, StepFailed
 from ..filters.nftables import Nftables, TooLarge
-from .backend import Wanted
+from .backend import Desired
 from .maps import compile_rules
 from .model import NatRule
-from .nftables_table import Table, read_table
+from .nftables_state import NftablesState, read_state
 from .nftables_transaction import Counters, in_steps, transaction
 
 
@@ -26,30 +26,30 @@ class NftablesBackend:
         """Return nothing: the model refuses what nft cannot do."""
         return []
 
-    def read(self) -> Table:
-        """Return what stands in our part of the table."""
-        found = self.nftables.read()
-        return Table() if found is None else read_table(found)
+    def read(self) -> NftablesState:
+        """Return the state of the NAT part of the table."""
+        table = self.nftables.read()
+        return NftablesState() if table is None else read_state(table)
 
-    def change(self, current: Table, wanted: Wanted) -> str | None:
+    def change(self, current: NftablesState, desired: Desired) -> str | None:
         """Return the transaction, None when nothing differs."""
-        target = None
-        if wanted.rules or (current.strays() and not wanted.purge):
-            target = compile_rules(wanted.rules, wanted.overlaps)
-        counters = Counters(current, wanted.fresh)
-        return transaction(self.nftables.table, current, target, counters, wanted.purge) or None
+        layout = None
+        if desired.rules or (current.unmanaged() and not desired.purge):
+            layout = compile_rules(desired.rules, desired.overlaps)
+        counters = Counters(current, desired.fresh)
+        return transaction(current, layout, self.nftables.table, counters, desired.purge) or None
 
-    def apply(self, change: str, current: Table) -> None:
-        """Send the transaction; nft carries it out whole or not at all, so there is nothing to undo.
+    def apply(self, change: str, _current: NftablesState) -> None:
+        """Send the transaction; nft applies all of it or nothing, so there is nothing to undo.
 
         Only where it is larger than the process may send at once, as in a container, are new maps filled beforehand.
         """
         try:
             self.nftables.apply(change)
         except TooLarge as error:
-            self._apply_in_steps(change, current, error)
+            self._apply_in_steps(change, error)
 
-    def _apply_in_steps(self, change: str, current: Table, error: TooLarge) -> None:
+    def _apply_in_steps(self, change: str, error: TooLarge) -> None:
         steps = in_steps(change)
         if not steps:
             raise error
@@ -57,17 +57,18 @@ class NftablesBackend:
             for step in steps:
                 self.nftables.apply(step)
         except ApplyFailed as failed:
-            raise ApplyFailed(failed.failed, failed.reason, not_undone=self.put_back(current)) from failed
+            raise StepFailed(failed.failed, failed.reason) from failed
 
-    def put_back(self, before: Table) -> list[str]:
-        """Put back what ``before`` holds, counters included; strays cannot be."""
-        target = before.layout() if before.stands else None
-        text = transaction(self.nftables.table, self.read(), target, Counters(before))
-        if before.exists and target is None:
+    def restore(self, before: NftablesState) -> list[str]:
+        """Restore the translations of ``before`` with their counters; unmanaged objects cannot be restored."""
+        layout = before.layout() if before.is_present else None
+        now = self.read()
+        text = transaction(now, layout, self.nftables.table, Counters(before))
+        if before.exists and layout is None:
             text += f"add table inet {self.nftables.table}\n"
         try:
             if text:
                 self.nftables.apply(text)
         except ApplyFailed as error:
             return [str(error)]
-        return [f"not put back: {stray}" for stray in before.strays()]
+        return [f"not restored: {lost}" for lost in before.unmanaged() if lost not in now.unmanaged()]

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Translations as nft text: what is written. Reading is JSON's, in nftables_reading.py."""
+"""Translations as text for nft. nftables_reading.py reads them back from JSON."""
 
 from __future__ import annotations
 
 from ..fields import port_text
 from ..filters.nftables_json import ip
-from .maps import SHIFT, Item, Key, MapName
+from .maps import SHIFT, Item, Key, MapName, port_of
 from .model import NatRule
 
 # Names of nft's data types and expressions per token; {ip} is ip or ip6.
@@ -23,19 +23,24 @@ PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 # The chain that holds the lookups and rules of each hook.
 CHAINS = {"destination": "nat_destination", "source": "nat_postrouting"}
-# name -> what follows it in "add chain"; None is a chain that others jump to.
+# name -> hook and priority; None is a chain that others jump to.
 BASE_CHAINS: dict[str, tuple[str, int] | None] = {
     "nat_destination": None,
     "nat_prerouting": ("prerouting", -100),
     "nat_output": ("output", -100),
     "nat_postrouting": ("postrouting", 100),
 }
-# What a host sends to an address of its own is translated like what others send there; loopback never is.
+# Packets that a host sends to one of its own addresses are translated like those from elsewhere; loopback never is.
 FIXED_RULES = (
     ("nat_prerouting", "jump nat_destination"),
     ("nat_output", "ip daddr != 127.0.0.0/8 fib daddr type local jump nat_destination"),
     ("nat_output", "ip6 daddr != ::1 fib daddr type local jump nat_destination"),
 )
+
+
+def selector_of(token: str, family: int) -> str:
+    """Return the expression of a token as it is called when it is read back."""
+    return f"meta {token}name" if token in ("iif", "oif") else EXPRESSIONS[token].replace("{ip}", ip(family))
 
 
 def types(name: MapName) -> tuple[list[str], list[str]]:
@@ -46,7 +51,7 @@ def types(name: MapName) -> tuple[list[str], list[str]]:
 
 
 def skeleton(table: str) -> list[str]:
-    """Return the lines that make the chains and what is always in them."""
+    """Return the lines that create the chains and the rules that are always in them."""
     lines = []
     for chain, base in BASE_CHAINS.items():
         definition = f" {{ type nat hook {base[0]} priority {base[1]}; policy accept; }}" if base else ""
@@ -56,7 +61,7 @@ def skeleton(table: str) -> list[str]:
 
 
 def map_definition(table: str, name: MapName) -> str:
-    """Return the line that makes a map."""
+    """Return the line that creates a map."""
     keys, values = types(name)
     flags = " flags interval;" if name.has_intervals else ""
     return f"add map inet {table} {name} {{ type {' . '.join(keys)} : {' . '.join(values)};{flags} counter; }}"
@@ -69,8 +74,8 @@ def key_text(name: MapName, key: Key) -> str:
         if token in ("iif", "oif"):
             parts.append(f'"{value}"')
         elif token == "proto":
-            parts.append(str(PROTOCOL_NUMBERS[value]))
-        elif token in ("sports", "dports"):
+            parts.append(str(PROTOCOL_NUMBERS.get(str(value), value)))
+        elif isinstance(value, tuple):
             parts.append(port_text(value))
         else:
             parts.append(str(value))
@@ -80,7 +85,7 @@ def key_text(name: MapName, key: Key) -> str:
 def element_text(name: MapName, key: Key, rule: NatRule, counted: tuple[int, int]) -> str:
     """Return an element with its counter, comment and value."""
     label = comment(rule, name.tokens[-1] == SHIFT)
-    value = f"{rule.to_address} . {target_port(rule, key[-1])}" if name.has_port_value else rule.to_address
+    value = f"{rule.to_address} . {target_port(rule, port_of(key))}" if name.has_port_value else rule.to_address
     return f"{key_text(name, key)} {_counter(counted)}{label} : {value}"
 
 
@@ -92,7 +97,7 @@ def target_port(rule: NatRule, port: int) -> int:
 
 
 def comment(rule: NatRule, shifted: bool) -> str:
-    """Return the comment of an element or rule; that of a shifted port says which range it belongs to."""
+    """Return the comment of an element or rule; the comment of a shifted port says which range it belongs to."""
     words = [port_text(rule.destination_port)] if shifted and rule.destination_port else []
     words += [rule.name] if rule.name else []
     return f' comment "{" ".join(words)}"' if words else ""
@@ -103,7 +108,7 @@ def _counter(counted: tuple[int, int]) -> str:
 
 
 def item_text(item: Item, counted: tuple[int, int] = (0, 0)) -> str:
-    """Return a lookup or a rule as it stands in a chain."""
+    """Return a lookup or a rule of a chain."""
     return _lookup(item) if isinstance(item, MapName) else _rule(item, counted)
 
 

@@ -1,30 +1,29 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of a plain chain of rules: that of the list where it means something, else the one that stands."""
+"""The order of a plain chain of rules: the order of the list where it has a meaning, else the present one."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from .model import NatRule
+from .model import NatRule, RuleKey
 
 
 def stable_order(
-    rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]], standing: Mapping[Any, int]
+    rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]], positions: Mapping[RuleKey, int]
 ) -> list[NatRule]:
-    """Return the rules so that each comes behind the earlier ones that it overlaps.
+    """Return the rules so that each comes after the earlier ones that it overlaps.
 
-    ``overlaps`` gives the positions of those per position, ``standing`` the place where a rule stands, by its key.
-    What stands keeps its order as far as possible; what is new comes behind its neighbour of the list.
+    ``overlaps`` gives the positions of those per position, ``positions`` the present place of a rule, by its key.
+    Existing rules keep their order as far as possible; a new one comes after its neighbour in the list.
     """
     ranks: list[tuple[int, int]] = []
-    behind = -1
+    latest = -1
     for position, rule in enumerate(rules):
-        place = standing.get(rule.key)
-        behind = behind if place is None else place
-        ranks.append((behind, position) if place is None else (place, -1))
+        place = positions.get(rule.key)
+        latest = latest if place is None else place
+        ranks.append((latest, position) if place is None else (place, -1))
     waiting = [len(overlaps.get(position, ())) for position in range(len(rules))]
     followers: dict[int, list[int]] = {}
     for position, earlier in overlaps.items():

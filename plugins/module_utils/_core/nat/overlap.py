@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which translations can match one packet: only between those does the order of the list mean anything.
+"""Which translations can match the same packet: only between those does the order of the list matter.
 
-Asking every pair would take 50 million comparisons for 10,000 entries. Entries are grouped by the fields they match;
+Comparing every pair would take 50 million comparisons for 10,000 entries. Entries are grouped by the fields they match;
 two entries can overlap only if they agree on the fields that both match, which an index per pair of groups finds at
 once. Only ranges of ports are compared one by one, among entries that agree on all else.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Sequence
-from typing import Any, Callable
+from typing import Callable
 
 from .model import FIELD_OF_TOKEN, INTERVALS, NatRule, hook
 
@@ -39,7 +39,7 @@ def _share_addresses(family: int, one: str | None, other: str | None) -> bool:
 
 
 def overlap(one: NatRule, other: NatRule) -> bool:
-    """Tell whether some packet is matched by both, at the same hook."""
+    """Return whether both match some packet, at the same hook."""
     return (
         one.family == other.family
         and hook(one) == hook(other)
@@ -53,7 +53,7 @@ def overlap(one: NatRule, other: NatRule) -> bool:
     )
 
 
-# What an entry matches exactly, field by field: the length of a prefix, 0 for any other value. A range of ports is no
+# How exactly an entry matches, field by field: the length of a prefix, 0 for any other value. A range of ports is no
 # exact value (-1). Addresses of two lengths are compared by the shorter one, so prefixes are found like exact values.
 _Profile = tuple[tuple[str, int], ...]
 
@@ -89,10 +89,10 @@ def _common(one: _Profile, other: _Profile) -> _Profile:
     return tuple((field, length) for field, length in shared if length >= 0)
 
 
-def _values(common: _Profile) -> Callable[[NatRule], tuple[Any, ...]]:
-    """Return what reads the values of some fields, addresses cut to their length."""
+def _values(common: _Profile) -> Callable[[NatRule], tuple[object, ...]]:
+    """Return a function that reads the values of some fields, addresses cut to their length."""
 
-    def read(rule: NatRule) -> tuple[Any, ...]:
+    def read(rule: NatRule) -> tuple[object, ...]:
         values = []
         for field, length in common:
             value = getattr(rule, field)
@@ -110,21 +110,21 @@ class _Alike:
 
     def __init__(self) -> None:
         self._all: list[int] = []
-        self._indexes: dict[_Profile, tuple[Callable[[NatRule], Any], dict[Any, list[int]]]] = {}
+        self._indexes: dict[_Profile, tuple[Callable[[NatRule], tuple[object, ...]], dict[object, list[int]]]] = {}
 
     def add(self, rules: Sequence[NatRule], position: int) -> None:
-        """Take the entry at a position in."""
+        """Add the entry at a position."""
         self._all.append(position)
         for values_of, index in self._indexes.values():
             index.setdefault(values_of(rules[position]), []).append(position)
 
     def candidates(self, rules: Sequence[NatRule], rule: NatRule, common: _Profile) -> list[int]:
-        """Return the positions of the entries that have the values of ``rule`` in what is ``common``."""
+        """Return the positions of the entries that have the values of ``rule`` in the ``common`` fields."""
         if not common:
             return self._all
         if common not in self._indexes:
             values_of = _values(common)
-            built: dict[Any, list[int]] = {}
+            built: dict[object, list[int]] = {}
             for position in self._all:
                 built.setdefault(values_of(rules[position]), []).append(position)
             self._indexes[common] = (values_of, built)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be done so that the listed translations stand in the order of their list. No I/O.
+"""The steps that configure the listed translations in the order of their list. No I/O.
 
-Everything in our part of a backend is ours, so nothing is ever foreign. What stands and is not listed, without purge,
-keeps its place: it stays behind the overlapping entries that it is behind now, and in front of new ones.
+The collection owns everything in its part of a backend, so nothing there is foreign. Without purge, unlisted
+translations keep their place: after the overlapping entries that they come after now, and before new ones.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..entries import Entry
-from ..plan import Action, Part
-from .backend import Backend, Current, Wanted
-from .model import NatRule
+from ..filters.backend import Current
+from ..filters.selection import Selection
+from ..plan import Action, Model, Part
+from .backend import Desired, NatBackend, State
+from .model import NatRule, RuleKey
 from .overlap import earlier_overlaps
 
 
 @dataclass(frozen=True)
 class NatPlan:
-    """``actions`` in order, what stands ``after`` them, and what carries them out.
+    """``actions`` in order, the translations ``after`` them, and the changes of the backends.
 
-    ``evaluated`` is what stood, in the order it was tried; ``reordered`` tells whether that order changes. ``change``
-    is for the backend, ``leaving`` for the one that the host is moved from; None when there is nothing to send.
+    ``evaluated`` are the earlier translations, in the order they were tried; ``reordered`` says whether that order
+    changes. ``change`` is for the backend in use, ``leaving`` for the one that the host is moved from; None when there
+    is nothing to send.
     """
 
-    actions: tuple[Action[Any], ...]
+    actions: tuple[Action[Model], ...]
     evaluated: Sequence[NatRule]
     reordered: bool
     after: Sequence[NatRule]
@@ -37,7 +40,7 @@ class NatPlan:
 
     @functools.cached_property
     def before(self) -> Sequence[NatRule]:
-        """What stood, in the order of what will stand, so that a diff shows only what differs.
+        """The earlier translations in the order of the later ones, so that a diff shows only differences.
 
         Where the order itself changes, it is the order in which the entries were tried.
         """
@@ -48,81 +51,98 @@ class NatPlan:
 
 
 def plan_rules(
-    backend: Backend, desired: Sequence[Entry[NatRule]], current: Current, purge: bool, other: Backend | None = None
+    selection: Selection[NatBackend], desired: Sequence[Entry[NatRule]], current: Current[State], purge: bool
 ) -> NatPlan:
-    """Return the plan from ``current`` to a state in which every listed entry stands, first match as listed.
+    """Return the plan from ``current`` to a state in which every listed entry is configured, first match as listed.
 
-    What stands in the ``other`` backend moves to this one, and its objects are removed there afterwards.
+    The translations of the other backend move to this one, and its objects are removed there afterwards.
     """
     here, elsewhere = current.here, current.elsewhere
-    standing = {rule.key: rule for rule, _position in here.rules()}
-    # A copy, as each look-up takes the hash of nine fields anew, and there may be 10,000 of them.
-    unlisted = dict(standing)
-    evaluated = list(standing.values())
+    configured = {rule.key: rule for rule, _position in here.rules()}
+    evaluated = list(configured.values())
     if elsewhere is not None:
-        evaluated += [rule for rule, _position in elsewhere.rules() if rule.key not in standing]
-        unlisted.update((rule.key, rule) for rule in evaluated[len(standing) :])
-    adding: list[Action[Any]] = []
-    listed: list[NatRule] = []
-    fresh = set()
-    for entry in desired:
-        rule = entry.object
-        kept = unlisted.pop(rule.key, None)
-        if kept is not None and rule.satisfied_by(kept):
-            rule = kept
-            if elsewhere is None or rule.key in standing:
-                listed.append(rule)
-                continue
-        listed.append(rule)
-        adding.append(Action("replace" if kept else "add", rule))
-        if kept is None or (kept.to_address, kept.to_port) != (rule.to_address, rule.to_port):
-            fresh.add(rule.key)
-    if not purge:
-        # What is not listed stays, and comes along when the host moves.
-        adding += [Action("replace", rule) for rule in unlisted.values() if rule.key not in standing]
-    removing: list[Action[Any]] = [Action("remove", rule) for rule in unlisted.values()] if purge else []
-    after = listed if purge or not unlisted else _among(listed, evaluated)
+        evaluated += [rule for rule, _position in elsewhere.rules() if rule.key not in configured]
+    matched = _match(desired, configured, evaluated)
+    unlisted = list(matched.unlisted.values())
+    after = matched.listed if purge or not unlisted else _merged(matched.listed, evaluated)
     overlaps = earlier_overlaps(after)
     moved = _moved(after, overlaps, here)
+    adding: list[Action[Model]] = [Action("replace", Part(fault)) for fault in here.faults]
+    adding += matched.steps
+    if not purge:
+        # Unlisted translations stay, and come along when the host moves.
+        adding += [Action("replace", rule) for rule in unlisted if rule.key not in configured]
     changed = {action.object.key for action in adding}
     adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
-    removing += [Action("remove", Part(stray)) for stray in here.leaving_strays(purge)]
-    adding = [Action("replace", Part(fault)) for fault in here.faults] + adding
+    removing: list[Action[Model]] = [Action("remove", rule) for rule in unlisted] if purge else []
+    removing += [Action("remove", Part(unmanaged)) for unmanaged in here.unmanaged_to_remove(purge)]
     change = None
-    if after or evaluated or here.faults or here.strays() or (purge and here.stands):
-        change = backend.change(here, Wanted(after, overlaps, frozenset(fresh), purge))
+    if after or evaluated or here.faults or here.unmanaged() or (purge and here.is_present):
+        change = selection.backend.change(here, Desired(after, overlaps, frozenset(matched.fresh), purge))
     if change is not None and not adding and not removing:
-        # Nothing but the arrangement differs: a stage too many, or a part of ours that holds nothing.
-        adding.append(Action("replace", Part(f"arrangement of {backend.place}")))
+        # Only the arrangement differs: one stage too many, or an own part that is empty.
+        adding.append(Action("replace", Part(f"arrangement of {selection.backend.place}")))
     leaving = None
-    if other is not None and elsewhere is not None and elsewhere.stands:
-        leaving = other.change(elsewhere, Wanted((), {}, frozenset(), purge))
-    if other is not None and leaving is not None:
-        removing.append(Action("remove", Part(other.place)))
+    if selection.other is not None and elsewhere is not None and elsewhere.is_present:
+        leaving = selection.other.change(elsewhere, Desired((), {}, frozenset(), purge))
+        removing += [Action("remove", Part(selection.other.place))] if leaving is not None else []
     return NatPlan(tuple(adding + removing), evaluated, bool(moved), after, change, leaving)
 
 
-def _among(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
-    """Return the listed entries with those that stand and are not listed put among them, in their place."""
+@dataclass
+class _Matched:
+    """The listed translations, the steps that change them, the keys that count from zero, and those not listed."""
+
+    listed: list[NatRule]
+    steps: list[Action[NatRule]]
+    fresh: set[object]
+    unlisted: dict[RuleKey, NatRule]
+
+
+def _match(
+    desired: Sequence[Entry[NatRule]], configured: Mapping[RuleKey, NatRule], evaluated: Sequence[NatRule]
+) -> _Matched:
+    """Compare the list with the translations ``configured`` here, and with all ``evaluated`` ones of both backends."""
+    # A copy, as each lookup hashes nine fields again, and there may be 10,000 of them.
+    found = _Matched([], [], set(), dict(configured))
+    is_moving = len(evaluated) > len(configured)
+    found.unlisted.update((rule.key, rule) for rule in evaluated[len(configured) :])
+    for entry in desired:
+        rule = entry.object
+        kept = found.unlisted.pop(rule.key, None)
+        if kept is not None and rule.satisfied_by(kept):
+            found.listed.append(kept)
+            if is_moving and kept.key not in configured:
+                found.steps.append(Action("replace", kept))
+            continue
+        found.listed.append(rule)
+        found.steps.append(Action("replace" if kept else "add", rule))
+        if kept is None or (kept.to_address, kept.to_port) != (rule.to_address, rule.to_port):
+            found.fresh.add(rule.key)
+    return found
+
+
+def _merged(listed: list[NatRule], evaluated: list[NatRule]) -> list[NatRule]:
+    """Return the listed entries with the unlisted ones among them, each in its present place."""
     order = {rule.key: position for position, rule in enumerate(listed)}
     overlaps = earlier_overlaps(evaluated)
-    behind: dict[int, list[NatRule]] = {}
+    following: dict[int, list[NatRule]] = {}
     anchors: list[int] = []
     for position, rule in enumerate(evaluated):
         if rule.key in order:
             anchors.append(order[rule.key])
             continue
         anchors.append(max((anchors[earlier] for earlier in overlaps.get(position, ())), default=-1))
-        behind.setdefault(anchors[-1], []).append(rule)
-    result = behind.get(-1, [])
+        following.setdefault(anchors[-1], []).append(rule)
+    result = following.get(-1, [])
     for position, rule in enumerate(listed):
         result.append(rule)
-        result += behind.get(position, [])
+        result += following.get(position, [])
     return result
 
 
-def _moved(after: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]], here: Any) -> list[NatRule]:
-    """Return the entries that an entry standing behind them now has to be tried before."""
+def _moved(after: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]], here: State) -> list[NatRule]:
+    """Return the entries that are tried before an entry which has to come first."""
     if not overlaps:
         return []
     position = {rule.key: place for rule, place in here.rules()}

@@ -23,7 +23,7 @@ from ..filters.rulesets import Table, read_iptables, read_nft
 from ..host import configuration, kernel_features, networkd_state, programs, requirements
 from ..host.configuration import Setting
 from ..host.kernel_parameters import System
-from ..routing.executor import Kernel
+from ..routing.executor import Executor
 from ..routing.snapshot import Snapshot
 from .link_probe import Answers, Questions, Target, ask
 from .model import Wanted
@@ -74,11 +74,11 @@ class Facts:
     not_checked: Sequence[tuple[str, str]] = ()
 
 
-def gather(wanted: Wanted, kernel: Kernel | None = None, root: str = "/") -> Facts:
+def gather(wanted: Wanted, executor: Executor | None = None, root: str = "/") -> Facts:
     """Return the facts that the checks of ``wanted`` need; raises nothing that has to do with the host."""
     missing: list[tuple[str, str]] = []
     links = read_links()
-    routing = read_routing(kernel or Kernel(), missing)
+    routing = read_routing(executor or Executor(), missing)
     features = kernel_features.kernel_features(root)
     filters: list[Table] = []
     if wanted.filters_packets:
@@ -138,10 +138,10 @@ def read_parameters(wanted: Wanted, system: System) -> dict[str, str]:
     return found
 
 
-def read_routing(kernel: Kernel, missing: list[tuple[str, str]]) -> Snapshot | None:
+def read_routing(executor: Executor, missing: list[tuple[str, str]]) -> Snapshot | None:
     """Return the addresses, routes and policy rules, or None with the reason added to ``missing``."""
     try:
-        return kernel.read("address", "route", "rule")
+        return executor.read("address", "route", "rule")
     except (Unsupported, ReadFailed) as error:
         missing.append(("addresses, routes and policy rules", str(error)))
         return None
@@ -236,7 +236,7 @@ def _has_legacy_tables(path: str, subject: str, missing: list[tuple[str, str]]) 
 def questions_of(wanted: Wanted, links: Mapping[str, Link], routing: Snapshot | None) -> Questions:
     """Return whom to ask: every gateway, and every IPv4 address that the host is to get, where there is a carrier."""
     own: dict[str, list[str]] = {}
-    for item in routing.existing("address") if routing else ():
+    for item in routing.addresses() if routing else ():
         own.setdefault(item.object.interface, []).append(item.object.address)
     everywhere = {address.partition("/")[0] for addresses in own.values() for address in addresses}
     gateways: list[Target] = []

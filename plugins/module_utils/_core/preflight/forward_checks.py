@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..filters.rulesets import Chain, FilterRule, Table
-from ..filters.verdicts import Way, fates
+from ..filters.verdicts import Traffic, possible_verdicts
 from ..routing.model import MAIN_TABLE
 from .catalogue import Finding, finding
 from .facts import Facts
@@ -27,10 +27,10 @@ def forwarded(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     """Packet filters of others that drop what the firewall forwards to its servers."""
     if wanted.role != FIREWALL:
         return
-    way = Way(list(wanted.interfaces), _towards(wanted.servers, facts), wanted.servers)
+    traffic = Traffic(list(wanted.interfaces), _towards(wanted.servers, facts), wanted.servers)
     for table in facts.filters:
         for chain in foreign_chains(wanted, table) if table.families & set(wanted.families) else ():
-            found = fates(_with_ours(table, wanted), chain, way) if chain.hook == "forward" else set()
+            found = possible_verdicts(_with_ours(table, wanted), chain, traffic) if chain.hook == "forward" else set()
             if "drop" in found:
                 kind = "forward-filtered" if "accept" in found else "forward-dropped"
                 if _can_be_passed(table, chain, facts):
@@ -62,7 +62,7 @@ def _towards(servers: Sequence[str], facts: Facts) -> list[str]:
     """Return the interfaces by which main leads to the servers, by the longest prefix."""
     routes = [
         (ipaddress.ip_network(item.object.destination), item.object.interface)
-        for item in (facts.routing.existing("route") if facts.routing else ())
+        for item in (facts.routing.routes() if facts.routing else ())
         if item.object.table == MAIN_TABLE and item.object.interface
     ]
     found = []

@@ -7,10 +7,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Union
 
 from .. import fields
-from ..entries import collect, objects, parse_fields, parse_list
+from ..entries import Faults, objects, parse_fields, parse_list
 from ..errors import InvalidInput
 from ..filters.nftables import DEFAULT_TABLE
 from ..host.kernel_parameter_file import Parameter
@@ -195,27 +196,26 @@ class Wanted:
 def parse_wanted(options: Mapping[str, Any]) -> Wanted:
     """Return the parsed options; raises InvalidInput with every fault of the list and of the numbers."""
     names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "manages_forwarding", "probe_timeout")
-    parts: list[Any] = [
-        lambda: _parse_lines(options["lines"]),
-        lambda: parse_mask(options["mark_mask"]),
-        lambda: parse_addresses(options["servers"], "servers"),
-        lambda: _parse_parameters(options["kernel_parameters"]),
-        lambda: parse_file_name(options["file"]),
-        *(
-            lambda name=name: _number(options[name], name)
-            for name in ("table_base", "priority_base", "source_priority_base")
-        ),
-    ]
-    lines, mask, servers, parameters, file, table_base, priority_base, source_priority_base = collect(*parts)
+    faults = Faults()
+    lines = faults.take(lambda: _parse_lines(options["lines"]))
+    mask = faults.take(lambda: parse_mask(options["mark_mask"]))
+    servers = faults.take(lambda: parse_addresses(options["servers"], "servers"))
+    parameters = faults.take(lambda: _parse_parameters(options["kernel_parameters"]))
+    file = faults.take(lambda: parse_file_name(options["file"]))
+    table_base, priority_base, source_priority_base = (
+        faults.take(partial(_number, options[name], name))
+        for name in ("table_base", "priority_base", "source_priority_base")
+    )
+    faults.refuse()
     return Wanted(
-        lines=lines,
-        mark_mask=mask,
-        servers=servers,
-        kernel_parameters=parameters,
-        file=file,
-        table_base=table_base,
-        priority_base=priority_base,
-        source_priority_base=source_priority_base,
+        lines=lines.value,
+        mark_mask=mask.value,
+        servers=servers.value,
+        kernel_parameters=parameters.value,
+        file=file.value,
+        table_base=table_base.value,
+        priority_base=priority_base.value,
+        source_priority_base=source_priority_base.value,
         **{name: options[name] for name in names},
     )
 

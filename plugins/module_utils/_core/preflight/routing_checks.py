@@ -35,7 +35,7 @@ def tables(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
             if message.get("RTA_TABLE", message.header["table"]) == number
             and rtnetlink_mapping.owner_of(message) != wanted.protocol
         ]
-        decoded = {id(item.handle): item.object for item in routing.decoded("route", foreign)}
+        decoded = {id(item.handle): item.object for item in routing.routes(foreign)}
         foreign = [message for message in foreign if decoded.get(id(message)) not in own]
         if foreign:
             shown = _shown(f"{routing.shown(message)} of {_owner(message)}" for message in foreign)
@@ -97,7 +97,7 @@ def default_routes(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     for family in (4, 6):
         found = [
             item
-            for item in facts.routing.existing("route")
+            for item in facts.routing.routes()
             if item.object.table == MAIN_TABLE
             and item.object.family == family
             and item.object.type == "unicast"
@@ -122,7 +122,7 @@ def gateways(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     if facts.routing is None:
         return
     connected: dict[str, list[Any]] = {}
-    for item in facts.routing.existing("route"):
+    for item in facts.routing.routes():
         route = item.object
         if route.type == "unicast" and not route.gateway and route.table == MAIN_TABLE and route.interface:
             connected.setdefault(route.interface, []).append(ipaddress.ip_network(route.destination))
@@ -154,7 +154,7 @@ def duplicates(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
     for (interface, address), hardware in sorted(facts.answers.addresses.items()):
         yield finding("duplicate-address", address, f"{hardware} on {interface} has {address} already")
     hosts = {address.partition("/")[0] for line in wanted.lines for address in line.addresses}
-    for item in facts.routing.existing("address") if facts.routing else ():
+    for item in facts.routing.addresses() if facts.routing else ():
         address = item.object.bare
         if item.handle.get("IFA_FLAGS", item.handle.header["flags"]) & _FAILED and address in hosts:
             message = f"duplicate address detection failed: another host on {item.object.interface} has {address}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Duplicate address detection (RFC 4862, section 5.4): a new IPv6 address is of use once no neighbour claims it.
+"""Duplicate address detection (RFC 4862, section 5.4): a new IPv6 address is usable once no neighbour claims it.
 
 Until then it is tentative, and the kernel takes it neither as the source of a route nor of a packet. So a run that
 adds addresses ends when they are usable: the next one may set routes that need them.
@@ -14,12 +14,11 @@ import struct
 import time
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 from ..netlink.rtnetlink import Message, Socket, dump
 from . import rtnetlink_mapping
 from .model import Alias
-from .snapshot import Snapshot
+from .snapshot import Place, Snapshot
 
 # linux/if_addr.h
 _NO_DETECTION, _FAILED, _TENTATIVE = 0x02, 0x08, 0x40
@@ -30,7 +29,7 @@ _INTERVAL = 0.05
 
 
 def is_running(interface: str) -> bool:
-    """Tell whether an interface can send; one that the kernel says nothing about is taken for one that can."""
+    """Tell whether an interface can send; assumed if the kernel does not say."""
     request = struct.pack("16sH14x", interface.encode(), 0)
     try:
         with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as any_socket:
@@ -43,13 +42,13 @@ def is_running(interface: str) -> bool:
 def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience: float = _PATIENCE) -> list[Alias]:
     """Wait until the added addresses are usable; return those that a neighbour has already.
 
-    After ``patience`` seconds an address is left as it is: the kernel goes on by itself, as when a cable is plugged in.
+    After ``patience`` seconds an address is left as it is: the kernel continues by itself, once a cable is plugged in.
     """
     waited_for = {alias.key for alias in added if alias.family == 6}
     deadline = time.monotonic() + patience
     while waited_for:
-        standing = snapshot.decoded("address", dump(socket, "address"))
-        flags = {item.object: item.handle.get("IFA_FLAGS", 0) for item in standing if item.object.key in waited_for}
+        existing = snapshot.addresses(dump(socket, "address"))
+        flags = {item.object: item.handle.get("IFA_FLAGS", 0) for item in existing if item.object.key in waited_for}
         failed = [alias for alias in flags if flags[alias] & _FAILED]
         if failed or time.monotonic() > deadline or not any(value & _TENTATIVE for value in flags.values()):
             return failed
@@ -57,12 +56,12 @@ def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience:
     return []
 
 
-def usable(snapshot: Snapshot) -> frozenset[Any]:
-    """Return the IPv6 addresses that are of use: they are not looked for any more, and no neighbour has them.
+def usable(snapshot: Snapshot) -> frozenset[Place]:
+    """Return the usable IPv6 addresses: their detection is over, and no neighbour has them.
 
-    Each with the index of its interface: one that comes again under the same name may be on another link.
+    Each has the index of its interface: a new interface of the same name may be on another link.
     """
-    found = [item for item in snapshot.existing("address") if item.object.family == 6]
+    found = [item for item in snapshot.addresses() if item.object.family == 6]
     unusable = _FAILED | _TENTATIVE
     return frozenset(
         place(item.object, item.handle) for item in found if not item.handle.get("IFA_FLAGS", 0) & unusable
@@ -70,23 +69,23 @@ def usable(snapshot: Snapshot) -> frozenset[Any]:
 
 
 def held(snapshot: Snapshot) -> frozenset[str]:
-    """Return the IPv6 addresses, without lengths, that are of use on whatever interface of this host.
+    """Return the IPv6 addresses, without lengths, that are usable on any interface of this host.
 
-    One of these that moves to another interface is not looked for there: the one that has it would be this host.
+    One of these that moves to another interface needs no detection there: it would find this host.
     """
-    return frozenset(key[1] for _index, key in usable(snapshot)) if "address" in snapshot.messages else frozenset()
+    return frozenset(str(key[1]) for _index, key in usable(snapshot)) if "address" in snapshot.messages else frozenset()
 
 
-def place(alias: Alias, message: Message) -> Any:
-    """Return by what ``usable`` knows an address that ``message`` is about."""
+def place(alias: Alias, message: Message) -> Place:
+    """Return the place of an address that ``message`` is about."""
     return (message.header["index"], alias.key)
 
 
-def usable_request(alias: Alias, message: Message, stood: bool) -> Message:
+def usable_request(alias: Alias, message: Message, known: bool) -> Message:
     """Return the request to add ``alias``, such that the address will be usable also where no cable is plugged in.
 
-    One that ``stood`` a moment ago was looked for then: it must not be out of use for a second now.
+    One that was ``known`` to be usable a moment ago needs no detection: it must not be unusable for a second now.
     """
-    if message.header["family"] == rtnetlink_mapping.AF[6] and (stood or not is_running(alias.interface)):
+    if message.header["family"] == rtnetlink_mapping.AF[6] and (known or not is_running(alias.interface)):
         return replace(message, header={**message.header, "flags": message.header["flags"] | _NO_DETECTION})
     return message

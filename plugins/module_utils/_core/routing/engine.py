@@ -1,19 +1,18 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of routes and policy rules: what converge() drives, over the one planner and the one executor."""
+"""The engine of routes and policy rules: joins the planner and the executor for converge()."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..entries import Entry, collect
-from ..errors import ApplyFailed, ForeignObject, InvalidInput
-from ..plan import Action, M, Plan, plan
+from ..entries import Entry, Faults, Form, Options
+from ..errors import ForeignObject, InvalidInput, StepFailed
+from ..plan import Action, Existing, M, Model, Plan, plan
 from ..store.format import merged
-from ..store.persistable import Keepable
-from .executor import Kernel
+from ..store.persistable import Persistable
+from .executor import Executor
 from .iproute_names import ETC, Name, plan_names, texts_after
 from .lists import RoutingLists, tables_form
 from .model import Route, Rule
@@ -21,12 +20,15 @@ from .owner import parse_owner
 from .rule_sequence import inverse_to_what_stays
 from .snapshot import Snapshot
 
+# Entries of ``tables`` and of ``rules``.
+RoutingForm = dict[str, list[Form]]
+
 
 @dataclass(frozen=True)
 class RoutingPlan:
     """The plans of routes and of policy rules, each None when the module was not given that list, and of names.
 
-    ``remarks`` says which names cannot be given, and why.
+    ``remarks`` tells which names cannot be given, and why.
     """
 
     routes: Plan[Route] | None
@@ -35,20 +37,20 @@ class RoutingPlan:
     remarks: tuple[str, ...] = ()
 
     @property
-    def actions(self) -> list[Action[Any]]:
-        """The steps in order; names, which only help people to read, come last."""
+    def actions(self) -> list[Action[Model]]:
+        """The steps in order; names, which only help people to read, are last."""
         return [*self.kernel_actions, *(self.names.actions if self.names else ())]
 
     @property
-    def kernel_actions(self) -> list[Action[Any]]:
-        """The kernel's part: routes come before the rules that use them, and go after them."""
+    def kernel_actions(self) -> list[Action[Model]]:
+        """The kernel's part: routes are added before the rules that use them, and removed after them."""
         routes, rules = self.routes, self.rules
-        adding = [*(routes.adding() if routes else ()), *(rules.adding() if rules else ())]
-        removing = [*(rules.removing() if rules else ()), *(routes.removing() if routes else ())]
+        adding: list[Action[Model]] = [*(routes.adding() if routes else ()), *(rules.adding() if rules else ())]
+        removing: list[Action[Model]] = [*(rules.removing() if rules else ()), *(routes.removing() if routes else ())]
         return adding + removing
 
 
-class RoutingEngine(Keepable):
+class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     """Converges routing tables and policy rules. ``tables`` and ``rules`` are entries as in the module's options.
 
     A list that is None is left alone: nothing of its kind is read, planned or purged.
@@ -58,120 +60,127 @@ class RoutingEngine(Keepable):
 
     def __init__(
         self,
-        tables: Sequence[Any] | None = None,
-        rules: Sequence[Any] | None = None,
+        tables: Sequence[object] | None = None,
+        rules: Sequence[object] | None = None,
         owner: int = 109,
         purge: bool = False,
-        kernel: Kernel | None = None,
+        executor: Executor | None = None,
     ) -> None:
-        parts: list[Any] = [lambda: RoutingLists.parse(tables, rules), lambda: parse_owner(owner)]
-        lists, self.owner = collect(*parts)
-        self.routes: list[Entry[Route]] | None = lists.routes
-        self.rules: list[Entry[Rule]] | None = lists.rules
-        self.names: dict[int, str] = lists.names
-        self.table_names: list[Entry[Name]] = lists.table_names
+        faults = Faults()
+        parsed = faults.take(lambda: RoutingLists.parse(tables, rules))
+        tag = faults.take(lambda: parse_owner(owner))
+        faults.refuse()
+        lists, self.owner = parsed.value, tag.value
+        self.routes, self.rules = lists.routes, lists.rules
+        self.names, self.table_names = lists.names, lists.table_names
         self.purge = purge
-        self.kernel = kernel or Kernel()
+        self.executor = executor or Executor()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> RoutingEngine:
+    def from_options(cls, options: Options) -> RoutingEngine:
         """Return the engine for the options of policy_routing; raises InvalidInput."""
         return cls(options["tables"], options["rules"], options["protocol"], options["purge"])
 
     def read(self) -> Snapshot:
         """Return the routes and policy rules of this host, as far as they are declared."""
-        kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
-        names_given = None if self.routes is None else self.kernel.names.read(self.owner)
-        return replace(self.kernel.read(*kinds), names_given=names_given)
+        kinds = [kind for kind, desired in (("route", self.routes), ("rule", self.rules)) if desired is not None]
+        names_given = None if self.routes is None else self.executor.names.read(self.owner)
+        return replace(self.executor.read(*kinds), names_given=names_given)
 
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
-        plans: dict[str, Any] = {"route": None, "rule": None}
-        conflicts: dict[Any, str] = {}
-        lists: tuple[tuple[str, list[Entry[Any]] | None], ...] = (("route", self.routes), ("rule", self.rules))
-        for kind, desired in lists:
-            if desired is None:
-                continue
-            try:
-                plans[kind] = plan(desired, current.existing(kind), self.owner, self.purge)
-            except ForeignObject as error:
-                conflicts.update(error.objects)
+        conflicts: dict[object, str] = {}
+        routes = rules = None
+        if self.routes is not None:
+            routes = self._planned(self.routes, current.routes(), conflicts)
+        if self.rules is not None:
+            rules = self._planned(self.rules, current.rules(), conflicts)
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
-        _refuse_inverse_rules(self.rules, plans["rule"])
+        _refuse_inverse_rules(self.rules, rules)
         names, remarks = self._plan_names(current)
-        result = RoutingPlan(plans["route"], plans["rule"], names, tuple(remarks))
+        result = RoutingPlan(routes, rules, names, tuple(remarks))
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
         return result
 
+    def _planned(
+        self, desired: list[Entry[M]], existing: list[Existing[M]], conflicts: dict[object, str]
+    ) -> Plan[M] | None:
+        """Return the plan of one list; None where there are conflicts, which are added to ``conflicts``."""
+        try:
+            return plan(desired, existing, self.owner, self.purge)
+        except ForeignObject as error:
+            conflicts.update(error.objects)
+            return None
+
     def apply(self, plan: RoutingPlan, current: Snapshot) -> None:
-        """Carry the plan out, all or nothing."""
+        """Carry the plan out; raises StepFailed once anything was changed."""
         if plan.kernel_actions:
-            self.kernel.apply(plan.kernel_actions, current, self.owner)
+            self.executor.apply(plan.kernel_actions, current, self.owner)
         if plan.names and plan.names.actions and current.names_given:
             try:
-                self.kernel.names.write(texts_after(plan.names, current.names_given), self.owner)
+                self.executor.names.write(texts_after(plan.names, current.names_given), self.owner)
             except OSError as error:
-                done = [str(action) for action in plan.kernel_actions]
-                raise ApplyFailed(f"cannot write names to {ETC}", str(error), done, self.undo(plan, current)) from error
+                raise StepFailed(f"cannot write names to {ETC}", str(error), plan.kernel_actions) from error
 
-    def undo(self, plan: RoutingPlan, current: Snapshot) -> list[str]:
-        """Put back the routes, the rules and the names of ``current``."""
-        failures = self.kernel.undo(current, self.owner)
+    def restore(self, plan: RoutingPlan, current: Snapshot) -> list[str]:
+        """Restore the routes, the rules and the names of ``current``; return what could not be restored."""
+        failures = self.executor.restore(plan.kernel_actions, current, self.owner)
         if plan.names and plan.names.actions and current.names_given:
             try:
                 changed = texts_after(plan.names, current.names_given)
-                self.kernel.names.write({kind: current.names_given.texts[kind] for kind in changed}, self.owner)
+                self.executor.names.restore({kind: current.names_given.texts[kind] for kind in changed}, self.owner)
             except OSError as error:
                 failures.append(f"names in {ETC}: {error}")
         return failures
 
-    def steps(self, plan: RoutingPlan) -> list[Action[Any]]:
-        """Return the kernel's part of a plan: the names are files, and stay by themselves."""
+    def steps(self, plan: RoutingPlan) -> list[Action[Model]]:
+        """Return the kernel's part of a plan: the names are files, and need no keeper."""
         return plan.kernel_actions
 
-    def repair(self, plan: RoutingPlan, current: Snapshot) -> dict[Any, str]:
-        """Carry out what can be of the kernel's part of the plan; return why not, by the keys of the others."""
-        return self.kernel.repair(plan.kernel_actions, current, self.owner)
+    def repair(self, plan: RoutingPlan, current: Snapshot) -> dict[Hashable, str]:
+        """Carry out each action of the kernel's part that can be; return the reasons of the others, by their keys."""
+        return self.executor.repair(plan.kernel_actions, current, self.owner)
 
-    def before(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
-        """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, with what was listed or owned."""
+    def before(self, plan: RoutingPlan) -> RoutingForm:
+        """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, of the listed or owned objects."""
         routes, rules = plan.routes.before if plan.routes else None, plan.rules.before if plan.rules else None
         return self._form(routes, rules, plan.names.before if plan.names else ())
 
-    def after(self, plan: RoutingPlan) -> dict[str, list[dict[str, Any]]]:
-        """Return the same for what is listed or owned after the plan."""
+    def after(self, plan: RoutingPlan) -> RoutingForm:
+        """Return the same for the listed or owned objects after the plan."""
         routes, rules = plan.routes.after if plan.routes else None, plan.rules.after if plan.rules else None
         return self._form(routes, rules, plan.names.after if plan.names else ())
 
     def lines(self, plan: RoutingPlan) -> dict[str, list[str]]:
         """Return one line a route, rule or name for the diff."""
-        parts: list[Plan[Any]] = [part for part in (plan.routes, plan.rules, plan.names) if part]
+        plans: tuple[Plan[Route | Rule | Name] | None, ...] = (plan.routes, plan.rules, plan.names)
+        parts = [part for part in plans if part]
         return {
             "before": [_line(item) for part in parts for item in part.before],
             "after": [_line(item) for part in parts for item in part.after],
         }
 
-    def to_store(self, older: RoutingEngine | None, plan: RoutingPlan) -> dict[str, Any]:
-        """Return the tables and rules to store; of a list that is not given, what ``older`` has stays.
+    def to_store(self, older: RoutingEngine | None, plan: RoutingPlan) -> Form:
+        """Return the tables and rules to store; for a list that is not given, those of ``older``.
 
-        What somebody else has put here is theirs to put back: at boot it would be ours if we came first.
+        Objects of another owner are left to that owner: at boot they would be ours if we came first.
         """
 
         def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None, done: Plan[M] | None) -> list[M] | None:
             if listed is None:
                 return None if before is None else [entry.object for entry in before]
-            found = merged(before or [], listed, self.purge, lambda item: item.key)
-            return [item for item in found if done is None or item not in done.others]
+            kept_or_listed = merged(before or [], listed, self.purge, lambda item: item.key)
+            return [item for item in kept_or_listed if done is None or item not in done.others]
 
         routes = kept(self.routes, older.routes if older else None, plan.routes)
         rules = kept(self.rules, older.rules if older else None, plan.rules)
         names = {**(older.names if older else {}), **self.names}
-        form: dict[str, Any] = {} if routes is None else {"tables": tables_form(routes, names)}
+        form: Form = {} if routes is None else {"tables": tables_form(routes, names)}
         return form if rules is None else {**form, "rules": [rule.as_input() for rule in rules]}
 
     def remarks(self, plan: RoutingPlan) -> dict[str, list[str]]:
-        """Return what a result says besides: ``warnings`` of names that cannot be given."""
+        """Return additional results: ``warnings`` of names that cannot be given."""
         return {"warnings": list(plan.remarks)} if plan.remarks else {}
 
     def _plan_names(self, current: Snapshot) -> tuple[Plan[Name] | None, list[str]]:
@@ -179,10 +188,8 @@ class RoutingEngine(Keepable):
             return None, []
         return plan_names(self.table_names, current.names_given, self.owner, self.purge)
 
-    def _form(
-        self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None, given: Sequence[Name]
-    ) -> dict[str, list[dict[str, Any]]]:
-        form: dict[str, list[dict[str, Any]]] = {}
+    def _form(self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None, given: Sequence[Name]) -> RoutingForm:
+        form: RoutingForm = {}
         if routes is not None:
             in_files = {entry.object.number for entry in self.table_names}
             names = {number: name for number, name in self.names.items() if number not in in_files}

@@ -1,26 +1,26 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's addresses, routes and policy rules: read them, apply a plan, all or nothing."""
+"""The executor of addresses, routes and policy rules: reads them from the kernel, and carries plans out."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Callable
+from typing import Callable
 
-from ..errors import ApplyFailed, ReadFailed
+from ..errors import ApplyFailed, ReadFailed, StepFailed
 from ..host.files import Files
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, Socket, dump, interfaces
-from ..plan import Action
+from ..plan import Action, Model
 from . import duplicate_address_detection, gratuitous_arp, rtnetlink_mapping
 from .iproute_names import NameFiles
 from .loopback_placeholders import LoopbackPlaceholders
 from .model import Alias, Rule
 from .owner_records import FILE as RECORD
-from .owner_records import TaggedAddresses, tagged
+from .owner_records import AddressRecords, TaggedAddresses, tagged
 from .rollback import bring_back_routes, restore
 from .rule_sequence import RuleSequence
 from .snapshot import Snapshot
@@ -32,23 +32,23 @@ _HINTS = {
     errno.EINVAL: "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
     errno.ENETDOWN: "the interface is switched off; set it up (its cable may be unplugged) and run again",
     errno.ENODEV: "the interface is gone, or has no such family switched on",
-    errno.EEXIST: "another program added the same at this moment, or two next hops are one; see to it and run again",
+    errno.EEXIST: "another program added the same at this moment, or two next hops are one; correct that and run again",
     errno.EACCES: "the kernel does not allow it here; is the family disabled on this interface?",
     errno.EADDRNOTAVAIL: "the interface cannot have this address, or another program removed it at this moment",
     errno.ESRCH: "it is not there any more; another program removed it at this moment; run again",
     errno.ENOENT: "it is not there any more; another program removed it at this moment; run again",
 }
 _RULE_HINTS = {
-    errno.EEXIST: "the kernel cannot tell it from one of ours that stands and differs only in source, destination or "
+    errno.EEXIST: "the kernel cannot tell it from an existing one that differs only in source, destination or "
     "invert; give it another priority, or purge",
 }
 
 
-class Kernel:
-    """Reads and writes through one netlink socket, made anew for each piece of work.
+class Executor:
+    """Reads addresses, routes and policy rules and carries out plans for them, over one netlink socket per call.
 
-    ``names`` are the files that tell people what the numbers in it mean; ``files`` are those of the host. ``announce``
-    tells the neighbours where addresses are.
+    ``names`` are the files with names for the numbers in them; ``files`` are those of the host. ``announce`` tells the
+    neighbours where addresses are.
     """
 
     def __init__(
@@ -63,83 +63,55 @@ class Kernel:
         self._list_interfaces = list_interfaces
         self._settings = settings
         self._announce = announce
-        self._files = files or Files()
-        self.names = NameFiles(self._files)
+        files = files or Files()
+        self._records = AddressRecords(files)
+        self.names = NameFiles(files)
 
     def read(self, *kinds: str) -> Snapshot:
         """Return a snapshot of the kinds: one dump each."""
-        with tagged(self._connect, self._files) as socket:
+        with tagged(self._connect, self._records) as socket:
             return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
 
     def apply(
-        self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int, moved: Collection[Alias] = ()
+        self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int, moved: Collection[Alias] = ()
     ) -> None:
-        """Carry the actions out in order; after a refused one, undo all and raise ApplyFailed.
+        """Carry the actions out in order; raises StepFailed once a request was sent.
 
-        Before anything is removed, the neighbours are told where the ``moved`` addresses are now.
+        Before anything is removed, the neighbours learn where the ``moved`` addresses are now.
         """
-        with tagged(self._connect, self._files) as socket:
+        with tagged(self._connect, self._records) as socket:
             if "address" in snapshot.messages and any(action.op != "add" for action in actions):
-                # The kernel drops routes along with an address: know them, to bring them back.
+                # The kernel removes routes along with an address: know them, to restore them.
                 snapshot.messages["route"] = dump(socket, "route")
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
-                self._apply(socket, actions, snapshot, owner, moved)
+                self._send_all(socket, actions, snapshot, owner, moved)
+                _finish(socket, actions, snapshot)
 
-    def _apply(
+    def _send_all(
         self,
-        socket: TaggedAddresses,
-        actions: Sequence[Action[Any]],
+        socket: Socket,
+        actions: Sequence[Action[Model]],
         snapshot: Snapshot,
         owner: int,
         moved: Collection[Alias],
     ) -> None:
-        done: list[Action[Any]] = []
-        requests = _Requests(actions, snapshot, owner)
-        stand_ins = LoopbackPlaceholders(socket, actions, snapshot, owner)
-        changed = [action for action in actions if action.op == "replace"]
-        for action in actions:
+        steps = _Steps(socket, actions, snapshot, owner)
+        for number, action in enumerate(actions):
             if moved and action.op == "remove":
                 self._announce(moved)
                 moved = ()
             try:
-                if changed and action is changed[0]:
-                    stand_ins.take()
-                for operation, message in requests.of(action):
-                    socket.send(operation, message)
-                if "address" in snapshot.messages and changed and action is changed[-1]:
-                    # A stand-in has a route of its own, which is none of those of before.
-                    stand_ins.leave()
-                    # An interface that lost its only address for a moment lost all its routes with it.
-                    bring_back_routes(socket, snapshot)
+                steps.carry_out(action)
             except (RequestFailed, ReadFailed) as error:
-                not_undone = restore(socket, snapshot, owner)
-                raise ApplyFailed(f"cannot {action}", _reason(error, action), _shown(done), not_undone) from error
-            except BaseException:
-                # An interrupt, or a fault of our own: nothing half-done may stay for that either.
-                restore(socket, snapshot, owner)
-                raise
-            done.append(action)
-        try:
-            taken = duplicate_address_detection.wait(socket, snapshot, [a.object for a in actions if _adds_address(a)])
-            socket.write_down()
-        except OSError as error:
-            not_undone = restore(socket, snapshot, owner)
-            raise ApplyFailed(f"cannot write {RECORD}", str(error), _shown(done), not_undone) from error
-        except BaseException:
-            restore(socket, snapshot, owner)
-            raise
-        if taken:
-            not_undone = restore(socket, snapshot, owner)
-            failed = f"cannot add {', '.join(map(str, taken))}"
-            raise ApplyFailed(failed, "another host on this link has the address already", _shown(done), not_undone)
+                raise StepFailed(f"cannot {action}", _reason(error, action), actions[:number]) from error
 
-    def repair(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> dict[Any, str]:
-        """Carry out what can be of actions that stand each for itself; return why not, by the keys of the others.
+    def repair(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> dict[Hashable, str]:
+        """Carry out each action that can be, independently; return the reasons of the others, by their keys.
 
-        Nobody waits for the end of duplicate address detection here.
+        This does not wait for the end of duplicate address detection.
         """
-        refused: dict[Any, str] = {}
-        with tagged(self._connect, self._files) as socket:
+        refused: dict[Hashable, str] = {}
+        with tagged(self._connect, self._records) as socket:
             requests = _Requests(actions, snapshot, owner)
             with _PromotedSecondaries(self._settings, _interfaces_that_lose_a_primary(actions, snapshot)):
                 for action in actions:
@@ -150,76 +122,119 @@ class Kernel:
                         refused[action.object.key] = _reason(error, action)
         return refused
 
-    def undo(self, snapshot: Snapshot, owner: int) -> list[str]:
-        """Put back what the snapshot holds; return what could not be."""
-        with tagged(self._connect, self._files) as socket:
-            return restore(socket, snapshot, owner)
+    def restore(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> list[str]:
+        """Restore the snapshot after any part of ``actions``; return what could not be restored."""
+        failures: list[str] = []
+        try:
+            with contextlib.ExitStack() as stack:
+                socket = stack.enter_context(tagged(self._connect, self._records))
+                for name in _interfaces_with_ipv4_changes(actions):
+                    # Without it, secondaries that go with their primary are only restored, a moment later.
+                    with contextlib.suppress(ApplyFailed):
+                        stack.enter_context(_PromotedSecondaries(self._settings, [name]))
+                failures += restore(socket, snapshot, owner)
+        except ApplyFailed as error:
+            failures.append(f"{error.failed}: {error.reason}")
+        finally:
+            self._records.unwritten.clear()
+        return failures
+
+
+class _Steps:
+    """Carries out the actions of a plan one by one, with what they need beside their own requests."""
+
+    def __init__(self, socket: Socket, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> None:
+        self._socket, self._snapshot = socket, snapshot
+        self._requests = _Requests(actions, snapshot, owner)
+        self._placeholders = LoopbackPlaceholders(socket, actions, snapshot, owner)
+        replacing = [action for action in actions if action.op == "replace"]
+        self._first, self._last = replacing[:1], replacing[-1:]
+
+    def carry_out(self, action: Action[Model]) -> None:
+        """Send the requests of one action; raises RequestFailed or ReadFailed."""
+        if self._first and action is self._first[0]:
+            self._placeholders.add()
+        for operation, message in self._requests.of(action):
+            self._socket.send(operation, message)
+        if self._last and action is self._last[0] and "address" in self._snapshot.messages:
+            # A placeholder has a route of its own, which was not there before.
+            self._placeholders.remove()
+            # An interface that lost its only address for a moment lost all its routes with it.
+            bring_back_routes(self._socket, self._snapshot)
+
+
+def _finish(socket: TaggedAddresses, actions: Sequence[Action[Model]], snapshot: Snapshot) -> None:
+    """Wait until the added addresses are usable, and write down their owners; raises StepFailed."""
+    added = [action.object for action in actions if isinstance(action.object, Alias) and action.op != "remove"]
+    try:
+        duplicates = duplicate_address_detection.wait(socket, snapshot, added)
+        socket.write_down()
+    except OSError as error:
+        raise StepFailed(f"cannot write {RECORD}", str(error), actions) from error
+    except ReadFailed as error:
+        raise StepFailed("cannot check the added addresses", str(error), actions) from error
+    if duplicates:
+        failed = f"cannot add {', '.join(map(str, duplicates))}"
+        raise StepFailed(failed, "another host on this link has the address already", actions)
 
 
 class _Requests:
-    """The requests of each action, asked for in the order of the plan."""
+    """The requests of each action; call ``of`` in the order of the plan."""
 
-    def __init__(self, actions: Sequence[Action[Any]], snapshot: Snapshot, owner: int) -> None:
-        self._indexes, self._stood, self._owner = snapshot.interfaces, snapshot.stood, owner
+    def __init__(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> None:
+        self._indexes, self._usable_before, self._owner = snapshot.interfaces, snapshot.usable_before, owner
         self._held = duplicate_address_detection.held(snapshot)
-        ours = [item.object for item in snapshot.existing("rule") if item.owner == owner] if _has_rules(actions) else []
+        has_rules = any(isinstance(action.object, Rule) for action in actions)
+        ours = [item.object for item in snapshot.rules() if item.owner == owner] if has_rules else []
         removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
         self._rule_steps = RuleSequence(ours, removed)
 
-    def of(self, action: Action[Any]) -> list[tuple[str, Message]]:
+    def of(self, action: Action[Model]) -> list[tuple[str, Message]]:
         """Return the requests ``(operation, message)`` of one action."""
-        if not isinstance(action.object, Rule):
-            requests = rtnetlink_mapping.requests(action, self._indexes, self._owner)
-            if _adds_address(action):
-                operation, message = requests[-1]
-                place = duplicate_address_detection.place(action.object, message)
-                # Until now with another prefix length or on another interface, or as whoever made the snapshot knows.
-                here = action.standing is not None or action.object.key[1] in self._held
-                stood = operation == "add" and (here or place in self._stood)
-                requests[-1] = (operation, duplicate_address_detection.usable_request(action.object, message, stood))
-            return requests
-        return [
-            (operation, rtnetlink_mapping.encode_rule(rule, self._owner))
-            for operation, rule in self._rule_steps.of(action)
-        ]
+        item = action.object
+        if isinstance(item, Rule):
+            replaced = action.existing.object if action.existing else None
+            steps = self._rule_steps.of(action.op, item, replaced if isinstance(replaced, Rule) else None)
+            return [(operation, rtnetlink_mapping.encode_rule(rule, self._owner)) for operation, rule in steps]
+        requests = rtnetlink_mapping.requests(action, self._indexes, self._owner)
+        if isinstance(item, Alias) and action.op != "remove":
+            operation, message = requests[-1]
+            place = duplicate_address_detection.place(item, message)
+            # Until now it had another prefix length or interface, or was usable when it was last read.
+            here = action.existing is not None or item.key[1] in self._held
+            known = operation == "add" and (here or place in self._usable_before)
+            requests[-1] = (operation, duplicate_address_detection.usable_request(item, message, known))
+        return requests
 
 
-def _shown(actions: Iterable[Action[Any]]) -> list[str]:
-    return [str(action) for action in actions]
-
-
-def _adds_address(action: Action[Any]) -> bool:
-    return isinstance(action.object, Alias) and action.op != "remove"
-
-
-def _has_rules(actions: Iterable[Action[Any]]) -> bool:
-    return any(isinstance(action.object, Rule) for action in actions)
-
-
-def _reason(error: RequestFailed | ReadFailed, action: Action[Any]) -> str:
+def _reason(error: RequestFailed | ReadFailed, action: Action[Model]) -> str:
     hints = {**_HINTS, **_RULE_HINTS} if isinstance(action.object, Rule) else _HINTS
     hint = hints.get(error.code) if isinstance(error, RequestFailed) else None
     return f"{error} ({hint})" if hint else str(error)
 
 
-def _interfaces_that_lose_a_primary(actions: Iterable[Action[Any]], snapshot: Snapshot) -> set[str]:
+def _interfaces_that_lose_a_primary(actions: Iterable[Action[Model]], snapshot: Snapshot) -> set[str]:
     """Return the interfaces on which a primary IPv4 address is removed: its secondaries must not go with it."""
     names = {index: name for name, index in snapshot.interfaces.items()}
+    removed = [action.existing.handle for action in actions if action.op != "add" and action.existing is not None]
     return {
-        names[action.standing.handle.header["index"]]
-        for action in actions
-        if action.op != "add"
-        and action.standing is not None
-        and action.standing.handle.kind == "address"
-        and action.standing.handle.header["family"] == rtnetlink_mapping.AF[4]
-        and not action.standing.handle.get("IFA_FLAGS", 0) & rtnetlink_mapping.SECONDARY
+        names[message.header["index"]]
+        for message in removed
+        if message.kind == "address"
+        and message.header["family"] == rtnetlink_mapping.AF[4]
+        and not message.get("IFA_FLAGS", 0) & rtnetlink_mapping.SECONDARY
     }
+
+
+def _interfaces_with_ipv4_changes(actions: Iterable[Action[Model]]) -> list[str]:
+    aliases = [action.object for action in actions if isinstance(action.object, Alias)]
+    return sorted({alias.interface for alias in aliases if alias.family == 4})
 
 
 class _PromotedSecondaries:
     """While it is entered, the kernel promotes secondaries instead of deleting them with their primary.
 
-    Source: Linux Documentation/networking/ip-sysctl.rst, promote_secondaries. The setting is put back afterwards.
+    Source: Linux Documentation/networking/ip-sysctl.rst, promote_secondaries. The setting is restored afterwards.
     """
 
     def __init__(self, settings: str, names: Iterable[str]) -> None:
@@ -236,7 +251,7 @@ class _PromotedSecondaries:
             except OSError as error:
                 self.__exit__()
                 reason = f"{error}; let it be written, or set it to 1"
-                raise ApplyFailed("cannot keep secondary addresses while their primary goes", reason) from error
+                raise ApplyFailed("cannot keep secondary addresses while their primary is removed", reason) from error
             self._changed.append(path)
 
     def __exit__(self, *_exception: object) -> None:

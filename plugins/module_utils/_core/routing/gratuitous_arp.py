@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell the neighbours on a link where an address is now (RFC 5227, section 3; RFC 4861, section 7.2.6).
+"""Announces to the neighbours on a link where an address is now (RFC 5227, section 3; RFC 4861, section 7.2.6).
 
-They remember for up to a minute where it was. What they send to an interface that has lost its last IPv4 address is
-dropped by the loose reverse path filter too (fib_validate_source in Linux net/ipv4/fib_frontend.c).
+They remember its old place for up to a minute. Packets that they send to an interface that has lost its last IPv4
+address are dropped, even by a loose reverse path filter (fib_validate_source in Linux net/ipv4/fib_frontend.c).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..netlink import link_packets
 from .model import Alias
 
 _ALL_NODES = "ff02::1"
-# A packet that a router might have passed on is not believed (RFC 4861, section 7.1).
+# Packets that a router might have forwarded are ignored (RFC 4861, section 7.1).
 _HOPS = 255
 
 
 def announce(aliases: Iterable[Alias]) -> None:
-    """Announce each address once on the link of its interface; where nothing can be sent, neighbours find out later."""
+    """Announce each address once on the link of its interface; if that fails, the neighbours find out later."""
     for alias in aliases:
         address = alias.bare
         with contextlib.suppress(OSError):
@@ -33,7 +33,7 @@ def announce(aliases: Iterable[Alias]) -> None:
 
 
 def _link(interface: str) -> tuple[socket.socket, bytes]:
-    """Return a socket to send ARP by, and the interface's hardware address; raises OSError where there is none."""
+    """Return a socket to send ARP by, and the interface's hardware address; raises OSError if there is none."""
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     try:
         opened.bind((interface, 0))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names that ``ip`` shows for our routing tables and our owner tag, kept in files of our own beside iproute2's.
+"""Names that ``ip`` shows for our routing tables and our owner tag, in separate files beside those of iproute2.
 
-iproute2 reads /etc/iproute2/rt_tables.d/*.conf since 4.4 and rt_protos.d since 4.10; older ones pass the directories
-over and show numbers. What its package ships lies in /usr/lib/iproute2 (6.5, 6.6) or /usr/share/iproute2 (since 6.7),
-where a file of the same name in /etc takes its place. Source: iproute2 lib/rt_names.c.
+iproute2 reads /etc/iproute2/rt_tables.d/*.conf since 4.4 and rt_protos.d since 4.10; older ones ignore the directories
+and show numbers. The files of its package are in /usr/lib/iproute2 (6.5, 6.6) or /usr/share/iproute2 (since 6.7),
+where a file of the same name in /etc replaces it. Source: iproute2 lib/rt_names.c.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..entries import Entry
+from ..entries import Entry, Form
 from ..fields import PROTOCOL_NAMES
 from ..host.files import Files
 from ..plan import Action, Existing, Plan, plan
 
-# The first line of a file that this collection may rewrite; a file without it is somebody else's.
+# The first line of a file that this collection may rewrite; a file without it is foreign.
 HEADER = "# Kept by Ansible, multihome.linux.policy_routing: change it there, not here."
 ETC = "/etc/iproute2"
 PACKAGED = ("/usr/lib/iproute2", "/usr/share/iproute2")
 DATABASES = {"table": "rt_tables", "protocol": "rt_protos"}
-# iproute2 reads numbers into an int, and passes over those that come out negative.
+# iproute2 reads numbers into an int, and ignores those that become negative.
 LARGEST = 0x7FFFFFFF
 _OWN_NAME = "multihome"
 _FOREIGN = 0
@@ -40,7 +39,7 @@ class Name:
     text: str
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Kind and number."""
         return (self.kind, self.number)
 
@@ -48,8 +47,8 @@ class Name:
         """Tell whether ``other`` is the same name."""
         return self == other
 
-    def as_input(self) -> dict[str, Any]:
-        """Return the name with what it stands for."""
+    def as_input(self) -> Form:
+        """Return the name with its number."""
         return {self.kind: self.number, "name": self.text}
 
     def __str__(self) -> str:
@@ -58,10 +57,10 @@ class Name:
 
 @dataclass(frozen=True)
 class NameState:
-    """What one read found.
+    """The names of a host.
 
-    ``texts``: the text of each file of ours, by kind. ``ours``: the names in them. ``foreign``: the names that others
-    gave, each with its file. ``obstacles``: why a file of ours cannot be written, by kind.
+    ``texts``: the text of each of our files, by kind. ``ours``: the names in them. ``foreign``: the names in other
+    files, each with its file. ``obstacles``: why one of our files cannot be written, by kind.
     """
 
     texts: Mapping[str, str | None]
@@ -99,12 +98,18 @@ class NameFiles:
         return NameState(texts, tuple(dict.fromkeys(ours)), foreign, obstacles)
 
     def write(self, texts: Mapping[str, str | None], owner: int) -> None:
-        """Write the files of ours, by kind; raises OSError. All may read them, as they may iproute2's own."""
+        """Write our files, by kind; raises OSError. They are readable for all users, as iproute2's own are."""
         for kind, text in texts.items():
             self.files.save(own_file(kind, owner), text, 0o644)
 
+    def restore(self, texts: Mapping[str, str | None], owner: int) -> None:
+        """Write those of the files that differ from ``texts``, by kind; raises OSError."""
+        self.write(
+            {kind: text for kind, text in texts.items() if self.files.load(own_file(kind, owner)) != text}, owner
+        )
+
     def _others(self, kind: str, own: str | None) -> list[str]:
-        """Return the files that ``ip`` reads besides our own."""
+        """Return the other files that ``ip`` reads."""
         base, directory = DATABASES[kind], f"{DATABASES[kind]}.d"
         single = [f"{place}/{base}" for place in (ETC, *PACKAGED) if base in self.files.names(place)][:1]
         named: dict[str, str] = {}
@@ -118,7 +123,7 @@ class NameFiles:
         try:
             return self.files.load(file, follow=True)
         except OSError:
-            # ip cannot read it either, or whoever may is not asked here: no name of it is in anybody's way.
+            # ip cannot read it either, or only for other users: its names cause no conflict.
             return None
 
 
@@ -129,7 +134,7 @@ def own_file(kind: str, owner: int) -> str:
 
 
 def parse(kind: str, text: str | None) -> list[Name]:
-    """Return the names in a file; like iproute2, nothing behind a line that it cannot read."""
+    """Return the names in a file; like iproute2, none after a line that is invalid."""
     names: list[Name] = []
     for line in (text or "").splitlines():
         written = line.strip(" \t")
@@ -153,17 +158,17 @@ def plan_names(
 ) -> tuple[Plan[Name], list[str]]:
     """Return the steps to the names of ``tables``, and a line for each name that cannot be given.
 
-    Our owner tag has a name as long as a table has one from us; another tag's name is not for us to give. Names only
-    help people to read, so one that another file gives otherwise is no reason to route nothing: it is left out and
-    said. A name of ours goes, whether or not purge is asked for, once it is given to another number.
+    Our owner tag has a name as long as a table has one from us; other tags get none. Names only help people to read,
+    so a conflict with another file does not fail the run: the name is left out, with a remark. An old name is removed,
+    also without purge, once it is given to another number.
     """
-    wanted = list(tables)
-    if PROTOCOL_NAMES.get(owner) == _OWN_NAME and (wanted or (current.ours and not purge)):
-        wanted.append(Entry(Name("protocol", owner, _OWN_NAME), f"protocol {owner}"))
-    asked_for = {entry.object.kind for entry in wanted}
+    asked = list(tables)
+    if PROTOCOL_NAMES.get(owner) == _OWN_NAME and (asked or (current.ours and not purge)):
+        asked.append(Entry(Name("protocol", owner, _OWN_NAME), f"protocol {owner}"))
+    asked_for = {entry.object.kind for entry in asked}
     remarks = [f"names are not kept: {text}" for kind, text in current.obstacles.items() if kind in asked_for]
     entries: list[Entry[Name]] = []
-    for entry in wanted:
+    for entry in asked:
         if entry.object.kind in current.obstacles or entry.object.number > LARGEST:
             continue
         conflict = _conflict(entry, current.foreign)
@@ -181,8 +186,8 @@ def plan_names(
 
 
 def texts_after(names: Plan[Name], current: NameState) -> dict[str, str | None]:
-    """Return the texts of those of our files that a plan changes, by kind."""
-    gone = {(action.standing.object if action.standing else action.object) for action in names.actions}
+    """Return the new texts of our files that a plan changes, by kind."""
+    gone = {(action.existing.object if action.existing else action.object) for action in names.actions}
     new = [action.object for action in names.adding()]
     kept = [name for name in current.ours if name not in gone] + new
     kinds = dict.fromkeys(action.object.kind for action in names.actions)
@@ -195,6 +200,6 @@ def _conflict(entry: Entry[Name], foreign: Mapping[Name, str]) -> str | None:
         return None
     for other, file in foreign.items():
         if other.kind == name.kind and (other.number == name.number or other.text == name.text):
-            said = f"{other.kind} {other.number} is called {other.text} in {file}"
-            return f"{entry.where}: {said}, so ip does not show it as {name.text}; change it there or here"
+            conflict = f"{other.kind} {other.number} is called {other.text} in {file}"
+            return f"{entry.where}: {conflict}, so ip does not show it as {name.text}; change it there or here"
     return None

@@ -1,13 +1,10 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the interfaces of a host have got from others, an ISP's DHCP or PPPoE for instance: addresses and next hops."""
+"""The addresses and next hops that interfaces got from other programs, such as an ISP's DHCP or PPPoE."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..netlink.rtnetlink import Message
-from ..plan import Existing
 from . import rtnetlink_mapping
 from .model import MAIN_TABLE, Route
 from .snapshot import Snapshot
@@ -19,18 +16,18 @@ _TEMPORARY, _UNUSABLE, _GLOBAL_SCOPE = 0x01, 0x08 | 0x20 | 0x40, 0
 def learned_addresses(snapshot: Snapshot, owner: int) -> dict[str, dict[str, list[str]]]:
     """Return ``{interface: {"addresses": [ADDRESS/LENGTH, ...], "gateways": [ADDRESS, ...], ...}}`` from one read.
 
-    Addresses are those of others and of global scope, in the kernel's order, without what is tentative, deprecated or
-    temporary (RFC 8981). Of each family there is at most one gateway: that of the table main's best default route by
-    the interface which is not ours, else the other end of a point-to-point link, else none. ``without_gateway`` are the
-    families that have none and a default route all the same, by the interface alone, as a tunnel has.
+    Addresses are foreign ones of global scope, in the kernel's order, without tentative, deprecated or temporary ones
+    (RFC 8981). There is at most one gateway per family: that of the best foreign default route of the table main by
+    the interface, else the other end of a point-to-point link, else none. ``without_gateway`` are the families without
+    a gateway that have a default route by the interface alone, as a tunnel has.
     """
     found: dict[str, dict[str, list[str]]] = {
         name: {"addresses": [], "gateways": [], "without_gateway": []} for name in snapshot.interfaces
     }
     peers: dict[tuple[str, int], str] = {}
-    for existing in snapshot.existing("address"):
+    for existing in snapshot.addresses():
         message, alias = existing.handle, existing.object
-        if existing.owner != owner and _is_of_use(message):
+        if existing.owner != owner and _is_usable(message):
             found[alias.interface]["addresses"].append(alias.address)
             if message.get("IFA_ADDRESS") != message.get("IFA_LOCAL", message.get("IFA_ADDRESS")):
                 peers.setdefault((alias.interface, alias.family), message.get("IFA_ADDRESS"))
@@ -51,10 +48,9 @@ def learned_addresses(snapshot: Snapshot, owner: int) -> dict[str, dict[str, lis
 
 
 def _defaults(snapshot: Snapshot, owner: int) -> list[Route]:
-    routes: list[Existing[Route]] = snapshot.existing("route")
     return [
         existing.object
-        for existing in routes
+        for existing in snapshot.routes()
         if existing.owner != owner
         and existing.object.table == MAIN_TABLE
         and existing.object.type == "unicast"
@@ -66,7 +62,7 @@ def _ways(route: Route) -> list[tuple[str | None, str | None]]:
     return [(hop.gateway, hop.interface) for hop in route.nexthops] or [(route.gateway, route.interface)]
 
 
-def _is_of_use(message: Message) -> bool:
-    flags: Any = message.get("IFA_FLAGS", message.header["flags"])
+def _is_usable(message: Message) -> bool:
+    flags = message.get("IFA_FLAGS", message.header["flags"])
     is_ipv6 = message.header["family"] == rtnetlink_mapping.AF[6]
     return message.header["scope"] == _GLOBAL_SCOPE and not flags & (_UNUSABLE | (_TEMPORARY if is_ipv6 else 0))

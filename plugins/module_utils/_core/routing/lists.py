@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from .. import fields
-from ..entries import Entry, collect, parse_fields, parse_list, where
+from ..entries import Entry, Faults, Form, Options, parse_fields, parse_list, where
 from ..errors import InvalidInput
 from .iproute_names import Name
 from .model import TABLE_NAMES, Route, Rule
@@ -21,10 +21,10 @@ _LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
 
 @dataclass(frozen=True)
 class RoutingLists:
-    """What the two lists declare; of a list that was not given, None.
+    """The objects that the two lists declare; None for a list that was not given.
 
-    ``names`` are what tables are called, by number, those that every host has included; ``table_names`` are those that
-    a host is to be told.
+    ``names`` are the names of tables by number, including those that every host has; ``table_names`` are those to write
+    to the files of iproute2.
     """
 
     routes: list[Entry[Route]] | None
@@ -33,34 +33,32 @@ class RoutingLists:
     table_names: list[Entry[Name]]
 
     @classmethod
-    def parse(cls, tables: Sequence[Any] | None, rules: Sequence[Any] | None) -> RoutingLists:
-        """Return what entries as in the options of policy_routing declare; raises InvalidInput with every fault."""
+    def parse(cls, tables: Sequence[object] | None, rules: Sequence[object] | None) -> RoutingLists:
+        """Return the parsed entries of the options of policy_routing; raises InvalidInput with every fault."""
         numbers, faults = _declared_tables(tables or ())
-        parts: list[Any] = [
-            lambda: _refuse(faults),
-            lambda: _parse_routes(tables or ()),
-            lambda: _parse_rules(rules or (), numbers),
-        ]
-        _none, routes, parsed_rules = collect(*parts)
+        all_faults = Faults(faults)
+        routes = all_faults.take(lambda: _parse_routes(tables or ()))
+        parsed_rules = all_faults.take(lambda: _parse_rules(rules or (), numbers))
+        all_faults.refuse()
         return cls(
-            None if tables is None else routes,
-            None if rules is None else parsed_rules,
+            None if tables is None else routes.value,
+            None if rules is None else parsed_rules.value,
             {number: name for name, number in numbers.items()},
             _table_names(tables or (), numbers),
         )
 
 
-def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[dict[str, Any]]:
+def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequence[Name] = ()) -> list[Form]:
     """Return routes as entries of ``tables``: one entry a table, with its routes.
 
-    ``names`` are what tables are called besides those that have a name ``given``; those are listed without routes too.
+    ``names`` are further names of tables. Tables with a name in ``given`` are listed without routes too.
     """
     known = {**names, **{name.number: name.text for name in given if name.kind == "table"}}
-    tables: dict[int, dict[str, Any]] = {}
+    tables_by_number: dict[int, Form] = {}
 
-    def entry(number: int) -> dict[str, Any]:
+    def entry(number: int) -> Form:
         called = {"name": known[number]} if number in known else {}
-        return tables.setdefault(number, {"id": number, **called, "routes": []})
+        return tables_by_number.setdefault(number, {"id": number, **called, "routes": []})
 
     for route in routes:
         shown = {name: value for name, value in route.as_input().items() if name != "table"}
@@ -68,21 +66,21 @@ def tables_form(routes: Sequence[Route], names: Mapping[int, str], given: Sequen
     for name in given:
         if name.kind == "table":
             entry(name.number)
-    return list(tables.values())
+    return list(tables_by_number.values())
 
 
-def _declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
+def _declared_tables(tables: Sequence[object]) -> tuple[dict[str, int], list[str]]:
     """Return the numbers of all tables by name, those every host has included, and the faults of the declaration."""
     names = dict(TABLE_NAMES)
     faults: list[str] = []
-    owners: dict[Any, str] = {}
+    first: dict[object, str] = {}
     parsers = {"id": _NUMBER, "name": _table_name, "routes": _list}
     for index, table in enumerate(tables):
         place = where("tables", index, table, "id")
         values, table_faults = parse_fields(table, parsers, "id", required=("id",))
         faults.extend(f"{place}: {fault}" for fault in table_faults)
         for key in (values.get("id"), values.get("name")):
-            earlier = owners.setdefault(key, place)
+            earlier = first.setdefault(key, place)
             if key is not None and earlier is not place:
                 faults.append(f"{earlier} and {place}: two entries for one routing table {key}; keep one of them")
         if "name" in values and "id" in values:
@@ -94,19 +92,19 @@ def _declared_tables(tables: Sequence[Any]) -> tuple[dict[str, int], list[str]]:
     return names, faults
 
 
-def _table_names(tables: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Name]]:
-    """Return the names that the declared tables are to have, but for those that they have on every host."""
-    wanted = {number: name for name, number in names.items() if name not in TABLE_NAMES}
+def _table_names(tables: Sequence[object], names: Mapping[str, int]) -> list[Entry[Name]]:
+    """Return the names to give to the declared tables, without those that they have on every host."""
+    new = {number: name for name, number in names.items() if name not in TABLE_NAMES}
     found = []
     for index, table in enumerate(tables):
         if isinstance(table, Mapping) and table.get("name") is not None:
             number = names.get(table["name"])
-            if number in wanted:
-                found.append(Entry(Name("table", number, wanted[number]), where("tables", index, table, "id")))
+            if number in new:
+                found.append(Entry(Name("table", number, new[number]), where("tables", index, table, "id")))
     return found
 
 
-def _table_name(value: Any) -> str:
+def _table_name(value: object) -> str:
     name = fields.text(value)
     if len(name) > _LONGEST_NAME:
         raise ValueError(f"a routing table's name has at most {_LONGEST_NAME} characters")
@@ -115,35 +113,37 @@ def _table_name(value: Any) -> str:
     return name
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     if not isinstance(value, (list, tuple)):
         raise ValueError("not a list")
     return list(value)
 
 
-def _parse_routes(tables: Sequence[Any]) -> list[Entry[Route]]:
-    def part(index: int, table: Mapping[str, Any]) -> list[Entry[Route]]:
+def _parse_routes(tables: Sequence[object]) -> list[Entry[Route]]:
+    def part(index: int, table: Options) -> list[Entry[Route]]:
         number = int(_NUMBER(table.get("id")))
         list_name = f"{where('tables', index, table, 'id')}.routes"
         routes = table.get("routes") or ()
         return parse_list(routes, list_name, lambda e: Route.parse(e, number), "destination", lambda r: r.key)
 
-    whole = [(index, table) for index, table in enumerate(tables) if _has_number(table)]
-    parts = collect(*(lambda index=index, table=table: part(index, table) for index, table in whole))
-    return [entry for entries in parts for entry in entries]
+    whole = [(index, table) for index, table in enumerate(tables) if isinstance(table, Mapping) and _has_number(table)]
+    faults = Faults()
+    parts = [faults.take(partial(part, index, table)) for index, table in whole]
+    faults.refuse()
+    return [entry for entries in parts for entry in entries.value]
 
 
-def _has_number(table: Any) -> bool:
-    # A table without a fit number, or whose routes are no list, has its fault from _declared_tables() already.
+def _has_number(table: Options) -> bool:
+    # For an invalid number, or routes that are not a list, _declared_tables() returned a fault already.
     try:
         _NUMBER(table["id"])
         _list(table.get("routes") or ())
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, KeyError):
         return False
     return True
 
 
-def _parse_rules(rules: Sequence[Any], names: Mapping[str, int]) -> list[Entry[Rule]]:
+def _parse_rules(rules: Sequence[object], names: Mapping[str, int]) -> list[Entry[Rule]]:
     parsed = parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
     _refuse(indistinct(parsed))
     return parsed

@@ -4,17 +4,16 @@
 
 Two values that mean the same to the kernel are equal here: ``10.0.0.1`` and ``10.0.0.1/32`` as a rule's source,
 ``0x1`` and ``1`` as a mark, no selector and ``0.0.0.0/0``. ``key`` is an object's identity, ``as_input()`` its form
-in a module's list, ``satisfied_by(other)`` whether what stands is what was asked for.
+in a module's list, ``satisfied_by(other)`` whether an existing object is the one that was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .. import fields
-from ..entries import parse_fields, without_none
+from ..entries import Form, parse_fields, without_none
 from ..errors import InvalidInput
 from .next_hops import NextHop, next_hops, way_faults
 
@@ -27,7 +26,7 @@ DEFAULT_METRIC = {4: 0, 6: 1024}
 _PREFERENCE = fields.integer(0, 0xFFFFFFFF)
 
 
-def _never_preferred(value: Any) -> int:
+def _never_preferred(value: object) -> int:
     if str(value) != "0" or isinstance(value, bool):
         raise ValueError("only 0 is meant to last; leave it out for an address that may be chosen as source")
     return 0
@@ -54,7 +53,7 @@ class Alias:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> Alias:
+    def parse(cls, entry: object) -> Alias:
         """Return the alias of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "address", required=("address", "interface"))
         if "preferred_lifetime" in values and fields.family_of(values.get("address", ":")) == 4:
@@ -85,8 +84,8 @@ class Alias:
         return self.address.partition("/")[0]
 
     @property
-    def key(self) -> tuple[Any, ...]:
-        """Interface, address and prefix length; of an IPv6 address an interface holds only one, whatever its length."""
+    def key(self) -> tuple[object, ...]:
+        """Interface, address and prefix length; no length for IPv6: an interface holds such an address only once."""
         return (self.interface, self.address if self.family == 4 else self.bare)
 
     def satisfied_by(self, other: Alias) -> bool:
@@ -94,7 +93,7 @@ class Alias:
         same = (self.address, self.preferred_lifetime) == (other.address, other.preferred_lifetime)
         return same and self.label in (None, other.label)
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the alias as an entry of ``aliases``; the kernel's default label, the interface, is left out."""
         label = None if self.label == self.interface else self.label
         return without_none(
@@ -135,7 +134,7 @@ class Route:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table: int) -> Route:
+    def parse(cls, entry: object, table: int) -> Route:
         """Return the route of one entry of ``routes`` in ``table``; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
         written_family = values.pop("family", None)
@@ -152,7 +151,7 @@ class Route:
         if len(families) > 1:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
-            faults.append('nothing tells the family; write destination "0.0.0.0/0" or "::/0", or give family')
+            faults.append('the family is missing; write destination "0.0.0.0/0" or "::/0", or give family')
         faults.extend(way_faults(values, hops, 6 in families, complete=not faults))
         if faults:
             raise InvalidInput(faults)
@@ -162,7 +161,7 @@ class Route:
         family = families.pop()
         if values["destination"] == "default":
             values["destination"] = "0.0.0.0/0" if family == 4 else "::/0"
-        # Linux takes metric 0 of IPv6 for "none given", and stores its default.
+        # Linux treats metric 0 of IPv6 as "none given", and stores its default.
         metric = values.pop("metric", 0) or DEFAULT_METRIC[family]
         return cls(table=table, metric=metric, **values)
 
@@ -172,7 +171,7 @@ class Route:
         return fields.family_of(self.destination)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Table, destination and metric."""
         return (self.table, self.destination, self.metric)
 
@@ -186,7 +185,7 @@ class Route:
             and all(hop.satisfied_by(there) for hop, there in zip(self.nexthops, other.nexthops))
         )
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the route as an entry of ``routes``, with its ``table`` beside it."""
         tells_family = self.gateway or self.source or any(hop.gateway for hop in self.nexthops)
         default = fields.is_everything(self.destination) and tells_family
@@ -244,7 +243,7 @@ class Rule:
     }
 
     @classmethod
-    def parse(cls, entry: Any, table_names: Mapping[str, int] | None = None) -> Rule:
+    def parse(cls, entry: object, table_names: Mapping[str, int] | None = None) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
         parsers = dict(cls.FIELDS, table=table_parser(TABLE_NAMES if table_names is None else table_names))
         values, faults = parse_fields(entry, parsers, "priority", required=("priority",))
@@ -254,7 +253,7 @@ class Rule:
         if len(families) > 1:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
-            faults.append("nothing tells the family; give family: ipv4 or ipv6")
+            faults.append("the family is missing; give family: ipv4 or ipv6")
         action = values.get("action", "lookup")
         if action == "lookup" and "table" not in values and not faults:
             faults.append("a rule that looks up needs a table")
@@ -270,7 +269,7 @@ class Rule:
         return cls(family=families.pop(), **values)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """Family, priority and the whole selector."""
         return (
             self.family,
@@ -287,10 +286,10 @@ class Rule:
         )
 
     def satisfied_by(self, other: Rule) -> bool:
-        """Tell whether ``other``, of the same key, does the same with what it selects."""
+        """Tell whether ``other``, of the same key, does the same."""
         return self == other
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the rule as an entry of ``rules``."""
         return without_none(
             priority=self.priority,
@@ -318,7 +317,7 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
     """Return a parser of a routing table given by number (1 to 4294967295) or by a name of ``table_names``."""
     number = fields.integer(1, 0xFFFFFFFF)
 
-    def parse(value: Any) -> int:
+    def parse(value: object) -> int:
         if isinstance(value, str) and value in table_names:
             return table_names[value]
         try:

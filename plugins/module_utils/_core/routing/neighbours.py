@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where gateways are: interface and hardware address, as the kernel's own neighbour table has them.
+"""Finds gateways: interface and hardware address, from the kernel's own neighbour table.
 
-What the table does not hold is asked for by the kernel itself (ARP, neighbour discovery): NTF_USE makes it begin
-without any packet of ours. That refreshes a cache; no configuration changes.
+The kernel itself looks for those that are not in the table (ARP, neighbour discovery): NTF_USE makes it start without
+a packet to the gateway. That refreshes a cache; no configuration changes.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _UNICAST, _LOCAL = 1, 2  # RTN_UNICAST, RTN_LOCAL
 _AF = {4: 2, 6: 10}
 _PAUSE = 0.02  # seconds between two looks at the table
 
-# (gateway, interface it must be on or None)
-Wanted = tuple[str, "str | None"]
+# (gateway, its interface if that is given)
+Gateway = tuple[str, "str | None"]
 # (gateway, index of its interface)
 Key = tuple[str, int]
 
 
 class NeighbourSocket(Protocol):
-    """What is needed of a netlink socket."""
+    """The part of a netlink socket that is needed here."""
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind."""
@@ -48,34 +48,34 @@ class NeighbourSocket(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
-    """Per wanted gateway its neighbour, or the reason why there is none."""
+class Resolution:
+    """The neighbour of each gateway, or the reason why there is none."""
 
-    neighbours: Mapping[Wanted, Neighbour]
-    reasons: Mapping[Wanted, str]
+    neighbours: Mapping[Gateway, Neighbour]
+    reasons: Mapping[Gateway, str]
 
 
 def resolve(
-    wanted: Iterable[Wanted],
+    gateways: Iterable[Gateway],
     timeout: float = 1.1,  # the kernel asks once a second
     connect: Callable[[], AbstractContextManager[NeighbourSocket]] = Netlink,
     list_interfaces: Callable[[], dict[str, int]] = interfaces,
-) -> Found:
-    """Return where each gateway is; those that do not answer within ``timeout`` seconds, for all together, are not.
+) -> Resolution:
+    """Return the place of each gateway that answers within ``timeout`` seconds, for all together.
 
-    Raises ReadFailed when the kernel does not tell its neighbours or routes.
+    Raises ReadFailed when neighbours or routes cannot be read.
     """
-    gateways = list(dict.fromkeys(wanted))
-    if not gateways:
-        return Found({}, {})
+    asked = list(dict.fromkeys(gateways))
+    if not asked:
+        return Resolution({}, {})
     indexes = list_interfaces()
     names = {index: name for name, index in indexes.items()}
-    reasons: dict[Wanted, str] = {}
-    places: dict[Wanted, int] = {}
+    reasons: dict[Gateway, str] = {}
+    places: dict[Gateway, int] = {}
     try:
         with connect() as socket:
             routes = _Routes(socket)
-            for gateway, interface in gateways:
+            for gateway, interface in asked:
                 place = _place(routes, gateway, interface, indexes)
                 if isinstance(place, str):
                     reasons[gateway, interface] = place
@@ -84,14 +84,14 @@ def resolve(
             known = _wait(socket, places, timeout)
     except RequestFailed as error:
         raise ReadFailed(f"cannot read the neighbours and routes of this host: {error}") from error
-    neighbours: dict[Wanted, Neighbour] = {}
+    neighbours: dict[Gateway, Neighbour] = {}
     for key, index in places.items():
         state, address = known.get((key[0], index), (0, None))
         if state & _HAS_ADDRESS and address:
             neighbours[key] = Neighbour(names[index], address)
         else:
             reasons[key] = f"no answer on {names[index]}"
-    return Found(neighbours, reasons)
+    return Resolution(neighbours, reasons)
 
 
 class _Routes:
@@ -102,7 +102,7 @@ class _Routes:
         self._interfaces: dict[str, int] | None = None
 
     def interface_of_next_hop(self, gateway: str) -> int | None:
-        """Return the interface of a route, in whatever table, that has this gateway."""
+        """Return the interface of a route, in any table, that has this gateway."""
         if self._interfaces is None:
             self._interfaces = {}
             for message in self.socket.dump("route"):
@@ -118,7 +118,7 @@ def _hops(message: Message) -> list[dict[str, Any]]:
 
 
 def _place(routes: _Routes, gateway: str, interface: str | None, indexes: Mapping[str, int]) -> int | str:
-    """Return the index of the interface that a gateway is on, or the reason why it is on none."""
+    """Return the index of a gateway's interface, or the reason why there is none."""
     if interface is not None:
         return indexes.get(interface, f"interface {interface} does not exist")
     family = fields.family_of(gateway)
@@ -131,27 +131,27 @@ def _place(routes: _Routes, gateway: str, interface: str | None, indexes: Mappin
         if answer.header["type"] == _UNICAST and answer.get("RTA_GATEWAY") is None:
             return int(answer.get("RTA_OIF"))
     except RequestFailed:
-        # No route, or one that says unreachable: it may still be the next hop of a line's own table.
+        # No route, or one of type unreachable: it may still be the next hop of a line's own table.
         pass
     # Not on the link of a connected network: a next hop that is declared to be on the link.
     found = routes.interface_of_next_hop(gateway)
     return found if found is not None else "it is on the link of no interface"
 
 
-def _wait(socket: NeighbourSocket, places: Mapping[Wanted, int], timeout: float) -> dict[Key, tuple[int, str | None]]:
-    """Return the neighbours by address and interface, once all places are answered or the time is over."""
-    wanted = {(gateway, index) for (gateway, _interface), index in places.items()}
+def _wait(socket: NeighbourSocket, places: Mapping[Gateway, int], timeout: float) -> dict[Key, tuple[int, str | None]]:
+    """Return the neighbours by address and interface, once all answered or the time is over."""
+    pending = {(gateway, index) for (gateway, _interface), index in places.items()}
     deadline = time.monotonic() + timeout
-    known = _table(socket, wanted)
+    known = _table(socket, pending)
     # A stale entry is good enough for now; asking makes the kernel verify it for later.
-    wanted -= _ask(socket, {key for key in wanted if not _state(known, key) & (_REACHABLE | _PERMANENT)})
-    while not all(_state(known, key) & (_HAS_ADDRESS | _NO_ADDRESS) for key in wanted):
+    pending -= _ask(socket, {key for key in pending if not _state(known, key) & (_REACHABLE | _PERMANENT)})
+    while not all(_state(known, key) & (_HAS_ADDRESS | _NO_ADDRESS) for key in pending):
         if time.monotonic() >= deadline:
             break
         time.sleep(_PAUSE)
-        known = _table(socket, wanted)
-        # What failed within this time was asked before it began.
-        wanted -= _ask(socket, {key for key in wanted if _state(known, key) & _FAILED})
+        known = _table(socket, pending)
+        # An entry that failed within this time was asked for before it began.
+        pending -= _ask(socket, {key for key in pending if _state(known, key) & _FAILED})
     return known
 
 
@@ -171,16 +171,16 @@ def _ask(socket: NeighbourSocket, keys: set[Key]) -> set[Key]:
     return refused
 
 
-def _table(socket: NeighbourSocket, wanted: set[Key]) -> dict[Key, tuple[int, str | None]]:
-    """Return state and hardware address of the wanted neighbours."""
+def _table(socket: NeighbourSocket, pending: set[Key]) -> dict[Key, tuple[int, str | None]]:
+    """Return state and hardware address of these neighbours."""
     table: dict[Key, tuple[int, str | None]] = {}
-    for message in socket.dump("neighbour") if wanted else ():
+    for message in socket.dump("neighbour") if pending else ():
         key = (str(message.get("NDA_DST")), message.header["ifindex"])
-        if key in wanted:
+        if key in pending:
             table[key] = (message.header["state"], _hardware_address(message.get("NDA_LLADDR")))
     return table
 
 
-def _hardware_address(value: Any) -> str | None:
+def _hardware_address(value: object) -> str | None:
     # Links without Ethernet addresses (a tunnel) give none, or one of another length.
     return value.lower() if isinstance(value, str) and value.count(":") == 5 else None

@@ -1,15 +1,13 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a route leads: a gateway, an interface, or several next hops, as plain, comparable values."""
+"""The next hops of a route: a gateway, an interface, or several of them, as plain, comparable values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .. import fields
-from ..entries import parse_fields, without_none
+from ..entries import Form, Options, parse_fields, without_none
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class NextHop:
     FIELDS = {"gateway": fields.host, "interface": fields.interface, "weight": fields.integer(1, 256)}
 
     @classmethod
-    def parse(cls, entry: Any) -> NextHop:
+    def parse(cls, entry: object) -> NextHop:
         """Return one next hop; raises ValueError with the reason."""
         values, faults = parse_fields(entry, cls.FIELDS, "gateway")
         if not faults and not ("gateway" in values or "interface" in values):
@@ -34,17 +32,17 @@ class NextHop:
         return cls(**values)
 
     def satisfied_by(self, other: NextHop) -> bool:
-        """Tell whether ``other`` is this next hop; an interface left out is the one that the kernel finds."""
+        """Tell whether ``other`` is this next hop; if it has no interface, the kernel chooses one."""
         same_way = self.gateway == other.gateway and self.weight == other.weight
         return same_way and (self.interface in (None, other.interface))
 
-    def as_input(self) -> dict[str, Any]:
+    def as_input(self) -> Form:
         """Return the next hop as an entry of ``nexthops``."""
         return without_none(gateway=self.gateway, interface=self.interface, weight=self.weight)
 
 
-def next_hops(value: Any) -> tuple[NextHop, ...]:
-    """Return the next hops of a list, in an order of their own; raises ValueError with every reason."""
+def next_hops(value: object) -> tuple[NextHop, ...]:
+    """Return the next hops of a list, sorted; raises ValueError with every reason."""
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("not a list of next hops")
     hops: list[NextHop] = []
@@ -58,12 +56,12 @@ def next_hops(value: Any) -> tuple[NextHop, ...]:
         faults.append("the same next hop twice; give it a weight instead")
     if faults:
         raise ValueError("; ".join(faults))
-    # The kernel keeps next hops in the order given, but their order has no meaning: sort, so that it changes nothing.
+    # The kernel keeps next hops in the given order, but it has no meaning: sort them, so that it causes no change.
     return tuple(sorted(hops, key=lambda hop: (hop.gateway or "", hop.interface or "", hop.weight)))
 
 
-def way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
-    """Return what is wrong with where a route leads; ``complete`` tells that every field of it could be read."""
+def way_faults(values: Options, hops: tuple[NextHop, ...], ipv6: bool, complete: bool) -> list[str]:
+    """Return the faults of a route's next hops; ``complete`` tells that every field of it could be read."""
     has_hop = "gateway" in values or "interface" in values
     kind = values.get("type", "unicast")
     if kind != "unicast":
@@ -80,7 +78,7 @@ def way_faults(values: Mapping[str, Any], hops: tuple[NextHop, ...], ipv6: bool,
     return faults + _link_local_faults(values)
 
 
-def _link_local_faults(values: Mapping[str, Any]) -> list[str]:
+def _link_local_faults(values: Options) -> list[str]:
     if fields.is_link_local(values.get("gateway", "")) and "interface" not in values:
         return [f'gateway "{values["gateway"]}": is on every link; name the interface too']
     return []

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import fields
 from ..errors import InvalidInput
 
 _OWNER = fields.integer(1, 255)
 
 
-def parse_owner(protocol: Any) -> int:
-    """Return the owner tag; 1 to 4 belong to the kernel and to the tools that ship with it."""
+def parse_owner(protocol: object) -> int:
+    """Return the owner tag; 1 to 4 belong to the kernel and to its own tools."""
     try:
         owner = int(_OWNER(protocol))
     except ValueError as error:

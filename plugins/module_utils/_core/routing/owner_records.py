@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which addresses are ours on a kernel that does not keep their owner tag (IFA_PROTO, Linux before 5.18).
+"""The owners of addresses on a kernel that does not keep their owner tag (IFA_PROTO, Linux before 5.18).
 
-Such a kernel takes the tag without a word and lists the address without it. So whoever adds addresses looks whether
-the tag came back, and only where it did not, writes down what it added. An address is known by interface index,
-address, prefix length and the instant of its creation (``cstamp``): one that somebody else puts in its place later, or
-after a boot, is not ours.
+Such a kernel ignores the tag and lists the address without it. So after adding addresses, the executor checks whether
+the kernel kept their tags, and only if it did not, writes them down here. An address is identified by interface index,
+address, prefix length and the instant of its creation (``cstamp``): one that another program adds in its place later,
+or after a boot, is not ours.
 """
 
 from __future__ import annotations
@@ -23,14 +23,19 @@ from ..netlink.rtnetlink import Message, Socket, dump
 
 FILE = "/var/lib/multihome/addresses.json"
 _BOOT = "/proc/sys/kernel/random/boot_id"
-Identity = tuple[int, str, int]
+Identity = tuple[int, str, int]  # index, address with length, creation
+Place = tuple[int, str]  # index, address with length
 
 
-class AddressRecord:
-    """The file with the owner tags that the kernel does not keep."""
+class AddressRecords:
+    """The file with the owner tags that the kernel does not keep.
+
+    ``unwritten`` are the owners of addresses that were added and are not in the file yet: a rollback needs them too.
+    """
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self.unwritten: dict[Place, int] = {}
 
     def owners(self) -> dict[Identity, int]:
         """Return the owner of each address written down since the last boot; raises ReadFailed."""
@@ -43,13 +48,13 @@ class AddressRecord:
                 return {}
             return {(index, address, created): owner for index, address, created, owner in written["addresses"]}
         except PermissionError:
-            # Who may not read it may change nothing either.
+            # A user without the right to read it may change nothing either.
             return {}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReadFailed(f"cannot tell whose addresses are: {FILE}: {error}; move it away") from error
+            raise ReadFailed(f"cannot read the owners of addresses: {FILE}: {error}; move it away") from error
 
-    def keep(self, owners: Mapping[Identity, int]) -> None:
-        """Write down exactly these owners; without any there is no file. Raises OSError."""
+    def save(self, owners: Mapping[Identity, int]) -> None:
+        """Write exactly these owners; without any there is no file. Raises OSError."""
         written = [[*identity, owner] for identity, owner in sorted(owners.items())]
         text = json.dumps({"boot": self._boot(), "addresses": written}) + "\n"
         self._files.save(FILE, text if written else None, 0o600)
@@ -59,12 +64,11 @@ class AddressRecord:
 
 
 class TaggedAddresses:
-    """A socket by which every address of ours bears its owner tag, whether or not the kernel keeps it."""
+    """A socket by which all our addresses have their owner tag, whether or not the kernel keeps it."""
 
-    def __init__(self, socket: Socket, record: AddressRecord) -> None:
+    def __init__(self, socket: Socket, records: AddressRecords) -> None:
         self._socket = socket
-        self._record = record
-        self._added: dict[tuple[int, str], int] = {}
+        self._records = records
         self._owners: dict[Identity, int] | None = None
         self._in_doubt = False
 
@@ -78,41 +82,42 @@ class TaggedAddresses:
         self._socket.send(operation, message)
         if message.kind == "address":
             self._in_doubt = True
-            self._added.pop(_place(message), None)
+            self._records.unwritten.pop(_place(message), None)
             if operation != "remove" and message.get("IFA_PROTO"):
-                self._added[_place(message)] = message.get("IFA_PROTO")
+                self._records.unwritten[_place(message)] = message.get("IFA_PROTO")
 
     def write_down(self) -> None:
-        """See which tags did not come back, and write those down; raises OSError, or ReadFailed."""
+        """Write down the tags that the kernel did not keep; raises OSError, or ReadFailed."""
         if not self._in_doubt:
             return
         known, owners = self._known(), {}
         for message in dump(self._socket, "address"):
-            owner = self._added.get(_place(message), known.get(_identity(message)))
+            owner = self._records.unwritten.get(_place(message), known.get(_identity(message)))
             if owner is not None and "IFA_PROTO" not in message.attributes:
                 owners[_identity(message)] = owner
         if owners != known:
-            self._record.keep(owners)
+            self._records.save(owners)
             self._owners = owners
-        self._added, self._in_doubt = {}, False
+        self._records.unwritten.clear()
+        self._in_doubt = False
 
     def _tagged(self, message: Message) -> Message:
         if "IFA_PROTO" in message.attributes:
             return message
-        owner = self._added.get(_place(message), self._known().get(_identity(message)))
+        owner = self._records.unwritten.get(_place(message), self._known().get(_identity(message)))
         return message if owner is None else replace(message, attributes={**message.attributes, "IFA_PROTO": owner})
 
     def _known(self) -> dict[Identity, int]:
         if self._owners is None:
-            self._owners = self._record.owners()
+            self._owners = self._records.owners()
         return self._owners
 
 
 @contextmanager
-def tagged(connect: Callable[[], AbstractContextManager[Socket]], files: Files) -> Iterator[TaggedAddresses]:
-    """Connect; whatever ends the work, the owners of what was added are written down."""
+def tagged(connect: Callable[[], AbstractContextManager[Socket]], records: AddressRecords) -> Iterator[TaggedAddresses]:
+    """Connect; however the work ends, the owners of the added addresses are written down."""
     with connect() as socket:
-        addresses = TaggedAddresses(socket, AddressRecord(files))
+        addresses = TaggedAddresses(socket, records)
         try:
             yield addresses
         except BaseException:
@@ -122,10 +127,11 @@ def tagged(connect: Callable[[], AbstractContextManager[Socket]], files: Files) 
         try:
             addresses.write_down()
         except OSError as error:
+            records.unwritten.clear()
             raise ApplyFailed(f"cannot write {FILE}", str(error)) from error
 
 
-def _place(message: Message) -> tuple[int, str]:
+def _place(message: Message) -> Place:
     # The C library writes ::ffff:192.0.2.1 where a request may have ::ffff:c000:201.
     address = ipaddress.ip_address(message.get("IFA_LOCAL") or message.get("IFA_ADDRESS"))
     return message.header["index"], f"{address}/{message.header['prefixlen']}"

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put back what a snapshot holds.
+"""Restores the objects of a snapshot.
 
-Undo is no list of inverse steps but a comparison: what stood before is in the snapshot, so whatever is missing is
-added again and whatever of ours is new is removed. That also brings back what the kernel took along by itself, as it
-does with routes when an address goes.
+A rollback is not a list of inverse steps but a comparison with the snapshot: missing objects are added again, and new
+ones of ours are removed. That also restores objects that the kernel removed by itself, such as the routes of a removed
+address.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Callable
 
 from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, RequestFailed, Socket, dump
-from ..plan import Action
 from . import rtnetlink_mapping
 from .model import Rule
 from .rule_sequence import RuleSequence, matches_on_delete
@@ -27,7 +26,7 @@ _PATIENCE = 5.0
 
 
 def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
-    """Put back every kind that the snapshot holds; return what could not be, one line each."""
+    """Restore every kind that the snapshot holds; return what could not be restored, one line each."""
     failures: list[str] = []
 
     def send(operation: str, message: Message) -> None:
@@ -37,10 +36,10 @@ def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
             failures.append(f"{operation} {snapshot.shown(message)}: {error}")
 
     # Routes need the addresses, and policy rules should find their routes.
-    for kind, put_back in (("address", _addresses), ("route", _routes), ("rule", _rules)):
+    for kind, restore_kind in (("address", _addresses), ("route", _routes), ("rule", _rules)):
         if kind in snapshot.messages:
             try:
-                put_back(socket, snapshot, owner, send)
+                restore_kind(socket, snapshot, owner, send)
             except ReadFailed as error:
                 failures.append(str(error))
     return failures
@@ -53,18 +52,18 @@ def bring_back_routes(socket: Socket, snapshot: Snapshot) -> None:
 
 def _bring_back(socket: Socket, snapshot: Snapshot, send: Send) -> None:
     now = dump(socket, "route")
-    standing = {rtnetlink_mapping.route_key(message) for message in now}
+    existing = {rtnetlink_mapping.route_key(message) for message in now}
     for message in _missing(snapshot.messages["route"], now):
-        # The kernel's own routes follow the addresses: one that is gone belongs to an address as it was, or will be
-        # there in an instant. But one that changed, as the source of a network's route does when its primary address
-        # is away for a moment, is set right.
-        if not rtnetlink_mapping.is_made_by_kernel(message) or rtnetlink_mapping.route_key(message) in standing:
+        # The kernel's own routes follow the addresses: a missing one belongs to an address as it was, or comes in an
+        # instant. But one that changed, as the source of a network's route does when its primary address is away for
+        # a moment, is corrected.
+        if not rtnetlink_mapping.is_made_by_kernel(message) or rtnetlink_mapping.route_key(message) in existing:
             _await_source(socket, message)
             send("replace", rtnetlink_mapping.again(message))
 
 
 def _await_source(socket: Socket, route: Message) -> None:
-    """Wait while the source of a route is tentative: added a moment ago, an IPv6 address is none before that ends."""
+    """Wait while the source of a route is tentative: until then, a new IPv6 address cannot be a source."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         source = route.get("RTA_PREFSRC")
@@ -75,8 +74,8 @@ def _await_source(socket: Socket, route: Message) -> None:
 
 def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]:
     """Return the messages of ``before`` that ``now`` does not have."""
-    standing = {repr(rtnetlink_mapping.lasting(message)) for message in now}
-    return [message for message in before if repr(rtnetlink_mapping.lasting(message)) not in standing]
+    existing = {repr(rtnetlink_mapping.lasting(message)) for message in now}
+    return [message for message in before if repr(rtnetlink_mapping.lasting(message)) not in existing]
 
 
 def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> list[Message]:
@@ -86,8 +85,8 @@ def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> lis
 
 def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
     before, now = snapshot.messages["address"], dump(socket, "address")
-    # One key holds one address: the new one has to go before the old one can come back. Secondaries are listed behind
-    # their primaries, and go first.
+    # One key holds one address: the new one has to be removed before the old one can be added again. Secondaries are
+    # listed behind their primaries, and are removed first.
     for message in reversed(_extra(before, now, owner)):
         send("remove", rtnetlink_mapping.lasting(message))
     for message in _missing(before, now):
@@ -96,16 +95,16 @@ def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> No
 
 
 def _order_of_addresses(socket: Socket, snapshot: Snapshot, send: Send) -> None:
-    """Put IPv4 addresses in their old order: the first one of a subnet is its primary, the source of what is sent.
+    """Restore the order of IPv4 addresses: the first one of a subnet is its primary, the source of what is sent.
 
-    An address added again comes last, so all behind the first one out of place are added again. The order of IPv6
-    addresses says nothing, and each would have to be probed for duplicates once more.
+    An address added again is the last one, so all behind the first one out of place are added again. The order of IPv6
+    addresses has no meaning, and each would need duplicate address detection once more.
     """
     here = dump(socket, "address")
     for index in snapshot.interfaces.values():
         now = [message for message in here if rtnetlink_mapping.is_ipv4_on(message, index)]
         before = [message for message in snapshot.messages["address"] if rtnetlink_mapping.is_ipv4_on(message, index)]
-        # What could not be put back, or came from elsewhere meanwhile, has no place.
+        # Addresses that could not be restored, or that another program added meanwhile, have no place.
         before, now = _common(before, now), _common(now, before)
         same = 0
         while same < len(before) and rtnetlink_mapping.lasting(before[same]) == rtnetlink_mapping.lasting(now[same]):
@@ -128,31 +127,32 @@ def _routes(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
 
 
 def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
-    # Only ours: the kernel takes no policy rule along, so a foreign one that is missing was removed by its owner.
+    # Only ours: the kernel removes no policy rule by itself, so a missing foreign one was removed by its owner.
     def ours(messages: Iterable[Message]) -> list[Rule]:
-        return [existing.object for existing in snapshot.decoded("rule", messages) if existing.owner == owner]
+        return [item.object for item in snapshot.rules(messages) if item.owner == owner]
 
     before, now = ours(snapshot.messages["rule"]), ours(dump(socket, "rule"))
-    known, standing = set(before), set(now)
+    known, existing = set(before), set(now)
     extra = [rule for rule in now if rule not in known]
-    missing = [rule for rule in before if rule not in standing]
+    missing = [rule for rule in before if rule not in existing]
     steps = RuleSequence(now, extra)
 
     def carry_out(requests: Iterable[tuple[str, Rule]]) -> None:
         for operation, rule in requests:
             send(operation, rtnetlink_mapping.encode_rule(rule, owner))
 
-    for action in [Action("add", rule) for rule in missing] + [Action("remove", rule) for rule in extra]:
-        carry_out(steps.of(action))
-    # A rule added again is the last of its priority: put those that stood behind it behind it again.
+    for operation, rules in (("add", missing), ("remove", extra)):
+        for rule in rules:
+            carry_out(steps.of(operation, rule))
+    # A rule added again is the last of its priority: move those that were behind it behind it again.
     now = ours(dump(socket, "rule"))
     steps = RuleSequence(now, ())
     for rule in _behind_their_place(before, now):
-        carry_out(steps.behind(rule))
+        carry_out(steps.to_end(rule))
 
 
 def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rule]:
-    """Return the rules of ``before`` from the first one of each priority that has to be put behind its place."""
+    """Return the rules of ``before`` from the first one of each priority that is not in its place."""
 
     def by_priority(rules: Sequence[Rule], known: set[Rule]) -> dict[tuple[int, int], list[Rule]]:
         groups: dict[tuple[int, int], list[Rule]] = {}
@@ -163,12 +163,12 @@ def _behind_their_place(before: Sequence[Rule], now: Sequence[Rule]) -> list[Rul
 
     result: list[Rule] = []
     found = by_priority(now, set(before))
-    for place, wanted in by_priority(before, set(now)).items():
-        same = next((at for at, pair in enumerate(zip(wanted, found[place])) if pair[0] != pair[1]), len(wanted))
-        # What the kernel would find for one of those goes behind with it: see rule_sequence.py.
-        last = len(wanted)
+    for place, desired in by_priority(before, set(now)).items():
+        same = next((at for at, pair in enumerate(zip(desired, found[place])) if pair[0] != pair[1]), len(desired))
+        # A rule that the kernel would find instead of one of those moves with it: see rule_sequence.py.
+        last = len(desired)
         while same < last:
-            moved, last = wanted[same:last], same
-            same = next((at for at in range(same) if any(matches_on_delete(one, wanted[at]) for one in moved)), same)
-        result += wanted[same:]
+            moved, last = desired[same:last], same
+            same = next((at for at in range(same) if any(matches_on_delete(one, desired[at]) for one in moved)), same)
+        result += desired[same:]
     return result

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which way a packet would leave: asked of the kernel itself (RTM_GETROUTE), never worked out here.
+"""Asks the kernel (RTM_GETROUTE) which route a packet would take, and never computes it here.
 
-Only the priority of the policy rule is found by comparing, as the kernel does not tell it: it is the first rule that
-selects the packet and looks up the table which the kernel says it took.
+Only the priority of the policy rule is found by comparing, as the kernel does not report it: it is the first rule that
+selects the packet and looks up the table that the kernel reports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
 from .. import fields
-from ..entries import Entry, parse_fields, parse_list
+from ..entries import Entry, Form, parse_fields, parse_list
 from ..errors import InvalidInput
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, attributes, interfaces
 from . import rtnetlink_mapping
@@ -50,7 +50,7 @@ class Path:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> Path:
+    def parse(cls, entry: object) -> Path:
         """Return the path of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("destination",))
         families = {fields.family_of(values[name]) for name in ("destination", "source") if name in values}
@@ -81,7 +81,7 @@ class Path:
 
 
 class LookUpSocket(Protocol):
-    """What is needed of a netlink socket."""
+    """The part of a netlink socket that is needed here."""
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind."""
@@ -90,7 +90,7 @@ class LookUpSocket(Protocol):
         """Return the kernel's answer for one packet."""
 
 
-def parse_paths(paths: Sequence[Any]) -> list[Entry[Path]]:
+def parse_paths(paths: Sequence[object]) -> list[Entry[Path]]:
     """Return the parsed entries; asking the same twice is legal. Raises InvalidInput with every fault."""
     counter = iter(range(len(paths)))
     return parse_list(paths, "paths", Path.parse, "destination", lambda _path: next(counter))
@@ -100,7 +100,7 @@ def look_up(
     paths: Sequence[Entry[Path]],
     connect: Callable[[], AbstractContextManager[LookUpSocket]] = Netlink,
     list_interfaces: Callable[[], dict[str, int]] = interfaces,
-) -> list[dict[str, Any]]:
+) -> list[Form]:
     """Return one row a path, in order: where it leaves, or why it does not.
 
     Raises InvalidInput for an ``in_interface`` that this host does not have.
@@ -122,8 +122,8 @@ def look_up(
 
 def _row(
     socket: LookUpSocket, path: Path, rules: Sequence[Rule], indexes: Mapping[str, int], names: Mapping[int, str]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
+) -> Form:
+    row: Form = {
         "destination": path.destination,
         "source": path.source,
         "mark": path.mark and fields.mark_text(path.mark),

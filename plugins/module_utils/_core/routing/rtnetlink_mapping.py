@@ -2,18 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Between rtnetlink messages and the model, both ways. Pure: no socket here.
 
-Decoding returns None for what the model has no words for (a rule by user id, a source-specific IPv6 route, a route of
-type local): such objects are foreign by nature, and stay out of every plan.
+Decoding returns None for an object that the model cannot express (a rule by user id, a source-specific IPv6 route, a
+route of type local): such objects are always foreign, and are never part of a plan.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
 
 from ..netlink.rtnetlink import Message, attributes
-from ..plan import Action, Existing
+from ..plan import Action, Existing, Model
 from .model import Alias, Route, Rule
 from .next_hops import NextHop
 
@@ -35,7 +34,7 @@ _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
 _RULE_ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 _RULE_ACTION_NUMBERS = {name: number for number, name in _RULE_ACTIONS.items()}
-# Attributes of a rule that the model speaks of; with any other one set, it is somebody else's kind of rule.
+# Attributes of a rule that the model can express; a rule with any other one is foreign.
 _RULE_ATTRIBUTES = frozenset(
     (
         "FRA_DST",
@@ -53,7 +52,7 @@ _RULE_ATTRIBUTES = frozenset(
         "FRA_DPORT_RANGE",
     )
 )
-# What changes by itself, or is told by the kernel but not taken back by it.
+# Attributes that change by themselves, or that the kernel reports but does not accept.
 _VOLATILE_ATTRIBUTES = frozenset(("IFA_CACHEINFO", "RTA_CACHEINFO", "RTA_EXPIRES", "IFA_FLAGS"))
 _LASTING_ADDRESS_FLAGS = 0x80 | 0x100 | 0x200 | 0x400 | 0x02  # permanent, managed, no prefix route, autojoin, no DAD
 
@@ -214,7 +213,7 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
     return Existing(rule, get("FRA_PROTOCOL", 0), message)
 
 
-def _says_nothing(name: str, value: Any) -> bool:
+def _says_nothing(name: str, value: object) -> bool:
     if name in ("FRA_SPORT_MASK", "FRA_DPORT_MASK"):
         return bool(value == _WHOLE_PORT)
     return name in ("FRA_SUPPRESS_IFGROUP", "FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (0, _UNLIMITED, None)
@@ -268,7 +267,7 @@ def encode_rule(rule: Rule, owner: int) -> Message:
 
 
 def lasting(message: Message) -> Message:
-    """Return a dumped message as it can be sent again: without what is volatile or only told by the kernel."""
+    """Return a dumped message as it can be sent again, without volatile attributes and those only reported."""
     header = dict(message.header)
     kept = {name: value for name, value in message.attributes.items() if name not in _VOLATILE_ATTRIBUTES}
     if message.kind == "address":
@@ -287,7 +286,7 @@ def lasting(message: Message) -> Message:
 
 
 def again(message: Message) -> Message:
-    """Return a dumped message as it can be sent to make its object stand again, with the lifetime it has left."""
+    """Return a dumped message as it can be sent to add its object again, with the lifetime it has left."""
     lasting_message = lasting(message)
     lifetime = message.get("IFA_CACHEINFO")
     if message.kind != "address" or not lifetime or lifetime["ifa_valid"] == _UNLIMITED:
@@ -317,8 +316,8 @@ def is_made_by_kernel(message: Message) -> bool:
     return message.header["proto"] == _PROTOCOL_KERNEL
 
 
-def route_key(message: Message) -> tuple[Any, ...]:
-    """Return by what the kernel tells routes apart."""
+def route_key(message: Message) -> tuple[object, ...]:
+    """Return the fields by which the kernel distinguishes routes."""
     header = message.header
     table = message.get("RTA_TABLE", header["table"])
     return (
@@ -336,31 +335,33 @@ def is_ipv4_on(message: Message, index: int) -> bool:
     return message.header["family"] == AF[4] and message.header["index"] == index
 
 
-def is_made_anew(action: Action[Any]) -> bool:
-    """Tell whether an action takes an address away and adds it again, changed."""
-    item, standing = action.object, action.standing
-    if action.op != "replace" or standing is None or not isinstance(item, Alias):
+def is_added_again(action: Action[Model]) -> bool:
+    """Tell whether an action removes an address and adds it again, changed."""
+    item, before = action.object, action.existing.object if action.existing else None
+    if action.op != "replace" or not isinstance(item, Alias) or not isinstance(before, Alias):
         return False
     # The kernel changes a lifetime in place, but not a label, and refuses a second address of one key.
-    return bool(item.address != standing.object.address or item.label not in (None, standing.object.label))
+    return item.address != before.address or item.label not in (None, before.label)
 
 
-def requests(action: Action[Any], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
+def requests(action: Action[Model], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
     """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
-    item, standing = action.object, action.standing
-    gone = [("remove", lasting(standing.handle))] if standing and action.op != "add" else []
+    item, existing = action.object, action.existing
+    gone = [("remove", lasting(existing.handle))] if existing and action.op != "add" else []
     if action.op == "remove":
         return gone
     if isinstance(item, Alias):
         message = encode_alias(item, indexes[item.interface], owner)
-        if standing is None:
+        if existing is None:
             return [("add", message)]
         # Break before make cannot be helped; but the loopback interface holds it: loopback_placeholders.py.
-        return [*gone, ("add", message)] if is_made_anew(action) else [("replace", message)]
-    return [("replace" if standing else "add", encode_route(item, indexes, owner))]
+        return [*gone, ("add", message)] if is_added_again(action) else [("replace", message)]
+    if isinstance(item, Route):
+        return [("replace" if existing else "add", encode_route(item, indexes, owner))]
+    raise TypeError(f"neither an address nor a route: {item}")
 
 
-def interfaces_of(item: Any) -> list[str]:
+def interfaces_of(item: object) -> list[str]:
     """Return the interfaces that must exist before an object can be added; a policy rule may wait for its own."""
     if isinstance(item, Alias):
         return [item.interface]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a module's options is stored to stand again after a boot: its form as text, and how runs merge. No I/O.
+"""The form of stored state: which options of a module are stored for the next boot, and how runs merge. No I/O.
 
 One file holds one kind of state of one owner (``protocol``), or of one ``table``: that is its scope, and objects of
 another scope have a file of their own.
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, TypeVar
+from typing import Callable, TypeVar
 
-from ..entries import Entry
+from ..entries import Entry, Form, Options
 
 VERSION = 1
 M = TypeVar("M")
@@ -22,16 +22,16 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Kind:
-    """Which options of a module are stored: its lists, what else its engine needs, and what the scope is told by.
+    """Which options of a module are stored: its lists, other settings of its engine, and the one that is its scope.
 
-    With empty lists, and each setting of ``idle`` as it says, there is nothing to store.
+    With empty lists, and all settings of ``idle`` with the values there, there is nothing to store.
     """
 
     lists: tuple[str, ...]
     settings: tuple[str, ...]
     scope: str
-    default_scope: Any
-    idle: Mapping[str, Any] = field(default_factory=dict)
+    default_scope: object
+    idle: Mapping[str, object] = field(default_factory=dict)
 
 
 KINDS: dict[str, Kind] = {
@@ -52,7 +52,7 @@ _TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclu
 
 
 class Refused(ValueError):
-    """A stored file is not what this version writes; ``str()`` says why."""
+    """This version cannot have written a stored file; ``str()`` is the reason."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Stored:
     """The stored state of one file: ``options`` are those of the module of this name."""
 
     kind: str
-    options: Mapping[str, Any]
+    options: Options
 
     @property
     def file_name(self) -> str:
@@ -85,21 +85,21 @@ class Stored:
         return lines
 
 
-def file_name(kind: str, options: Mapping[str, Any]) -> str:
+def file_name(kind: str, options: Options) -> str:
     """Return the name of the file that holds a kind of state in the scope of these options."""
     scope = options[KINDS[kind].scope]
     return f"{kind}.json" if scope == KINDS[kind].default_scope else f"{kind}.{scope}.json"
 
 
-def settings_of(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those options of a module that are stored and are no lists."""
+def settings_of(kind: str, options: Options) -> Form:
+    """Return the stored options of a module that are not lists."""
     return {name: options[name] for name in KINDS[kind].settings}
 
 
 def parse(text: str, name: str) -> Stored:
     """Return the state of a file's text; ``name`` is the file's own. Raises Refused.
 
-    Entries are judged by the engine that is made of them.
+    Entries are checked by their engine.
     """
     try:
         content = json.loads(text)
@@ -120,21 +120,21 @@ def parse(text: str, name: str) -> Stored:
     return Stored(kind, content)
 
 
-def _faults(kind: Kind, content: Mapping[str, Any]) -> list[str]:
+def _faults(kind: Kind, content: Options) -> list[str]:
     faults = [f"{name} is unknown" for name in content if name not in (*kind.lists, *kind.settings)]
     faults += [f"{name} is missing" for name in kind.settings if name not in content]
     for name in content:
-        wanted = list if name in kind.lists else _TYPES.get(name, str)
-        if not isinstance(content[name], wanted) or isinstance(content[name], bool):
-            faults.append(f"{name} is not of type {wanted.__name__}")
+        expected = list if name in kind.lists else _TYPES.get(name, str)
+        if not isinstance(content[name], expected) or isinstance(content[name], bool):
+            faults.append(f"{name} is not of type {expected.__name__}")
     scope = content.get(kind.scope)
     if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]+", str(scope)):
         faults.append(f"{kind.scope} is no name")
     return faults
 
 
-def merged(older: Sequence[Entry[M]], listed: Sequence[Entry[M]], purge: bool, key: Callable[[M], Any]) -> list[M]:
-    """Return the objects to store: all that are listed, and without purge the older ones that these do not replace."""
-    wanted = {key(entry.object): entry.object for entry in ([] if purge else older)}
-    wanted.update({key(entry.object): entry.object for entry in listed})
-    return list(wanted.values())
+def merged(older: Sequence[Entry[M]], listed: Sequence[Entry[M]], purge: bool, key: Callable[[M], Hashable]) -> list[M]:
+    """Return the objects to store: the listed ones, and without purge the older ones that these do not replace."""
+    merged_objects = {key(entry.object): entry.object for entry in ([] if purge else older)}
+    merged_objects.update({key(entry.object): entry.object for entry in listed})
+    return list(merged_objects.values())

@@ -1,24 +1,27 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an engine of stored state does besides what every run asks of it: be stored, and repair a part by itself."""
+"""The base of engines whose state is stored: it can be stored for the next boot, and repaired in parts."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import TypeVar
 
-from ..plan import Action
+from ..engine import Engine, PlanT, StateT
+from ..entries import Form
+from ..plan import Action, Model
+from ..rollback import apply_or_restore
 
-E = TypeVar("E", bound="Keepable")
+E = TypeVar("E", bound="Persistable")  # type: ignore[type-arg]  # a bound cannot have type variables
 
 
-class Keepable:
+class Persistable(Engine[StateT, PlanT]):
     """Base of the engines whose state is stored. ``entry_lists`` names their lists of entries, each may be None."""
 
     entry_lists: tuple[str, ...] = ("desired",)
 
-    def without(self: E, keys: Collection[Any]) -> E:
+    def without(self: E, keys: Collection[Hashable]) -> E:
         """Return the same engine without the entries of these keys."""
         other = copy.copy(self)
         for name in self.entry_lists:
@@ -26,25 +29,25 @@ class Keepable:
             setattr(other, name, entries and [entry for entry in entries if entry.object.key not in keys])
         return other
 
-    def to_store(self, older: Any, plan: Any) -> dict[str, Any]:
+    def to_store(self: E, older: E | None, plan: PlanT) -> Form:
         """Return the options to store, lists and settings, that ``plan`` leads to.
 
-        ``older`` is an engine of what was stored, None when nothing was.
+        ``older`` is an engine of the stored options, None when there are none.
         """
         raise NotImplementedError
 
-    def steps(self, plan: Any) -> Sequence[Action[Any]]:
+    def steps(self, plan: PlanT) -> Sequence[Action[Model]]:
         """Return the actions of a plan that the keeper carries out."""
-        return list(plan.actions)
+        return plan.actions
 
-    def repair(self, plan: Any, current: Any) -> Mapping[Any, str]:
-        """Carry out what can be of those; return why not, by the keys of the others.
+    def repair(self, plan: PlanT, current: StateT) -> Mapping[Hashable, str]:
+        """Carry out those that can be; return the reasons of the others, by their keys.
 
-        Here all is one transaction; raises ApplyFailed.
+        By default all or nothing: raises ApplyFailed.
         """
-        self.apply(plan, current)  # type: ignore[attr-defined]  # every engine has it
+        apply_or_restore(self, plan, current)
         return {}
 
     def waiting(self) -> Mapping[str, str]:
-        """Return what is not yet as it should be, each with the reason."""
+        """Return what is not yet as desired, each with the reason."""
         return {}

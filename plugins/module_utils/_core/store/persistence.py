@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of stored state: read, and replaced in one step.
 
-A new file is written and synced before the kernel is touched, so that a full disk changes nothing at all, and takes the
-old one's place only once what it says stands.
+A new file is written and synced before the kernel is changed, so that a full disk changes nothing at all. It replaces
+the old one only once its state is applied.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Generic
 
+from ..engine import PlanT, StateT
+from ..entries import Form, Options
 from ..errors import InvalidInput, StoreFailed
 from ..host import files
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
+from .persistable import Persistable
 
 DIRECTORY = "/etc/multihome"
 
@@ -30,7 +32,7 @@ class Change:
     before: Stored | None
     after: Stored | None
 
-    def as_result(self) -> dict[str, Any]:
+    def as_result(self) -> Form:
         """Return the change as an action of a module's result."""
         operation = "remove" if self.after is None else "add" if self.before is None else "replace"
         return {"op": operation, "object": {"file": self.path}}
@@ -54,7 +56,7 @@ class Change:
             raise StoreFailed(self.path, error) from error
 
     def commit(self) -> None:
-        """Let the new file take the old one's place; raises StoreFailed."""
+        """Replace the old file by the new one; raises StoreFailed."""
         try:
             if self.after is None:
                 with contextlib.suppress(FileNotFoundError):
@@ -70,45 +72,45 @@ class Change:
             raise StoreFailed(self.path, error) from error
 
     def discard(self) -> None:
-        """Remove what was staged and not committed."""
+        """Remove a file that was staged and not committed."""
         files.discard(self.path)
 
 
-class Store:
-    """The stored state of one module run. ``options`` are the module's; ``make`` gives an engine for options."""
+class Store(Generic[PlanT]):
+    """The stored state of one run of ``engine``. ``options`` are the module's; ``make`` returns an engine for options.
+
+    The methods raise InvalidInput for a file that this version cannot have written, and leave it as it is.
+    """
 
     def __init__(
         self,
+        engine: Persistable[StateT, PlanT],
         kind: str,
-        options: Mapping[str, Any],
-        make: Callable[[dict[str, Any]], Any],
+        options: Options,
+        make: Callable[[Options], Persistable[StateT, PlanT]],
         directory: str = DIRECTORY,
     ) -> None:
-        self._kind, self._options, self._make = kind, dict(options), make
+        self._engine, self._kind, self._options, self._make = engine, kind, dict(options), make
         self._path = os.path.join(directory, file_name(kind, options))
 
-    def change(self, engine: Any, plan: Any) -> Change | None:
-        """Return what has to change in the file once ``plan`` is carried out; None when nothing has to.
-
-        The engine is a Keepable. Raises InvalidInput for a file that this version cannot have written, and leaves that
-        as it is.
-        """
+    def change(self, plan: PlanT) -> Change | None:
+        """Return the change of the file that ``plan`` leads to; None when there is none."""
         before = self._read()
-        form = engine.to_store(self._engine_of(before), plan)
+        form = self._engine.to_store(self._engine_of(before), plan)
         after = Stored(self._kind, {**settings_of(self._kind, self._options), **form}) or None
         return None if before == after else Change(self._path, before, after)
 
-    def contradicted(self, engine: Any, plan: Any) -> str | None:
-        """Return in words that what is stored is something else than what ``plan`` leads to; None when it is not."""
+    def contradicted(self, plan: PlanT) -> str | None:
+        """Return a warning if the stored state differs from the one that ``plan`` leads to, else None."""
         if not os.path.lexists(self._path):
             return None
         try:
-            change = self.change(engine, plan)
+            change = self.change(plan)
         except InvalidInput as error:
             return str(error)
         if change is None:
             return None
-        return f"{self._path} says otherwise, and its keeper puts that back; say persist: true here too"
+        return f"{self._path} differs, and the keeper restores it; set persist: true here too"
 
     def _read(self) -> Stored | None:
         try:
@@ -118,7 +120,7 @@ class Store:
             remedy = "update the collection, or move the file away; it is not overwritten"
             raise InvalidInput([f"persist: {self._path}: {reason(error)}; {remedy}"]) from error
 
-    def _engine_of(self, stored: Stored | None) -> Any:
+    def _engine_of(self, stored: Stored | None) -> Persistable[Any, PlanT] | None:
         if stored is None:
             return None
         missing = dict.fromkeys(KINDS[self._kind].lists)
@@ -129,7 +131,7 @@ class Store:
 
 
 def load(path: str) -> str | None:
-    """Return a stored file's text, None when there is none; raises OSError, Refused when others may have written it."""
+    """Return a stored file's text, None when there is none; raises OSError, or Refused when others can write it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -144,7 +146,7 @@ def load(path: str) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return why a file cannot be used, in words."""
+    """Return why a file cannot be used."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 

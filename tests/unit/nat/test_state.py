@@ -28,13 +28,13 @@ LISTED = [forward(1), forward(2), SHIFTED, MASQUERADE]
 EXACT = "dnat_ipv4_daddr_proto_dport"
 
 
-def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True) -> Outcome:
+def run(nft: FakeNft, listed: Sequence[Any], purge: bool = True) -> Outcome[Any]:
     """One run of the engine."""
     return converge(nft_engine(listed, nft, purge), False, contextlib.nullcontext)
 
 
-def standing(nft: FakeNft) -> list[dict[str, Any]]:
-    """What stands, with counters."""
+def configured(nft: FakeNft) -> list[dict[str, Any]]:
+    """The configured translations with counters."""
     return entries_with_counters([nft_engine([], nft).read().here])
 
 
@@ -80,22 +80,22 @@ def test_a_foreign_rule_among_the_fixed_ones_is_no_fault(nft: FakeNft) -> None:
 )
 def test_what_is_missing_of_the_fixed_part_is_repaired_and_counters_stay(nft: FakeNft, damage: list[str]) -> None:
     count(nft)
-    before = standing(nft)
+    before = configured(nft)
     by_hand(nft, *damage)
     outcome = run(nft, LISTED, purge=False)
     assert outcome.changed
     assert all(action["op"] == "replace" for action in outcome.actions())
-    assert standing(nft) == before
+    assert configured(nft) == before
     assert not run(nft, LISTED).changed
 
 
-def test_lookups_taken_out_by_hand_are_entries_to_add(nft: FakeNft) -> None:
+def test_lookups_removed_by_hand_are_entries_to_add(nft: FakeNft) -> None:
     by_hand(nft, "flush chain inet multihome nat_destination")
-    assert [entry["type"] for entry in standing(nft)] == ["masquerade"]
+    assert [entry["type"] for entry in configured(nft)] == ["masquerade"]
     outcome = run(nft, LISTED, purge=False)
     added = [action["object"] for action in outcome.actions() if action["op"] == "add"]
     assert [entry["destination"] for entry in added] == ["203.0.113.1", "203.0.113.2", "203.0.113.9"]
-    assert len(standing(nft)) == len(LISTED)
+    assert len(configured(nft)) == len(LISTED)
     assert not run(nft, LISTED).changed
 
 
@@ -134,7 +134,7 @@ def test_with_the_last_entry_the_table_goes_and_stays_away(nft: FakeNft) -> None
 def test_half_of_a_shifted_range_is_no_entry(nft: FakeNft) -> None:
     held = nft.tables["multihome"].maps["dnat_ipv4_daddr_proto_dshift"].elements
     held.popitem()
-    assert SHIFTED not in [entry.get("destination_port") for entry in standing(nft)]
+    assert SHIFTED not in [entry.get("destination_port") for entry in configured(nft)]
     other = LISTED[:2]
     assert not run(nft, other, purge=False).changed
     assert len(held) == 2
@@ -148,24 +148,24 @@ def test_one_change_sends_the_one_element(nft: FakeNft) -> None:
     many = [forward(n % 250 + 1, destination_port=str(n)) for n in range(1, 2000)]
     run(nft, many)
     count(nft)
-    before = {entry["destination_port"]: entry["packets"] for entry in standing(nft)}
+    before = {entry["destination_port"]: entry["packets"] for entry in configured(nft)}
     run(nft, [*many[:1000], {**many[1000], "to_address": "192.168.168.9"}, *many[1001:]])
     assert nft.written[-1].splitlines() == [
         f"delete element inet multihome {EXACT} {{ 203.0.113.2 . 6 . 1001 }}",
         f"add element inet multihome {EXACT} {{ 203.0.113.2 . 6 . 1001 counter : 192.168.168.9 . 1001 }}",
     ]
-    after = {entry["destination_port"]: entry["packets"] for entry in standing(nft)}
+    after = {entry["destination_port"]: entry["packets"] for entry in configured(nft)}
     assert {port for port in before if before[port] != after[port]} == {"1001"}
     assert after["1001"] == 0
 
 
 def test_a_new_name_is_an_update_that_keeps_the_counter(nft: FakeNft) -> None:
     count(nft)
-    packets = {entry["packets"] for entry in standing(nft)}
+    packets = {entry["packets"] for entry in configured(nft)}
     outcome = run(nft, [forward(1, name="web"), *LISTED[1:]])
     assert [action["op"] for action in outcome.actions()] == ["replace"]
-    assert {entry["packets"] for entry in standing(nft)} == packets
-    assert [entry["packets"] for entry in standing(nft) if entry.get("name") == "web"] == [1]
+    assert {entry["packets"] for entry in configured(nft)} == packets
+    assert [entry["packets"] for entry in configured(nft) if entry.get("name") == "web"] == [1]
     assert not run(nft, LISTED).changed
 
 
@@ -187,7 +187,7 @@ def test_what_does_not_fit_the_send_buffer_is_filled_in_before_it_is_used() -> N
     nft.most = len(whole.written[0]) // 2
     outcome = run(nft, [*MANY, *LISTED])
     assert len(outcome.actions()) == len(MANY) + len(LISTED)
-    assert sorted(standing(nft), key=str) == sorted(standing(whole), key=str)
+    assert sorted(configured(nft), key=str) == sorted(configured(whole), key=str)
     assert len(nft.written) > 4
     # Nothing is looked up, nor even hooked, before the last step.
     assert not any("chain" in text or "rule" in text for text in nft.written[:-1])
@@ -196,7 +196,7 @@ def test_what_does_not_fit_the_send_buffer_is_filled_in_before_it_is_used() -> N
 
 
 @pytest.mark.parametrize("before", [[], LISTED])
-def test_steps_that_fail_are_taken_back(before: list[dict[str, Any]]) -> None:
+def test_failed_steps_are_undone(before: list[dict[str, Any]]) -> None:
     class Full(FakeNft):
         def __call__(self, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
             if text and "dnat_ipv4_proto_dport " in text and "rule" in text:
@@ -205,13 +205,13 @@ def test_steps_that_fail_are_taken_back(before: list[dict[str, Any]]) -> None:
 
     nft = Full()
     run(nft, before)
-    stood = copy.deepcopy(nft.tables)
+    before_tables = copy.deepcopy(nft.tables)
     nft.most = 20_000
     new = [{name: value for name, value in entry.items() if name != "destination"} for entry in MANY]
     with pytest.raises(ApplyFailed, match="No space left") as raised:
         run(nft, [*before, *new])
     assert "the host is as it was before" in str(raised.value)
-    assert nft.tables == stood
+    assert nft.tables == before_tables
 
 
 def test_what_cannot_be_cut_is_refused_with_the_remedy(nft: FakeNft) -> None:
@@ -241,7 +241,7 @@ class Forgetful(FakeNft):
     forgets = False
 
     def __call__(self, arguments: Sequence[str], text: str | None) -> tuple[int, str, str]:
-        """Run the command, then forget."""
+        """Run the command, then leave them out."""
         answer = super().__call__(arguments, text)
         if text and self.forgets and "multihome" in self.tables:
             self.forgets = False
@@ -256,13 +256,13 @@ def test_a_kernel_that_disagrees_is_put_back_as_it_was(listed: list[dict[str, An
     nft = Forgetful()
     run(nft, LISTED)
     count(nft)
-    before, order = standing(nft), run(nft, LISTED, purge=False)
+    before, order = configured(nft), run(nft, LISTED, purge=False)
     assert not order.changed
     nft.forgets = True
     with pytest.raises(VerifyFailed, match=r"203\.0\.113\.3") as raised:
         run(nft, listed)
     assert "was put back as it was" in str(raised.value)
-    assert sorted(standing(nft), key=str) == sorted(before, key=str)
+    assert sorted(configured(nft), key=str) == sorted(before, key=str)
     assert not run(nft, LISTED).changed
 
 
@@ -291,12 +291,12 @@ def count(nft: FakeNft) -> None:
 
 def test_a_shifted_range_counts_as_one_and_a_move_keeps_all_counters(nft: FakeNft) -> None:
     count(nft)
-    before = {str(entry.get("destination")): entry["packets"] for entry in standing(nft)}
+    before = {str(entry.get("destination")): entry["packets"] for entry in configured(nft)}
     assert before == {"203.0.113.1": 1, "203.0.113.2": 2, "203.0.113.9": 3 + 4 + 5, "None": 6}
     wide = {"type": "dnat", "destination": "203.0.113.0/24", "source": "10.0.0.1", "to_address": "192.168.168.7"}
     wider = {"type": "masquerade", "protocol": "tcp", "family": "ipv4", "out_interface": "wan0"}
     run(nft, [wide, wider, *LISTED])
-    after = {str(entry.get("destination")): entry["packets"] for entry in standing(nft) if entry["packets"]}
+    after = {str(entry.get("destination")): entry["packets"] for entry in configured(nft) if entry["packets"]}
     assert after == before
 
 

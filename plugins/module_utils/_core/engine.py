@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface of an engine: one kind of state on a host, which converge.py brings to the desired one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from .plan import Action, Model
+
+
+class Planned(Protocol):
+    """The part of an engine's plan that a run needs; the rest is the engine's own."""
+
+    @property
+    def actions(self) -> Sequence[Action[Model]]:
+        """The steps in the order in which they are applied."""
+
+
+StateT = TypeVar("StateT")
+PlanT = TypeVar("PlanT", bound=Planned)
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
+PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
+
+
+class Restorable(Protocol[StateT_contra, PlanT_contra]):
+    """The part of an engine that changes the host: see rollback.py."""
+
+    def apply(self, plan: PlanT_contra, current: StateT_contra) -> None:
+        """Carry the plan out; raises StepFailed once anything was changed."""
+
+    def restore(self, plan: PlanT_contra, current: StateT_contra) -> list[str]:
+        """Restore ``current``; return what could not be restored, one line each."""
+
+
+class Engine(Restorable[StateT, PlanT], Protocol[StateT, PlanT]):
+    """One kind of state on a host. Its constructor takes the parsed input; each step is a method.
+
+    ``read`` and ``plan`` never write.
+    ``before`` and ``after`` return the state before and after the plan in the module's own input form.
+    """
+
+    def read(self) -> StateT:
+        """Return the current state from one dump."""
+
+    def plan(self, current: StateT) -> PlanT:
+        """Return the plan from ``current`` to the desired state."""
+
+    def before(self, plan: PlanT) -> object:
+        """Return the listed or owned objects, in input form."""
+
+    def after(self, plan: PlanT) -> object:
+        """Return the listed or owned objects after the plan, in input form."""
+
+    def lines(self, plan: PlanT) -> dict[str, list[str]]:
+        """Return ``{"before": [...], "after": [...]}``, one readable line an object, for the diff."""
