@@ -9,7 +9,7 @@ WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
 CHECKS = lint sanity unit integration lab-test end-to-end molecule machines ordinary-user
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test bench $(CHECKS) clean
+.PHONY: help setup demo test bench fuzz $(CHECKS) clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,6 +26,9 @@ test: setup ## every check and test below, with a summary at the end
 
 bench: setup ## measure, side by side with what people use today; BENCH="deploy nat" chooses
 	@$(WITHIN) python -m tests.benchmark.run $(BENCH)
+
+fuzz: setup ## hostile input for SECONDS (default 60); SEED repeats a run
+	@$(WITHIN) python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity

@@ -51,6 +51,8 @@ PHASES = [
     *(AGAIN if os.geteuid() == 0 else []),
     Phase("sanity", [("python", "scripts/sanity.py")]),
     tests("lab-test", *IN_FILES, DEMO, "tests/lab"),
+    # Without a seed: every run tries other inputs, and prints the seed.
+    Phase("fuzz", [("python", "-m", "tests.fuzz", "--seconds", "60")]),
     tests("unit", "--numprocesses=2", "tests/unit"),
 ]
 # On two cores: while one waits, for timers, boots or a worker's last file, the other computes.
