@@ -27,7 +27,7 @@ JUDGED = {
     "line_check": ["targets"],
     "nat_rules": ["rules"],
     "path_info": ["paths"],
-    "policy_routing": ["tables", "rules"],
+    "policy_routing": ["tables", "rules", "interface_groups"],
     "preflight": ["lines", "kernel_parameters"],
 }
 LISTS = [(module, option) for module, options in JUDGED.items() for option in options]
