@@ -26,7 +26,7 @@ JUDGED = {
     "kernel_parameters": ["parameters"],
     "line_check": ["targets"],
     "nat_rules": ["rules"],
-    "path_info": ["paths"],
+    "path_info": ["paths", "replies"],
     "policy_routing": ["tables", "rules", "interface_groups"],
     "preflight": ["lines", "kernel_parameters"],
 }
