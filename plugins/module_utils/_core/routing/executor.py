@@ -194,7 +194,9 @@ class _Requests:
         self._held = duplicate_address_detection.held(snapshot)
         has_rules = any(isinstance(action.object, Rule) for action in actions)
         ours = [item.object for item in snapshot.rules() if item.owner == owner] if has_rules else []
-        removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
+        # What a replace removes later may be in the way of an earlier addition as well.
+        leaving = [action.existing.object for action in actions if action.op != "add" and action.existing is not None]
+        removed = [item for item in leaving if isinstance(item, Rule)]
         self._rule_steps = RuleSequence(ours, removed)
 
     def of(self, action: Action[Model]) -> list[tuple[str, Message]]:
