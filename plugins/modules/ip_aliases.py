@@ -39,7 +39,9 @@ options:
         type: str
         required: true
       interface:
-        description: The interface to configure the address on. It must exist.
+        description:
+          - The interface to configure the address on, by its own name or an alternative one. It must exist, unless
+            O(skip_unavailable) is set.
         type: str
         required: true
       label:
@@ -65,6 +67,13 @@ options:
         they are replaced.
       - Neighbours are informed of the new location of such an address just before it is removed from its old
         interface.
+    type: bool
+    default: false
+  skip_unavailable:
+    description:
+      - Whether addresses of an interface that does not exist are skipped with a warning for each such interface,
+        instead of failing. An interface that is down takes its addresses.
+      - With O(persist=true) they are stored all the same, and added when the interface appears.
     type: bool
     default: false
 seealso:
@@ -141,6 +150,29 @@ moved:
   type: list
   elements: dict
   sample: []
+skipped:
+  description: The addresses that wait for their interface, by interface.
+  returned: when O(skip_unavailable=true) and something was skipped
+  type: list
+  elements: dict
+  contains:
+    interface:
+      description: The interface.
+      type: str
+      sample: eth1
+    reason:
+      description: What is wrong with it.
+      type: str
+      sample: does not exist on this host
+    entries:
+      description: The entries that wait for it, as messages name them.
+      type: list
+      elements: str
+      sample: ["aliases[2] (interlink)"]
+  sample:
+    - interface: eth1
+      reason: does not exist on this host
+      entries: ["aliases[2] (interlink)"]
 """
 
 from ..module_utils._core.routing.alias_engine import AliasEngine
@@ -160,6 +192,7 @@ ARGUMENT_SPEC = {
         },
     },
     "keep_moved": {"type": "bool", "default": False},
+    "skip_unavailable": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }
@@ -171,7 +204,8 @@ def main() -> None:
         ARGUMENT_SPEC,
         AliasEngine.from_options,
         extra=lambda engine, outcome, _check_mode: {
-            "moved": [alias.as_input() for alias in engine.moved(outcome.plan.after)]
+            "moved": [alias.as_input() for alias in engine.moved(outcome.plan.after)],
+            **engine.remarks(),
         },
         judged=("aliases",),
         stored_as="ip_aliases",

@@ -96,7 +96,7 @@ ip_aliases:
   elements: dict
   sample: [{address: 192.168.168.1/24, interface: eth0}]
 policy_routing:
-  description: Routes and policy rules, as the options of M(multihome.linux.policy_routing).
+  description: Routes, policy rules and interface groups, as the options of M(multihome.linux.policy_routing).
   returned: when O(gather_subset) has V(policy_routing)
   type: dict
   contains:
@@ -110,6 +110,12 @@ policy_routing:
       type: list
       elements: dict
       sample: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
+    interface_groups:
+      description:
+        - Groups of interfaces. The group whose number is O(protocol) is owned.
+      type: list
+      elements: dict
+      sample: [{interface: wan0, group: 109}]
   sample: {tables: [], rules: []}
 nat_rules:
   description: Translations, as entries of O(multihome.linux.nat_rules#module:rules), in the order they are tried.

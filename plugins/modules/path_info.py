@@ -12,6 +12,7 @@ description:
   - Asks the kernel, for each packet of a list, which gateway and interface it would use, and which routing table and
     policy rule decide that.
   - A packet without a path is a row with its error, not a failure of the module.
+  - With O(replies) it also checks that all replies of the lines leave by their own line, and names the cause otherwise.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -25,7 +26,7 @@ options:
       - All faults of the list are reported together.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       destination:
         description: The destination address of the packet.
@@ -45,6 +46,58 @@ options:
       name:
         description: A label for messages.
         type: str
+  replies:
+    description:
+      - The replies that have to leave by their line, one entry for each line and source address.
+      - The kernel is asked for each of them towards destinations in all parts of the Internet, the networks of other
+        lines, and O(inside_networks).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      line:
+        description: The name of the line.
+        type: str
+        required: true
+      table:
+        description: The number of the line's routing table.
+        type: int
+        required: true
+      source:
+        description:
+          - The address that the reply comes from when it is routed.
+          - On a firewall this is the server's own address, as it is translated afterwards.
+        type: str
+        required: true
+      gateways:
+        description: The next hops of the line; only those of the source's family count.
+        type: list
+        elements: str
+      mark:
+        description: The mark of the reply, where replies are routed by mark.
+        type: str
+      in_interface:
+        description: The interface by which the reply comes in, where the host forwards it.
+        type: str
+      interface:
+        description: The line's own interface, where it has one on this host. Needed for a line without gateway.
+        type: str
+      networks:
+        description: The networks on the line's own interface.
+        type: list
+        elements: str
+      name:
+        description: A label for messages.
+        type: str
+  inside_networks:
+    description: The networks whose replies are routed by the table V(main).
+    type: list
+    elements: str
+    default: []
+  protocol:
+    description: The owner tag by which the collection's own policy rules are known.
+    type: int
+    default: 109
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.line_check
@@ -64,6 +117,17 @@ EXAMPLES = r"""
 - name: Assert that the first alias leaves by the first firewall
   ansible.builtin.assert:
     that: way.paths[0].gateway == "192.168.168.11"
+
+- name: Fail if anything routes a reply away from its line
+  multihome.linux.path_info:
+    replies:
+      - line: unicom
+        table: 1001
+        source: 192.168.168.1
+        gateways: [192.168.168.11]
+    inside_networks: [192.168.168.0/24]
+  register: way
+  failed_when: way.findings | selectattr("id", "equalto", "reply-taken") | length > 0
 """
 
 RETURN = r"""
@@ -134,26 +198,103 @@ paths:
       rule_priority: 23010
       preferred_source: 192.168.168.1
       error: null
+findings:
+  description: The replies that do not leave by their line.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - V(reply-taken) when something else takes the reply.
+        - V(reply-refused) when the line's table has no way, so that the collection's own policy rule refuses it.
+        - V(reply-not-asked) when the source is no address of this host, or the interface does not exist.
+      type: str
+      sample: reply-taken
+    line:
+      description: As asked.
+      type: str
+      sample: unicom
+    family:
+      description: V(ipv4) or V(ipv6).
+      type: str
+      sample: ipv4
+    source:
+      description: As asked.
+      type: str
+      sample: 192.168.168.1
+    mark:
+      description: As asked.
+      type: str
+      sample: "0x1"
+    in_interface:
+      description: As asked.
+      type: str
+      sample: lan0
+    destination:
+      description: One destination for which this holds.
+      type: str
+      sample: 11.255.255.253
+    rule:
+      description: The policy rule that decided, with its C(owner). Empty when it could not be found.
+      type: dict
+      sample: {priority: 100, family: ipv4, source: 192.168.168.1, table: 200, owner: protocol 3 (boot)}
+    route:
+      description: The route that takes the reply, with its table and C(owner). Empty when there is none.
+      type: dict
+      sample: {table: 200, destination: 0.0.0.0/0, gateway: 10.8.0.1, interface: tun0, owner: protocol 3 (boot)}
+    message:
+      description: All of it in one line.
+      type: str
+      sample: replies of line unicom from 192.168.168.1 to 11.255.255.253 are taken
+    remedy:
+      description: What to do about it.
+      type: str
+      sample: remove that rule, or give it a priority above 23011
+  sample: []
 """
 
+from typing import Any
+
+from ..module_utils._core.entries import objects
+from ..module_utils._core.routing.reply_paths import check_replies, parse_networks, parse_replies
 from ..module_utils._core.routing.route_lookup import look_up, parse_paths
-from ..module_utils._module import run_reader
+from ..module_utils._module import DEFAULT_OWNER, run_reader
 
 _TEXT = {"type": "str"}
 _PATH = {
     "destination": {"type": "str", "required": True},
     **dict.fromkeys(("source", "mark", "in_interface", "name"), _TEXT),
 }
-ARGUMENT_SPEC = {"paths": {"type": "list", "elements": "dict", "required": True, "options": _PATH}}
+_TEXTS = {"type": "list", "elements": "str"}
+_REPLY = {
+    "line": {"type": "str", "required": True},
+    "table": {"type": "int", "required": True},
+    "source": {"type": "str", "required": True},
+    **dict.fromkeys(("mark", "in_interface", "interface", "name"), _TEXT),
+    **dict.fromkeys(("gateways", "networks"), _TEXTS),
+}
+ARGUMENT_SPEC = {
+    "paths": {"type": "list", "elements": "dict", "default": [], "options": _PATH},
+    "replies": {"type": "list", "elements": "dict", "default": [], "options": _REPLY},
+    "inside_networks": {**_TEXTS, "default": []},
+    "protocol": {"type": "int", "default": DEFAULT_OWNER},
+}
+
+
+def read(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the result for the options."""
+    replies = objects(parse_replies(options["replies"]))
+    # Reading the policy rules twice takes time where there are many.
+    rows = [] if replies and not options["paths"] else look_up(parse_paths(options["paths"]))
+    inside = parse_networks(options["inside_networks"])
+    findings = check_replies(replies, inside, options["protocol"]) if replies else []
+    return {"paths": rows, "findings": [finding.as_result() for finding in findings]}
 
 
 def main() -> None:
     """Run the module."""
-    run_reader(
-        ARGUMENT_SPEC,
-        lambda options: {"paths": look_up(parse_paths(options["paths"]))},
-        judged=("paths",),
-    )
+    run_reader(ARGUMENT_SPEC, read, judged=("paths", "replies"))
 
 
 if __name__ == "__main__":

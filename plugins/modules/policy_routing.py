@@ -61,7 +61,10 @@ options:
             description: The next hop's address.
             type: str
           interface:
-            description: The interface the route leaves by. With a gateway it may be left out; the kernel finds it.
+            description:
+              - The interface the route leaves by. With a gateway it may be left out; the kernel finds it.
+              - An alternative name (C(ip link property)) is as good as the interface's own, here and in O(rules) and
+                O(interface_groups).
             type: str
           type:
             description: The type of the route.
@@ -144,8 +147,18 @@ options:
         description: Whether to select the packets that the selector does not match.
         type: bool
         default: false
+      tos:
+        description:
+          - Select by type of service, a number such as V(16) or V(0x10). Without it every type is selected.
+          - The kernel decides which are valid. The two lowest bits have to be zero.
+        type: str
+      uid_range:
+        description: Select packets of sockets of these users, a user ID or a range, for example V(1000-1999).
+        type: str
       action:
-        description: How to treat the selected packets. V(lookup) requires O(rules[].table).
+        description:
+          - How to treat the selected packets. V(lookup) requires O(rules[].table).
+          - A jump (C(goto)) is not supported, because it also skips the rules of other programs.
         type: str
         choices: [lookup, unreachable, blackhole, prohibit]
         default: lookup
@@ -156,9 +169,43 @@ options:
         description:
           - Ignore routes of the table whose prefix length is at most this value. V(0) ignores the default route.
         type: int
+      suppress_interface_group:
+        description: Ignore routes of the table by interfaces of this group. O(interface_groups) sets the group.
+        type: int
       name:
         description: A label for messages.
         type: str
+  interface_groups:
+    description:
+      - The groups of interfaces, for O(rules[].suppress_interface_group).
+      - Only an interface of group 0, the kernel's default, is put into a group. One that somebody else put into another
+        group keeps it, with a warning. One that does not exist is a warning; with O(persist=true) it gets its group
+        when it appears.
+      - An interface has no owner tag. The group whose number is O(protocol) belongs to this collection, and with
+        O(purge=true) an interface of that group that is not listed goes back to group 0.
+      - Without this option no group is read or changed.
+    type: list
+    elements: dict
+    suboptions:
+      interface:
+        description: The interface.
+        type: str
+        required: true
+      group:
+        description: The number of the group, 1 to 4294967294.
+        type: int
+        required: true
+      name:
+        description: A label for messages.
+        type: str
+  skip_unavailable:
+    description:
+      - Whether routes by an interface that is down or does not exist are skipped with a warning for each such
+        interface, instead of failing. Of a route with several next hops only those next hops are skipped.
+      - With O(persist=true) they are stored all the same, and applied when the interface comes up.
+      - This is about interfaces that a route names. A gateway that no interface reaches remains an error.
+    type: bool
+    default: false
 seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.path_info
@@ -215,10 +262,25 @@ EXAMPLES = r"""
               - gateway: fd00:168::12
                 interface: eth0
 
+- name: Never send a reply of one line by a route that main has for the interface of another line
+  multihome.linux.policy_routing:
+    interface_groups:
+      - interface: wan0
+        group: 109
+      - interface: wan1
+        group: 109
+    rules:
+      - priority: 20000
+        family: ipv4
+        table: main
+        suppress_prefix_length: 7
+        suppress_interface_group: 109
+
 - name: Remove everything, except routes and policy rules of other owners
   multihome.linux.policy_routing:
     tables: []
     rules: []
+    interface_groups: []
     purge: true
 """
 
@@ -235,7 +297,8 @@ actions:
       sample: add
     object:
       description:
-        - A route with its table beside it, or a policy rule, as entries of O(tables[].routes) and O(rules).
+        - A route with its table beside it, a policy rule or an interface group, as entries of O(tables[].routes),
+          O(rules) and O(interface_groups).
         - Or a C(name), with the C(table) or C(protocol) that it is displayed for.
       type: dict
       sample: {table: 1001, destination: default, gateway: 192.168.168.11, interface: eth0}
@@ -259,6 +322,11 @@ before:
       type: list
       elements: dict
       sample: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
+    interface_groups:
+      description: As O(interface_groups). Missing when that option was not given.
+      type: list
+      elements: dict
+      sample: [{interface: wan0, group: 109}]
   sample: {tables: [], rules: []}
 after:
   description: The same after the run. In check mode, the state that a run would leave.
@@ -268,7 +336,32 @@ after:
   sample:
     tables: []
     rules: [{priority: 23010, family: ipv4, source: 192.168.168.1, table: 1001}]
+skipped:
+  description: The routes that wait for their interface, by interface.
+  returned: when O(skip_unavailable=true) and something was skipped
+  type: list
+  elements: dict
+  contains:
+    interface:
+      description: The interface.
+      type: str
+      sample: wan0
+    reason:
+      description: What is wrong with it.
+      type: str
+      sample: is down
+    entries:
+      description: The entries that wait for it, as messages name them.
+      type: list
+      elements: str
+      sample: ["tables[0] (unicom).routes[1] (default)"]
+  sample:
+    - interface: wan0
+      reason: is down
+      entries: ["tables[0] (unicom).routes[1] (default)"]
 """
+
+from typing import Any
 
 from ..module_utils._core.converge import Outcome
 from ..module_utils._core.routing.engine import RoutingEngine, RoutingPlan
@@ -294,11 +387,12 @@ _RULE = {
     "priority": {"type": "int", "required": True},
     "family": _FAMILY,
     **dict.fromkeys(("source", "destination", "in_interface", "out_interface", "mark", "ip_protocol"), _TEXT),
-    **dict.fromkeys(("source_port", "destination_port", "table", "name"), _TEXT),
-    "suppress_prefix_length": _NUMBER,
+    **dict.fromkeys(("source_port", "destination_port", "tos", "uid_range", "table", "name"), _TEXT),
+    **dict.fromkeys(("suppress_prefix_length", "suppress_interface_group"), _NUMBER),
     "invert": _NO,
     "action": {"type": "str", "choices": _ACTIONS, "default": "lookup"},
 }
+_GROUP = {"interface": {"type": "str", "required": True}, "group": {"type": "int", "required": True}, "name": _TEXT}
 _TABLE = {
     "id": {"type": "int", "required": True},
     "name": _TEXT,
@@ -307,13 +401,15 @@ _TABLE = {
 ARGUMENT_SPEC = {
     "tables": {"type": "list", "elements": "dict", "options": _TABLE},
     "rules": {"type": "list", "elements": "dict", "options": _RULE},
+    "interface_groups": {"type": "list", "elements": "dict", "options": _GROUP},
+    "skip_unavailable": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }
-SPEC_RULES = {"required_one_of": [("tables", "rules")]}
+SPEC_RULES = {"required_one_of": [("tables", "rules", "interface_groups")]}
 
 
-def remarks(engine: RoutingEngine, outcome: Outcome[RoutingPlan], _check_mode: bool) -> dict[str, list[str]]:
+def remarks(engine: RoutingEngine, outcome: Outcome[RoutingPlan], _check_mode: bool) -> dict[str, Any]:
     """Return the module's own return values."""
     return engine.remarks(outcome.plan)
 
@@ -325,7 +421,7 @@ def main() -> None:
         RoutingEngine.from_options,
         SPEC_RULES,
         remarks,
-        judged=("tables", "rules"),
+        judged=("tables", "rules", "interface_groups"),
         stored_as="policy_routing",
     )
 

@@ -51,6 +51,8 @@ class Action(Generic[M_co]):
     op: str
     object: M_co
     existing: Existing[M_co] | None = None
+    # The entry that asks for it, as messages name it; empty where no entry does.
+    where: str = field(default="", compare=False)
 
     def as_result(self) -> Form:
         """Return the action as modules report it."""
@@ -186,7 +188,7 @@ class _Steps(Generic[M]):
             self.after.extend(existing.object for existing in ours)
 
     def _add(self, entry: Entry[M]) -> None:
-        self.adding.append(Action("add", entry.object))
+        self.adding.append(Action("add", entry.object, where=entry.where))
         self.after.append(entry.object)
 
     def _keep(self, entry: Entry[M], satisfying: Existing[M], here: Sequence[Existing[M]]) -> None:
@@ -199,7 +201,7 @@ class _Steps(Generic[M]):
     def _replace(self, entry: Entry[M], ours: Sequence[Existing[M]]) -> None:
         self.before.extend(existing.object for existing in ours)
         self.after.append(entry.object)
-        self.adding.append(Action("replace", entry.object, ours[0]))
+        self.adding.append(Action("replace", entry.object, ours[0], entry.where))
         self._remove(ours[1:])
 
     def _remove(self, ours: Sequence[Existing[M]]) -> None:

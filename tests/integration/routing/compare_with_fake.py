@@ -87,6 +87,8 @@ def random_rule(draw: random.Random) -> Rule:
         "mark": ("0x1", "0x1/0xff", "0/0xff"),
         "source_port": (80, "80-90"),
         "destination_port": (443,),
+        "tos": ("0x10", "0x08"),
+        "uid_range": ("1000-1999", "1000"),
         "invert": (True,),
     }
     # Behind the kernel's own, or without effect: a route's gateway is looked up by the rules.
@@ -99,7 +101,9 @@ def random_rule(draw: random.Random) -> Rule:
         entry["ip_protocol"] = "tcp"
     what = draw.choice(({"action": "unreachable"}, {"table": 7}, {"table": 1000}))
     if "table" in what and draw.random() < 0.3:
-        entry["suppress_prefix_length"] = 0
+        entry["suppress_prefix_length"] = draw.choice((0, 7))
+    if "table" in what and draw.random() < 0.3:
+        entry["suppress_interface_group"] = draw.choice((0, 109))
     return Rule.parse({**entry, **what})
 
 

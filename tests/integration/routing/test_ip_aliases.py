@@ -208,11 +208,14 @@ def test_a_family_that_is_switched_off(host: Host) -> None:
     result = run(host, "ip_aliases", aliases=[alias("10.0.0.1/24"), alias("fd00::1/64")])
     hint = "the kernel does not allow it here; is the family disabled on this interface?"
     assert result["msg"].splitlines() == [
-        f"cannot add address fd00::1/64 on eth0: Permission denied ({hint})",
+        f"aliases[1] (fd00::1/64): cannot add address fd00::1/64 on eth0: Permission denied ({hint})",
         "undone: add address 10.0.0.1/24 on eth0",
         "the host is as it was before",
     ]
     assert whole(host) == before
+
+
+NOT_ROOT = "Operation not permitted (run as root (CAP_NET_ADMIN is needed))"
 
 
 def test_without_the_rights(host: Host) -> None:
@@ -222,7 +225,7 @@ def test_without_the_rights(host: Host) -> None:
 
     assert powerless(check=True)["changed"] is True, "who only looks needs no rights"
     assert powerless()["msg"].splitlines() == [
-        "cannot add address 10.0.0.1/24 on eth0: Operation not permitted (run as root (CAP_NET_ADMIN is needed))",
+        f"aliases[0] (10.0.0.1/24): cannot add address 10.0.0.1/24 on eth0: {NOT_ROOT}",
         "the host is as it was before",
     ]
 

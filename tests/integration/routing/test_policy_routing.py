@@ -300,22 +300,28 @@ def test_a_general_rule_goes_and_a_particular_one_of_its_priority_stays(host: Ho
     assert [rule.get("fwmark") for rule in ours(rules(host))] == [None]
 
 
-def refused(what: str, reason: str, hint: str) -> str:
-    return f"cannot add route {what} in table 1001: {reason} ({hint})"
+def refused(label: str, what: str, reason: str, hint: str) -> str:
+    return f"tables[1] (unicom).routes[0] ({label}): cannot add route {what} in table 1001: {reason} ({hint})"
 
 
 NO_INTERFACE = "does not exist on this host; it has eth0, eth1, lo"
-UP = "give its interface an address, and set it up"
+NO_WAY = "no address of this host reaches the gateway; give its interface an address and set it up, or set onlink"
 # The route, and the first line of the message.
 REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "not on link": (
         {"destination": "default", "gateway": "192.0.2.1"},
-        refused("0.0.0.0/0", "Network is unreachable", f"no address of this host reaches the gateway; {UP}"),
+        refused(
+            "default",
+            "default via 192.0.2.1",
+            "Network is unreachable",
+            NO_WAY,
+        ),
     ),
     "not on link, IPv6": (
         {"destination": "default", "gateway": "2001:db8::1"},
         refused(
-            "::/0",
+            "default",
+            "default via 2001:db8::1",
             "No route to host",
             "the gateway is not on the link of this interface, or the interface is switched off",
         ),
@@ -324,6 +330,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"destination": "10.9.0.0/16", "interface": "eth0", "source": "10.0.0.77"},
         refused(
             "10.9.0.0/16",
+            "10.9.0.0/16 dev eth0 from 10.0.0.77",
             "Invalid argument",
             "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
         ),
@@ -332,13 +339,19 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
         {"destination": "10.9.0.0/16", "interface": "eth1"},
         refused(
             "10.9.0.0/16",
+            "10.9.0.0/16 dev eth1",
             "Network is down",
             "the interface is switched off; set it up (its cable may be unplugged) and run again",
         ),
     ),
     "gateway on an interface that is down": (
-        {"destination": "10.9.0.0/16", "gateway": "10.1.0.254", "interface": "eth1"},
-        refused("10.9.0.0/16", "Network is unreachable", f"no address of this host reaches the gateway; {UP}"),
+        {"name": "of the modem", "destination": "10.9.0.0/16", "gateway": "10.1.0.254", "interface": "eth1"},
+        refused(
+            "of the modem",
+            "10.9.0.0/16 via 10.1.0.254 dev eth1",
+            "Network is unreachable",
+            NO_WAY,
+        ),
     ),
     "interface missing": (
         {"destination": "10.9.0.0/16", "interface": "wan7"},

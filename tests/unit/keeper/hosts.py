@@ -29,16 +29,19 @@ class Host:
 
     def options(self, **given: Any) -> dict[str, Any]:
         """Options of a module, with its defaults."""
-        return {"protocol": 109, "purge": False, **given}
+        return {"protocol": 109, "purge": False, "skip_unavailable": False, **given}
 
     def alias_engine(self, options: Any) -> AliasEngine:
         """The engine of ip_aliases on this host."""
-        return AliasEngine(options["aliases"], options["protocol"], options["purge"], self.fake.executor())
+        skip = options.get("skip_unavailable", True)
+        kernel = self.fake.executor()
+        return AliasEngine(options["aliases"], options["protocol"], options["purge"], kernel, skip_unavailable=skip)
 
     def routing_engine(self, options: Any) -> RoutingEngine:
         """The engine of policy_routing on this host."""
-        lists = options["tables"], options["rules"]
-        return RoutingEngine(*lists, options["protocol"], options["purge"], self.fake.executor())
+        lists = options["tables"], options["rules"], options["protocol"], options["purge"]
+        groups, skip = options.get("interface_groups"), options.get("skip_unavailable", True)
+        return RoutingEngine(*lists, self.fake.executor(), groups, skip)
 
     def aliases(
         self, aliases: list[dict[str, Any]], check: bool = False, persist: bool = True, **given: Any
@@ -49,9 +52,9 @@ class Host:
         store = Store(engine, "ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
         return converge(engine, check, contextlib.nullcontext, store)
 
-    def routing(self, tables: Any, rules: Any, purge: bool = False) -> Outcome[Any]:
+    def routing(self, tables: Any, rules: Any, purge: bool = False, **given: Any) -> Outcome[Any]:
         """Run policy_routing."""
-        options = self.options(tables=tables, rules=rules, purge=purge)
+        options = self.options(tables=tables, rules=rules, purge=purge, **given)
         engine = self.routing_engine(options)
         store = Store(engine, "policy_routing", options, self.routing_engine, str(self.directory))
         return converge(engine, False, contextlib.nullcontext, store)

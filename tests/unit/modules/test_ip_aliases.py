@@ -24,6 +24,8 @@ ALIASES = [
 ]
 STANDING = [{"address": "192.168.168.1/24", "interface": "eth0"}, {"address": "fd00:168::1/64", "interface": "eth0"}]
 
+NOT_ROOT = "Operation not permitted (run as root (CAP_NET_ADMIN is needed))"
+
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
@@ -163,7 +165,7 @@ def test_a_refusal_of_the_kernel(host: Runner) -> None:
     assert result["failed"] is True
     assert "exception" not in result
     assert result["msg"].splitlines() == [
-        "cannot add address fd00:168::1/64 on eth0: Operation not permitted (run as root (CAP_NET_ADMIN is needed))",
+        f"aliases[1] (unicom, IPv6): cannot add address fd00:168::1/64 on eth0: {NOT_ROOT}",
         "undone: add address 192.168.168.1/24 on eth0",
         "the host is as it was before",
     ]

@@ -134,9 +134,10 @@ def test_foreign_objects_in_the_way_are_all_named_and_nothing_is_sent(host: Runn
 def test_a_gateway_that_is_not_on_link(host: Runner) -> None:
     before = host.fake.state()
     tables = [{"id": 5, "routes": [{"destination": "default", "gateway": "192.0.2.1"}]}]
-    hint = "no address of this host reaches the gateway; give its interface an address, and set it up"
+    what = "route default via 192.0.2.1 in table 5"
+    hint = "no address of this host reaches the gateway; give its interface an address and set it up, or set onlink"
     assert host.run(tables=tables)["msg"].splitlines() == [
-        f"cannot add route 0.0.0.0/0 in table 5: Network is unreachable ({hint})",
+        f"tables[0] (5).routes[0] (default): cannot add {what}: Network is unreachable ({hint})",
         "the host is as it was before",
     ]
     assert host.fake.state() == before

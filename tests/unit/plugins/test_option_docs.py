@@ -26,8 +26,8 @@ JUDGED = {
     "kernel_parameters": ["parameters"],
     "line_check": ["targets"],
     "nat_rules": ["rules"],
-    "path_info": ["paths"],
-    "policy_routing": ["tables", "rules"],
+    "path_info": ["paths", "replies"],
+    "policy_routing": ["tables", "rules", "interface_groups"],
     "preflight": ["lines", "kernel_parameters"],
 }
 LISTS = [(module, option) for module, options in JUDGED.items() for option in options]

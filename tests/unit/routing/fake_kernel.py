@@ -57,6 +57,11 @@ class FakeKernel:
         self.addresses: list[Message] = []
         self.routes: list[Message] = []
         self.rules = Rules()
+        # Of the interfaces: those that do not exist or are down, their groups, and IFLA_PROP_LIST of each.
+        self.missing: set[str] = set()
+        self.down: set[str] = set()
+        self.groups: dict[str, int] = {}
+        self.alternative_names: dict[str, dict[str, tuple[str, ...]]] = {}
         self.files = FakeFiles()
         self.announced: list[Alias] = []
 
@@ -68,12 +73,28 @@ class FakeKernel:
 
     def executor(self) -> Executor:
         """Return the executor, connected to this kernel."""
-        return Executor(
-            lambda: self, lambda: dict(INTERFACES), str(self.settings), self.files, announce=self.announced.extend
-        )
+        return Executor(lambda: self, self.interfaces, str(self.settings), self.files, announce=self.announced.extend)
+
+    def interfaces(self) -> dict[str, int]:
+        """Return the interfaces that there are: name to index."""
+        return {name: index for name, index in INTERFACES.items() if name not in self.missing}
+
+    @property
+    def links(self) -> list[Message]:
+        """The messages about interfaces."""
+        return [
+            Message(
+                "link",
+                {"family": 0, "type": 1, "index": index, "flags": 0 if name in self.down else 1, "change": 0},
+                {"IFLA_IFNAME": name, "IFLA_GROUP": self.groups.get(name, 0), **self.alternative_names.get(name, {})},
+            )
+            for name, index in self.interfaces().items()
+        ]
 
     def dump(self, kind: str) -> list[Message]:
         """Return every object of a kind, IPv4 first."""
+        if kind == "link":
+            return self.links
         # Addresses are kept, and listed, interface by interface.
         addresses = sorted(self.addresses, key=lambda message: message.header["index"])
         listed = {"address": addresses, "route": self.routes, "rule": self.rules.listed}[kind]
@@ -86,6 +107,7 @@ class FakeKernel:
             + sorted(repr(m) for m in self.dump("address") if m.header["family"] == rtnetlink_mapping.AF[6]),
             "route": sorted(repr(message) for message in self.routes),
             "rule": [repr(message) for message in self.dump("rule")],
+            "link": [repr(message) for message in self.links],
         }
 
     def snapshot(self) -> Snapshot:
@@ -102,7 +124,10 @@ class FakeKernel:
 
     def carry_out(self, operation: str, message: Message) -> None:
         """Do what ``send`` is asked for, without counting it."""
-        if message.kind == "rule":
+        if message.kind == "link":
+            names = {index: name for name, index in self.interfaces().items()}
+            self.groups[names[message.header["index"]]] = message.get("IFLA_GROUP")
+        elif message.kind == "rule":
             self.rules.change(operation, message)
         elif message.kind == "route":
             if operation == "remove":

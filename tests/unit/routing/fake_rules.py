@@ -21,6 +21,8 @@ _COMPARED = (
     "FRA_DPORT_RANGE",
     "FRA_PROTOCOL",
     "FRA_SUPPRESS_PREFIXLEN",
+    "FRA_SUPPRESS_IFGROUP",
+    "FRA_UID_RANGE",
 )
 # In the order in which the kernel tells them.
 _TOLD = (
@@ -102,7 +104,7 @@ def _priority(message: Message) -> int:
 
 
 def _exists(new: Message, other: Message) -> bool:
-    """rule_exists(): a source or destination that the new rule does not have, and invert, are not looked at."""
+    """rule_exists(): invert is not looked at, nor a source, destination or type of service that the new rule lacks."""
     same = all(new.get(name) == other.get(name) for name in (*_COMPARED, "FRA_PRIORITY", "FRA_TABLE"))
     return same and new.header["action"] == other.header["action"] and _prefixes_match(new, other)
 
@@ -112,7 +114,7 @@ def _found(asked: Message, other: Message, any_priority: bool) -> bool:
 
     def match(name: str) -> bool:
         value: Any = asked.get(name)
-        named = value != _UNLIMITED if name == "FRA_SUPPRESS_PREFIXLEN" else bool(value)
+        named = value not in (None, _UNLIMITED) if name.startswith("FRA_SUPPRESS_") else bool(value)
         return not named or bool(value == other.get(name))
 
     return (
@@ -125,6 +127,8 @@ def _found(asked: Message, other: Message, any_priority: bool) -> bool:
 
 def _prefixes_match(one: Message, other: Message) -> bool:
     if one.header["family"] != other.header["family"]:
+        return False
+    if one.header["tos"] not in (0, other.header["tos"]):
         return False
     sides = (("src_len", "FRA_SRC"), ("dst_len", "FRA_DST"))
     return all(

@@ -50,7 +50,9 @@ def engine(case: dict[str, Any], fake: FakeKernel) -> Any:
     desired = case["desired"]
     if "aliases" in desired:
         return AliasEngine(desired["aliases"], purge=case["purge"], executor=fake.executor())
-    return RoutingEngine(desired["tables"], desired["rules"], purge=case["purge"], executor=fake.executor())
+    lists = desired["tables"], desired["rules"]
+    groups = desired.get("interface_groups")
+    return RoutingEngine(*lists, purge=case["purge"], executor=fake.executor(), interface_groups=groups)
 
 
 def outcome(case: dict[str, Any], settings: Path, check_mode: bool = False) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def run(
 
 def warnings(fake: FakeKernel, *tables: dict[str, Any], **options: Any) -> list[str]:
     engine, outcome = run(fake, *tables, **options)
-    return engine.remarks(outcome.plan).get("warnings", [])
+    said: list[str] = engine.remarks(outcome.plan).get("warnings", [])
+    return said
 
 
 def named(fake: FakeKernel, kind: str = "table") -> dict[int, str]:

@@ -11,7 +11,12 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import (
+    Alias,
+    Route,
+    Rule,
+)
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_fields import NO_GOTO
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +73,9 @@ whole_rules = st.fixed_dictionaries(
         "ip_protocol": st.integers(1, 255),
         "invert": st.booleans(),
         "suppress_prefix_length": st.integers(0, 128),
+        "suppress_interface_group": st.integers(0, 0xFFFFFFFE),
+        "tos": st.integers(0, 255),
+        "uid_range": st.sampled_from((0, "1000", "0-4294967294")),
     },
 )
 
@@ -96,6 +104,9 @@ def test_a_policy_rule_is_read_as_it_is_written(entry: Any) -> None:
         ),
         ({"family": "ipv4", "invert": False, "action": "lookup", "mark": None}, {"family": "ipv4"}),
         ({"family": "ipv4", "name": "a label"}, {"family": "ipv4"}),
+        ({"family": "ipv4", "tos": 16}, {"family": "ipv4", "tos": "0x10"}),
+        ({"family": "ipv4", "tos": 0}, {"family": "ipv4"}),
+        ({"family": "ipv4", "uid_range": 1000}, {"family": "ipv4", "uid_range": "1000-1000"}),
     ],
 )
 def test_two_ways_to_write_a_policy_rule(one: Any, other: Any) -> None:
@@ -103,7 +114,10 @@ def test_two_ways_to_write_a_policy_rule(one: Any, other: Any) -> None:
     assert Rule.parse({**base, **one}) == Rule.parse({**base, **other})
 
 
-@pytest.mark.parametrize("changed", [{"source": "10.0.0.2"}, {"invert": True}, {"mark": "0/0xff"}, {"priority": 6}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"source": "10.0.0.2"}, {"invert": True}, {"mark": "0/0xff"}, {"priority": 6}, {"tos": 8}, {"uid_range": 0}],
+)
 def test_policy_rules_that_differ(changed: Any) -> None:
     base = {"priority": 5, "source": "10.0.0.1", "table": 7}
     assert Rule.parse({**base, **changed}).key != Rule.parse(base).key
@@ -285,7 +299,31 @@ def test_routes_that_cannot_be_meant(route: Any, reasons: list[str]) -> None:
         ({"priority": 5, "family": "ipx", "table": 7}, ['family "ipx": not one of ipv4, ipv6']),
         (
             {"priority": 5, "source": "10.0.0.1", "action": "unreachable", "table": 7},
-            ["action unreachable goes with neither table nor suppress_prefix_length"],
+            ["action unreachable looks up no route; leave out table"],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "action": "prohibit", "suppress_interface_group": 109},
+            ["action prohibit looks up no route; leave out suppress_interface_group"],
+        ),
+        ({"priority": 5, "source": "10.0.0.1", "goto": 100}, [NO_GOTO]),
+        ({"priority": 5, "source": "10.0.0.1", "action": "goto"}, [f'action "goto": {NO_GOTO}']),
+        ({"priority": 5, "source": "10.0.0.1", "table": 7, "tos": 256}, ['tos "256": not within 0 to 255']),
+        ({"priority": 5, "source": "10.0.0.1", "table": 7, "tos": "low"}, ['tos "low": not a number as 16 or 0x10']),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "uid_range": "root"},
+            ['uid_range "root": not a user ID or a range FIRST-LAST'],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "uid_range": "1000-4294967295"},
+            ['uid_range "1000-4294967295": not a user ID or a range FIRST-LAST'],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "uid_range": "2-1"},
+            ['uid_range "2-1": the range runs backwards'],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "suppress_interface_group": 4294967295},
+            ['suppress_interface_group "4294967295": not within 0 to 4294967294'],
         ),
         (
             {"priority": 5, "source": "10.0.0.1", "table": 7, "source_port": 80},
@@ -319,8 +357,8 @@ def test_rules_written_twice_and_rules_that_the_kernel_cannot_hold_together() ->
         ]
     )
     assert fault == (
-        "rules[2] (all): the kernel cannot tell it from rules[0] (5), which differs only in source, destination or "
-        "invert; give it another priority"
+        "rules[2] (all): the kernel cannot tell it from rules[0] (5), which differs only in source, destination, "
+        "tos or invert; give it another priority"
     )
 
 

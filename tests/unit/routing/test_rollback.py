@@ -261,7 +261,7 @@ def test_the_message_says_what_failed_and_what_was_undone(settings: Path) -> Non
         run(routing_engine(fake))
     hint = "the kernel finds it invalid; is the gateway on the link, the source an address of this host?"
     assert str(caught.value).splitlines() == [
-        f"cannot add IPv4 rule 100 (table 1001): Invalid argument ({hint})",
+        f"rules[0] (100): cannot add IPv4 rule 100 (table 1001): Invalid argument ({hint})",
         "undone: add route 0.0.0.0/0 in table 1001; add route 0.0.0.0/0 in table 1002",
         "the host is as it was before",
     ]

@@ -71,11 +71,8 @@ def test_what_is_left_is_understood() -> None:
     "message",
     [
         pytest.param(changed(RULE, {"action": 2}, FRA_GOTO=100), id="goto"),
-        pytest.param(changed(RULE, FRA_UID_RANGE="1000:1000"), id="user id"),
-        pytest.param(changed(RULE, {"tos": 16}), id="type of service"),
         pytest.param(changed(RULE, FRA_TUN_ID=5), id="tunnel id"),
         pytest.param(changed(RULE, FRA_L3MDEV=1), id="VRF"),
-        pytest.param(changed(RULE, FRA_SUPPRESS_IFGROUP=3), id="suppressed interface group"),
         pytest.param(changed(RULE, FRA_SPORT_RANGE="80:80", FRA_SPORT_MASK=0xFF), id="part of a port"),
         pytest.param(changed(RULE, UNKNOWN={"header": {"type": 25}}), id="what is newer than this"),
     ],

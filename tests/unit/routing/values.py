@@ -38,6 +38,8 @@ SELECTORS: dict[str, tuple[Any, ...]] = {
     "destination": ("10.9.0.0/16",),
     "in_interface": ("eth0",),
     "mark": ("0x1", "0x1/0xff"),
+    "tos": ("0x10",),
+    "uid_range": ("1000-1999", "1000"),
     "invert": (True,),
 }
 TARGETS: tuple[dict[str, Any], ...] = (
@@ -45,6 +47,8 @@ TARGETS: tuple[dict[str, Any], ...] = (
     {"table": 1001},
     {"table": 1002},
     {"table": 254, "suppress_prefix_length": 0},
+    {"table": 254, "suppress_prefix_length": 7, "suppress_interface_group": 109},
+    {"table": 254, "suppress_interface_group": 0},
     {"action": "unreachable"},
     {"table": 1001, "ip_protocol": "tcp", "destination_port": 80},
 )

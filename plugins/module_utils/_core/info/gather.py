@@ -28,7 +28,7 @@ STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
 SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
-    "policy_routing": ("route", "rule"),
+    "policy_routing": ("route", "rule", "link"),
     "foreign_addresses": ("address",),
     "interfaces": ("address", "route"),
 }
@@ -70,6 +70,11 @@ def gather(
         return {
             "tables": tables_form(objects("route"), foreign, names.ours),
             "rules": [rule.as_input() for rule in objects("rule")],
+            "interface_groups": [
+                {"interface": link.name, "group": link.group}
+                for link in snapshot.links
+                if (link.group == owner if owned_only else link.group)
+            ],
         }
 
     def connection_marks() -> dict[str, Any]:

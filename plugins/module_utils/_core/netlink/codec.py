@@ -53,8 +53,11 @@ class Codec:
         except _NOT_PLAIN:
             return self._encode_by_pyroute2(header, attributes)
 
-    def decode(self, data: bytes) -> tuple[dict[str, int], dict[str, Any]]:
-        """Return the fixed fields and the attributes of a message, which is given with the header of all messages."""
+    def decode(self, data: bytes, plain_only: bool = False) -> tuple[dict[str, int], dict[str, Any]]:
+        """Return the fixed fields and the attributes of a message, which is given with the header of all messages.
+
+        With ``plain_only`` attributes that only pyroute2 can read are left out, for who asks thousands of times.
+        """
         try:
             header = dict(zip(self._fields, self._header.unpack_from(data, HEADER.size)))
             if header["family"] not in _FAMILIES:
@@ -65,8 +68,9 @@ class Codec:
                 length, number = _ATTRIBUTE.unpack_from(data, at)
                 if length < _ATTRIBUTE.size:
                     raise ValueError("an attribute that is shorter than its own head")
-                name, unpack = self._unpack[number]
-                attributes[name] = unpack(data[at + 4 : at + length])
+                if not plain_only or number in self._unpack:
+                    name, unpack = self._unpack[number]
+                    attributes[name] = unpack(data[at + 4 : at + length])
                 at += (length + 3) & ~3
             return header, attributes
         except _NOT_PLAIN:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..errors import ReadFailed
 from . import pyroute2_loader
 from .codec import Codec
+from .links import DUMP_ATTRIBUTES, LinkCodec
 from .transport import Answer, NetlinkSocket, RequestFailed
 
 __all__ = ["FAMILIES", "FLAGS", "Message", "Netlink", "RequestFailed", "Socket", "attributes", "dump", "interfaces"]
@@ -31,13 +32,15 @@ FLAGS = {
     "remove": _REQUEST | _ACK,
 }
 # linux/rtnetlink.h: RTM_NEWADDR is 20, RTM_NEWROUTE 24, RTM_NEWNEIGH 28, RTM_NEWRULE 32, and RTM_DEL… and RTM_GET…
-# follow each
+# follow each; RTM_NEWLINK is 16. An interface is changed by RTM_SETLINK, and never made or deleted here.
 _NEW, _DELETE, _GET = (
-    {"address": base, "route": base + 4, "neighbour": base + 8, "rule": base + 12} for base in (20, 21, 22)
+    {"link": base - 4, "address": base, "route": base + 4, "neighbour": base + 8, "rule": base + 12}
+    for base in (20, 21, 22)
 )
+_SET_LINK = 19
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
-PLURAL = {"address": "addresses", "route": "routes", "rule": "policy rules"}
+PLURAL = {"link": "interfaces", "address": "addresses", "route": "routes", "rule": "policy rules"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Netlink:
         A dump that the kernel says was interrupted by a change is taken again (RFC 3549; NLM_F_DUMP_INTR).
         """
         messages: list[Message] = []
+        if kind == "link":
+            return self._dump(kind, socket.AF_UNSPEC)
         # Addresses of all families come with one request; routes and rules are asked for family by family, as an
         # AF_UNSPEC dump would also bring those of multicast and MPLS.
         for family in (socket.AF_UNSPEC,) if kind == "address" else FAMILIES:
@@ -100,20 +105,28 @@ class Netlink:
 
     def _dump(self, kind: str, family: int) -> list[Message]:
         for _attempt in range(10):
-            answers = self._request(kind, _GET[kind], {"family": family}, {}, _REQUEST | _ROOT_MATCH)
+            asked = DUMP_ATTRIBUTES if kind == "link" else {}
+            answers = self._request(kind, _GET[kind], {"family": family}, asked, _REQUEST | _ROOT_MATCH)
             if not any(answer.flags & _DUMP_INTERRUPTED for answer in answers):
                 return [_decoded(kind, answer) for answer in answers if answer.type == _NEW[kind]]
         raise RequestFailed(4, f"{kind}s of this host change faster than they can be read")
 
     def send(self, operation: str, message: Message) -> None:
         """Add, replace or remove one object. Raises RequestFailed when the kernel refuses."""
+        if message.kind == "link":
+            self._request("link", _SET_LINK, message.header, message.attributes, _REQUEST | _ACK)
+            return
         types = _DELETE if operation == "remove" else _NEW
         self._request(message.kind, types[message.kind], message.header, message.attributes, FLAGS[operation])
 
     def look_up(self, header: Mapping[str, int], attributes: Mapping[str, Any]) -> Message:
-        """Ask the kernel which route a packet would take (RTM_GETROUTE without dump). Raises RequestFailed."""
+        """Ask the kernel which route a packet would take (RTM_GETROUTE without dump). Raises RequestFailed.
+
+        The answer has no nested attributes (metrics, several next hops).
+        """
         answers = self._request("route", _GET["route"], header, attributes, _REQUEST)
-        return _decoded("route", answers[0])
+        codec = _codec("route")
+        return Message("route", *codec.decode(answers[0].data, plain_only=True))
 
     def _request(
         self, kind: str, message_type: int, header: Mapping[str, int], attributes: Mapping[str, Any], flags: int
@@ -126,8 +139,8 @@ def _decoded(kind: str, answer: Answer) -> Message:
 
 
 @functools.cache
-def _codec(kind: str) -> Codec:
-    return Codec(kind, pyroute2_loader.message_classes()[kind])
+def _codec(kind: str) -> Codec | LinkCodec:
+    return LinkCodec() if kind == "link" else Codec(kind, pyroute2_loader.message_classes()[kind])
 
 
 def interfaces() -> dict[str, int]:

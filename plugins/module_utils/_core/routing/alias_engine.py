@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from ..entries import Entry, Faults, Form, Options, parse_list
 from ..plan import Action, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .executor import Executor
+from .links import Skipped, available_aliases, renamed, resolved
 from .model import Alias
 from .owner import parse_owner
 from .rtnetlink_mapping import SECONDARY
@@ -20,7 +21,8 @@ from .snapshot import Snapshot
 class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
     """Converges the addresses of a host's interfaces. ``aliases`` are entries as in the module's option.
 
-    With ``keep_moved``, ``purge`` keeps an address that is now listed on another interface on its old one as well.
+    With ``keep_moved``, ``purge`` keeps an address that is now listed on another interface on its old one as well. With
+    ``skip_unavailable`` an address whose interface is missing is skipped; without it, it is an error.
     """
 
     def __init__(
@@ -30,32 +32,48 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         purge: bool = False,
         executor: Executor | None = None,
         keep_moved: bool = False,
+        skip_unavailable: bool = False,
     ) -> None:
         faults = Faults()
         desired = faults.take(lambda: parse_list(aliases, "aliases", Alias.parse, "address", lambda alias: alias.key))
         tag = faults.take(lambda: parse_owner(owner))
         faults.refuse()
         self.desired, self.owner = desired.value, tag.value
-        self.purge, self.keep_moved = purge, keep_moved
+        self.purge, self.keep_moved, self.skip_unavailable = purge, keep_moved, skip_unavailable
         self.executor = executor or Executor()
+        self._written = self.desired
+        self._alternative_names: Mapping[str, str] = {}
+        self._skipped = Skipped()
 
     @classmethod
     def from_options(cls, options: Options) -> AliasEngine:
         """Return the engine for the options of ip_aliases; raises InvalidInput."""
         # Stored options do not have it.
         keep_moved = bool(options.get("keep_moved"))
-        return cls(options["aliases"], options["protocol"], options["purge"], keep_moved=keep_moved)
+        # Nor do they say this: the keeper always waits for interfaces.
+        skip = options.get("skip_unavailable", True)
+        owner, purge = options["protocol"], options["purge"]
+        return cls(options["aliases"], owner, purge, keep_moved=keep_moved, skip_unavailable=skip)
 
     def read(self) -> Snapshot:
-        """Return the addresses of this host."""
-        return self.executor.read("address")
+        """Return the addresses of this host; from then on the entries have each interface under its own name."""
+        named = {entry.object.interface for entry in self.desired}
+        current = self.executor.with_alternative_names(self.executor.read("address"), named)
+        if not self._alternative_names:
+            self._alternative_names = current.alternative_names
+            self.desired = resolved(self.desired, self._alternative_names)
+        return current
 
     def plan(self, current: Snapshot) -> Plan[Alias]:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
         existing = current.addresses()
+        self._skipped = skipped = Skipped()
+        desired = self.desired
+        if self.skip_unavailable:
+            desired = available_aliases(desired, current.interfaces, skipped)
         ours = [item.object for item in existing if item.owner == self.owner] if self.keep_moved else []
         kept = [Entry(alias, "") for alias in self.moved(ours)]
-        result = plan([*self.desired, *kept], existing, self.owner, self.purge)
+        result = plan([*desired, *kept], existing, self.owner, self.purge)
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.desired})
         # Remove secondaries before their primaries, so that a rollback finds the primaries in place.
         removing = sorted(result.removing(), key=lambda action: not _is_secondary(action))
@@ -96,9 +114,20 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
             "after": [str(alias) for alias in plan.after],
         }
 
+    def waiting(self) -> dict[str, str]:
+        """Return the addresses that the last plan skipped, each with the reason."""
+        return self._skipped.waiting()
+
+    def remarks(self) -> Form:
+        """Return additional results: the addresses that the last plan ``skipped``, and ``warnings`` of them."""
+        skipped = self._skipped
+        return {"warnings": skipped.warnings(), "skipped": skipped.as_result()} if skipped.places else {}
+
     def to_store(self, older: AliasEngine | None, _plan: Plan[Alias]) -> Form:
         """Return the addresses to store; ``older`` is an engine of those that were stored."""
-        kept = merged(older.desired if older else [], self.desired, self.purge, lambda alias: alias.key)
+        names = self._alternative_names
+        older_entries = older.desired if older else []
+        kept = merged(older_entries, self._written, self.purge, lambda alias: renamed(alias, names).key)
         return {"aliases": [alias.as_input() for alias in kept]}
 
 

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of routes and policy rules: joins the planner and the executor for converge()."""
+"""The engine of routes, policy rules and interface groups: joins the planner and the executor for converge()."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..entries import Entry, Faults, Form, Options
 from ..errors import ForeignObject, InvalidInput, StepFailed
@@ -13,11 +14,15 @@ from ..plan import Action, Existing, M, Model, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .executor import Executor
+from .interface_groups import InterfaceGroup, plan_groups
+from .interface_names import is_too_long
 from .iproute_names import ETC, Name, plan_names, texts_after
+from .links import NOT_THERE, Skipped, available_routes, named_interfaces, renamed, resolved
 from .lists import RoutingLists, tables_form
 from .model import Route, Rule
 from .owner import parse_owner
 from .rule_sequence import inverse_to_what_stays
+from .rule_walk import listed_rules, local_rule_first
 from .snapshot import Snapshot
 
 # Entries of ``tables`` and of ``rules``.
@@ -26,15 +31,18 @@ RoutingForm = dict[str, list[Form]]
 
 @dataclass(frozen=True)
 class RoutingPlan:
-    """The plans of routes and of policy rules, each None when the module was not given that list, and of names.
+    """The plans of routes, policy rules and groups, each None when the module was not given that list, and of names.
 
-    ``remarks`` tells which names cannot be given, and why.
+    ``remarks`` tells which names and groups cannot be given, and why. ``skipped`` are the routes that wait for their
+    interface.
     """
 
     routes: Plan[Route] | None
     rules: Plan[Rule] | None
     names: Plan[Name] | None = None
+    groups: Plan[InterfaceGroup] | None = None
     remarks: tuple[str, ...] = ()
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def actions(self) -> list[Action[Model]]:
@@ -43,20 +51,21 @@ class RoutingPlan:
 
     @property
     def kernel_actions(self) -> list[Action[Model]]:
-        """The kernel's part: routes are added before the rules that use them, and removed after them."""
-        routes, rules = self.routes, self.rules
-        adding: list[Action[Model]] = [*(routes.adding() if routes else ()), *(rules.adding() if rules else ())]
-        removing: list[Action[Model]] = [*(rules.removing() if rules else ()), *(routes.removing() if routes else ())]
-        return adding + removing
+        """The kernel's part: groups and routes are added before the rules that use them, and removed after them."""
+        parts: list[Plan[InterfaceGroup] | Plan[Route] | Plan[Rule]] = []
+        parts += [part for part in (self.groups, self.routes, self.rules) if part]
+        adding: list[Action[Model]] = [action for part in parts for action in part.adding()]
+        return adding + [action for part in reversed(parts) for action in part.removing()]
 
 
 class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
-    """Converges routing tables and policy rules. ``tables`` and ``rules`` are entries as in the module's options.
+    """Converges routing tables, policy rules and interface groups, whose entries are as in the module's options.
 
-    A list that is None is left alone: nothing of its kind is read, planned or purged.
+    A list that is None is left alone: nothing of its kind is read, planned or purged. With ``skip_unavailable`` routes
+    by an interface that is down or missing are left out and said; without it they are errors.
     """
 
-    entry_lists = ("routes", "rules")
+    entry_lists = ("routes", "rules", "groups")
 
     def __init__(
         self,
@@ -65,42 +74,70 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         owner: int = 109,
         purge: bool = False,
         executor: Executor | None = None,
+        interface_groups: Sequence[object] | None = None,
+        skip_unavailable: bool = False,
     ) -> None:
         faults = Faults()
-        parsed = faults.take(lambda: RoutingLists.parse(tables, rules))
+        parsed = faults.take(lambda: RoutingLists.parse(tables, rules, interface_groups))
         tag = faults.take(lambda: parse_owner(owner))
         faults.refuse()
         lists, self.owner = parsed.value, tag.value
-        self.routes, self.rules = lists.routes, lists.rules
+        self.routes, self.rules, self.groups = lists.routes, lists.rules, lists.groups
         self.names, self.table_names = lists.names, lists.table_names
-        self.purge = purge
+        self.purge, self.skip_unavailable = purge, skip_unavailable
         self.executor = executor or Executor()
+        self._written = (self.routes, self.rules, self.groups)
+        self._alternative_names: Mapping[str, str] = {}
+        self._waiting: dict[str, str] = {}
 
     @classmethod
     def from_options(cls, options: Options) -> RoutingEngine:
         """Return the engine for the options of policy_routing; raises InvalidInput."""
-        return cls(options["tables"], options["rules"], options["protocol"], options["purge"])
+        return cls(
+            options["tables"],
+            options["rules"],
+            options["protocol"],
+            options["purge"],
+            interface_groups=options.get("interface_groups"),
+            # Stored options do not say it: the keeper always waits for interfaces.
+            skip_unavailable=options.get("skip_unavailable", True),
+        )
 
     def read(self) -> Snapshot:
-        """Return the routes and policy rules of this host, as far as they are declared."""
-        kinds = [kind for kind, desired in (("route", self.routes), ("rule", self.rules)) if desired is not None]
+        """Return the routes, policy rules and groups of this host, as far as they are declared.
+
+        From then on the entries have each interface under its own name. Raises InvalidInput for entries that are one.
+        """
+        kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
+        if self.groups is not None or (self.skip_unavailable and self.routes):
+            kinds.append("link")
         names_given = None if self.routes is None else self.executor.names.read(self.owner)
-        return replace(self.executor.read(*kinds), names_given=names_given)
+        current = self.executor.with_alternative_names(self.executor.read(*kinds), self._named_interfaces())
+        if not self._alternative_names:
+            self._alternative_names = names = current.alternative_names
+            self.routes = self.routes and resolved(self.routes, names)
+            self.rules = self.rules and resolved(self.rules, names)
+            self.groups = self.groups and resolved(self.groups, names)
+        return replace(current, names_given=names_given)
 
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
         conflicts: dict[object, str] = {}
+        available, skipped = self._available(current)
         routes = rules = None
-        if self.routes is not None:
-            routes = self._planned(self.routes, current.routes(), conflicts)
+        if available is not None:
+            routes = self._planned(available, current.routes(), conflicts)
         if self.rules is not None:
             rules = self._planned(self.rules, current.rules(), conflicts)
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
-        _refuse_inverse_rules(self.rules, rules)
+        self._refuse_rules(current, rules)
         names, remarks = self._plan_names(current)
-        result = RoutingPlan(routes, rules, names, tuple(remarks))
-        current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.routes or ()})
+        groups, reasons = self._plan_groups(current)
+        remarks += reasons.values()
+        result = RoutingPlan(routes, rules, names, groups, tuple(remarks), skipped)
+        current.missing_interfaces(result.actions, {entry.object: entry.where for entry in available or ()})
+        self._waiting = {**skipped.waiting(), **{str(group): reason for group, reason in reasons.items()}}
         return result
 
     def _planned(
@@ -143,19 +180,17 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         return self.executor.repair(plan.kernel_actions, current, self.owner)
 
     def before(self, plan: RoutingPlan) -> RoutingForm:
-        """Return ``{"tables": [...], "rules": [...]}`` as entries of the options, of the listed or owned objects."""
-        routes, rules = plan.routes.before if plan.routes else None, plan.rules.before if plan.rules else None
-        return self._form(routes, rules, plan.names.before if plan.names else ())
+        """Return what was listed or owned as entries of the options, by option."""
+        return self._form(plan, "before")
 
     def after(self, plan: RoutingPlan) -> RoutingForm:
-        """Return the same for the listed or owned objects after the plan."""
-        routes, rules = plan.routes.after if plan.routes else None, plan.rules.after if plan.rules else None
-        return self._form(routes, rules, plan.names.after if plan.names else ())
+        """Return the same for what is listed or owned after the plan."""
+        return self._form(plan, "after")
 
     def lines(self, plan: RoutingPlan) -> dict[str, list[str]]:
-        """Return one line a route, rule or name for the diff."""
-        plans: tuple[Plan[Route | Rule | Name] | None, ...] = (plan.routes, plan.rules, plan.names)
-        parts = [part for part in plans if part]
+        """Return one line a group, route, rule or name for the diff."""
+        parts: list[Plan[InterfaceGroup] | Plan[Route] | Plan[Rule] | Plan[Name]] = []
+        parts += [part for part in (plan.groups, plan.routes, plan.rules, plan.names) if part]
         return {
             "before": [_line(item) for part in parts for item in part.before],
             "after": [_line(item) for part in parts for item in part.after],
@@ -170,45 +205,89 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         def kept(listed: list[Entry[M]] | None, before: list[Entry[M]] | None, done: Plan[M] | None) -> list[M] | None:
             if listed is None:
                 return None if before is None else [entry.object for entry in before]
-            kept_or_listed = merged(before or [], listed, self.purge, lambda item: item.key)
-            return [item for item in kept_or_listed if done is None or item not in done.others]
+            own = functools.partial(renamed, names=self._alternative_names)
+            found = merged(before or [], listed, self.purge, lambda item: own(item).key)
+            return [item for item in found if done is None or own(item) not in done.others]
 
-        routes = kept(self.routes, older.routes if older else None, plan.routes)
-        rules = kept(self.rules, older.rules if older else None, plan.rules)
+        routes = kept(self._written[0], older.routes if older else None, plan.routes)
+        rules = kept(self._written[1], older.rules if older else None, plan.rules)
+        groups = kept(self._written[2], older.groups if older else None, plan.groups)
         names = {**(older.names if older else {}), **self.names}
         form: Form = {} if routes is None else {"tables": tables_form(routes, names)}
-        return form if rules is None else {**form, "rules": [rule.as_input() for rule in rules]}
+        if rules is not None:
+            form["rules"] = [rule.as_input() for rule in rules]
+        if groups is not None:
+            form["interface_groups"] = [group.as_input() for group in groups]
+        return form
 
-    def remarks(self, plan: RoutingPlan) -> dict[str, list[str]]:
-        """Return additional results: ``warnings`` of names that cannot be given."""
-        return {"warnings": list(plan.remarks)} if plan.remarks else {}
+    def remarks(self, plan: RoutingPlan) -> Form:
+        """Return what a result says besides: what was ``skipped``, and ``warnings`` of that, of names and of groups."""
+        warnings = [*plan.remarks, *plan.skipped.warnings()]
+        found: Form = {"warnings": warnings} if warnings else {}
+        return {**found, "skipped": plan.skipped.as_result()} if plan.skipped.places else found
+
+    def waiting(self) -> dict[str, str]:
+        """Return the routes and groups that wait for their interface, each with the reason."""
+        return self._waiting
+
+    def _refuse_rules(self, current: Snapshot, done: Plan[Rule] | None) -> None:
+        """Raise InvalidInput for rules that the kernel mistakes for others, or that would cut the host off."""
+        if self.rules is None or done is None:
+            return
+        # A rule may wait for its interface, but only under a name that the interface can have.
+        unknown = {
+            entry.object: entry.where for entry in self.rules if any(map(is_too_long, named_interfaces(entry.object)))
+        }
+        if unknown:
+            reason = f"an interface of this name {NOT_THERE}"
+            raise InvalidInput([f"{where}: {reason}" for where in unknown.values()], dict.fromkeys(unknown, reason))
+        ours = [entry for entry in self.rules if entry.object not in done.others]
+        faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule not in done.others])
+        listed = listed_rules(current.messages["rule"])
+        faults += local_rule_first(listed, ((entry.object, entry.where) for entry in self.rules))
+        if faults:
+            raise InvalidInput(faults)
+
+    def _named_interfaces(self) -> set[str]:
+        listed = [*(self.routes or []), *(self.rules or []), *(self.groups or [])]
+        return {name for entry in listed for name in named_interfaces(entry.object)}
+
+    def _available(self, current: Snapshot) -> tuple[list[Entry[Route]] | None, Skipped]:
+        skipped = Skipped()
+        if not self.routes or not self.skip_unavailable:
+            return self.routes, skipped
+        down = frozenset(link.name for link in current.links if not link.up)
+        return available_routes(self.routes, current.interfaces, down, skipped), skipped
+
+    def _plan_groups(self, current: Snapshot) -> tuple[Plan[InterfaceGroup] | None, dict[InterfaceGroup, str]]:
+        if self.groups is None:
+            return None, {}
+        groups = {link.name: link.group for link in current.links}
+        return plan_groups(self.groups, groups, self.owner, self.purge)
 
     def _plan_names(self, current: Snapshot) -> tuple[Plan[Name] | None, list[str]]:
         if self.routes is None or current.names_given is None:
             return None, []
         return plan_names(self.table_names, current.names_given, self.owner, self.purge)
 
-    def _form(self, routes: Sequence[Route] | None, rules: Sequence[Rule] | None, given: Sequence[Name]) -> RoutingForm:
+    def _form(self, plan: RoutingPlan, side: str) -> RoutingForm:
         form: RoutingForm = {}
-        if routes is not None:
+        if plan.routes is not None:
             in_files = {entry.object.number for entry in self.table_names}
             names = {number: name for number, name in self.names.items() if number not in in_files}
-            form["tables"] = tables_form(routes, names, given)
-        if rules is not None:
-            form["rules"] = [rule.as_input() for rule in rules]
+            given = getattr(plan.names, side) if plan.names else ()
+            form["tables"] = tables_form(getattr(plan.routes, side), names, given)
+        parts: tuple[tuple[str, Plan[Rule] | Plan[InterfaceGroup] | None], ...] = (
+            ("rules", plan.rules),
+            ("interface_groups", plan.groups),
+        )
+        for name, part in parts:
+            if part is not None:
+                form[name] = [item.as_input() for item in getattr(part, side)]
         return form
 
 
-def _refuse_inverse_rules(rules: list[Entry[Rule]] | None, done: Plan[Rule] | None) -> None:
-    if rules is None or done is None:
-        return
-    ours = [entry for entry in rules if entry.object not in done.others]
-    faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule not in done.others])
-    if faults:
-        raise InvalidInput(faults)
-
-
-def _line(item: Route | Rule | Name) -> str:
+def _line(item: Route | Rule | Name | InterfaceGroup) -> str:
     if not isinstance(item, Route):
         return str(item)
     shown = item.as_input()

@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Callable
 
 from ..errors import ApplyFailed, ReadFailed, StepFailed
@@ -18,7 +19,7 @@ from ..plan import Action, Model
 from . import duplicate_address_detection, gratuitous_arp, rtnetlink_mapping
 from .iproute_names import NameFiles
 from .loopback_placeholders import LoopbackPlaceholders
-from .model import Alias, Rule
+from .model import Alias, Route, Rule
 from .owner_records import FILE as RECORD
 from .owner_records import AddressRecords, TaggedAddresses, tagged
 from .rollback import bring_back_routes, restore
@@ -27,7 +28,8 @@ from .snapshot import Snapshot
 
 _HINTS = {
     errno.EPERM: "run as root (CAP_NET_ADMIN is needed)",
-    errno.ENETUNREACH: "no address of this host reaches the gateway; give its interface an address, and set it up",
+    errno.ENETUNREACH: "no address of this host reaches the gateway; give its interface an address and set it up, or "
+    "set onlink",
     errno.EHOSTUNREACH: "the gateway is not on the link of this interface, or the interface is switched off",
     errno.EINVAL: "the kernel finds it invalid; is the gateway on the link, the source an address of this host?",
     errno.ENETDOWN: "the interface is switched off; set it up (its cable may be unplugged) and run again",
@@ -39,7 +41,7 @@ _HINTS = {
     errno.ENOENT: "it is not there any more; another program removed it at this moment; run again",
 }
 _RULE_HINTS = {
-    errno.EEXIST: "the kernel cannot tell it from an existing one that differs only in source, destination or "
+    errno.EEXIST: "the kernel cannot tell it from an existing one that differs only in source, destination, tos or "
     "invert; give it another priority, or purge",
 }
 
@@ -72,6 +74,12 @@ class Executor:
         with tagged(self._connect, self._records) as socket:
             return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
 
+    def with_alternative_names(self, current: Snapshot, named: Collection[str]) -> Snapshot:
+        """Return a snapshot that also holds the interfaces, if one of those named is there by another name or not."""
+        if "link" in current.messages or all(name in current.interfaces for name in named):
+            return current
+        return replace(current, messages={**self.read("link").messages, **current.messages})
+
     def apply(
         self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int, moved: Collection[Alias] = ()
     ) -> None:
@@ -103,7 +111,7 @@ class Executor:
             try:
                 steps.carry_out(action)
             except (RequestFailed, ReadFailed) as error:
-                raise StepFailed(f"cannot {action}", _reason(error, action), actions[:number]) from error
+                raise StepFailed(_failed(action), _reason(error, action), actions[:number]) from error
 
     def repair(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> dict[Hashable, str]:
         """Carry out each action that can be, independently; return the reasons of the others, by their keys.
@@ -186,7 +194,9 @@ class _Requests:
         self._held = duplicate_address_detection.held(snapshot)
         has_rules = any(isinstance(action.object, Rule) for action in actions)
         ours = [item.object for item in snapshot.rules() if item.owner == owner] if has_rules else []
-        removed = [action.object for action in actions if action.op == "remove" and isinstance(action.object, Rule)]
+        # What a replace removes later may be in the way of an earlier addition as well.
+        leaving = [action.existing.object for action in actions if action.op != "add" and action.existing is not None]
+        removed = [item for item in leaving if isinstance(item, Rule)]
         self._rule_steps = RuleSequence(ours, removed)
 
     def of(self, action: Action[Model]) -> list[tuple[str, Message]]:
@@ -205,6 +215,12 @@ class _Requests:
             known = operation == "add" and (here or place in self._usable_before)
             requests[-1] = (operation, duplicate_address_detection.usable_request(item, message, known))
         return requests
+
+
+def _failed(action: Action[Model]) -> str:
+    """Return which step failed: the entry, and the object with its gateway."""
+    shown = action.object.described if isinstance(action.object, Route) else str(action.object)
+    return f"{action.where}: cannot {action.op} {shown}" if action.where else f"cannot {action.op} {shown}"
 
 
 def _reason(error: RequestFailed | ReadFailed, action: Action[Model]) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lists of policy routing: from entries of ``tables`` and ``rules`` to routes, rules and names, and back."""
+"""The lists of policy routing: from entries of the options to routes, rules, names and groups, and back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import partial
 from .. import fields
 from ..entries import Entry, Faults, Form, Options, parse_fields, parse_list, where
 from ..errors import InvalidInput
+from .interface_groups import InterfaceGroup
 from .iproute_names import Name
 from .model import TABLE_NAMES, Route, Rule
 from .rule_sequence import indistinct
@@ -21,7 +22,7 @@ _LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes
 
 @dataclass(frozen=True)
 class RoutingLists:
-    """The objects that the two lists declare; None for a list that was not given.
+    """The objects that the three lists declare; None for a list that was not given.
 
     ``names`` are the names of tables by number, including those that every host has; ``table_names`` are those to write
     to the files of iproute2.
@@ -31,20 +32,28 @@ class RoutingLists:
     rules: list[Entry[Rule]] | None
     names: dict[int, str]
     table_names: list[Entry[Name]]
+    groups: list[Entry[InterfaceGroup]] | None = None
 
     @classmethod
-    def parse(cls, tables: Sequence[object] | None, rules: Sequence[object] | None) -> RoutingLists:
+    def parse(
+        cls,
+        tables: Sequence[object] | None,
+        rules: Sequence[object] | None,
+        groups: Sequence[object] | None = None,
+    ) -> RoutingLists:
         """Return the parsed entries of the options of policy_routing; raises InvalidInput with every fault."""
         numbers, faults = _declared_tables(tables or ())
         all_faults = Faults(faults)
         routes = all_faults.take(lambda: _parse_routes(tables or ()))
         parsed_rules = all_faults.take(lambda: _parse_rules(rules or (), numbers))
+        parsed_groups = all_faults.take(lambda: _parse_groups(groups or ()))
         all_faults.refuse()
         return cls(
             None if tables is None else routes.value,
             None if rules is None else parsed_rules.value,
             {number: name for name, number in numbers.items()},
             _table_names(tables or (), numbers),
+            None if groups is None else parsed_groups.value,
         )
 
 
@@ -147,6 +156,14 @@ def _parse_rules(rules: Sequence[object], names: Mapping[str, int]) -> list[Entr
     parsed = parse_list(rules, "rules", lambda e: Rule.parse(e, names), "priority", lambda rule: rule.key)
     _refuse(indistinct(parsed))
     return parsed
+
+
+def _parse_groups(groups: Sequence[object]) -> list[Entry[InterfaceGroup]]:
+    def described(group: InterfaceGroup) -> str:
+        return f"interface {group.interface}"
+
+    parse = InterfaceGroup.parse
+    return parse_list(groups, "interface_groups", parse, "interface", lambda group: group.key, described)
 
 
 def _refuse(faults: list[str]) -> None:

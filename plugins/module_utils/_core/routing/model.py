@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from .. import fields
 from ..entries import Form, parse_fields, without_none
 from ..errors import InvalidInput
+from .interface_names import interface_name
 from .next_hops import NextHop, next_hops, way_faults
+from .rule_fields import GROUP, NO_GOTO, SUPPRESSING, rule_action, type_of_service, user_ids
 
 MAIN_TABLE = 254
 TABLE_NAMES: dict[str, int] = {"local": 255, "main": MAIN_TABLE, "default": 253}
 ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
-RULE_ACTIONS = ("lookup", "unreachable", "blackhole", "prohibit")
 # Linux net/ipv6/route.c: IP6_RT_PRIO_USER is the metric of an IPv6 route that was given none.
 DEFAULT_METRIC = {4: 0, 6: 1024}
 _PREFERENCE = fields.integer(0, 0xFFFFFFFF)
@@ -47,7 +48,7 @@ class Alias:
 
     FIELDS = {
         "address": fields.host_address,
-        "interface": fields.interface,
+        "interface": interface_name,
         "label": fields.text,
         "preferred_lifetime": _never_preferred,
     }
@@ -123,7 +124,7 @@ class Route:
         "destination": fields.destination,
         "family": fields.choice("ipv4", "ipv6"),
         "gateway": fields.host,
-        "interface": fields.interface,
+        "interface": interface_name,
         "type": fields.choice(*ROUTE_TYPES),
         "metric": _PREFERENCE,
         "source": fields.host,
@@ -206,10 +207,28 @@ class Route:
         metric = "" if self.metric == DEFAULT_METRIC[self.family] else f" metric {self.metric}"
         return f"route {self.destination}{metric} in table {self.table}"
 
+    @property
+    def described(self) -> str:
+        """The route with the way it goes, for messages about what the kernel refuses."""
+        hops = self.nexthops or (NextHop(self.gateway, self.interface),)
+        ways = [
+            " ".join(f"{word} {value}" for word, value in (("via", hop.gateway), ("dev", hop.interface)) if value)
+            for hop in hops
+        ]
+        destination = "default" if fields.is_everything(self.destination) else self.destination
+        kind = "" if self.type == "unicast" else f"{self.type} "
+        parts = [
+            f"route {kind}{destination}",
+            " and ".join(way for way in ways if way),
+            "onlink" if self.onlink else "",
+        ]
+        parts += [f"from {self.source}" if self.source else "", f"in table {self.table}"]
+        return " ".join(part for part in parts if part)
+
 
 @dataclass(frozen=True)
 class Rule:
-    """A policy rule. ``None`` selects everything; ``mark`` is (mark, mask), ports are (first, last)."""
+    """A policy rule. ``None`` selects everything; ``mark`` is (mark, mask), ports and user IDs are (first, last)."""
 
     priority: int
     family: int
@@ -221,31 +240,39 @@ class Rule:
     ip_protocol: int | None = None
     source_port: tuple[int, int] | None = None
     destination_port: tuple[int, int] | None = None
+    tos: int | None = None
+    uid_range: tuple[int, int] | None = None
     invert: bool = False
     action: str = "lookup"
     table: int | None = None
     suppress_prefix_length: int | None = None
+    suppress_interface_group: int | None = None
 
     FIELDS = {
         "priority": _PREFERENCE,
         "family": fields.choice("ipv4", "ipv6"),
         "source": fields.prefix,
         "destination": fields.prefix,
-        "in_interface": fields.interface,
-        "out_interface": fields.interface,
+        "in_interface": interface_name,
+        "out_interface": interface_name,
         "mark": fields.mark,
         "ip_protocol": fields.ip_protocol,
         "source_port": fields.port_range,
         "destination_port": fields.port_range,
+        "tos": type_of_service,
+        "uid_range": user_ids,
         "invert": fields.boolean,
-        "action": fields.choice(*RULE_ACTIONS),
+        "action": rule_action,
         "suppress_prefix_length": fields.integer(0, 128),
+        "suppress_interface_group": GROUP,
     }
 
     @classmethod
     def parse(cls, entry: object, table_names: Mapping[str, int] | None = None) -> Rule:
         """Return the policy rule of one entry; ``table_names`` resolves ``table``. Raises InvalidInput."""
         parsers = dict(cls.FIELDS, table=table_parser(TABLE_NAMES if table_names is None else table_names))
+        if isinstance(entry, Mapping) and entry.get("goto") is not None:
+            raise InvalidInput([NO_GOTO])
         values, faults = parse_fields(entry, parsers, "priority", required=("priority",))
         families = {fields.family_of(values[name]) for name in ("source", "destination") if name in values}
         if "family" in values:
@@ -257,8 +284,9 @@ class Rule:
         action = values.get("action", "lookup")
         if action == "lookup" and "table" not in values and not faults:
             faults.append("a rule that looks up needs a table")
-        if action != "lookup" and ("table" in values or "suppress_prefix_length" in values):
-            faults.append(f"action {action} goes with neither table nor suppress_prefix_length")
+        without_meaning = [name for name in ("table", *SUPPRESSING) if name in values and action != "lookup"]
+        if without_meaning:
+            faults.append(f"action {action} looks up no route; leave out {', '.join(without_meaning)}")
         if ("source_port" in values or "destination_port" in values) and "ip_protocol" not in values:
             faults.append("a port selects nothing without ip_protocol")
         if faults:
@@ -266,6 +294,8 @@ class Rule:
         for name in ("source", "destination"):
             if name in values and fields.is_everything(values[name]):
                 del values[name]
+        if not values.get("tos", True):
+            del values["tos"]  # Linux takes 0 for every type of service
         return cls(family=families.pop(), **values)
 
     @property
@@ -282,6 +312,8 @@ class Rule:
             self.ip_protocol,
             self.source_port,
             self.destination_port,
+            self.tos,
+            self.uid_range,
             self.invert,
         )
 
@@ -302,10 +334,13 @@ class Rule:
             ip_protocol=self.ip_protocol and fields.ip_protocol_text(self.ip_protocol),
             source_port=self.source_port and fields.port_text(self.source_port),
             destination_port=self.destination_port and fields.port_text(self.destination_port),
+            tos=self.tos and f"0x{self.tos:02x}",
+            uid_range=self.uid_range and fields.port_text(self.uid_range),
             invert=self.invert or None,
             action=None if self.action == "lookup" else self.action,
             table=self.table,
             suppress_prefix_length=self.suppress_prefix_length,
+            suppress_interface_group=self.suppress_interface_group,
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .. import fields
 from ..entries import Form, Options, parse_fields, without_none
+from .interface_names import interface_name
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class NextHop:
     interface: str | None = None
     weight: int = 1
 
-    FIELDS = {"gateway": fields.host, "interface": fields.interface, "weight": fields.integer(1, 256)}
+    FIELDS = {"gateway": fields.host, "interface": interface_name, "weight": fields.integer(1, 256)}
 
     @classmethod
     def parse(cls, entry: object) -> NextHop:

@@ -16,6 +16,7 @@ from typing import Callable
 from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, RequestFailed, Socket, dump
 from . import rtnetlink_mapping
+from .interface_groups import group_message
 from .model import Rule
 from .rule_sequence import RuleSequence, matches_on_delete
 from .snapshot import Snapshot
@@ -36,7 +37,7 @@ def restore(socket: Socket, snapshot: Snapshot, owner: int) -> list[str]:
             failures.append(f"{operation} {snapshot.shown(message)}: {error}")
 
     # Routes need the addresses, and policy rules should find their routes.
-    for kind, restore_kind in (("address", _addresses), ("route", _routes), ("rule", _rules)):
+    for kind, restore_kind in (("link", _links), ("address", _addresses), ("route", _routes), ("rule", _rules)):
         if kind in snapshot.messages:
             try:
                 restore_kind(socket, snapshot, owner, send)
@@ -81,6 +82,15 @@ def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]
 def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> list[Message]:
     """Return the messages of ``now`` that are ours and that ``before`` does not have."""
     return _missing([message for message in now if rtnetlink_mapping.owner_of(message) == owner], before)
+
+
+def _links(socket: Socket, snapshot: Snapshot, _owner: int, send: Send) -> None:
+    """Put interfaces back into their groups; those that came or went meanwhile are left as they are."""
+    before = {message.header["index"]: message.get("IFLA_GROUP", 0) for message in snapshot.messages["link"]}
+    for message in dump(socket, "link"):
+        index = message.header["index"]
+        if before.get(index, message.get("IFLA_GROUP", 0)) != message.get("IFLA_GROUP", 0):
+            send("replace", group_message(index, before[index]))
 
 
 def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:

@@ -9,7 +9,6 @@ selects the packet and looks up the table that the kernel reports.
 from __future__ import annotations
 
 import errno
-import ipaddress
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from ..entries import Entry, Form, parse_fields, parse_list
 from ..errors import InvalidInput
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, attributes, interfaces
 from . import rtnetlink_mapping
-from .model import Rule
+from .rule_walk import Found, ListedRule, Packet, listed_rules, refusing_rule, which_rule
 
-_LOOKUP_TABLE, _FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH: linux/rtnetlink.h
+LOOKUP_TABLE, FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH: linux/rtnetlink.h
 _TYPES = {1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhole", 7: "unreachable"}
 _TYPES.update({8: "prohibit", 9: "throw"})
 _LEAVES = ("unicast", "local", "broadcast", "anycast", "multicast")
@@ -65,19 +64,10 @@ class Path:
         """4 or 6."""
         return fields.family_of(self.destination)
 
-    def selected_by(self, rule: Rule) -> bool:
-        """Tell whether a policy rule selects this packet (Linux ``fib_rule_match``)."""
-        if rule.family != self.family:
-            return False
-        hit = (
-            _within(self.source, rule.source)
-            and _within(self.destination, rule.destination)
-            and rule.in_interface in (None, self.in_interface or "lo")
-            and rule.out_interface is None
-            and (rule.mark is None or (self.mark or (0, 0))[0] & rule.mark[1] == rule.mark[0])
-            and rule.ip_protocol is None
-        )
-        return hit != rule.invert
+    @property
+    def packet(self) -> Packet:
+        """The packet as policy rules see it."""
+        return Packet(self.destination, self.source, self.mark[0] if self.mark else 0, self.in_interface)
 
 
 class LookUpSocket(Protocol):
@@ -115,13 +105,18 @@ def look_up(
     if unknown:
         raise InvalidInput(unknown)
     with connect() as socket:
-        decoded = (rtnetlink_mapping.decode_rule(message, names) for message in socket.dump("rule"))
-        rules = [existing.object for existing in decoded if existing is not None]
-        return [_row(socket, entry.object, rules, indexes, names) for entry in paths]
+        rules = listed_rules(socket.dump("rule"))
+        groups = groups_of(socket, rules)
+        return [_row(socket, entry.object, rules, indexes, names, groups) for entry in paths]
 
 
 def _row(
-    socket: LookUpSocket, path: Path, rules: Sequence[Rule], indexes: Mapping[str, int], names: Mapping[int, str]
+    socket: LookUpSocket,
+    path: Path,
+    rules: Sequence[ListedRule],
+    indexes: Mapping[str, int],
+    names: Mapping[int, str],
+    groups: Mapping[int, int],
 ) -> Form:
     row: Form = {
         "destination": path.destination,
@@ -131,9 +126,8 @@ def _row(
         "reachable": False,
         **dict.fromkeys(("type", "gateway", "interface", "table", "rule_priority", "preferred_source", "error")),
     }
-    selecting = [rule for rule in rules if path.selected_by(rule)]
     try:
-        answer = socket.look_up(*_question(path, indexes, _LOOKUP_TABLE))
+        answer = socket.look_up(*question(path, indexes, LOOKUP_TABLE))
         kind = _TYPES.get(answer.header["type"], "unknown")
         row["type"] = kind
         if kind in _LEAVES:
@@ -144,19 +138,30 @@ def _row(
                 table=answer.get("RTA_TABLE", answer.header["table"]),
                 preferred_source=answer.get("RTA_PREFSRC"),
             )
-            length = socket.look_up(*_question(path, indexes, _LOOKUP_TABLE | _FIB_MATCH)).header["dst_len"]
-            row["rule_priority"] = _priority(selecting, row["table"], length)
+            length = socket.look_up(*question(path, indexes, LOOKUP_TABLE | FIB_MATCH)).header["dst_len"]
+            found = Found(row["table"], length, groups.get(answer.get("RTA_OIF", 0), 0))
+            rule = which_rule(rules, path.packet, found)
+            row["rule_priority"] = rule.priority if rule else None
             return row
         row["error"] = f"the route is of type {kind}"
     except RequestFailed as error:
         row["error"] = _REFUSALS.get(error.code, str(error))
         if error.code == errno.EINVAL and path.source and not path.in_interface:
             row["error"] = f"{path.source} is no address of this host; give in_interface for what it forwards"
-    row["rule_priority"] = next((rule.priority for rule in selecting if rule.action != "lookup"), None)
+    refusing = refusing_rule(rules, path.packet)
+    row["rule_priority"] = refusing.priority if refusing else None
     return row
 
 
-def _question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[str, int], dict[str, Any]]:
+def groups_of(socket: LookUpSocket, rules: Sequence[ListedRule]) -> dict[int, int]:
+    """Return the groups of the interfaces by index, if a rule looks at them."""
+    if all(listed.rule is None or listed.rule.suppress_interface_group is None for listed in rules):
+        return {}
+    return {message.header["index"]: message.get("IFLA_GROUP", 0) for message in socket.dump("link")}
+
+
+def question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[str, int], dict[str, Any]]:
+    """Return header and attributes of the request about one packet."""
     bits = 32 if path.family == 4 else 128
     header = {
         "family": rtnetlink_mapping.AF[path.family],
@@ -172,17 +177,3 @@ def _question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[
             ("RTA_IIF", indexes[path.in_interface] if path.in_interface else None),
         )
     )
-
-
-def _priority(selecting: Sequence[Rule], table: int, length: int) -> int | None:
-    for rule in selecting:
-        suppressed = rule.suppress_prefix_length is not None and length <= rule.suppress_prefix_length
-        if rule.action == "lookup" and rule.table == table and not suppressed:
-            return rule.priority
-    return None
-
-
-def _within(address: str | None, prefix: str | None) -> bool:
-    if prefix is None:
-        return True
-    return address is not None and ipaddress.ip_address(address) in ipaddress.ip_network(prefix)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Between rtnetlink messages and the model, both ways. Pure: no socket here.
 
-Decoding returns None for an object that the model cannot express (a rule by user id, a source-specific IPv6 route, a
+Decoding returns None for an object that the model cannot express (a rule that jumps, a source-specific IPv6 route, a
 route of type local): such objects are always foreign, and are never part of a plan.
 """
 
@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from ..netlink.rtnetlink import Message, attributes
 from ..plan import Action, Existing, Model
+from . import interface_groups
+from .interface_groups import InterfaceGroup
 from .model import Alias, Route, Rule
 from .next_hops import NextHop
 
@@ -46,6 +48,8 @@ _RULE_ATTRIBUTES = frozenset(
         "FRA_FWMASK",
         "FRA_TABLE",
         "FRA_SUPPRESS_PREFIXLEN",
+        "FRA_SUPPRESS_IFGROUP",
+        "FRA_UID_RANGE",
         "FRA_PROTOCOL",
         "FRA_IP_PROTO",
         "FRA_SPORT_RANGE",
@@ -190,9 +194,9 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
     header, get = message.header, message.get
     action = _RULE_ACTIONS.get(header["action"])
     selectors = {name for name, value in message.attributes.items() if not _says_nothing(name, value)}
-    if action is None or header["tos"] or not selectors <= _RULE_ATTRIBUTES:
+    if action is None or not selectors <= _RULE_ATTRIBUTES:
         return None
-    suppress = get("FRA_SUPPRESS_PREFIXLEN", _UNLIMITED)
+    suppress, group = get("FRA_SUPPRESS_PREFIXLEN", _UNLIMITED), get("FRA_SUPPRESS_IFGROUP", _UNLIMITED)
     mark = (get("FRA_FWMARK", 0), get("FRA_FWMASK", 0))
     rule = Rule(
         priority=get("FRA_PRIORITY", 0),
@@ -203,12 +207,15 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
         out_interface=get("FRA_OIFNAME"),
         mark=mark if mark[1] else None,
         ip_protocol=get("FRA_IP_PROTO") or None,
-        source_port=_ports(get("FRA_SPORT_RANGE")),
-        destination_port=_ports(get("FRA_DPORT_RANGE")),
+        source_port=_range(get("FRA_SPORT_RANGE")),
+        destination_port=_range(get("FRA_DPORT_RANGE")),
+        tos=header["tos"] or None,
+        uid_range=_range(get("FRA_UID_RANGE")),
         invert=bool(header["flags"] & _INVERT),
         action=action,
         table=get("FRA_TABLE", header["table"]) if action == "lookup" else None,
         suppress_prefix_length=None if suppress == _UNLIMITED else suppress,
+        suppress_interface_group=None if group == _UNLIMITED else group,
     )
     return Existing(rule, get("FRA_PROTOCOL", 0), message)
 
@@ -216,11 +223,11 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
 def _says_nothing(name: str, value: object) -> bool:
     if name in ("FRA_SPORT_MASK", "FRA_DPORT_MASK"):
         return bool(value == _WHOLE_PORT)
-    return name in ("FRA_SUPPRESS_IFGROUP", "FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (0, _UNLIMITED, None)
+    return name in ("FRA_L3MDEV", "FRA_FLOW", "FRA_PAD") and value in (0, _UNLIMITED, None)
 
 
-def _ports(value: str | None) -> tuple[int, int] | None:
-    # pyroute2 hands port ranges over as "FIRST:LAST".
+def _range(value: str | None) -> tuple[int, int] | None:
+    # pyroute2 hands ranges over as "FIRST:LAST".
     if not value:
         return None
     first, last = value.split(":")
@@ -235,15 +242,13 @@ def encode_rule(rule: Rule, owner: int) -> Message:
         "family": AF[rule.family],
         "dst_len": int(destination_length or 0),
         "src_len": int(source_length or 0),
-        "tos": 0,
+        "tos": rule.tos or 0,
         "table": rule.table if rule.table is not None and rule.table < 256 else 0,
         "action": _RULE_ACTION_NUMBERS[rule.action],
         "flags": _INVERT if rule.invert else 0,
     }
-    ports = {
-        name: f"{ports[0]}:{ports[1]}" if ports else None
-        for name, ports in (("FRA_SPORT_RANGE", rule.source_port), ("FRA_DPORT_RANGE", rule.destination_port))
-    }
+    ranges = {"FRA_SPORT_RANGE": rule.source_port, "FRA_DPORT_RANGE": rule.destination_port}
+    ranges["FRA_UID_RANGE"] = rule.uid_range
     return Message(
         "rule",
         header,
@@ -258,9 +263,10 @@ def encode_rule(rule: Rule, owner: int) -> Message:
                 ("FRA_FWMASK", rule.mark[1] if rule.mark else None),
                 ("FRA_TABLE", rule.table),
                 ("FRA_SUPPRESS_PREFIXLEN", rule.suppress_prefix_length),
+                ("FRA_SUPPRESS_IFGROUP", rule.suppress_interface_group),
                 ("FRA_PROTOCOL", owner),
                 ("FRA_IP_PROTO", rule.ip_protocol),
-                *ports.items(),
+                *((name, f"{pair[0]}:{pair[1]}" if pair else None) for name, pair in ranges.items()),
             )
         ),
     )
@@ -311,6 +317,18 @@ def answered_for(route: Message) -> tuple[str | None, int] | None:
     return (_canonical(route.get("RTA_DST")), route.get("RTA_OIF")) if route.header["type"] == _LOCAL else None
 
 
+def gateway_of(route: Message) -> str | None:
+    """Return the gateway of a route."""
+    return _canonical(route.get("RTA_GATEWAY"))
+
+
+def destination_of(route: Message) -> str:
+    """Return the prefix of a route."""
+    everything = "0.0.0.0" if VERSION[route.header["family"]] == 4 else "::"
+    network = f"{_canonical(route.get('RTA_DST', everything))}/{route.header['dst_len']}"
+    return str(ipaddress.ip_network(network, strict=False))
+
+
 def is_made_by_kernel(message: Message) -> bool:
     """Tell whether a route is one of those that the kernel adds for each address."""
     return message.header["proto"] == _PROTOCOL_KERNEL
@@ -345,8 +363,10 @@ def is_added_again(action: Action[Model]) -> bool:
 
 
 def requests(action: Action[Model], indexes: Mapping[str, int], owner: int) -> list[tuple[str, Message]]:
-    """Return the requests of one action on an address or route, in order: ``[(operation, message)]``."""
+    """Return the requests of one action, but for those on policy rules, in order: ``[(operation, message)]``."""
     item, existing = action.object, action.existing
+    if isinstance(item, InterfaceGroup):
+        return interface_groups.requests(item, action.op, indexes)
     gone = [("remove", lasting(existing.handle))] if existing and action.op != "add" else []
     if action.op == "remove":
         return gone

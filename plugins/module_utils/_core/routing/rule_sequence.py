@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds a sequence of requests that changes policy rules although the kernel confuses some of them.
 
-Linux net/core/fib_rules.c: a new rule "exists" already when another one differs only in a source or destination that
-the new one does not have, or in being inverted (rule_exists). A removal takes the first rule that has all fields of
-the request, even if it has more (rule_find). The owner tag counts in both, so this concerns only our own rules.
+Linux net/core/fib_rules.c: a new rule "exists" already when another one differs only in a source, destination or type
+of service that the new one does not have, or in being inverted (rule_exists). A removal takes the first rule that has
+all fields of the request, even if it has more (rule_find). The owner tag counts in both, so this concerns only our own
+rules.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ _SELECTORS = (
     "ip_protocol",
     "source_port",
     "destination_port",
+    "tos",
+    "uid_range",
     "suppress_prefix_length",
+    "suppress_interface_group",
 )
 # All fields of a rule that the kernel always compares; called thousands of times in a run.
-_rest = operator.attrgetter(*(f.name for f in fields(Rule) if f.name not in ("source", "destination", "invert")))
+_rest = operator.attrgetter(*(f.name for f in fields(Rule) if f.name not in ("source", "destination", "tos", "invert")))
 
 
 def collides_on_add(new: Rule, existing: Rule) -> bool:
     """Tell whether the kernel refuses ``new`` because it mistakes ``existing`` for the same."""
     # Called for each pair of one priority: the cheapest and most selective comparison is first.
     if new.source not in (None, existing.source) or new.destination not in (None, existing.destination):
+        return False
+    if new.tos not in (None, existing.tos):
         return False
     return bool(_rest(new) == _rest(existing))
 
@@ -66,7 +72,7 @@ def indistinct(entries: Sequence[Entry[Rule]]) -> list[str]:
             other = others[1] if others[0] is entry else others[0]
             faults.append(
                 f"{entry.where}: the kernel cannot tell it from {other.where}, which differs only in source, "
-                "destination or invert; give it another priority"
+                "destination, tos or invert; give it another priority"
             )
     return faults
 
@@ -88,13 +94,18 @@ def inverse_to_what_stays(entries: Sequence[Entry[Rule]], after: Iterable[Rule])
 
 def _view(rule: Rule) -> View:
     """Return the form under which the kernel compares a new rule with others."""
-    return (rule.source, rule.destination, _rest(rule))
+    return (rule.source, rule.destination, rule.tos, _rest(rule))
 
 
 def _views(rule: Rule) -> Iterable[View]:
     # Every form under which the kernel may mistake a new rule for this one.
     rest = _rest(rule)
-    return {(source, destination, rest) for source in (rule.source, None) for destination in (rule.destination, None)}
+    return {
+        (source, destination, tos, rest)
+        for source in {rule.source, None}
+        for destination in {rule.destination, None}
+        for tos in {rule.tos, None}
+    }
 
 
 class RuleSequence:

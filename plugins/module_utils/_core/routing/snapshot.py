@@ -13,6 +13,7 @@ from ..netlink.rtnetlink import Message
 from ..plan import Action, Existing, M, Model
 from . import rtnetlink_mapping
 from .iproute_names import NameState
+from .links import NOT_THERE, Link, decode_link
 from .model import Alias, Route, Rule
 
 # An IPv6 address on an interface: the interface's index, and the address's key.
@@ -64,9 +65,19 @@ class Snapshot:
         """The names of the interfaces by index."""
         return {index: name for name, index in self.interfaces.items()}
 
+    @property
+    def links(self) -> list[Link]:
+        """The interfaces with all that is known of them; none where they were not asked for."""
+        return [decode_link(message) for message in self.messages.get("link", ())]
+
+    @property
+    def alternative_names(self) -> dict[str, str]:
+        """The names of interfaces by their alternative names, where interfaces were asked for."""
+        return {other: link.name for link in self.links for other in link.alternative_names}
+
     def shown(self, message: Message) -> str:
         """Return an object as it is named in messages to users."""
-        existing = _DECODE[message.kind](message, self.names)
+        existing = _DECODE[message.kind](message, self.names) if message.kind in _DECODE else None
         return str(existing.object) if existing else f"{message.kind} {dict(message.attributes)}"
 
     def missing_interfaces(self, actions: Iterable[Action[Model]], where: Mapping[Model, str]) -> None:
@@ -77,9 +88,7 @@ class Snapshot:
             for name in rtnetlink_mapping.interfaces_of(action.object) if action.op != "remove" else ():
                 if name not in self.interfaces:
                     there = ", ".join(sorted(self.interfaces))
-                    faults.append(
-                        f'{where[action.object]}: interface "{name}" does not exist on this host; it has {there}'
-                    )
-                    objects[action.object] = f'interface "{name}" does not exist on this host'
+                    faults.append(f'{where[action.object]}: interface "{name}" {NOT_THERE}; it has {there}')
+                    objects[action.object] = f'interface "{name}" {NOT_THERE}'
         if faults:
             raise InvalidInput(faults, objects)

@@ -36,7 +36,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "ip_aliases": Kind(("aliases",), ("protocol",), "protocol", 109),
-    "policy_routing": Kind(("tables", "rules"), ("protocol",), "protocol", 109),
+    "policy_routing": Kind(("tables", "rules", "interface_groups"), ("protocol",), "protocol", 109),
     "nat_rules": Kind(("rules",), ("protocol", "table", "backend"), "table", "multihome"),
     "connection_marks": Kind(
         ("marks", "balance"),

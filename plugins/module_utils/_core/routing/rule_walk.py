@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which policy rule decided about a packet: the kernel does not tell, so the dumped rules are walked in its order."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import fields
+from ..netlink.rtnetlink import Message
+from . import rtnetlink_mapping
+from .model import Rule
+
+LOCAL_TABLE = 255
+_LOOKUP, _GOTO = 1, 2  # FR_ACT_TO_TBL, FR_ACT_GOTO, linux/fib_rules.h
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet as policy rules see it; without ``in_interface`` the host itself sends it."""
+
+    destination: str
+    source: str | None = None
+    mark: int = 0
+    in_interface: str | None = None
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return fields.family_of(self.destination)
+
+    def selected_by(self, rule: Rule) -> bool:
+        """Tell whether a policy rule selects this packet (Linux ``fib_rule_match``)."""
+        if rule.family != self.family:
+            return False
+        hit = (
+            _within(self.source, rule.source)
+            and _within(self.destination, rule.destination)
+            and rule.in_interface in (None, self.in_interface or "lo")
+            and rule.out_interface is None
+            and (rule.mark is None or self.mark & rule.mark[1] == rule.mark[0])
+            and rule.ip_protocol is None
+            and rule.tos is None
+            and self._of_user(rule.uid_range)
+        )
+        return hit != rule.invert
+
+    def _of_user(self, uids: tuple[int, int] | None) -> bool:
+        # Asked without a user, the kernel takes the one who asks; what is forwarded is of nobody.
+        return uids is None or (self.in_interface is None and uids[0] <= os.getuid() <= uids[1])
+
+
+@dataclass(frozen=True)
+class ListedRule:
+    """A rule of a dump; ``rule`` is None where the model has no words for it."""
+
+    priority: int
+    owner: int
+    rule: Rule | None
+    message: Message
+
+    def __str__(self) -> str:
+        if self.rule is None:
+            return f"IPv{rtnetlink_mapping.VERSION[self.message.header['family']]} rule {self.priority} (special)"
+        return str(self.rule)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The route that was found: the table and prefix length, and the group of the interface that it leaves by."""
+
+    table: int
+    length: int
+    group: int = 0
+
+
+def listed_rules(messages: Iterable[Message]) -> list[ListedRule]:
+    """Return the rules of a dump in the kernel's order."""
+    listed = []
+    for message in messages:
+        existing = rtnetlink_mapping.decode_rule(message, {})
+        rule = existing.object if existing else None
+        owner = int(message.get("FRA_PROTOCOL", 0))
+        listed.append(ListedRule(int(message.get("FRA_PRIORITY", 0)), owner, rule, message))
+    return listed
+
+
+def which_rule(rules: Sequence[ListedRule], packet: Packet, found: Found) -> ListedRule | None:
+    """Return the rule by which the kernel came to this route: the first one that selects the packet and gives it.
+
+    Only where no rule that the model knows does so, one of another kind is named.
+    """
+    for listed in rules:
+        rule = listed.rule
+        if rule and rule.action == "lookup" and rule.table == found.table and packet.selected_by(rule):
+            suppressed = rule.suppress_prefix_length is not None and found.length <= rule.suppress_prefix_length
+            if not suppressed and rule.suppress_interface_group != found.group:
+                return listed
+    return next((listed for listed in rules if listed.rule is None and _may_lead_to(listed, packet, found)), None)
+
+
+def refusing_rule(rules: Sequence[ListedRule], packet: Packet) -> ListedRule | None:
+    """Return the first rule that refuses the packet."""
+    refusing = (listed for listed in rules if listed.rule and listed.rule.action != "lookup")
+    return next((listed for listed in refusing if listed.rule and packet.selected_by(listed.rule)), None)
+
+
+def _may_lead_to(listed: ListedRule, packet: Packet, found: Found) -> bool:
+    message = listed.message
+    if message.header["family"] != rtnetlink_mapping.AF[packet.family]:
+        return False
+    table = message.get("FRA_TABLE", message.header["table"])
+    # A rule of VRF (l3mdev) names no table, a jump does not either.
+    return message.header["action"] == _GOTO or table in (0, found.table)
+
+
+def local_rule_first(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str]]) -> list[str]:
+    """Return a fault for each family in which the rule ``lookup local`` does not come before ours.
+
+    ``ours`` are our rules, each with how messages name it, as they are or are to be. A packet for an
+    address of the host would be looked up in main first, whose connected network says that it is somewhere on the link:
+    the host cannot be reached any more.
+    """
+    faults = []
+    known = list(rules)
+    first: dict[int, tuple[int, str]] = {}
+    listed_local = set()
+    for rule, place in ours:
+        if _is_local(rule):
+            listed_local.add((rule.family, rule.priority))
+        elif rule.family not in first or rule.priority < first[rule.family][0]:
+            first[rule.family] = (rule.priority, place)
+    for family, (priority, place) in sorted(first.items()):
+        of_family = [listed for listed in known if listed.message.header["family"] == rtnetlink_mapping.AF[family]]
+        # Without any rule of a family the kernel has none of it.
+        local = [listed.priority for listed in of_family if listed.rule and _is_local(listed.rule)]
+        local += [number for of, number in listed_local if of == family]
+        if of_family and not any(number <= priority for number in local):
+            there = f"has priority {local[0]}" if local else "is missing"
+            faults.append(
+                f'{place}: the IPv{family} rule "lookup local" {there}, and has to come first, or this host cannot be '
+                f"reached at its own addresses; ip -{family} rule add priority 0 lookup local"
+            )
+    return faults
+
+
+def _is_local(rule: Rule) -> bool:
+    return rule == Rule(rule.priority, rule.family, table=LOCAL_TABLE)
+
+
+def _within(address: str | None, prefix: str | None) -> bool:
+    if prefix is None:
+        return True
+    return address is not None and ipaddress.ip_address(address) in ipaddress.ip_network(prefix)
+
+
+def rule_of(listed: ListedRule) -> dict[str, Any]:
+    """Return a rule as results tell it: priority, selector, table, and whose it is."""
+    shown = listed.rule.as_input() if listed.rule else {"priority": listed.priority}
+    return {**shown, "owner": fields.owner_name(listed.owner)}
