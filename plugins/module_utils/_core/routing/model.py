@@ -64,11 +64,13 @@ class Alias:
         label = values.get("label")
         if label is not None:
             if ":" in values.get("address", ""):
-                faults.append(f'label "{label}": IPv6 addresses have no label')
+                faults.append(f"label {fields.shown(label)}: IPv6 addresses have no label")
             elif len(label.encode()) > 15:
-                faults.append(f'label "{label}": a label has at most 15 bytes')
+                faults.append(f"label {fields.shown(label)}: a label has at most 15 bytes")
             elif "interface" in values and label.partition(":")[0] != values["interface"]:
-                faults.append(f'label "{label}": begin it with the interface, as in "{values["interface"]}:1"')
+                faults.append(
+                    f'label {fields.shown(label)}: begin it with the interface, as in "{values["interface"]}:1"'
+                )
         if faults:
             raise InvalidInput(faults)
         return cls(**values)
@@ -235,8 +237,8 @@ class Rule:
         "out_interface": fields.interface,
         "mark": fields.mark,
         "ip_protocol": fields.ip_protocol,
-        "source_port": fields.port_range,
-        "destination_port": fields.port_range,
+        "source_port": fields.rule_port_range,
+        "destination_port": fields.rule_port_range,
         "invert": fields.boolean,
         "action": fields.choice(*RULE_ACTIONS),
         "suppress_prefix_length": fields.integer(0, 128),
@@ -254,6 +256,8 @@ class Rule:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
             faults.append("the family is missing; give family: ipv4 or ipv6")
+        if families == {4} and values.get("suppress_prefix_length", 0) > 32:
+            faults.append("suppress_prefix_length: IPv4 prefixes have at most 32 bits")
         action = values.get("action", "lookup")
         if action == "lookup" and "table" not in values and not faults:
             faults.append("a rule that looks up needs a table")
