@@ -138,10 +138,10 @@ options:
         description: Select by IP protocol, a name or a number.
         type: str
       source_port:
-        description: Select by source port or range, for example V(80) or V(5000-6000).
+        description: Select by source port or range, for example V(80) or V(5000-6000). Linux accepts 1 to 65534.
         type: str
       destination_port:
-        description: Select by destination port or range.
+        description: Select by destination port or range, as O(rules[].source_port).
         type: str
       invert:
         description: Whether to select the packets that the selector does not match.

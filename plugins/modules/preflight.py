@@ -92,18 +92,22 @@ options:
       - With V(false), marks of other programs are not checked, and a server needs no packet filter.
     type: bool
     default: true
-  table_base:
-    description: The number of a line's routing table is this number plus the line's id.
-    type: int
-    default: 1000
-  priority_base:
-    description: The first priority of the policy rules by mark.
-    type: int
-    default: 20000
-  source_priority_base:
-    description: The first priority of the policy rules by source.
-    type: int
-    default: 23000
+  tables:
+    description:
+      - The routing tables that the caller will configure, as M(multihome.linux.policy_routing) accepts them.
+      - Routes of other owners in these tables are a finding, apart from those that M(multihome.linux.policy_routing)
+        accepts as its own. The tables C(main), C(local) and C(default) are not checked.
+    type: list
+    elements: dict
+    default: []
+  rules:
+    description:
+      - The policy rules that the caller will configure, as M(multihome.linux.policy_routing) accepts them.
+      - Rules of other owners between the first and the last one of a family are a finding, apart from those that
+        M(multihome.linux.policy_routing) accepts as its own.
+    type: list
+    elements: dict
+    default: []
   mark_mask:
     description: The bits of the mark that contain a line's id.
     type: str
@@ -185,6 +189,7 @@ notes:
     filters are not checked.
   - Warnings are printed, unless the module fails and lists them anyway.
 seealso:
+  - module: multihome.linux.policy_routing
   - module: multihome.linux.path_info
   - module: multihome.linux.line_check
   - module: multihome.linux.kernel_parameters
@@ -327,9 +332,9 @@ ARGUMENT_SPEC = {
     "role": {"type": "str", "choices": ["firewall", "server"], "required": True},
     "servers": {**_TEXTS, "default": []},
     "uses_marks": {"type": "bool", "default": True},
-    "table_base": {"type": "int", "default": 1000},
-    "priority_base": {"type": "int", "default": 20000},
-    "source_priority_base": {"type": "int", "default": 23000},
+    # The engine checks their entries, as in policy_routing.
+    "tables": {"type": "list", "elements": "dict", "default": []},
+    "rules": {"type": "list", "elements": "dict", "default": []},
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": DEFAULT_TABLE},

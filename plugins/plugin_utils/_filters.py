@@ -13,10 +13,11 @@ from typing import ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._core.fields import shown
 from ._declaration.checks import read_declaration
 from ._declaration.model import Declaration
 from ._input.addresses import NETADDR_MISSING
-from ._input.faults import DeclarationError, shown
+from ._input.faults import DeclarationError
 
 P = ParamSpec("P")
 R = TypeVar("R")

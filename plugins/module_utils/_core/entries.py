@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Generic, TypeVar
 
 from .errors import InvalidInput
-from .fields import Parser
+from .fields import Parser, listed, short, shown
 
 # An object as an entry of a module's list, or a part of a result: plain data, as in JSON.
 Form = dict[str, Any]
@@ -68,7 +68,7 @@ def where(list_name: str, index: int, entry: object, main_field: str) -> str:
     label = None
     if isinstance(entry, Mapping):
         label = entry.get("name") or entry.get(main_field)
-    return f"{list_name}[{index}]" + (f" ({label})" if label is not None else "")
+    return f"{list_name}[{index}]" + (f" ({short(label)})" if label is not None else "")
 
 
 def parse_fields(
@@ -87,16 +87,16 @@ def parse_fields(
     for field, written in entry.items():
         if field not in parsers:
             if field != "name":
-                faults.append(f'unknown field "{field}"; known are {", ".join(sorted(parsers))}')
+                faults.append(f"unknown field {shown(field)}; known are {listed(sorted(parsers), len(parsers))}")
             continue
         if written is None:
             continue
         try:
             values[field] = parsers[field](written)
         except ValueError as error:
-            shown = field == main_field and not entry.get("name")
-            place = field if isinstance(written, (list, tuple, Mapping)) else f'{field} "{written}"'
-            faults.append(str(error) if shown else f"{place}: {error}")
+            is_label = field == main_field and not entry.get("name")
+            said = field if isinstance(written, (list, tuple, Mapping)) else f"{field} {shown(written)}"
+            faults.append(str(error) if is_label else f"{said}: {error}")
     faults.extend(f"{field} is missing" for field in required if entry.get(field) is None)
     return values, faults
 

@@ -7,9 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .fields import printable
+
 
 class MultihomeError(Exception):
-    """Base of all errors that the engine raises on purpose; ``str()`` is a message for users."""
+    """Base of all errors that the engine raises on purpose; ``str()`` can be shown to people as it is."""
+
+    def __init__(self, message: str = "") -> None:
+        # What comes from a host may hold anything; no message may move a terminal's cursor or turn its text around.
+        super().__init__("\n".join(map(printable, message.split("\n"))))
 
 
 class InvalidInput(MultihomeError):
@@ -19,7 +25,7 @@ class InvalidInput(MultihomeError):
     """
 
     def __init__(self, faults: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(map(printable, faults))
         self.objects = dict(objects or {})
         super().__init__("\n".join(self.faults))
 
@@ -31,7 +37,7 @@ class ForeignObject(MultihomeError):
     """
 
     def __init__(self, conflicts: Iterable[str], objects: Mapping[Any, str] | None = None) -> None:
-        self.conflicts = tuple(conflicts)
+        self.conflicts = tuple(map(printable, conflicts))
         self.objects = dict(objects or {})
         super().__init__("\n".join(self.conflicts))
 

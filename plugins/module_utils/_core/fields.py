@@ -1,17 +1,25 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One parser per kind of value. Each takes what a user wrote, returns its one canonical form, or raises ValueError.
+"""One parser per kind of value, and the one way in which messages show a value.
 
-The text of the ValueError is the reason alone ("not an IP address"); model.py adds which entry and which field.
+A parser takes what a user wrote and returns its one canonical form, or raises ValueError. The text of the ValueError is
+the reason alone ("not an IP address"); the caller adds which entry and which field. Modules and the controller use the
+same parsers, so that what the controller accepts is accepted on every host.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 Parser = Callable[[Any], Any]
+
+# What a message shows of one value, and of one list of names.
+_LONGEST_SHOWN = 60
+_MOST_LISTED = 8
 
 # Number -> name as /etc/iproute2/rt_protos has them; used to name the owner of a foreign object.
 PROTOCOL_NAMES: dict[int, str] = {
@@ -46,6 +54,53 @@ IP_PROTOCOLS: dict[str, int] = {
 }
 # ansible.module_utils.parsing.convert_bool
 _YES, _NO = ("true", "yes", "on", "1", "t", "y"), ("false", "no", "off", "0", "f", "n")
+# No leading zero: some tools read 010 as eight, some as ten.
+_MARK_NUMBER = "0[xX][0-9a-fA-F]+|0|[1-9][0-9]*"
+_LARGEST_MARK = 0xFFFFFFFF
+# What nft, iptables and sysctl.d can all write. A trailing plus is a wildcard of iptables, an asterisk one of nft.
+_FILTERED_INTERFACE = re.compile(r"[A-Za-z0-9._@~-]+")
+_LINE_NAME = re.compile(r"[a-z0-9_-]+")
+# A routing table and a mark have the line's name; of both this is the longest one.
+LONGEST_LINE_NAME = 64
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for what does not print: control characters, bidi controls, lone surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def short(value: Any) -> str:
+    """Return a value as messages name something by it: without quotation marks, one line, cut to a readable length."""
+    text = value if isinstance(value, str) else _as_json(value)
+    if len(text) <= _LONGEST_SHOWN:
+        return printable(text)
+    return f"{printable(text[:_LONGEST_SHOWN])}… ({len(text)} characters)"
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages quote it: one line, cut to a readable length."""
+    if isinstance(value, (list, tuple, Mapping)):
+        return short(value)
+    text = value if isinstance(value, str) else _as_json(value)
+    if len(text) <= _LONGEST_SHOWN:
+        return f'"{printable(text)}"'
+    return f'"{printable(text[:_LONGEST_SHOWN])}…" ({len(text)} characters)'
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return f"a value of type {type(value).__name__}"
+
+
+def listed(names: Iterable[str], most: int = _MOST_LISTED) -> str:
+    """Return names as messages list them: the first ones, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(map(short, every[:most])) + more
 
 
 def owner_name(protocol: int) -> str:
@@ -67,12 +122,42 @@ def text(value: Any) -> str:
     return value
 
 
+def label(longest: int | None = None, forbidden: str = "") -> Parser:
+    """Return a parser of names that people give: without white space at either end.
+
+    ``longest`` is how many bytes it may have, ``forbidden`` the characters that it cannot hold.
+    """
+
+    def parse(value: Any) -> str:
+        name = text(value)
+        if name != name.strip():
+            raise ValueError("begins or ends with white space")
+        if any(character in name for character in forbidden):
+            raise ValueError(f"holds a character that it cannot: {' '.join(forbidden)}")
+        if longest is not None and len(name.encode()) > longest:
+            raise ValueError(f"longer than {longest} bytes")
+        return name
+
+    return parse
+
+
+def line_name(value: Any) -> str:
+    """Return the name of a line: letters a-z, digits, ``_`` and ``-``."""
+    if not isinstance(value, str) or not _LINE_NAME.fullmatch(value):
+        raise ValueError("not a name of the characters a-z, 0-9, _ and -")
+    if len(value) > LONGEST_LINE_NAME:
+        raise ValueError(f"a line's name has at most {LONGEST_LINE_NAME} characters")
+    return value
+
+
 def integer(low: int, high: int) -> Parser:
     """Return a parser of whole numbers from ``low`` to ``high``; accepts decimal strings, as templates produce them."""
 
     def parse(value: Any) -> int:
         # int() alone would also take "1_0", " 1" and digits of other scripts.
-        if isinstance(value, bool) or not re.fullmatch("-?[0-9]+", str(value)):
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError("not a whole number")
+        if isinstance(value, str) and not re.fullmatch("-?[0-9]{1,40}", value):
             raise ValueError("not a whole number")
         number = int(value)
         if not low <= number <= high:
@@ -84,7 +169,7 @@ def integer(low: int, high: int) -> Parser:
 
 def boolean(value: Any) -> bool:
     """Return a boolean for one, or for a word that Ansible takes for one: an inventory in INI form has words only."""
-    word = str(value).lower()
+    word = str(value).lower() if isinstance(value, (bool, str)) or value in (0, 1) else ""
     if word not in _YES + _NO:
         raise ValueError("neither true nor false")
     return word in _YES
@@ -102,17 +187,36 @@ def choice(*allowed: str) -> Parser:
 
 
 def interface(value: Any) -> str:
-    """Return an interface name: 1 to 15 bytes without '/', ':' or white space (Linux ``dev_valid_name``)."""
+    """Return an interface name: 1 to 15 bytes without '/', ':' or white space (Linux ``dev_valid_name``).
+
+    Nor with '%', from which Linux makes a number (``dev_get_valid_name``).
+    """
     # YAML takes a name of digits alone for a number.
-    name = text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(min(value, 10**15))
+    name = text(value)
     if len(name.encode()) > 15:
         raise ValueError("an interface name has at most 15 bytes")
-    if name in (".", "..") or re.search(r"[/:\s]", name):
+    if name in (".", "..") or re.search(r"[/:%\s]", name):
         raise ValueError("not an interface name")
     return name
 
 
+def filtered_interface(value: Any) -> str:
+    """Return the name of an interface that every packet filter can match and that sysctl.d can name."""
+    name = interface(value)
+    if name in ("all", "default"):
+        raise ValueError("not an interface: Linux calls the parameters of all interfaces, or of new ones, by this name")
+    if not _FILTERED_INTERFACE.fullmatch(name):
+        raise ValueError(
+            "not every packet filter can match an interface of this name; use letters, digits and ._@~- in it"
+        )
+    return name
+
+
 def _address(value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if isinstance(value, str) and "/" in value:
+        raise ValueError("an address with a prefix length; leave the length out")
     try:
         parsed = ipaddress.ip_address(text(value))
     except ValueError:
@@ -133,6 +237,24 @@ def host(value: Any) -> str:
     if parsed.is_multicast or parsed.is_unspecified or str(parsed) == "255.255.255.255":
         raise ValueError("not the address of a host")
     return str(parsed)
+
+
+def unicast(value: Any) -> str:
+    """Return the address of a host that others can reach: not a loopback, link-local or IPv4-mapped one."""
+    parsed = ipaddress.ip_address(host(value))
+    if parsed.is_loopback:
+        raise ValueError("a loopback address")
+    if parsed.version == 6 and parsed.is_link_local:
+        raise ValueError("a link-local address")
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        raise ValueError("an IPv4 address written as IPv6")
+    return str(parsed)
+
+
+def next_hop(value: Any) -> str:
+    """Return the address of a gateway: one that others can reach, or a link-local IPv6 one."""
+    address = host(value)
+    return address if is_link_local(address) else unicast(address)
 
 
 def is_link_local(value: str) -> bool:
@@ -200,8 +322,10 @@ def short_prefix(value: str) -> str:
 
 def port_range(value: Any) -> tuple[int, int]:
     """Return ``(first, last)`` for 80, "80" or "5000-6000"."""
-    match = re.fullmatch("([0-9]{1,6})(?:-([0-9]{1,6}))?", str(value)) if isinstance(value, (int, str)) else None
-    if not match or isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 999999:
+        value = str(value)
+    match = re.fullmatch("([0-9]{1,6})(?:-([0-9]{1,6}))?", value) if isinstance(value, str) else None
+    if not match:
         raise ValueError("not a port or a range FIRST-LAST")
     first = int(match[1])
     last = int(match[2] or first)
@@ -210,6 +334,14 @@ def port_range(value: Any) -> tuple[int, int]:
             raise ValueError(f"port {port} is not within 1 to 65535")
     if first > last:
         raise ValueError("the range runs backwards")
+    return first, last
+
+
+def rule_port_range(value: Any) -> tuple[int, int]:
+    """Return the ports of a policy rule: Linux takes neither 0 nor 65535 there (``fib_rule_port_range_valid``)."""
+    first, last = port_range(value)
+    if last == 65535:
+        raise ValueError("Linux takes only ports 1 to 65534 in a policy rule")
     return first, last
 
 
@@ -222,17 +354,35 @@ def mark(value: Any) -> tuple[int, int]:
     """Return ``(mark, mask)`` for 1, "0x1" or "0x1/0xff"; without a mask all 32 bits count."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError("not a mark")
-    # No leading zero: some tools read 010 as eight, some as ten.
-    number_text = "0[xX][0-9a-fA-F]+|0|[1-9][0-9]*"
-    match = re.fullmatch(f"({number_text})(?:/({number_text}))?", str(value))
+    match = re.fullmatch(f"({_MARK_NUMBER})(?:/({_MARK_NUMBER}))?", _mark_digits(value))
     if not match:
         raise ValueError("not a mark MARK or MARK/MASK")
     number, mask = int(match[1], 0), int(match[2] or "0xffffffff", 0)
-    if not (0 <= number <= 0xFFFFFFFF and 0 < mask <= 0xFFFFFFFF):
+    if not (0 <= number <= _LARGEST_MARK and 0 < mask <= _LARGEST_MARK):
         raise ValueError("mark and mask have 32 bits, and the mask is not zero")
     if number & ~mask:
         raise ValueError(f"mark 0x{number:x} has bits outside its mask 0x{mask:x}, so it never matches")
     return number, mask
+
+
+def mark_number(value: Any) -> int:
+    """Return a mark, or the mask of marks, of 32 bits: 1 to 0xffffffff, as a number, "10" or "0x1"."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError("not a whole number")
+    digits = _mark_digits(value)
+    if not re.fullmatch(_MARK_NUMBER, digits):
+        raise ValueError("not a whole number, decimal or 0x...")
+    number = int(digits, 0)
+    if not 0 < number <= _LARGEST_MARK:
+        raise ValueError("not within 1 to 0xffffffff; a mark of 0 is no mark")
+    return number
+
+
+def _mark_digits(value: int | str) -> str:
+    """Return what a mark is written with; of what is far too long nothing, as Python does not convert it either way."""
+    if isinstance(value, int):
+        return str(value) if -_LARGEST_MARK <= value <= 1 << 64 else str(1 << 64)
+    return value if len(value) <= 64 else ""
 
 
 def mark_text(value: tuple[int, int]) -> str:

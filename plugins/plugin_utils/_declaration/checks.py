@@ -14,8 +14,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import short, shown
+from .._firewall.limits import limit_faults
 from .._input.addresses import FAMILIES, family_name, is_everyone, of_family
-from .._input.faults import DeclarationError, Place, shown
+from .._input.faults import DeclarationError, Place
+from .._input.ports import LONGEST_SHIFTED_NAME
 from .._input.reading import AUTO, Auto, report_repeated
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
@@ -57,6 +60,8 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     _check_roles(declaration)
     check_holders(declaration)
     check_claims(declaration)
+    if not faults:
+        faults += limit_faults(declaration)
     if groups is not None:
         _check_groups(declaration, groups)
     return declaration, sorted(faults, key=_position)
@@ -167,7 +172,7 @@ def _check_server(server: Server, declaration: Declaration) -> None:
     place = server.entry.place
     listed = server.entry.values.get("addresses", {})
     for name, addresses in listed.items():
-        where = place.at("addresses").key(shown(name)[1:-1])
+        where = place.at("addresses").key(short(name))
         line = lines.get(name)
         if line is None:
             place.fault(f"line {shown(name)} is not in multihome_lines")
@@ -176,9 +181,14 @@ def _check_server(server: Server, declaration: Declaration) -> None:
         if "firewall" in line.entry.broken:
             continue
         if line.firewall:
+            if isinstance(addresses, Auto):
+                where.fault(f"{AUTO} is for a line without firewall, which ends on the server")
+                continue
             _check_alias_family(addresses, line, where)
             _check_next_hops(server, line, where)
         elif "public_addresses" not in line.entry.broken:
+            if isinstance(addresses, Auto) and not isinstance(line.public_addresses, Auto):
+                where.fault(f"{AUTO} is for a line whose public_addresses are {AUTO}")
             public = {str(address) for address in line.public_addresses}
             for address in addresses:
                 if str(address) not in public:
@@ -276,6 +286,8 @@ def _check_own_ports(service: Service) -> None:
         for other in service.ports[:index]:
             if mapping.protocol == other.protocol and mapping.public.overlaps(other.public):
                 place.fault(f"ports: {other} and {mapping} overlap")
+    if any(mapping.shifts for mapping in service.ports) and len(service.name.encode()) > LONGEST_SHIFTED_NAME:
+        place.fault(f"name: at most {LONGEST_SHIFTED_NAME} bytes, as a range of its ports becomes another range")
     for port in service.verify_ports or ():
         if port.protocol not in ("tcp", "udp") or len(port.public) > 1:
             place.fault(f"verify_ports: {port} is not a single tcp or udp port")

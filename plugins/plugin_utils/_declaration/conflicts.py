@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import overlap
-from .._input.faults import Place, shown
+from .._input.faults import Place
 from .._input.ports import PortMapping
 from .model import Declaration, Line, Service
 

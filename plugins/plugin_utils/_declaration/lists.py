@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import short, shown
 from .._input.addresses import read_gateway, read_inside_address, read_interface_address, read_prefix
-from .._input.faults import Place, shown
+from .._input.faults import Place
 from .._input.ports import read_port_mapping
 from .._input.reading import (
     Field,
@@ -23,6 +24,7 @@ from .._input.reading import (
     read_entries,
     read_interface,
     read_line_name,
+    read_service_name,
     read_text,
 )
 from .model import Declaration, Line, Server, Service, line_ends
@@ -42,7 +44,8 @@ def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[IPN
         if not isinstance(line, str):
             place.fault(f"{shown(line)} is not the name of a line")
             continue
-        addresses[line] = read(given, place.key(shown(line)[1:-1])) or ()
+        found = read(given, place.key(short(line)))
+        addresses[line] = () if found is None else found
     return addresses
 
 
@@ -63,11 +66,11 @@ SERVER_FIELDS = {
     "addresses": Field(read_server_addresses),
 }
 SERVICE_FIELDS = {
-    "name": Field(read_text, required=True),
+    "name": Field(read_service_name, required=True),
     "server": Field(read_text, required=True),
     "ports": Field(list_of(read_port_mapping, least=1), required=True),
     "lines": Field(list_of(read_line_name)),
-    "sources": Field(list_of(read_prefix, least=1)),
+    "sources": Field(list_of(read_prefix, least=1, distinct=True)),
     "domain": Field(read_domain),
     "verify_ports": Field(list_of(read_port_mapping)),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import (
     FAMILIES,
     held_addresses,
@@ -19,7 +20,7 @@ from .._input.addresses import (
     read_interface_address,
     read_prefix,
 )
-from .._input.faults import Place, shown
+from .._input.faults import Place
 from .._input.ports import PROTOCOLS, read_port_range
 from .._input.reading import (
     Entry,
@@ -30,7 +31,7 @@ from .._input.reading import (
     read_entries,
     read_interface,
     read_line_name,
-    read_text,
+    read_service_name,
     report_repeated,
 )
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
@@ -56,15 +57,15 @@ PORT_FIELDS = {
     "port": Field(read_port_range, required=True),
     "to_address": Field(read_address, required=True),
     "to_port": Field(read_port_range),
-    "sources": Field(list_of(read_prefix, least=1)),
+    "sources": Field(list_of(read_prefix, least=1, distinct=True)),
 }
 FORWARD_FIELDS = {
-    "name": Field(read_text),
+    "name": Field(read_service_name),
     "line": Field(read_line_name, required=True),
     **PORT_FIELDS,
 }
 HAIRPIN_FIELDS = {
-    "name": Field(read_text),
+    "name": Field(read_service_name),
     "public_address": Field(read_address, required=True),
     **PORT_FIELDS,
 }

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import port_range, shown
 from .._declaration.model import sources_of_family
 from .._input.addresses import family_name, is_everyone, of_family, prefix_text
-from .._input.faults import shown, sound
-from .._input.ports import port_mapping
+from .._input.faults import sound
+from .._input.ports import LONGEST_SHIFTED_NAME, port_mapping
 from .._input.reading import Entry
 from .._roles.module_lists import NatRule
 from .lines import (
@@ -28,6 +29,9 @@ from .lines import (
 if TYPE_CHECKING:
     from netaddr import IPAddress
 
+# nat/model.py
+MOST = 100_000
+
 
 def nat_rules(
     lines: object, forwards: object = (), snat: object = (), inside_networks: object = (), hairpins: object = ()
@@ -42,12 +46,25 @@ def nat_rules(
         hairpinned = _hairpins(read_hairpins(hairpins, faults))
         leaving = _source_rules(read_snat(snat, faults), named)
         networks = read_inside_networks(inside_networks, faults)
+        faults.extend(_too_many(forwarded + hairpinned + leaving))
     # A client and a server in one network would otherwise talk past the firewall on the way back.
     masquerades: list[NatRule] = [
         {"name": "hairpin", "type": "masquerade", "source": prefix_text(net), "destination": prefix_text(net)}
         for net in networks
     ]
     return forwarded + hairpinned + leaving + masquerades
+
+
+def _too_many(rules: list[NatRule]) -> list[str]:
+    """The limits of nat_rules, which keeps each port of a range that becomes another range by itself."""
+    shifted = [port_range(rule["to_port"]) for rule in rules if "-" in rule.get("to_port", "")]
+    ports = sum(last - first + 1 for first, last in shifted)
+    kinds = (("translations", len(rules)), ("ports of ranges that become other ranges", ports))
+    return [
+        f"isp_firewall_forwards: with all addresses and sources {count} {kind}; at most {MOST} are possible"
+        for kind, count in kinds
+        if count > MOST
+    ]
 
 
 def _forwarded(entries: list[Entry], named: dict[str, FirewallLine]) -> list[NatRule]:
@@ -88,8 +105,11 @@ def _dnat(entry: Entry, public: IPAddress) -> list[NatRule]:
     mapping = port_mapping(values["protocol"], values["port"], values.get("to_port"), entry.place)
     if mapping is None:
         return []
+    name = values.get("name", str(mapping))
+    if mapping.shifts and len(name.encode()) > LONGEST_SHIFTED_NAME:
+        entry.place.fault(f"name: at most {LONGEST_SHIFTED_NAME} bytes, as a range of ports becomes another range")
     rule: NatRule = {
-        "name": values.get("name", str(mapping)),
+        "name": name,
         "type": "dnat",
         "protocol": mapping.protocol,
         "destination": str(public),

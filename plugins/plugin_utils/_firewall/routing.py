@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import FAMILIES, family_name, of_family, prefix_text
-from .._input.faults import Place, shown, sound
+from .._input.faults import Place, sound
 from .._input.reading import report_repeated
 from .._roles import line_routing
 from .._roles.module_lists import Mark, Route, Rule, Table

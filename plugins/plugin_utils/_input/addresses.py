@@ -11,14 +11,15 @@ two of these by the network alone, so compare ``.ip`` where the host is meant.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from .faults import Place, shown
+from ...module_utils._core import fields
+from .faults import Place
+from .reading import reader_of
 
 try:
-    from netaddr import INET_PTON, AddrFormatError, IPAddress, IPNetwork
+    from netaddr import IPAddress, IPNetwork
 
     NETADDR_MISSING = ""
 except ImportError as error:
@@ -26,9 +27,6 @@ except ImportError as error:
 
 FAMILIES = (4, 6)
 LONGEST_PREFIX = {4: 32, 6: 128}
-# Only these go to netaddr, which would also take a zone, a lone number or digits of other scripts.
-ADDRESS_CHARACTERS = re.compile(r"[0-9A-Fa-f:.]{2,45}")
-PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
 
 
 class Versioned(Protocol):
@@ -44,43 +42,32 @@ V = TypeVar("V", bound=Versioned)
 
 def read_address(value: object, place: Place) -> IPAddress | None:
     """An IP address that a host can have, without a prefix length."""
-    if isinstance(value, str) and "/" in value:
-        place.fault(f"{shown(value)} must be an address without a prefix length")
-        return None
-    address = _parse_address(value, place)
-    return address if address is not None and _usable(address, value, place) else None
+    text = _read_unicast(value, place)
+    return None if text is None else IPAddress(text)
 
 
 def read_gateway(value: object, place: Place) -> IPAddress | None:
     """A next hop: an address that a host can have, or a link-local IPv6 address."""
-    if isinstance(value, str) and "/" in value:
-        place.fault(f"{shown(value)} must be an address without a prefix length")
-        return None
-    address = _parse_address(value, place)
-    if address is None or (address.version == 6 and address.is_link_local()):
-        return address
-    return address if _usable(address, value, place) else None
+    text = _read_next_hop(value, place)
+    return None if text is None else IPAddress(text)
 
 
 def read_interface_address(value: object, place: Place) -> IPNetwork | None:
     """An address of an interface, with its prefix length: 192.168.168.1/24."""
-    return _read_host(value, place, needs_prefix=True)
+    text = _read_interface_address(value, place)
+    return None if text is None else IPNetwork(text)
 
 
 def read_inside_address(value: object, place: Place) -> IPNetwork | None:
     """An address of an interface; without a prefix length it is a single address."""
-    return _read_host(value, place, needs_prefix=False)
+    text = _read_host_address(value, place)
+    return None if text is None else IPNetwork(text)
 
 
 def read_prefix(value: object, place: Place) -> IPNetwork | None:
     """A network such as 192.0.2.0/24, or a single address; host bits are a fault."""
-    network = _parse_network(value, place)
-    if network is None:
-        return None
-    if network.ip != network.network:
-        place.fault(f"{shown(value)} has host bits set; the network is {network.cidr}")
-        return None
-    return network
+    text = _read_prefix(value, place)
+    return None if text is None else IPNetwork(text)
 
 
 def family_name(family: int) -> str:
@@ -129,64 +116,27 @@ def prefix_of(first: int, length: int, version: int) -> IPNetwork:
     return IPNetwork(f"{IPAddress(first, version)}/{length}")
 
 
-def _parse_address(value: object, place: Place) -> IPAddress | None:
-    if not isinstance(value, str):
-        place.fault(f"must be a string, not {shown(value)}")
-        return None
-    if ADDRESS_CHARACTERS.fullmatch(value):
-        try:
-            return IPAddress(value, flags=INET_PTON)
-        except (AddrFormatError, ValueError):
-            pass
-    place.fault(f"{shown(value)} is not an IP address")
-    return None
+def _host_address(value: object) -> str:
+    """Parse an address that others can reach, with or without its prefix length."""
+    text = fields.host_address(value)
+    address, _slash, length = text.partition("/")
+    fields.unicast(address)
+    # Single addresses and /127 (RFC 6164) have no address of the network.
+    if fields.family_of(address) == 6 and int(length) < 127 and IPNetwork(text).ip == IPNetwork(text).network:
+        raise ValueError(f"the address of the network {text}, not of a host")
+    return text
 
 
-def _parse_network(value: object, place: Place) -> IPNetwork | None:
-    text, slash, length = value.partition("/") if isinstance(value, str) else (value, "", "")
-    address = _parse_address(text, place)
-    if address is None:
-        return None
-    longest = LONGEST_PREFIX[address.version]
-    if not slash:
-        return IPNetwork(f"{address}/{longest}")
-    if not PREFIX_LENGTH.fullmatch(length) or int(length) > longest:
-        place.fault(f"{shown(value)} has no prefix length from 0 to {longest}")
-        return None
-    return IPNetwork(f"{address}/{int(length)}")
+def _interface_address(value: object) -> str:
+    text = _host_address(value)
+    if "/" not in str(value):
+        address = text.partition("/")[0]
+        raise ValueError(f"needs a prefix length, such as {address}/{24 if fields.family_of(address) == 4 else 64}")
+    return text
 
 
-def _read_host(value: object, place: Place, *, needs_prefix: bool) -> IPNetwork | None:
-    network = _parse_network(value, place)
-    if network is None or not _usable(network.ip, value, place):
-        return None
-    if needs_prefix and "/" not in str(value):
-        usual = 24 if network.version == 4 else 64
-        place.fault(f"{shown(value)} needs a prefix length, such as {network.ip}/{usual}")
-        return None
-    if LONGEST_PREFIX[network.version] - network.prefixlen < 2:
-        # /31 (RFC 3021), /127 (RFC 6164) and single addresses have neither network nor broadcast address.
-        return network
-    if network.ip == network.network:
-        place.fault(f"{shown(value)} is the address of the network itself, not of a host")
-        return None
-    if network.version == 4 and network.ip == network.broadcast:
-        place.fault(f"{shown(value)} is the broadcast address of its network")
-        return None
-    return network
-
-
-def _usable(address: IPAddress, value: object, place: Place) -> bool:
-    kinds = {
-        "a multicast address": address.is_multicast(),
-        "a loopback address": address.is_loopback(),
-        "the unspecified address": int(address) == 0,
-        "a link-local address": address.version == 6 and address.is_link_local(),
-        "an IPv4 address written as IPv6": address.version == 6 and address.is_ipv4_mapped(),
-        "the broadcast address": address.version == 4 and int(address) == 0xFFFFFFFF,
-    }
-    for kind, applies in kinds.items():
-        if applies:
-            place.fault(f"{shown(value)} is {kind}")
-            return False
-    return True
+_read_unicast = reader_of(fields.unicast)
+_read_next_hop = reader_of(fields.next_hop)
+_read_host_address = reader_of(_host_address)
+_read_interface_address = reader_of(_interface_address)
+_read_prefix = reader_of(fields.prefix)

@@ -7,12 +7,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-# A message shows this much of a value; the rest is cut, so that one bad value cannot fill a screen.
-LONGEST_SHOWN = 60
 
 
 class DeclarationError(ValueError):
@@ -65,14 +61,3 @@ def all_faults(*steps: Callable[[], object]) -> list[str]:
         except DeclarationError as error:
             found.update(dict.fromkeys(error.faults))
     return list(found)
-
-
-def shown(value: object) -> str:
-    """``value`` as a message shows it: JSON where that is possible, cut to a readable length."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = f"a value of type {type(value).__name__}"
-    # A lone surrogate is legal in JSON, but cannot be printed.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."

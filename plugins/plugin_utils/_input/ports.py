@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .faults import Place, shown
-from .reading import Field, choice, read_entry
+from ...module_utils._core.fields import port_range, shown
+from .faults import Place
+from .reading import Field, choice, read_entry, reader_of
 
+# The longest name of a mapping that shifts ports: the packet filter keeps the ports with it (nat/model.py).
+LONGEST_SHIFTED_NAME = 116
 PROTOCOLS = ("tcp", "udp", "sctp")
-PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +51,11 @@ class PortMapping:
     def __str__(self) -> str:
         return f"{self.public}/{self.protocol}"
 
+    @property
+    def shifts(self) -> bool:
+        """Whether a range of ports becomes another range."""
+        return len(self.public) > 1 and self.public != self.private
+
     def is_part_of(self, other: PortMapping) -> bool:
         """Whether the public ports are among those of another mapping."""
         return self.protocol == other.protocol and self.public in other.public
@@ -57,24 +63,11 @@ class PortMapping:
 
 def read_port_range(value: object, place: Place) -> PortRange | None:
     """``80`` or ``"80"`` or ``"5000-6000"``."""
-    # Python refuses to write out an int of thousands of digits, so the size is looked at first.
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 99999:
-        value = str(value)
-    found = PORTS.fullmatch(value) if isinstance(value, str) else None
-    if not found:
-        place.fault(f'{shown(value)} is not a port or a range of ports, such as 80 or "5000-6000"')
-        return None
-    first = int(found[1])
-    last = int(found[2] or first)
-    if not 1 <= first <= 65535 or not 1 <= last <= 65535:
-        place.fault(f"{shown(value)}: ports are from 1 to 65535")
-        return None
-    if last < first:
-        place.fault(f"{shown(value)}: the range is reversed")
-        return None
-    return PortRange(first, last)
+    ports = _read_ports(value, place)
+    return None if ports is None else PortRange(*ports)
 
 
+_read_ports = reader_of(port_range)
 MAPPING_FIELDS = {
     "public": Field(read_port_range, required=True),
     "private": Field(read_port_range),

@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
 
-from .faults import Place, shown
+from ...module_utils._core import fields as parsers
+from ...module_utils._core.fields import Parser, short, shown
+from .faults import Place
 
 T = TypeVar("T")
 Reader = Callable[[Any, Place], "T | None"]
 
-LINE_NAME = re.compile(r"[a-z0-9_-]+")
-# The kernel's dev_valid_name(): IFNAMSIZ of 16 includes the final zero, and no "/", ":" or white space.
-INTERFACE_NAME = re.compile(r"[^\s/:%\x00]{1,15}")
+LONGEST_COMMENT = 128
 DOMAIN_LABEL = r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)"
 DOMAIN_NAME = re.compile(rf"(?:\*\.)?{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})*\.?", re.IGNORECASE)
 
@@ -83,7 +83,7 @@ def read_entries(value: object, fields: Mapping[str, Field], place: Place) -> li
         where = place.item(index)
         name = item.get("name") if isinstance(item, Mapping) else None
         if isinstance(name, str):
-            where = Place(f"{where.text} ({shown(name)[1:-1]})", where.faults)
+            where = Place(f"{where.text} ({short(name)})", where.faults)
         entries.append(read_entry(item, fields, where))
     return entries
 
@@ -98,11 +98,15 @@ def report_repeated(entries: Iterable[Entry], *keys: str) -> None:
                 continue
             first = seen.setdefault((key, value), entry.place)
             if first is not entry.place:
-                entry.place.fault(f"{key} {shown(value)} is taken by {first.text}")
+                label = shown(value) if isinstance(value, str) else value
+                entry.place.fault(f"{key} {label} is taken by {first.text}")
 
 
-def list_of(read: Reader[T], *, least: int = 0, single: bool = False) -> Reader[tuple[T, ...]]:
-    """A reader of lists: what could be read, in order; ``single`` takes a bare string for a list of one."""
+def list_of(read: Reader[T], *, least: int = 0, single: bool = False, distinct: bool = False) -> Reader[tuple[T, ...]]:
+    """A reader of lists: the values that could be read, in order.
+
+    ``single`` takes a bare string for a list of one; ``distinct`` refuses values that are the same.
+    """
 
     def read_list(value: object, place: Place) -> tuple[T, ...] | None:
         if single and isinstance(value, str):
@@ -112,8 +116,18 @@ def list_of(read: Reader[T], *, least: int = 0, single: bool = False) -> Reader[
             return None
         if len(value) < least:
             place.fault(f"needs at least {least} {'entry' if least == 1 else 'entries'}")
-        found = (read(item, place.item(index)) for index, item in enumerate(value))
-        return tuple(item for item in found if item is not None)
+        found: list[T] = []
+        seen: set[T] = set()
+        for index, item in enumerate(value):
+            parsed = read(item, place.item(index))
+            if parsed is None:
+                continue
+            if distinct and parsed in seen:
+                place.item(index).fault(f"{shown(item)} is listed twice")
+            elif distinct:
+                seen.add(parsed)
+            found.append(parsed)
+        return tuple(found)
 
     return read_list
 
@@ -136,69 +150,43 @@ def or_auto(read: Reader[tuple[Any, ...]]) -> Reader[tuple[Any, ...]]:
     return read_or_auto
 
 
+def reader_of(parse: Parser) -> Reader[Any]:
+    """A reader of the values that a parser of the modules accepts, with the parser's words for faults."""
+
+    def read(value: object, place: Place) -> Any:
+        try:
+            return parse(value)
+        except ValueError as error:
+            place.fault(f"{shown(value)}: {error}")
+            return None
+
+    return read
+
+
 def integer(least: int, most: int) -> Reader[int]:
     """A reader of whole numbers from ``least`` to ``most``."""
-
-    def read_integer(value: object, place: Place) -> int | None:
-        # In Python a bool is an int; "id: yes" is a slip all the same.
-        if isinstance(value, bool) or not isinstance(value, int):
-            place.fault(f"must be a whole number, not {shown(value)}")
-            return None
-        if not least <= value <= most:
-            place.fault(f"{shown(value)} is not from {least} to {most}")
-            return None
-        return value
-
-    return read_integer
+    return reader_of(parsers.integer(least, most))
 
 
 def choice(*allowed: str) -> Reader[str]:
     """A reader of one of a few words."""
-
-    def read_choice(value: object, place: Place) -> str | None:
-        if not isinstance(value, str) or value not in allowed:
-            place.fault(f"{shown(value)} is not one of {', '.join(allowed)}")
-            return None
-        return value
-
-    return read_choice
+    return reader_of(parsers.choice(*allowed))
 
 
-def read_flag(value: object, place: Place) -> bool | None:
-    """True or false."""
-    if not isinstance(value, bool):
-        place.fault(f"must be true or false, not {shown(value)}")
-        return None
+def _domain(value: object) -> str:
+    if not isinstance(value, str) or not DOMAIN_NAME.fullmatch(value):
+        raise ValueError("not a DNS name")
     return value
 
 
-def read_text(value: object, place: Place) -> str | None:
-    """A string that is not empty: a host name of the inventory, or a label."""
-    if not isinstance(value, str):
-        place.fault(f"must be a string, not {shown(value)}")
-        return None
-    if not value or value != value.strip() or not value.isprintable():
-        place.fault(f"{shown(value)} is empty, begins or ends with a space, or cannot be printed")
-        return None
-    return value
-
-
-def _matching(pattern: re.Pattern[str], meaning: str) -> Reader[str]:
-    def read_matching(value: object, place: Place) -> str | None:
-        if not isinstance(value, str):
-            place.fault(f"must be a string, not {shown(value)}")
-            return None
-        if not pattern.fullmatch(value) or value in (".", ".."):
-            place.fault(f"{shown(value)} is not {meaning}")
-            return None
-        return value
-
-    return read_matching
-
-
-read_line_name = _matching(LINE_NAME, "a name of the characters a-z, 0-9, _ and -")
-read_interface = _matching(INTERFACE_NAME, 'an interface name (1 to 15 characters; no space, "/", ":", "%")')
-read_domain = _matching(DOMAIN_NAME, "a DNS name")
+# A bare host name of the inventory, or a label.
+read_text = reader_of(parsers.label())
+# The name of a service is kept in the packet filter as a comment (nat/model.py).
+read_service_name = reader_of(parsers.label(LONGEST_COMMENT, '"'))
+read_flag = reader_of(parsers.boolean)
+read_line_name = reader_of(parsers.line_name)
+read_interface = reader_of(parsers.filtered_interface)
+read_domain = reader_of(_domain)
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:

@@ -13,13 +13,13 @@ Each rule of a line is followed by an end: packets for which the line has no rou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .._input.faults import Place, shown
-from .._input.reading import integer
+from ...module_utils._core.fields import mark_number
+from .._input.faults import Place
+from .._input.reading import integer, reader_of
 from .module_lists import Route, Rule, Selector, Table
 
 MAIN_TABLE = 254
@@ -36,7 +36,6 @@ BAND = 10
 WHOLE_BAND = BAND * (LARGEST_ID + 1)
 # The kernel's own rule for main.
 MAIN_RULE_PRIORITY = 32766
-MARK = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
 # The defaults of both roles' variables.
 TABLE_BASE, PRIORITY_BASE, SOURCE_PRIORITY_BASE, MARK_MASK = 1000, 20000, 23000, "0xff"
 
@@ -160,12 +159,8 @@ def read_priorities(first: object, source_first: object, role: str, faults: list
 def read_mark_mask(value: object, role: str, lines: Sequence[NumberedLine], faults: list[str]) -> MarkMask:
     """``ROLE_mark_mask``: adjacent bits, with room for the ids of all lines."""
     place = Place(f"{role}_mark_mask", faults)
-    # YAML makes a number of 0xff without quotes; Python refuses to write out an int of thousands of digits.
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32:
-        value = str(value)
-    mask = int(value, 16 if value[1:2] in ("x", "X") else 10) if isinstance(value, str) and MARK.fullmatch(value) else 0
-    if not 0 < mask < 2**32:
-        place.fault(f"{shown(value)} is not a mask of 32 bits, such as 0xff")
+    mask: int | None = reader_of(mark_number)(value, place)
+    if mask is None:
         return MarkMask(0xFF, 1)
     unit = mask & -mask
     if mask // unit & (mask // unit + 1):

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import FAMILIES, family_name, of_family, read_gateway, read_interface_address
-from .._input.faults import Place, shown, sound
+from .._input.faults import Place, sound
 from .._input.reading import AUTO
 from .prefix_cover import FEW
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import FAMILIES, everyone_of, has_network
-from .._input.faults import Place, shown, sound
+from .._input.faults import Place, sound
 from .._input.reading import choice
 from .._roles import line_routing
 from .._roles.module_lists import Mark, MarkLists, Route, Rule, Share, Table

@@ -14,6 +14,7 @@ from .._declaration.model import Declaration, Line, next_hops
 from .._firewall.variables import own_lines
 from .._input.addresses import FAMILIES, family_name, of_family
 from .._input.faults import sound
+from .._input.reading import Auto
 from .._roles import line_routing
 from .._roles.module_lists import PathQuery
 
@@ -70,6 +71,8 @@ def expected_paths(declaration: Declaration, host: str, mark_mask: object) -> li
                 mask.match(line) if address.ip in ambiguous else None,
             )
             for line in lines
+            # A gateway of auto is known only to the server.
+            if line.firewall or not isinstance(line.gateway, Auto)
             for address in server.addresses[line.name]
         ]
     found = []

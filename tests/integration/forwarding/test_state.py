@@ -66,6 +66,12 @@ def test_check_run_check_run_and_nothing_is_left(lab: NatLab) -> None:
         assert "multihome-forward" not in rule_set(lab)
 
 
+def test_an_address_that_the_backend_shows_in_another_form_is_recognised(lab: NatLab) -> None:
+    entries = [{"mapped_to": "::1.2.3.4"}, {"source": "::ffff:5.6.7.8", "out_interface": "wan0"}]
+    assert forward(lab, "drop", *entries)["changed"]
+    assert forward(lab, "drop", *entries)["actions"] == []
+
+
 def test_what_is_changed_by_hand_is_noticed_and_put_right(lab: NatLab) -> None:
     forward(lab, "drop", *ACCEPT)
     whole = rule_set(lab)

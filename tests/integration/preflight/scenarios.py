@@ -174,9 +174,27 @@ SCENARIOS = [
     ),
     Scenario(
         "somebody else's policy rule between ours",
-        [("priority-band-in-use", "priorities 20000 to 25509")],
+        [("priority-band-in-use", "priorities 20000 to 23020")],
         on("host", "ip rule add priority 20500 from 10.0.0.0/8 lookup 77"),
         on("host", "ip rule del priority 20500"),
+    ),
+    Scenario(
+        "a rule of a server's address, set by hand for the table of another line",
+        [("priority-band-in-use", "priorities 20000 to 23020")],
+        on("host", "ip rule add priority 23010 from 192.168.168.77 lookup 1002"),
+        on("host", "ip rule del priority 23010", "ip rule add priority 23010 from 192.168.168.77 lookup 1001"),
+    ),
+    Scenario(
+        "a rule of our priority and table, set by hand for another address",
+        [("priority-band-in-use", "priorities 20000 to 23020")],
+        on("host", "ip rule add priority 23010 from 192.168.168.78 lookup 1001"),
+        on("host", "ip rule del priority 23010 from 192.168.168.78"),
+    ),
+    Scenario(
+        "a rule outside of our priorities",
+        [],
+        on("host", "ip rule add priority 23021 from 10.0.0.0/8 lookup 77"),
+        on("host", "ip rule del priority 23021", "ip rule del priority 23010"),
     ),
     Scenario(
         "what the lines need, set by hand earlier",

@@ -29,6 +29,35 @@ INTERLINK: dict[str, Any] = {
     "public_addresses": ["198.51.100.2/24"],
     "gateway": "198.51.100.1",
 }
+# The lists that policy_routing gets for these lines. 192.168.168.77 is a server's address, in isp_firewall_snat.
+TABLES: list[dict[str, Any]] = [
+    {
+        "id": 1001,
+        "name": "unicom",
+        "routes": [
+            {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0"},
+            {"destination": "default", "gateway": "fd00:168::11", "interface": "eth0"},
+        ],
+    },
+    {
+        "id": 1002,
+        "name": "interlink",
+        "routes": [{"destination": "default", "gateway": "198.51.100.1", "interface": "eth1"}],
+    },
+]
+RULES: list[dict[str, Any]] = [
+    *({"priority": 20000, "family": f, "table": 254, "suppress_prefix_length": 0} for f in ("ipv4", "ipv6")),
+    {"priority": 20010, "family": "ipv4", "mark": "0x1/0xff", "table": 1001},
+    {"priority": 20011, "family": "ipv4", "mark": "0x1/0xff", "action": "unreachable"},
+    {"priority": 20020, "family": "ipv4", "mark": "0x2/0xff", "table": 1002},
+    {"priority": 20021, "family": "ipv4", "mark": "0x2/0xff", "action": "unreachable"},
+    {"priority": 23010, "source": "192.168.168.1", "table": 1001},
+    {"priority": 23011, "source": "192.168.168.1", "action": "unreachable"},
+    {"priority": 23010, "source": "192.168.168.77", "table": 1001},
+    {"priority": 23011, "source": "192.168.168.77", "action": "unreachable"},
+    {"priority": 23010, "source": "fd00:168::1", "table": 1001},
+    {"priority": 23020, "source": "198.51.100.2", "table": 1002},
+]
 # Docker's, ufw's and firewalld's own rules, as far as they matter to what is forwarded.
 DOCKER = """*filter
 :INPUT ACCEPT [0:0]

@@ -14,10 +14,23 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KINDS
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.preflight.scenarios import SCENARIOS, Scenario
-from ansible_collections.multihome.linux.tests.integration.preflight.steps import DOCKER, FILTER, INTERLINK, UNICOM
+from ansible_collections.multihome.linux.tests.integration.preflight.steps import (
+    DOCKER,
+    FILTER,
+    INTERLINK,
+    RULES,
+    TABLES,
+    UNICOM,
+)
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
-READY = {"lines": [UNICOM, INTERLINK], "role": "firewall", "fail_on": "never"}
+READY = {
+    "lines": [UNICOM, INTERLINK],
+    "role": "firewall",
+    "fail_on": "never",
+    "tables": TABLES,
+    "rules": RULES,
+}
 Found = list[tuple[str, str]]
 
 
@@ -131,6 +144,20 @@ def test_who_may_not_ask_neighbours_is_told_so(hosts: Hosts) -> None:
     result = run_module("preflight", READY, netns_prefix=prefix)
     assert found(result) == [("not-checked", "eth0"), ("not-checked", "eth1")]
     assert "run as root" in result["findings"][0]["message"]
+
+
+def test_an_interface_whose_name_is_not_utf_8_stops_nothing(hosts: Hosts) -> None:
+    host, name = hosts["host"], "\udcff\udcfe1"
+    host.run("ip", "link", "add", name, "type", "veth", "peer", "name", "veth1")
+    host.run("ip", "link", "set", name, "up")
+    host.run("ip", "address", "add", "10.1.0.1/24", "dev", name)
+    host.run("ip", "rule", "add", "priority", "20500", "iif", name, "lookup", "77")
+    band = ("priority-band-in-use", "priorities 20000 to 23020")
+    assert found(look(hosts)) == [band]
+    result = look(hosts, lines=[UNICOM, {**INTERLINK, "interface": "eth7"}])
+    assert found(result) == [("interface-missing", "eth7"), band]
+    (missing,) = (finding for finding in result["findings"] if finding["id"] == "interface-missing")
+    assert missing["message"].endswith(r"this host has eth0, eth1, lo, veth1, \udcff\udcfe1")
 
 
 def test_nothing_is_written(hosts: Hosts) -> None:

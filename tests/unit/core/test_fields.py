@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core import fields
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,12 @@ PARSERS: dict[str, fields.Parser] = {
     "port_range": fields.port_range,
     "mark": fields.mark,
     "ip_protocol": fields.ip_protocol,
+    "rule_port_range": fields.rule_port_range,
+    "filtered_interface": fields.filtered_interface,
+    "unicast": fields.unicast,
+    "mark_number": fields.mark_number,
+    "line_name": fields.line_name,
+    "label": fields.label(10, '"'),
 }
 
 
@@ -66,6 +73,15 @@ PARSERS: dict[str, fields.Parser] = {
         ("ip_protocol", "TCP", 6),
         ("ip_protocol", 6, 6),
         ("ip_protocol", "255", 255),
+        ("rule_port_range", "1-65534", (1, 65534)),
+        ("filtered_interface", "wan@office.1~-_", "wan@office.1~-_"),
+        ("filtered_interface", 123, "123"),
+        ("unicast", "FD00::1", "fd00::1"),
+        ("unicast", "169.254.1.1", "169.254.1.1"),
+        ("mark_number", "0xFF", 255),
+        ("mark_number", 4294967295, 4294967295),
+        ("line_name", "a" * 64, "a" * 64),
+        ("label", "é 1234567", "é 1234567"),
     ],
 )
 def test_one_form_for_all_that_means_the_same(kind: str, written: Any, canonical: Any) -> None:
@@ -98,8 +114,44 @@ def test_one_form_for_all_that_means_the_same(kind: str, written: Any, canonical
         ("interface", "eth0:1", "not an interface name"),
         ("interface", "eth 0", "not an interface name"),
         ("interface", "..", "not an interface name"),
+        ("interface", "eth%0", "not an interface name"),
+        ("interface", "br\x01", "not a printable, non-empty string"),
+        ("interface", 10**400, "an interface name has at most 15 bytes"),
+        *(
+            (
+                "filtered_interface",
+                f"eth{character}",
+                "not every packet filter can match an interface of this name; use letters, digits and ._@~- in it",
+            )
+            for character in '"*\\=[]?+é'
+        ),
+        *(
+            (
+                "filtered_interface",
+                name,
+                "not an interface: Linux calls the parameters of all interfaces, or of new ones, by this name",
+            )
+            for name in ("all", "default")
+        ),
+        ("filtered_interface", "é" * 8, "an interface name has at most 15 bytes"),
+        ("integer", 10**400, "not within 0 to 100"),
+        ("integer", "9" * 5000, "not a whole number"),
+        ("rule_port_range", 65535, "Linux takes only ports 1 to 65534 in a policy rule"),
+        ("rule_port_range", 0, "port 0 is not within 1 to 65535"),
+        ("unicast", "127.0.0.1", "a loopback address"),
+        ("unicast", "fe80::1", "a link-local address"),
+        ("unicast", "::ffff:192.0.2.1", "an IPv4 address written as IPv6"),
+        ("mark_number", "1_0", "not a whole number, decimal or 0x..."),
+        ("mark_number", "0b1", "not a whole number, decimal or 0x..."),
+        ("mark_number", 0, "not within 1 to 0xffffffff; a mark of 0 is no mark"),
+        ("mark_number", 1 << 40, "not within 1 to 0xffffffff; a mark of 0 is no mark"),
+        ("line_name", "a" * 65, "a line's name has at most 64 characters"),
+        ("line_name", "A", "not a name of the characters a-z, 0-9, _ and -"),
+        ("label", " a", "begins or ends with white space"),
+        ("label", 'a"b', 'holds a character that it cannot: "'),
+        ("label", "é" * 6, "longer than 10 bytes"),
         ("address", "192.168.168.300", "not an IP address"),
-        ("address", "10.0.0.1/24", "not an IP address"),
+        ("address", "10.0.0.1/24", "an address with a prefix length; leave the length out"),
         ("address", "010.0.0.1", "not an IP address"),
         ("address", 10, "not an IP address"),
         ("address", "fe80::1%eth0", "an address with a zone; name the interface instead"),
@@ -184,6 +236,57 @@ def test_a_mark_is_read_as_it_is_written(mark: int, mask: int) -> None:
 @given(st.integers(1, 255))
 def test_an_ip_protocol_is_read_as_it_is_written(number: int) -> None:
     assert fields.ip_protocol(fields.ip_protocol_text(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("eth0", '"eth0"'),
+        (0, '"0"'),
+        (True, '"true"'),
+        (None, '"null"'),
+        ({"a": [1]}, '{"a": [1]}'),
+        (("a",), '["a"]'),
+        ("a\nb\x1b[31m", r'"a\nb\x1b[31m"'),
+        ("\u202egnp.exe", r'"\u202egnp.exe"'),
+        ("\udcff", r'"\udcff"'),
+        ("x" * 60, '"' + "x" * 60 + '"'),
+        ("x" * 100_000, '"' + "x" * 60 + '…" (100000 characters)'),
+        (["x" * 100], '["' + "x" * 58 + "… (104 characters)"),
+        (object(), '"a value of type object"'),
+    ],
+)
+def test_a_value_is_shown_on_one_short_line(value: Any, text: str) -> None:
+    assert fields.shown(value) == text
+
+
+def test_a_number_too_long_to_write_down_is_shown_by_its_type() -> None:
+    assert fields.shown(10**5000) == '"a value of type int"'
+    for kind in ("interface", "integer", "port_range", "mark", "mark_number"):
+        with pytest.raises(ValueError, match=r"^(not |an interface name|mark and mask)"):
+            PARSERS[kind](10**5000)
+
+
+@given(anything | st.text(st.characters(), max_size=200))
+def test_what_is_shown_prints_and_is_short(value: Any) -> None:
+    for text in (fields.shown(value), fields.short(value)):
+        assert text.isprintable()
+        # Each of the 60 characters may need an escape of ten.
+        assert len(text) < 60 * 10 + 40
+
+
+def test_a_list_of_many_names_is_cut() -> None:
+    names = [f"veth{number}" for number in range(300)]
+    assert fields.listed(names) == "veth0, veth1, veth2, veth3, veth4, veth5, veth6, veth7 and 292 more"
+    assert fields.listed(names[:8]) == "veth0, veth1, veth2, veth3, veth4, veth5, veth6, veth7"
+    assert fields.listed(iter(["a", "\u202e"])) == r"a, \u202e"
+    assert fields.listed([]) == ""
+
+
+def test_an_error_prints_on_its_lines() -> None:
+    error = InvalidInput(["one \u202e", "two\r"])
+    assert str(error) == "one \\u202e\ntwo\\r"
+    assert error.faults == ("one \\u202e", "two\\r")
 
 
 def test_an_owner_is_named_as_people_know_it() -> None:

@@ -33,7 +33,7 @@ def test_the_variables_of_every_declaration_are_sound(declaration: declarations.
     ("variables", "faults"),
     [
         ({}, []),
-        ({"lines": [{**LINE, "id": 0}]}, ["isp_firewall_lines[0] (a): id: 0 is not from 1 to 250"]),
+        ({"lines": [{**LINE, "id": 0}]}, ['isp_firewall_lines[0] (a): id: "0": not within 1 to 250']),
         (
             {"forwards": [{**FORWARD, "line": "c"}], "snat": [{"line": "d", "source": "10.0.0.1"}]},
             [
@@ -50,7 +50,7 @@ def test_the_variables_of_every_declaration_are_sound(declaration: declarations.
             ],
         ),
         ({"table_base": 253}, ["isp_firewall_table_base: 253 gives line a table 254"]),
-        ({"priority_base": 0}, ["isp_firewall_priority_base: 0 is not from 1"]),
+        ({"priority_base": 0}, ['isp_firewall_priority_base: "0": not within 1 to 30256']),
         ({"lines": [LINE, {**OTHER, "interface": "wan0"}]}, ['isp_firewall_lines[1] (b): interface "wan0" is taken']),
     ],
 )
@@ -79,3 +79,39 @@ def test_the_faults_of_a_server(variables: dict[str, Any], faults: list[str]) ->
     found = FILTERS["multihomed_web_faults"](**{"lines": [SERVER_LINE], **variables})
     assert len(found) == len(faults), found
     assert all(fault in text for fault, text in zip(faults, found, strict=True)), found
+
+
+def test_numbers_from_the_command_line_are_text() -> None:
+    """As in ``-e multihomed_web_table_base=2000``, and in inventories in INI form."""
+    numbers = {"table_base": "2000", "priority_base": "10000", "source_priority_base": "13000", "mark_mask": "255"}
+    line = {**SERVER_LINE, "id": "7", "weight": "3", "interface": 123, "learned": "yes"}
+    assert FILTERS["multihomed_web_faults"]([line], **numbers) == []
+    assert FILTERS["isp_firewall_faults"]([{**LINE, "id": "7"}, {**OTHER, "id": "8"}], **numbers) == []
+    tables = FILTERS["multihomed_web_tables"]([line], table_base="2000")
+    assert [(table["id"], table["routes"][0]["interface"]) for table in tables] == [(2007, "123")]
+    rules = FILTERS["multihomed_web_rules"]([line], "2000", "10000", "13000")
+    assert [rule["priority"] for rule in rules] == [10000, 13070, 13071]
+    assert FILTERS["multihomed_web_aliases"]([line]) == []
+
+
+def test_control_other_text_is_no_number() -> None:
+    assert FILTERS["multihomed_web_faults"]([SERVER_LINE], table_base="2_000") == [
+        'multihomed_web_table_base: "2_000": not a whole number'
+    ]
+
+
+def test_the_limits_of_nat_rules_are_checked_with_the_variables_of_a_firewall() -> None:
+    shifted = {**FORWARD, "name": "a" * 117, "port": "80-81", "to_port": "90-91"}
+    assert FILTERS["isp_firewall_faults"]([LINE], [shifted]) == [
+        "isp_firewall_forwards[0] ("
+        + "a" * 60
+        + "… (117 characters)): name: at most 116 bytes, as a range of ports becomes"
+        " another range"
+    ]
+    many = {**FORWARD, "port": "1-65534", "to_port": "2-65535", "sources": ["192.0.2.0/24", "198.51.100.0/24"]}
+    (fault,) = FILTERS["isp_firewall_faults"]([LINE], [many])
+    assert fault.startswith("isp_firewall_forwards: with all addresses and sources 131068 ports of ranges")
+    repeated = {**FORWARD, "sources": ["192.0.2.0/24", "192.0.2.0/24"]}
+    assert FILTERS["isp_firewall_faults"]([LINE], [repeated]) == [
+        'isp_firewall_forwards[0]: sources[1]: "192.0.2.0/24" is listed twice'
+    ]

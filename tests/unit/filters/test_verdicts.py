@@ -22,12 +22,12 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.filters.rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.facts import Facts
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.filter_checks import marks
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.forward_checks import forwarded
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import Line, Wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import Desired, Line
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 ALL = 0xFFFFFFFF
-WANTED = Wanted((Line(1, "wan0", ("203.0.113.10/24",), ("203.0.113.1",)),), "firewall")
+DESIRED = Desired((Line(1, "wan0", ("203.0.113.10/24",), ("203.0.113.1",)),), "firewall")
 META_MARK = {"meta": {"key": "mark"}}
 
 
@@ -121,9 +121,9 @@ def test_a_mark_that_is_copied_is_no_mark_of_its_own() -> None:
 def test_marks_are_compared_bit_by_bit(write: MarkWrite, kinds: list[str]) -> None:
     chain = Chain("any", "prerouting", "accept", [FilterRule(marks=(write,))])
     table = Table("nft", "inet", "other", frozenset((4, 6)), {"any": chain})
-    assert [finding.id for finding in marks(WANTED, Facts(filters=[table]))] == kinds
+    assert [finding.id for finding in marks(DESIRED, Facts(filters=[table]))] == kinds
     ours = Table("nft", "inet", "multihome", frozenset((4, 6)), {"any": chain})
-    assert list(marks(WANTED, Facts(filters=[ours]))) == []
+    assert list(marks(DESIRED, Facts(filters=[ours]))) == []
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_is_said_of_a_filter_is_what_it_does(
         "middle": Chain("middle", rules=middle),
         "last": Chain("last", rules=last),
     }
-    found = list(forwarded(WANTED, Facts(filters=[Table("nft", "inet", "other", frozenset((4,)), chains)])))
+    found = list(forwarded(DESIRED, Facts(filters=[Table("nft", "inet", "other", frozenset((4,)), chains)])))
     said = {"forward-dropped": "drop", "forward-filtered": "perhaps"}[found[0].id] if found else "accept"
     subsets = (set(names) for count in range(4) for names in itertools.combinations(CONDITIONS, count))
     results = [next(walk(chains, "forward", conditions), policy) for conditions in subsets]
@@ -287,7 +287,7 @@ def test_what_goes_elsewhere_does_not_count_once_the_servers_are_known() -> None
     facts = Facts(filters=[Table("iptables", "iptables", "filter", frozenset((4,)), {"FORWARD": chain})])
 
     def said(*servers: str) -> list[str]:
-        return [finding.id for finding in forwarded(Wanted(WANTED.lines, "firewall", servers), facts)]
+        return [finding.id for finding in forwarded(Desired(DESIRED.lines, "firewall", servers), facts)]
 
     assert said() == ["forward-filtered"]
     assert said("192.168.168.1") == ["forward-dropped"]
@@ -298,9 +298,9 @@ def test_what_goes_elsewhere_does_not_count_once_the_servers_are_known() -> None
 def test_who_drops_some_and_accepts_the_rest_is_no_finding() -> None:
     chain = Chain("forward", "forward", "accept", [FilterRule("drop", "", SOMETIMES)])
     table = Table("nft", "inet", "other", frozenset((4,)), {"forward": chain})
-    assert list(forwarded(WANTED, Facts(filters=[table]))) == []
+    assert list(forwarded(DESIRED, Facts(filters=[table]))) == []
     chain.rules.append(DROP)
-    assert [finding.id for finding in forwarded(WANTED, Facts(filters=[table]))] == ["forward-dropped"]
+    assert [finding.id for finding in forwarded(DESIRED, Facts(filters=[table]))] == ["forward-dropped"]
 
 
 IN_CHARGE = frozenset((("iptables", 4),))
@@ -325,16 +325,16 @@ def test_only_what_an_accept_in_front_helps_with_is_going_to_be_mended(
     tool: str, kind: str, name: str, chain: str, in_charge: frozenset[tuple[str, int]], found: str
 ) -> None:
     table = Table(tool, kind, name, frozenset((4,)), {chain: Chain(chain, "forward", "drop")})
-    (finding,) = forwarded(WANTED, Facts(filters=[table], iptables=in_charge))
+    (finding,) = forwarded(DESIRED, Facts(filters=[table], iptables=in_charge))
     assert finding.id == found
-    assert finding.is_mended({}, managed=("manages_forwarding",)) == found.startswith("iptables")
-    assert not finding.is_mended({}, managed=("manages_networkd",))
+    assert finding.is_fixed_by({}, managed=("manages_forwarding",)) == found.startswith("iptables")
+    assert not finding.is_fixed_by({}, managed=("manages_networkd",))
 
 
 def test_our_own_chain_is_known_for_what_it_does_where_it_is_reached() -> None:
     ours = Chain("multihome-forward", rules=[FilterRule("accept", "", SOMETIMES)])
     forward = Chain("FORWARD", "forward", "drop", [FilterRule("jump", "multihome-forward")])
     table = Table("iptables", "iptables", "filter", frozenset((4,)), {chain.name: chain for chain in (forward, ours)})
-    assert list(forwarded(WANTED, Facts(filters=[table]))) == []
+    assert list(forwarded(DESIRED, Facts(filters=[table]))) == []
     forward.rules.insert(0, DROP)
-    assert [finding.id for finding in forwarded(WANTED, Facts(filters=[table]))] == ["forward-dropped"]
+    assert [finding.id for finding in forwarded(DESIRED, Facts(filters=[table]))] == ["forward-dropped"]

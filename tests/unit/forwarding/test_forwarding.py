@@ -252,6 +252,25 @@ def test_what_iptables_is_told_is_read_back(found: set[Passage], policy: str, st
         assert read_filter([*lines, "COMMIT"], "ours", 4).faults
 
 
+def test_addresses_are_read_back_in_whatever_form_ip6tables_shows_them() -> None:
+    wanted = Forwarding.of(
+        LEAVE, [Passage.parse({"mapped_to": "::1.2.3.4"}), Passage.parse({"mapped_to": "::ffff:5.6.7.8"})]
+    )
+    written = transaction(IptablesState(), wanted, "ours").splitlines()[1:-1]
+    shown = [
+        line.replace("::102:304", "::1.2.3.4/128").replace("::ffff:506:708", "::ffff:5.6.7.8/128") for line in written
+    ]
+    assert shown != written
+    held = [f"[0:0] {line}".replace("-I FORWARD 1", "-A FORWARD") if line[0] == "-" else line for line in shown]
+    state = read_filter(["*filter", ":FORWARD ACCEPT [0:0]", *held, "COMMIT"], "ours", 6)
+    assert (state.forwarding, state.faults) == (wanted, ())
+
+
+def test_a_foreign_rule_with_a_mask_of_gaps_is_a_fault_and_no_failure() -> None:
+    held = ["*filter", ":FORWARD ACCEPT [0:0]", ":ours - [0:0]", "-A ours -s 10.0.0.5/255.0.0.255 -o wan0 -j ACCEPT"]
+    assert read_filter([*held, "COMMIT"], "ours", 4).faults
+
+
 def test_the_jump_is_in_the_chain_that_everything_passes_first() -> None:
     docker = [":FORWARD DROP [0:0]", ":DOCKER-USER - [0:0]"]
     for rules, place in (

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.multihome.linux.plugins.module_utils._core.host.kernel_parameter_file import (
     HEADER,
     Parameter,
@@ -91,6 +92,29 @@ def test_values_are_compared_with_single_spaces(written: Any, value: str) -> Non
 def test_what_is_no_value_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match=r"neither text|printed"):
         parameter_value(written)
+
+
+@pytest.mark.parametrize("value", ["01", "-08", "00"])
+def test_a_number_with_a_leading_zero_is_refused_because_the_kernel_shows_another(value: str) -> None:
+    with pytest.raises(
+        InvalidInput, match=f'value "{value}": Linux takes a number with a leading zero for an octal one'
+    ):
+        Parameter.parse({"name": "net.ipv4.ip_forward", "value": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("net.ipv4.ip_forward", "0"),
+        ("net.ipv4.ip_forward", "-1"),
+        ("net.ipv4.tcp_rmem", "4096 0131072 6291456"),
+        ("net.core.flow_limit_cpu_bitmap", "03"),
+        ("net.core.rps_default_mask", "00"),
+        ("net.ipv6.conf.eth0.stable_secret", "0001:0002::"),
+    ],
+)
+def test_other_values_with_zeros_are_accepted(name: str, value: str) -> None:
+    assert Parameter.parse({"name": name, "value": value}).value == value
 
 
 @given(PARAMETERS)

@@ -236,7 +236,7 @@ def test_every_fault_of_the_list_and_the_file_is_said_at_once() -> None:
     assert refused.value.faults == (
         "parameters[0] (net.ipv4.ip_forward): value is missing",
         "parameters[1] (net..x): name \"net..x\": not a kernel parameter: a part of its path is empty, '.' or '..'",
-        'parameters[1] (net..x): value "True": neither text nor a whole number; write 1 for yes and 0 for no',
+        'parameters[1] (net..x): value "true": neither text nor a whole number; write 1 for yes and 0 for no',
         'parameters[2] (net.ipv4.x): optional "perhaps": neither true nor false',
         'parameters[2] (net.ipv4.x): unknown field "when"; known are name, optional, value',
         f"parameters[3] (net.ipv4.y) and parameters[4] (net/ipv4/y): {twice}; keep one of them",

@@ -35,7 +35,7 @@ def rows(text: str) -> list[Row]:
 
 def expected() -> list[Row]:
     """The rows as the code has them."""
-    return [(name, kind.severity, kind.meaning, kind.remedy, kind.mended_by) for name, kind in KINDS.items()]
+    return [(name, kind.severity, kind.meaning, kind.remedy, kind.fixed_by) for name, kind in KINDS.items()]
 
 
 def test_the_page_tells_every_finding_as_the_code_has_it() -> None:

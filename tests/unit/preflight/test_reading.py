@@ -40,7 +40,7 @@ def programs(**answers: tuple[int, str, str]) -> tuple[Run, list[str]]:
         (
             (0, '{"nftables": [1]}', ""),
             True,
-            ["nft wrote what is not understood: 'int' object has no attribute 'items'"],
+            ["the output of nft is not understood: 'int' object has no attribute 'items'"],
         ),
     ],
 )

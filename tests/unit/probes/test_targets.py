@@ -95,7 +95,7 @@ def test_what_is_a_time_is_taken(value: Any) -> None:
 def test_text_that_cannot_be_sent_is_refused() -> None:
     udp = {**WEB, "protocol": "udp"}
     assert faults({**udp, "expect": ""}, {**udp, "send": "\udc80"})[1:] == [
-        'targets[1] (203.0.113.10): send "\udc80": not text that UTF-8 can encode'
+        'targets[1] (203.0.113.10): send "\\udc80": not text that UTF-8 can encode'
     ]
     assert parse_targets([{**udp, "send": "\x00\x01é"}])[0].send == "\x00\x01é"
 

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.host.kernel_parameter_file import parameter_path
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KERNEL_PARAMETERS, KINDS
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.facts import Facts, Link
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import parse_wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.model import parse_desired
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.run import judge
 from ansible_collections.multihome.linux.plugins.modules.preflight import ARGUMENT_SPEC
 from ansible_collections.multihome.linux.tests.unit.filter import declarations, derived
@@ -73,22 +73,24 @@ def spoilt(lines: list[dict[str, Any]], forwarding: str) -> Facts:
 @pytest.mark.parametrize("forwarding", ["0", "1"])
 def test_a_role_sets_every_wrong_parameter(role: str, lines: list[dict[str, Any]], forwarding: str) -> None:
     facts = spoilt(lines, forwarding)
-    wrong = judge(parse_wanted(given(role, lines)), facts)
+    wrong = judge(parse_desired(given(role, lines)), facts)
     assert wrong
-    assert {KINDS[finding.id].mended_by for finding in wrong} == {KERNEL_PARAMETERS}
+    assert {KINDS[finding.id].fixed_by for finding in wrong} == {KERNEL_PARAMETERS}
     sets = entries(role, lines)
-    found = judge(parse_wanted(given(role, lines, kernel_parameters=sets)), facts)
+    found = judge(parse_desired(given(role, lines, kernel_parameters=sets)), facts)
     assert [finding for finding in found if not finding.will_mend] == []
     # The control: without any one that is wrong, something is left.
     needed = [parameter_path(finding.kernel_parameter["name"]) for finding in wrong if finding.kernel_parameter]
     for entry in sets:
         rest = [other for other in sets if other is not entry]
-        found = judge(parse_wanted(given(role, lines, kernel_parameters=rest)), facts)
+        found = judge(parse_desired(given(role, lines, kernel_parameters=rest)), facts)
         assert any(not finding.will_mend for finding in found) is (parameter_path(entry["name"]) in needed), entry
 
 
 def test_every_parameter_that_a_role_can_fix_is_wrong_somewhere() -> None:
     found = {
-        finding.id for role, lines in hosts() for finding in judge(parse_wanted(given(role, lines)), spoilt(lines, "0"))
+        finding.id
+        for role, lines in hosts()
+        for finding in judge(parse_desired(given(role, lines)), spoilt(lines, "0"))
     }
-    assert found == {name for name, kind in KINDS.items() if kind.mended_by == KERNEL_PARAMETERS}
+    assert found == {name for name, kind in KINDS.items() if kind.fixed_by == KERNEL_PARAMETERS}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_a_faulty_declaration_is_refused_whole_before_any_host_is_touched(tmp_pa
     status, output = run(tmp_path, playbook, faulty)
     assert status != 0
     assert 'multihome_services[0] (web): line "unicon" is not in multihome_lines' in output
-    assert "multihome_lines[0] (unicom): id: 0 is not from 1 to 250" in output
+    assert re.search(r'multihome_lines\[0\] \(unicom\): id: \\*"0\\*": not within 1 to 250', output)
     assert TOUCHED not in output
 
 

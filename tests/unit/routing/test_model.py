@@ -72,7 +72,7 @@ whole_rules = st.fixed_dictionaries(
         "mark": numbers,
         "ip_protocol": st.integers(1, 255),
         "invert": st.booleans(),
-        "suppress_prefix_length": st.integers(0, 128),
+        "suppress_prefix_length": st.integers(0, 32),
         "suppress_interface_group": st.integers(0, 0xFFFFFFFE),
         "tos": st.integers(0, 255),
         "uid_range": st.sampled_from((0, "1000", "0-4294967294")),
@@ -333,6 +333,22 @@ def test_routes_that_cannot_be_meant(route: Any, reasons: list[str]) -> None:
         ({"priority": 5, "source": "10.0.0.1", "table": -1}, ['table "-1": table number not within 1 to 4294967295']),
         ({"priority": 2**32, "source": "10.0.0.1", "table": 7}, ['priority "4294967296": not within 0 to 4294967295']),
         (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "suppress_prefix_length": 33},
+            ["suppress_prefix_length: IPv4 prefixes have at most 32 bits"],
+        ),
+        (
+            {"priority": 5, "source": "fd00::1", "table": 7, "suppress_prefix_length": 129},
+            ['suppress_prefix_length "129": not within 0 to 128'],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "ip_protocol": "tcp", "source_port": 0},
+            ['source_port "0": port 0 is not within 1 to 65535'],
+        ),
+        (
+            {"priority": 5, "source": "10.0.0.1", "table": 7, "ip_protocol": "tcp", "destination_port": "1-65535"},
+            ['destination_port "1-65535": Linux takes only ports 1 to 65534 in a policy rule'],
+        ),
+        (
             {"priority": 5, "source": "10.0.0.1", "table": 7, "invert": "never"},
             ['invert "never": neither true nor false'],
         ),
@@ -340,6 +356,13 @@ def test_routes_that_cannot_be_meant(route: Any, reasons: list[str]) -> None:
 )
 def test_rules_that_cannot_be_meant(rule: Any, reasons: list[str]) -> None:
     assert faults_of_rule(**rule) == reasons
+
+
+def test_the_largest_values_that_the_kernel_takes_in_a_rule_are_accepted() -> None:
+    ports = {"ip_protocol": "tcp", "source_port": "1-65534", "destination_port": 65534}
+    ipv4 = {"priority": 5, "source": "10.0.0.1", "table": 7, "suppress_prefix_length": 32, **ports}
+    ipv6 = {"priority": 5, "source": "fd00::1", "table": 7, "suppress_prefix_length": 128}
+    assert [Rule.parse(entry).suppress_prefix_length for entry in (ipv4, ipv6)] == [32, 128]
 
 
 def test_rules_written_twice_and_rules_that_the_kernel_cannot_hold_together() -> None:

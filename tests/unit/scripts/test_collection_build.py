@@ -79,10 +79,10 @@ def test_the_installed_playbooks_run_on_the_example(archive: Path, installed: Pa
 
 
 def test_the_installed_filters_find_their_packages(archive: Path, installed: Path) -> None:
-    message = "{{ {'lines': [], 'servers': [], 'services': 1} | multihome.linux.declaration_faults }}"
+    message = "{{ {'lines': [], 'servers': [], 'services': 'x'} | multihome.linux.declaration_faults }}"
     command = ("ansible", "localhost", "-c", "local", "-m", "ansible.builtin.debug", "-a", json.dumps({"msg": message}))
     output = run(*command, directory=archive.parent, collections=installed)
-    assert "multihome_services: must be a list, not 1" in output
+    assert 'multihome_services: must be a list, not \\"x\\"' in output
 
 
 def test_control_nothing_is_found_where_nothing_is_installed(archive: Path, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ..fields import shown
+
 # A word in quotation marks, where a backslash escapes the next character; or anything up to a space.
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 
@@ -18,7 +20,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._@~-]+")
 def interface_faults(**names: str | None) -> list[str]:
     """Return a fault for each field with an interface name that iptables cannot match."""
     return [
-        f'{field} "{name}": iptables cannot match an interface of this name; letters, digits and ._@~- are allowed'
+        f"{field} {shown(name)}: iptables cannot match an interface of this name; letters, digits and ._@~- are allowed"
         for field, name in names.items()
         if name and not _INTERFACE.fullmatch(name)
     ]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Optional
 
 from ..errors import ApplyFailed, InvalidInput, Unsupported
+from ..fields import shown
 from ..host import programs, requirements
 from .nftables_json import NftTable, read_ruleset, read_table
 
@@ -30,7 +31,7 @@ def table_name(value: object) -> str:
     """Return a table's name; raises InvalidInput when nft has no way to write it."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
         raise InvalidInput(
-            [f'table "{value}": not a name for an nft table: letters, digits and "_", a letter first, at most 64']
+            [f'table {shown(value)}: not a name for an nft table: letters, digits and "_", a letter first, at most 64']
         )
     return value
 

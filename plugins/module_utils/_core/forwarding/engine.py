@@ -15,6 +15,7 @@ from typing import Any
 
 from ..entries import Faults, Form
 from ..errors import InvalidInput, Unsupported
+from ..fields import shown
 from ..filters.backend import Step, apply_all, restore_all, step
 from ..filters.iptables import Iptables
 from ..filters.nftables import DEFAULT_TABLE, Nftables, table_name
@@ -156,7 +157,7 @@ def make_backends(name: str, table: str, in_charge: bool) -> list[ForwardBackend
 
 def _parse_policy(policy: object) -> str:
     if policy not in POLICIES:
-        raise InvalidInput([f'policy "{policy}": not one of {", ".join(POLICIES)}'])
+        raise InvalidInput([f"policy {shown(policy)}: not one of {', '.join(POLICIES)}"])
     return str(policy)
 
 

@@ -213,4 +213,9 @@ def _recover(held: Sequence[Sequence[str]], family: int) -> Forwarding:
 
 
 def _short(prefix: str) -> str:
-    return fields.short_prefix(prefix) if "/" in prefix else prefix
+    # In the one form of the model: ip6tables-save writes ::1.2.3.4 for ::102:304.
+    try:
+        return fields.short_prefix(fields.prefix(prefix))
+    except ValueError:
+        # A mask with gaps, in a rule that is not ours.
+        return prefix

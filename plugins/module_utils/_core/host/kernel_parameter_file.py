@@ -55,6 +55,11 @@ def parameter_value(value: Any) -> str:
     return normalised
 
 
+def _is_padded(path: str, value: str) -> bool:
+    """Tell whether a value is a number that the kernel shows otherwise; a bit mask it does show with leading zeros."""
+    return bool(re.fullmatch("-?0[0-9]+", value)) and not path.endswith(("mask", "bitmap"))
+
+
 def followers(path: str) -> str | None:
     """Return the pattern of the parameters that the kernel may set along with ``path``, or None.
 
@@ -99,6 +104,11 @@ class Parameter:
     def parse(cls, entry: Any) -> Parameter:
         """Return the parameter of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "name", required=("name", "value"))
+        if _is_padded(values.get("name", ""), values.get("value", "")):
+            faults.append(
+                f"value {fields.shown(values['value'])}: Linux takes a number with a leading zero for an octal one and "
+                "shows it without; write it without"
+            )
         if faults:
             raise InvalidInput(faults)
         return cls(values["name"], values["value"], values.get("optional", False))
@@ -161,5 +171,5 @@ def parse_file(text: str | None) -> list[Parameter]:
             path = parameter_path(name[optional:].strip())
             found[path] = Parameter(path, parameter_value(value), optional)
         except ValueError as error:
-            raise ValueError(f'line {number}, "{stripped}": {error}') from None
+            raise ValueError(f"line {number}, {fields.shown(stripped)}: {error}") from None
     return list(found.values())

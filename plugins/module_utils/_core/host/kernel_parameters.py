@@ -15,6 +15,7 @@ from typing import Any
 
 from ..entries import Faults, parse_list
 from ..errors import ForeignObject, InvalidInput, StepFailed
+from ..fields import shown
 from ..plan import Action, Existing, Plan, plan
 from .files import Files
 from .kernel_parameter_file import Parameter, followers, parameter_name, parse_file, render, setting_order
@@ -263,7 +264,7 @@ def parse_file_name(file: Any) -> str:
     """Return the path of a file right in /etc/sysctl.d that is read at boot; raises InvalidInput."""
     directory, _slash, name = str(file).rpartition("/")
     if directory != DIRECTORY or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\.conf", name):
-        raise InvalidInput([f'file "{file}": not a file right in {DIRECTORY} with a name that ends in .conf'])
+        raise InvalidInput([f"file {shown(file)}: not a file right in {DIRECTORY} with a name that ends in .conf"])
     return f"{directory}/{name}"
 
 

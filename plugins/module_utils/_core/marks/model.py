@@ -21,18 +21,6 @@ MAX_NAME_BYTES = 64
 MAX_WEIGHT = 256
 
 
-def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("not a whole number")
-    try:
-        number = int(str(value), 0)
-    except ValueError:
-        raise ValueError("not a whole number, decimal or 0x...") from None
-    if not 0 < number <= 0xFFFFFFFF:
-        raise ValueError("not within 1 to 0xffffffff; a mark of 0 is no mark")
-    return number
-
-
 def _interface(value: object) -> str:
     name = fields.interface(value)
     if any(character in name for character in '"*\\+'):
@@ -71,7 +59,7 @@ def _one_per_family(value: object) -> tuple[str, ...]:
         try:
             address = _host(written)
         except ValueError as error:
-            raise ValueError(f"{written}: {error}") from None
+            raise ValueError(f"{fields.short(written)}: {error}") from None
         earlier = found.setdefault(fields.family_of(address), address)
         if earlier != address:
             raise ValueError(f"{earlier} and {address}: connections leave with one address of a family")
@@ -93,7 +81,7 @@ class ConnectionMark:
     neighbour: Neighbour | None = None
     source: str | None = None
 
-    FIELDS = {"mark": _number, "in_interface": _interface, "gateway": _host, "source": _source}
+    FIELDS = {"mark": fields.mark_number, "in_interface": _interface, "gateway": _host, "source": _source}
 
     @classmethod
     def parse(cls, entry: object) -> ConnectionMark:
@@ -155,7 +143,7 @@ class BalanceLine:
     weight: int = 1
     name: str | None = None
 
-    FIELDS = {"mark": _number, "weight": fields.integer(0, MAX_WEIGHT), "sources": _one_per_family}
+    FIELDS = {"mark": fields.mark_number, "weight": fields.integer(0, MAX_WEIGHT), "sources": _one_per_family}
 
     @classmethod
     def parse(cls, entry: object) -> BalanceLine:
@@ -250,9 +238,9 @@ def parse_balance(entries: Sequence[object]) -> list[Entry[BalanceLine]]:
 def parse_mask(value: object) -> int:
     """Return the mask: the bits that a host's marks may use."""
     try:
-        return _number(value)
+        return fields.mark_number(value)
     except ValueError as error:
-        raise InvalidInput([f'mask "{value}": {error}']) from None
+        raise InvalidInput([f"mask {fields.shown(value)}: {error}"]) from None
 
 
 def parse_addresses(values: Sequence[object], option: str = "balance_from") -> tuple[str, ...]:
@@ -281,7 +269,7 @@ def _judged(values: Sequence[object], option: str, parser: Callable[[object], st
         try:
             parsed.append(parser(value))
         except ValueError as error:
-            faults.append(f"{option}[{index}] ({value}): {error}")
+            faults.append(f"{option}[{index}] ({fields.short(value)}): {error}")
     if faults:
         raise InvalidInput(faults)
     return parsed

@@ -11,7 +11,7 @@ from ..host.kernel_parameter_file import parameter_path
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
-# The options that say what whoever asks is going to mend.
+# The options by which the caller says that it will fix findings.
 KERNEL_PARAMETERS, NETWORKD, FORWARDING = "kernel_parameters", "manages_networkd", "manages_forwarding"
 _LOOSE = "net.ipv4.conf.{interface}.rp_filter = 2"
 _IPV6_ON = "net.ipv6.conf.{interface}.disable_ipv6 = 0"
@@ -22,23 +22,23 @@ _ASKS_IN_ITS_NAME = "net.ipv4.conf.{interface}.arp_announce = 2"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of finding. Words in braces are filled in.
+    """One kind of finding. Words in braces are placeholders.
 
-    ``sets`` is the kernel parameter, ``NAME = VALUE``, that mends it; ``mended_by`` the option that says who does.
+    ``sets`` is the kernel parameter, ``NAME = VALUE``, that fixes it; ``fixed_by`` the option of callers that fix it.
     """
 
     severity: str
     meaning: str
     remedy: str
-    mended_by: str = ""
+    fixed_by: str = ""
     sets: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found on the host: of which kind, where (``subject``), and what to do.
+    """One finding: its kind, the object that it is about (``subject``), and the remedy.
 
-    ``kernel_parameter`` is an entry of kernel_parameters (``name`` and ``value``) that mends it, if there is one.
+    ``kernel_parameter`` is an entry of kernel_parameters (``name`` and ``value``) that fixes it, if there is one.
     """
 
     id: str
@@ -49,14 +49,14 @@ class Finding:
     kernel_parameter: dict[str, str] | None = None
     will_mend: bool = False
 
-    def is_mended(self, parameters: Mapping[str, str], managed: Collection[str]) -> bool:
-        """Tell whether it is, once ``parameters`` (path below /proc/sys to value) are set.
+    def is_fixed_by(self, parameters: Mapping[str, str], managed: Collection[str]) -> bool:
+        """Tell whether the caller fixes it, by setting ``parameters`` (path below /proc/sys to value) or otherwise.
 
-        ``managed`` are the other options by which whoever asks says what it mends.
+        ``managed`` are the other options by which the caller says that it fixes findings.
         """
         if self.kernel_parameter:
             return parameters.get(parameter_path(self.kernel_parameter["name"])) == self.kernel_parameter["value"]
-        return KINDS[self.id].mended_by in managed
+        return KINDS[self.id].fixed_by in managed
 
     def __str__(self) -> str:
         return f"{self.severity} {self.id}, {self.subject}: {self.message}\n    remedy: {self.remedy}"
@@ -74,52 +74,52 @@ KINDS: dict[str, Kind] = {
     "interface-missing": Kind(
         ERROR,
         "A line's interface does not exist on this host.",
-        "correct the line's interface, or make the interface first",
+        "correct the line's interface, or create the interface first",
     ),
     "interface-not-yet": Kind(
         WARNING,
-        "The interface of a line whose address or gateway is `auto` does not exist at the moment.",
+        "The interface of a line whose address or gateway is `auto` does not exist now.",
         "run again when the line is connected",
     ),
     "line-left-out": Kind(
         WARNING,
-        "A line whose address or gateway is `auto` has none at the moment, and is left out of the run.",
+        "A line whose address or gateway is `auto` has none now, and is left out of the run.",
         "run again when the line is connected",
     ),
     "interface-down": Kind(
         ERROR,
-        "A line's interface is switched off, so the kernel takes no route by it.",
+        "A line's interface is down, so the kernel accepts no route by it.",
         "ip link set dev {interface} up, and have your network configuration do so at boot",
     ),
     "no-carrier": Kind(
         WARNING,
-        "A line's interface is on, but its cable is unplugged or the other end is off.",
-        "look at the cable and at the device at its other end; a line that is down harms no other line",
+        "A line's interface is up, but has no carrier: its cable is unplugged or the other end is off.",
+        "check the cable and the device at its other end; a line that is down does not affect other lines",
     ),
     "ipv6-missing": Kind(
         ERROR,
         "A line has IPv6 addresses or gateways, and this kernel runs without IPv6.",
-        "boot without ipv6.disable=1, or leave IPv6 out of the line",
+        "boot without ipv6.disable=1, or remove IPv6 from the line",
     ),
     "ipv6-disabled": Kind(
         ERROR,
-        "IPv6 is switched off on an interface that gets IPv6 addresses.",
+        "IPv6 is disabled on an interface that will get IPv6 addresses.",
         f"set {_IPV6_ON}",
         KERNEL_PARAMETERS,
         _IPV6_ON,
     ),
     "rp-filter-strict": Kind(
         ERROR,
-        "Strict reverse path filtering drops packets that come in by a line: the way back is looked up without the "
-        "connection's mark, or by another interface of the same subnet.",
+        "Strict reverse path filtering drops packets that arrive on a line: the look-up of the reverse path ignores "
+        "the connection's mark, or finds another interface of the same subnet.",
         f"set {_LOOSE} (the larger of this and conf.all counts)",
         KERNEL_PARAMETERS,
         _LOOSE,
     ),
     "rp-filter-strict-tolerated": Kind(
         WARNING,
-        "Strict reverse path filtering on a line's interface, which works as long as source rules or the only default "
-        "route lead back by that interface. A more specific route elsewhere makes the line deaf for that network.",
+        "Strict reverse path filtering on a line's interface. It works as long as source rules or the only default "
+        "route use that interface. With a more specific route elsewhere, packets from that network are dropped.",
         f"set {_LOOSE} (the larger of this and conf.all counts)",
         KERNEL_PARAMETERS,
         _LOOSE,
@@ -133,120 +133,119 @@ KINDS: dict[str, Kind] = {
     ),
     "arp-ignored": Kind(
         ERROR,
-        "With this arp_ignore the host does not answer the line's gateway when it asks for an address of the line.",
+        "With this arp_ignore the host does not answer ARP requests of the line's gateway for an address of the line.",
         "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0 or 1 (the larger counts)",
     ),
     "arp-answers-twice": Kind(
         WARNING,
-        "Two interfaces in one subnet both answer for the addresses of each other, so what is meant for one line comes "
-        "in by the other's interface.",
+        "Two interfaces in one subnet both answer for the addresses of each other, so packets for one line may arrive "
+        "on the interface of the other.",
         f"set {_ANSWERS_FOR_ITSELF}",
         KERNEL_PARAMETERS,
         _ANSWERS_FOR_ITSELF,
     ),
     "arp-announces-other": Kind(
         WARNING,
-        "Two interfaces are in one subnet, and what one of them asks there bears an address of the other, so "
-        "neighbours learn a wrong place for it.",
+        "Two interfaces are in one subnet, and one of them sends ARP requests from an address of the other, so "
+        "neighbours learn a wrong hardware address for it.",
         f"set {_ASKS_IN_ITS_NAME}",
         KERNEL_PARAMETERS,
         _ASKS_IN_ITS_NAME,
     ),
     "sysctl-overridden": Kind(
         ERROR,
-        "At boot, a file of sysctl.d that is read after ours sets a kernel parameter to something else.",
-        "take {parameter} out of {file}, or set it to {value} there",
+        "At boot, a file of sysctl.d that is read after this collection's sets a kernel parameter to another value.",
+        "remove {parameter} from {file}, or set it to {value} there",
     ),
     "table-in-use": Kind(
         ERROR,
-        "The routing table of a line holds routes of another owner.",
-        "give the line another id, set another table_base, or have the other owner use another table",
+        "The routing table of a line contains routes of another owner.",
+        "give the line another id, set another table_base, or configure the other owner to use another table",
     ),
     "priority-band-in-use": Kind(
         ERROR,
-        "Policy rules of another owner stand between ours.",
+        "Policy rules of another owner are between those of the lines.",
         "move them outside {first} to {last}, or set other priority bases",
     ),
     "mark-in-use": Kind(
         ERROR,
-        "Somebody else gives or looks for a mark that is a line's in our bits, so their packets take our line or ours "
-        "take their way.",
-        "have them use bits outside 0x{mask:x}, or set another mark_mask",
+        "Another program sets or matches the mark of a line, so its packets leave by that line, or packets of the line "
+        "by its route.",
+        "configure it to use bits outside 0x{mask:x}, or set another mark_mask",
     ),
     "mark-bits-shared": Kind(
         WARNING,
-        "Somebody else writes or looks at mark bits that are ours, with a value that is no line's now.",
-        "have them use bits outside 0x{mask:x}, or set another mark_mask",
+        "Another program writes or matches bits of the mark mask, with a value that belongs to no line now.",
+        "configure it to use bits outside 0x{mask:x}, or set another mark_mask",
     ),
     "networkd-removes-foreign": Kind(
         ERROR,
-        "systemd-networkd runs, and removes routes and policy rules that are not its own whenever it configures anew.",
+        "systemd-networkd runs, and removes foreign routes and policy rules whenever it reconfigures an interface.",
         "set {setting}=no in section [Network] of /etc/systemd/networkd.conf and restart systemd-networkd",
         NETWORKD,
     ),
     "several-default-routes": Kind(
         WARNING,
-        "Main has several default routes, not all of them ours. The one of the smallest metric decides where the "
-        "host's own connections leave.",
-        "leave one: take the others out of the network configuration that sets them, or give them larger metrics",
+        "The table main has several default routes, not all of them of the lines. The one with the smallest metric "
+        "decides where the host's own connections leave.",
+        "keep one: remove the others from the network configuration that sets them, or give them larger metrics",
     ),
     "gateway-not-on-link": Kind(
         ERROR,
-        "A line's gateway is in no network of its interface, so the kernel takes no route by it.",
+        "A line's gateway is in no network of its interface, so the kernel accepts no route by it.",
         "correct the gateway or the prefix length of the line's addresses, or add a route to it: "
         "ip route add {gateway} dev {interface}",
     ),
     "gateway-silent": Kind(
         WARNING,
         "A line's gateway does not answer ARP or neighbour discovery. That is normal for a line that is down.",
-        "look at the gateway, and at whether {interface} is connected to its network",
+        "check the gateway, and whether {interface} is connected to its network",
     ),
     "duplicate-address": Kind(
         ERROR,
-        "Another host on the link has an address that this host is to have.",
-        "find the host by its hardware address and take the address from it, or choose another address for the line; "
-        "a router with proxy ARP answers for addresses of others too",
+        "Another host on the link has an address that this host will get.",
+        "find the host by its hardware address and remove the address from it, or choose another address for the line; "
+        "a router with proxy ARP also answers for addresses of other hosts",
     ),
     "legacy-iptables": Kind(
         WARNING,
-        "Rules of iptables-legacy stand beside nftables. Both are applied to every packet, and neither tool shows the "
-        "other's.",
+        "There are rules of iptables-legacy beside nftables. Both apply to every packet, and neither tool shows the "
+        "rules of the other.",
         "move them to nftables: iptables-legacy-save | iptables-nft-restore, then flush the legacy tables",
     ),
     "kernel-feature-missing": Kind(
         ERROR,
-        "The kernel cannot do what the role needs.",
+        "The kernel lacks a feature that the role needs.",
         "install the kernel's modules, or boot a kernel with {option}",
     ),
     "forward-dropped": Kind(
         ERROR,
-        "A packet filter of somebody else drops what the firewall forwards, and has no rule that lets mapped "
-        "connections pass.",
+        "A third-party packet filter drops forwarded packets, and has no rule that accepts mapped connections.",
         "{command}",
     ),
     "forward-filtered": Kind(
         WARNING,
-        "A packet filter of somebody else drops what it does not know, and has rules that may or may not let mapped "
-        "connections pass.",
-        "see that it lets every mapped service pass; for all of them: {command}",
+        "A third-party packet filter drops forwarded packets, and has rules that may or may not accept mapped "
+        "connections.",
+        "check that it accepts every mapped service; to accept all of them: {command}",
     ),
     "iptables-forward-dropped": Kind(
         ERROR,
-        "Somebody else's rules of iptables drop what the firewall forwards, and none of them lets mapped connections "
-        "pass. An accept in front of them would.",
+        "Third-party rules of iptables drop forwarded packets, and none of them accepts mapped connections. An accept "
+        "before them would.",
         "{command}",
         FORWARDING,
     ),
     "iptables-forward-filtered": Kind(
         WARNING,
-        "Somebody else's rules of iptables drop what they do not know, and have some that may or may not let mapped "
-        "connections pass. An accept in front of them would.",
-        "see that they let every mapped service pass; for all of them: {command}",
+        "Third-party rules of iptables drop forwarded packets, and some of them may or may not accept mapped "
+        "connections. An accept before them would.",
+        "check that they accept every mapped service; to accept all of them: {command}",
         FORWARDING,
     ),
     "not-checked": Kind(
         INFO,
-        "Something could not be looked at.",
-        "none needed if the rest works; to have it checked, remove the reason",
+        "A check was not possible.",
+        "none needed if the rest works; to get it checked, remove the reason",
     ),
 }

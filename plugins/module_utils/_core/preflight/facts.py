@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that preflight looks at on a host, read once: each kind by one dump. Nothing is written; see link_probe.py
-for the packets that are sent. What cannot be read is named with the reason, and the rest is read all the same.
+"""The facts that preflight checks, read once: each kind by one dump. Nothing is written; link_probe.py sends packets.
+
+A fact that cannot be read is recorded with the reason, and the rest is read nevertheless.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from ..host.kernel_parameters import System
 from ..routing.executor import Executor
 from ..routing.snapshot import Snapshot
 from .link_probe import Answers, Questions, Target, ask
-from .model import Wanted
+from .model import Desired
 
 # linux/sockios.h, linux/if.h, linux/if_arp.h
 _GET_FLAGS, _GET_HARDWARE = 0x8913, 0x8927
 _UP, _LOOPBACK, _RUNNING, _NO_ARP = 0x01, 0x08, 0x40, 0x80
 _ETHERNET = 1
 _REQUEST = struct.Struct("16sH14s")
-# What nft says on a kernel that does not know it.
+# The message of nft on a kernel without nf_tables.
 _UNKNOWN_TO_KERNEL = "not supported"
 
 # Arguments to (exit status, output, errors); None when there is no such program.
@@ -42,7 +43,7 @@ Run = Callable[[Sequence[str]], Optional[tuple[int, str, str]]]
 
 @dataclass(frozen=True)
 class Link:
-    """An interface: switched on, with a carrier, and whether neighbours are asked for on it (not on ppp0)."""
+    """An interface: whether it is up, has a carrier, and has neighbours to resolve (ppp0 has none)."""
 
     up: bool
     running: bool
@@ -52,12 +53,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found. ``routing`` is None when nobody would tell it; ``not_checked`` is (subject, reason).
+    """The facts of a host. ``routing`` is None when it cannot be read; ``not_checked`` is (subject, reason).
 
     ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
-    settings, None when it does not run; ``networkd_knows``: those that matter and that it knows; ``features``: options
-    of the kernel, None when nobody tells; ``asked``: the gateways that were asked for; ``iptables``: the filter tables,
-    (tool, family) as of Table, that this host's iptables is in charge of.
+    settings, None when it does not run; ``networkd_knows``: the relevant settings that it supports; ``features``:
+    kernel options, None when unknown; ``asked``: the gateways that a request was sent to; ``iptables``: the filter
+    tables, (tool, family) as in Table, that this host's iptables manages.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -74,22 +75,22 @@ class Facts:
     not_checked: Sequence[tuple[str, str]] = ()
 
 
-def gather(wanted: Wanted, executor: Executor | None = None, root: str = "/") -> Facts:
-    """Return the facts that the checks of ``wanted`` need; raises nothing that has to do with the host."""
+def gather(desired: Desired, executor: Executor | None = None, root: str = "/") -> Facts:
+    """Return the facts that the checks of ``desired`` need; raises nothing because of the host's state."""
     missing: list[tuple[str, str]] = []
     links = read_links()
     routing = read_routing(executor or Executor(), missing)
     features = kernel_features.kernel_features(root)
     filters: list[Table] = []
-    if wanted.filters_packets:
+    if desired.filters_packets:
         filters = read_filters(run, features, missing, os.path.join(root, "proc/net"))
     networkd = networkd_state.networkd_process(os.path.join(root, "proc"))
-    questions = questions_of(wanted, links, routing)
-    answers = ask(questions, wanted.probe_timeout)
-    missing += [(name, f"cannot ask for neighbours: {reason}") for name, reason in answers.unasked.items()]
+    questions = questions_of(desired, links, routing)
+    answers = ask(questions, desired.probe_timeout)
+    missing += [(name, f"cannot send requests to neighbours: {reason}") for name, reason in answers.unasked.items()]
     return Facts(
         links=links,
-        parameters=read_parameters(wanted, System()),
+        parameters=read_parameters(desired, System()),
         boot=configuration.boot_parameters(root),
         routing=routing,
         filters=filters,
@@ -97,7 +98,7 @@ def gather(wanted: Wanted, executor: Executor | None = None, root: str = "/") ->
         networkd=networkd_state.networkd_settings(root) if networkd else None,
         networkd_knows=networkd_state.networkd_knows(networkd) if networkd else (),
         features=features,
-        asked=[t for t in questions.gateways if t[0] not in answers.unasked] if wanted.probe_timeout > 0 else [],
+        asked=[t for t in questions.gateways if t[0] not in answers.unasked] if desired.probe_timeout > 0 else [],
         answers=answers,
         not_checked=missing,
     )
@@ -108,12 +109,12 @@ def read_links() -> dict[str, Link]:
     found = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _index, name in socket.if_nameindex():
-            request = _REQUEST.pack(name.encode(), 0, b"")
+            request = _REQUEST.pack(os.fsencode(name), 0, b"")
             try:
                 flags = _REQUEST.unpack(fcntl.ioctl(any_socket, _GET_FLAGS, request))[1]
                 kind, address = _REQUEST.unpack(fcntl.ioctl(any_socket, _GET_HARDWARE, request))[1:]
             except OSError:
-                # It went away meanwhile.
+                # It was removed meanwhile.
                 continue
             neighbours = not flags & (_NO_ARP | _LOOPBACK)
             hardware = address[:6].hex(":") if kind == _ETHERNET else ""
@@ -121,10 +122,10 @@ def read_links() -> dict[str, Link]:
     return found
 
 
-def read_parameters(wanted: Wanted, system: System) -> dict[str, str]:
+def read_parameters(desired: Desired, system: System) -> dict[str, str]:
     """Return the kernel parameters that matter to the lines' interfaces, those that this kernel has."""
     names = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"]
-    for interface in ("all", *wanted.interfaces):
+    for interface in ("all", *desired.interfaces):
         names += [f"net/ipv4/conf/{interface}/{name}" for name in ("rp_filter", "arp_ignore", "arp_announce")]
         names += [f"net/ipv4/conf/{interface}/{name}" for name in ("arp_filter", "forwarding")]
         names.append(f"net/ipv6/conf/{interface}/disable_ipv6")
@@ -133,7 +134,7 @@ def read_parameters(wanted: Wanted, system: System) -> dict[str, str]:
         try:
             found[name] = system.get(name)
         except OSError:
-            # No such interface, or no IPv6: the checks see that it is not there.
+            # No such interface, or no IPv6: the checks notice that it is missing.
             continue
     return found
 
@@ -156,18 +157,18 @@ def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:
 def read_filters(
     runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]], proc_net: str = "/proc/net"
 ) -> list[Table]:
-    """Return everybody's packet filters: those of nftables, and those of iptables where nft cannot tell their rules.
+    """Return all packet filters: those of nftables, and those of iptables where nft cannot show their rules.
 
-    A kernel that nft finds to have no nf_tables is noted in ``features``.
+    A kernel without nf_tables is recorded in ``features``.
     """
     tables, opaque = _nft_tables(runner, features, missing)
     for family, name in ((4, "iptables"), (6, "ip6tables")):
         kind = "ip" if family == 4 else "ip6"
         if kind in opaque:
             saved = _saved(runner, (f"{name}-nft-save", f"{name}-save"), f"rules of {name}", missing)
-            told = read_iptables(saved, family)
-            names = {table.name for table in told}
-            tables = [table for table in tables if (table.kind, table.name) not in {(kind, n) for n in names}] + told
+            shown = read_iptables(saved, family)
+            names = {table.name for table in shown}
+            tables = [table for table in tables if (table.kind, table.name) not in {(kind, n) for n in names}] + shown
         if _has_legacy_tables(os.path.join(proc_net, f"{kind}_tables_names"), f"iptables-legacy ({name})", missing):
             saved = _saved(runner, (f"{name}-legacy-save", f"{name}-save"), f"rules of {name}-legacy", missing)
             tables += read_iptables(saved, family, "iptables-legacy")
@@ -175,7 +176,7 @@ def read_filters(
 
 
 def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset[tuple[str, int]]:
-    """Return (tool, family) of the filter tables that this host's iptables reads and writes; others are not its own."""
+    """Return (tool, family) of the filter tables that this host's iptables reads and writes."""
     found = set()
     for family in sorted(
         {f for table in tables if table.name == "filter" and "FORWARD" in table.chains for f in table.families}
@@ -191,7 +192,7 @@ def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset
 def _nft_tables(
     runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]]
 ) -> tuple[list[Table], set[str]]:
-    # Terse: without the elements of sets and maps, of which there may be very many.
+    # Terse: without the elements of sets and maps, which may be very many.
     listed = runner(["nft", "-j", "-t", "list", "ruleset"])
     if listed is None:
         missing.append(("packet filters", "nft is not installed"))
@@ -202,7 +203,7 @@ def _nft_tables(
             features["NF_TABLES"] = True
             return read_nft(json.loads(output)["nftables"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            errors = f"nft wrote what is not understood: {error}"
+            errors = f"the output of nft is not understood: {error}"
     elif _UNKNOWN_TO_KERNEL in errors:
         features["NF_TABLES"] = False
         return [], set()
@@ -233,28 +234,32 @@ def _has_legacy_tables(path: str, subject: str, missing: list[tuple[str, str]]) 
         return False
 
 
-def questions_of(wanted: Wanted, links: Mapping[str, Link], routing: Snapshot | None) -> Questions:
-    """Return whom to ask: every gateway, and every IPv4 address that the host is to get, where there is a carrier."""
+def questions_of(desired: Desired, links: Mapping[str, Link], routing: Snapshot | None) -> Questions:
+    """Return whom to send requests to: every gateway, and every IPv4 address that the host will get."""
     own: dict[str, list[str]] = {}
     for item in routing.addresses() if routing else ():
         own.setdefault(item.object.interface, []).append(item.object.address)
-    everywhere = {address.partition("/")[0] for addresses in own.values() for address in addresses}
-    gateways: list[Target] = []
-    addresses: list[Target] = []
-    senders: dict[Target, str] = {}
-    for line in wanted.lines:
-        link = links.get(line.interface)
-        if link is None or not (link.running and link.neighbours):
-            continue
-        for gateway in (gateway for gateway in line.gateways if gateway not in everywhere):
-            gateways.append((line.interface, gateway))
-            for address in own.get(line.interface, ()):
-                interface = ipaddress.ip_interface(address)
-                if ipaddress.ip_address(gateway) in interface.network:
-                    senders.setdefault((line.interface, gateway), str(interface.ip))
-        for address in line.addresses if routing is not None else ():
-            host = address.partition("/")[0]
-            if fields.family_of(host) == 4 and host not in everywhere:
-                addresses.append((line.interface, host))
-    hardware = {name: link.hardware for name, link in links.items() if link.hardware}
-    return Questions(list(dict.fromkeys(gateways)), list(dict.fromkeys(addresses)), senders, hardware)
+    held = {address.partition("/")[0] for addresses in own.values() for address in addresses}
+    lines = [line for line in desired.lines if _has_neighbours(links.get(line.interface))]
+    gateways = [(line.interface, gateway) for line in lines for gateway in line.gateways if gateway not in held]
+    future = [(line.interface, address.partition("/")[0]) for line in lines for address in line.addresses]
+    senders = {(name, gateway): _sender(gateway, own.get(name, ())) for name, gateway in gateways}
+    return Questions(
+        list(dict.fromkeys(gateways)),
+        # Without the addresses of the host nobody knows which ones are new.
+        [(n, a) for n, a in dict.fromkeys(future) if routing and fields.family_of(a) == 4 and a not in held],
+        {target: sender for target, sender in senders.items() if sender},
+        {name: link.hardware for name, link in links.items() if link.hardware},
+    )
+
+
+def _has_neighbours(link: Link | None) -> bool:
+    """Tell whether requests can be sent on an interface."""
+    return link is not None and link.running and link.neighbours
+
+
+def _sender(gateway: str, addresses: Sequence[str]) -> str:
+    """Return the first of the host's addresses on an interface whose network contains the gateway, else nothing."""
+    parsed = ipaddress.ip_address(gateway)
+    own = map(ipaddress.ip_interface, addresses)
+    return next((str(interface.ip) for interface in own if parsed in interface.network), "")

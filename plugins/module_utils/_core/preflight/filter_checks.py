@@ -1,30 +1,31 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of other people's packet filters and of what the kernel can do, one function each. Pure."""
+"""Checks of third-party packet filters and of kernel features, one function each. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..fields import listed
 from ..filters.rulesets import Chain, MarkWrite, Table
 from .catalogue import Finding, finding
 from .facts import Facts
-from .model import Wanted
+from .model import Desired
 
 
-def kernel_features(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """What the role needs of the kernel."""
+def kernel_features(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Kernel features that the role needs."""
     for option, there in facts.features.items():
-        needed = "MULTIPLE_TABLES" in option or wanted.filters_packets
-        if option == "IPV6_MULTIPLE_TABLES" and 6 not in wanted.families:
+        needed = "MULTIPLE_TABLES" in option or desired.filters_packets
+        if option == "IPV6_MULTIPLE_TABLES" and 6 not in desired.families:
             continue
         if needed and there is False:
             message = f"this kernel was built without CONFIG_{option}, or its module is not installed"
             yield finding("kernel-feature-missing", option, message, option=f"CONFIG_{option}")
 
 
-def legacy_iptables(_wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Rules of iptables-legacy; its tables alone, which a mere look at them makes, do no harm."""
+def legacy_iptables(_desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Rules of iptables-legacy. Its empty tables, which reading them creates, do no harm."""
     for table in facts.filters:
         if table.tool != "iptables-legacy":
             continue
@@ -36,33 +37,33 @@ def legacy_iptables(_wanted: Wanted, facts: Facts) -> Iterator[Finding]:
             yield finding("legacy-iptables", str(table), f"it has {' and '.join(said)}")
 
 
-def marks(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Rules of others that write mark bits of ours: one finding for all of a chain with the same consequence."""
-    if not wanted.uses_marks:
+def marks(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Third-party rules that write bits of the mark mask: one finding for all of a chain with the same consequence."""
+    if not desired.uses_marks:
         return
     for table in facts.filters:
-        for chain in foreign_chains(wanted, table):
-            writes = [write for rule in chain.rules for write in rule.marks if write.bits & wanted.mark_mask]
-            taken = [write for write in writes if _is_a_line(wanted, write)]
+        for chain in foreign_chains(desired, table):
+            writes = [write for rule in chain.rules for write in rule.marks if write.bits & desired.mark_mask]
+            taken = [write for write in writes if _is_a_line(desired, write)]
             for kind, found in (("mark-in-use", taken), ("mark-bits-shared", [w for w in writes if w not in taken])):
                 if found:
-                    said = ", ".join(dict.fromkeys(_written(write) for write in found))
-                    message = f"writes {said}, of which 0x{wanted.mark_mask:x} is ours"
-                    yield finding(kind, f"{table}, chain {chain.name}", message, mask=wanted.mark_mask)
+                    said = listed(dict.fromkeys(_written(write) for write in found))
+                    message = f"it writes {said}; this collection's mark mask is 0x{desired.mark_mask:x}"
+                    yield finding(kind, f"{table}, chain {chain.name}", message, mask=desired.mark_mask)
 
 
-def _is_a_line(wanted: Wanted, write: MarkWrite) -> bool:
-    bits = write.bits & wanted.mark_mask
-    return write.value is not None and any(wanted.mark_of(line) & bits == write.value & bits for line in wanted.lines)
+def _is_a_line(desired: Desired, write: MarkWrite) -> bool:
+    bits = write.bits & desired.mark_mask
+    return write.value is not None and any(desired.mark_of(line) & bits == write.value & bits for line in desired.lines)
 
 
 def _written(write: MarkWrite) -> str:
-    value = "a mark of its own reckoning" if write.value is None else f"mark 0x{write.value:x}"
+    value = "a computed mark" if write.value is None else f"mark 0x{write.value:x}"
     return f"{value} in the bits 0x{write.bits:x}"
 
 
-def foreign_chains(wanted: Wanted, table: Table) -> list[Chain]:
-    """Return the chains of a table that are not ours."""
+def foreign_chains(desired: Desired, table: Table) -> list[Chain]:
+    """Return the chains of a table that do not belong to this collection."""
     if table.tool == "nft":
-        return [] if (table.kind, table.name) == ("inet", wanted.table) else list(table.chains.values())
-    return [chain for chain in table.chains.values() if not chain.name.lower().startswith(wanted.table.lower())]
+        return [] if (table.kind, table.name) == ("inet", desired.table) else list(table.chains.values())
+    return [chain for chain in table.chains.values() if not chain.name.lower().startswith(desired.table.lower())]

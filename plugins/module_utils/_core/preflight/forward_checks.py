@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of what becomes of mapped connections in other people's packet filters. Pure.
+"""Checks of whether third-party packet filters drop mapped connections. No I/O.
 
-A chain of nftables that drops has the last word, whatever other chains accept. In iptables an accept in front of a drop
-has it, so that the role can let its connections pass by a chain of its own (see forwarding/iptables.py).
+In nftables a drop is final, whatever other chains accept. In iptables an accept before a drop is final, so the role can
+accept its connections in a chain of its own (see forwarding/iptables.py).
 """
 
 from __future__ import annotations
@@ -18,48 +18,50 @@ from ..routing.model import MAIN_TABLE
 from .catalogue import Finding, finding
 from .facts import Facts
 from .filter_checks import foreign_chains
-from .model import FIREWALL, Wanted
+from .model import FIREWALL, Desired
 
 _MAPPED = "-m conntrack --ctstate DNAT -j ACCEPT"
 
 
-def forwarded(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Packet filters of others that drop what the firewall forwards to its servers."""
-    if wanted.role != FIREWALL:
+def forwarded(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Third-party packet filters that drop connections from the firewall to its servers."""
+    if desired.role != FIREWALL:
         return
-    traffic = Traffic(list(wanted.interfaces), _towards(wanted.servers, facts), wanted.servers)
+    traffic = Traffic(list(desired.interfaces), _towards(desired.servers, facts), desired.servers)
     for table in facts.filters:
-        for chain in foreign_chains(wanted, table) if table.families & set(wanted.families) else ():
-            found = possible_verdicts(_with_ours(table, wanted), chain, traffic) if chain.hook == "forward" else set()
+        for chain in foreign_chains(desired, table) if table.families & set(desired.families) else ():
+            found = possible_verdicts(_with_ours(table, desired), chain, traffic) if chain.hook == "forward" else set()
             if "drop" in found:
                 kind = "forward-filtered" if "accept" in found else "forward-dropped"
                 if _can_be_passed(table, chain, facts):
                     kind = f"iptables-{kind}"
                 whose = _owner(table)
-                message = f"drops {'by its policy' if chain.policy == 'drop' else 'by a rule'} what it does not accept"
-                message += f"; it is the filter of {whose}" if whose else ""
+                message = (
+                    f"{'its policy' if chain.policy == 'drop' else 'a rule'} drops packets that it does not accept"
+                )
+                message += f"; {whose} manages it" if whose else ""
                 command = _command(table, chain, whose)
                 yield finding(kind, f"{table}, chain {chain.name}", message, command=command)
 
 
-def _with_ours(table: Table, wanted: Wanted) -> Table:
-    """Return the table with our own chain as what it is there for: every mapped connection is accepted."""
-    name = f"{wanted.table}-forward"
+def _with_ours(table: Table, desired: Desired) -> Table:
+    """Return the table with our own chain in its final form: it accepts every mapped connection."""
+    name = f"{desired.table}-forward"
     if name not in table.chains:
         return table
     return replace(table, chains={**table.chains, name: Chain(name, rules=[FilterRule("accept")])})
 
 
 def _can_be_passed(table: Table, chain: Chain, facts: Facts) -> bool:
-    """Tell whether a chain of ours in front of this one can let connections pass, by this host's iptables."""
-    # What nft can tell of a table in full, it is asked for; it is iptables' table all the same.
+    """Tell whether this host's iptables can accept connections in a chain before this one."""
+    # Where nft can show a table in full, nft reads it; it is a table of iptables nevertheless.
     tool = "iptables" if table.tool == "nft" and table.kind in ("ip", "ip6") else table.tool
     is_filter = (table.name, chain.name) == ("filter", "FORWARD")
     return is_filter and {(tool, family) for family in table.families} <= facts.iptables
 
 
 def _towards(servers: Sequence[str], facts: Facts) -> list[str]:
-    """Return the interfaces by which main leads to the servers, by the longest prefix."""
+    """Return the interfaces of main's routes to the servers, by the longest prefix."""
     routes = [
         (ipaddress.ip_network(item.object.destination), item.object.interface)
         for item in (facts.routing.routes() if facts.routing else ())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of interfaces, kernel parameters and what changes them, one function each. Pure."""
+"""Checks of interfaces, of kernel parameters and of programs that change them, one function each. No I/O."""
 
 from __future__ import annotations
 
@@ -10,97 +10,98 @@ import itertools
 import os
 from collections.abc import Iterator
 
+from ..fields import listed
 from ..host import networkd_state
 from ..host.configuration import Setting
 from ..host.kernel_parameter_file import followers, parameter_name
 from .catalogue import Finding, finding
 from .facts import Facts
-from .model import FIREWALL, Line, Wanted
+from .model import FIREWALL, Desired, Line
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 # One variable of the kernel under two names.
 _SAME = {"net/ipv4/conf/all/forwarding": _FORWARDING[4]}
-# What Linux carries over from all interfaces to each (net/ipv4/devinet.c, net/ipv6/addrconf.c).
+# Parameters that Linux copies from all interfaces to each (net/ipv4/devinet.c, net/ipv6/addrconf.c).
 _CARRIED_OVER = ("/ip_forward", "/forwarding", "/disable_ipv6")
 
 
-def interfaces(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """The lines' interfaces: there, switched on, connected; and what keeps a line from being used now."""
-    for name, lines in wanted.interfaces.items():
+def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """The lines' interfaces: whether they exist, are up and have a carrier; and lines that cannot be used now."""
+    for name, lines in desired.interfaces.items():
         link = facts.links.get(name)
         if link is None:
-            there = ", ".join(sorted(facts.links))
+            there = listed(sorted(facts.links))
             kind = "interface-not-yet" if all(line.dynamic for line in lines) else "interface-missing"
-            yield finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; there are {there}")
+            yield finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; this host has {there}")
             continue
         for line in lines:
             if line.left_out:
                 yield finding("line-left-out", name, f"{line} is left out of this run: {line.left_out}")
         if all(line.dynamic for line in lines):
-            # Who gives it an address switches it on, and has a cable or none.
+            # The program that gives it an address switches it on.
             continue
         if not link.up:
-            yield finding("interface-down", name, f"{_of(lines)} ends on {name}, which is switched off", interface=name)
+            yield finding("interface-down", name, f"{_of(lines)} ends on {name}, which is down", interface=name)
         elif not link.running:
             yield finding("no-carrier", name, f"{_of(lines)} ends on {name}, which has no carrier")
 
 
-def ipv6(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """IPv6 where lines have it."""
-    if 6 in wanted.families and _FORWARDING[6] not in facts.parameters:
+def ipv6(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """IPv6 for lines that have it."""
+    if 6 in desired.families and _FORWARDING[6] not in facts.parameters:
         yield finding("ipv6-missing", "IPv6", "this kernel runs without IPv6")
         return
-    for name, lines in wanted.interfaces.items():
+    for name, lines in desired.interfaces.items():
         having = [line for line in lines if 6 in line.families]
         if having and facts.parameters.get(f"net/ipv6/conf/{name}/disable_ipv6") == "1":
-            message = f"{_of(having)} has IPv6 on {name}, where it is switched off"
+            message = f"{_of(having)} has IPv6 on {name}, where it is disabled"
             yield finding("ipv6-disabled", name, message, interface=_written(name))
 
 
-def rp_filter(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
+def rp_filter(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Strict reverse path filtering (Linux takes the larger of the interface's value and that of ``all``)."""
-    names = [name for name, lines in wanted.interfaces.items() if any(4 in line.families for line in lines)]
-    shared = {name for pair in _sharing(wanted) for name in pair}
+    names = [name for name, lines in desired.interfaces.items() if any(4 in line.families for line in lines)]
+    shared = {name for pair in _sharing(desired) for name in pair}
     for name in names:
         if _effective(facts, name, "rp_filter") != 1:
             continue
-        # Measured: a source rule is part of the look-up of the way back, a connection's mark is not.
-        breaks = name in shared or (wanted.uses_marks and len(names) > 1)
+        # Measured: the reverse path look-up uses source rules, but not a connection's mark.
+        breaks = name in shared or (desired.uses_marks and len(names) > 1)
         kind = "rp-filter-strict" if breaks else "rp-filter-strict-tolerated"
         own, overall = (facts.parameters.get(f"net/ipv4/conf/{which}/rp_filter") for which in (name, "all"))
         message = f"rp_filter is strict (1) on {name}: its own value is {own}, that of all is {overall}"
         yield finding(kind, name, message, interface=_written(name))
 
 
-def forwarding(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Forwarding on a firewall, of each family that its lines have; of IPv4 each interface has a switch of its own."""
-    if wanted.role != FIREWALL:
+def forwarding(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Forwarding on a firewall, for each family of its lines. For IPv4 each interface has a parameter of its own."""
+    if desired.role != FIREWALL:
         return
-    for family in wanted.families:
+    for family in desired.families:
         if facts.parameters.get(_FORWARDING[family]) == "0":
             name = parameter_name(_FORWARDING[family])
             message = f"this firewall does not forward: {name} = 0"
             yield finding("forwarding-off", f"IPv{family}", message, parameter=name)
         elif family == 4:
-            for interface, lines in wanted.interfaces.items():
+            for interface, lines in desired.interfaces.items():
                 path = f"net/ipv4/conf/{interface}/forwarding"
                 if facts.parameters.get(path) == "0" and any(4 in line.families for line in lines):
-                    message = f"what comes in by {interface} is not forwarded"
+                    message = f"packets that arrive on {interface} are not forwarded"
                     yield finding("forwarding-off", interface, message, parameter=parameter_name(path))
 
 
-def arp(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Whether the gateway's question for an address is answered (Linux arp_ignore(), net/ipv4/arp.c).
+def arp(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Whether the host answers ARP requests of the gateway (Linux arp_ignore(), net/ipv4/arp.c).
 
-    0, 1 and 3 answer for every alias of the interface; 2 only to who is in the alias's subnet; 8 never; others are 0.
+    0, 1 and 3 answer for every alias of the interface; 2 only senders in the alias's subnet; 8 never; others are 0.
     """
-    for name, lines in wanted.interfaces.items():
+    for name, lines in desired.interfaces.items():
         link, value = facts.links.get(name), _effective(facts, name, "arp_ignore")
         if value not in (2, 8) or (link and not link.neighbours):
             continue
         deaf = [address for line in lines for address in _unanswered(line, value)]
         if deaf:
-            message = f"arp_ignore is {value}, so no gateway is answered that asks for {', '.join(deaf)}"
+            message = f"arp_ignore is {value}, so the host does not answer gateways that ask for {listed(deaf)}"
             yield finding("arp-ignored", name, message, interface=_written(name))
 
 
@@ -116,42 +117,42 @@ def _unanswered(line: Line, value: int) -> list[str]:
     return outside
 
 
-def shared_subnets(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """ARP of interfaces that share a subnet with another one (for aliases of one interface every value is fine)."""
+def shared_subnets(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """ARP of interfaces that share a subnet with another one. For aliases of one interface every value works."""
     others: dict[str, list[str]] = {}
-    for one, other in _sharing(wanted):
+    for one, other in _sharing(desired):
         others.setdefault(one, []).append(other)
         others.setdefault(other, []).append(one)
     for name, sharing in sorted(others.items()):
-        with_whom = f"{name} is in one subnet with {', '.join(sorted(sharing))}"
+        with_whom = f"{name} is in one subnet with {listed(sorted(sharing))}"
         answers = _effective(facts, name, "arp_ignore"), _effective(facts, name, "arp_filter")
         if answers == (0, 0):
-            message = f"{with_whom}, and answers for its addresses too (arp_ignore is 0)"
+            message = f"{with_whom}, and also answers for its addresses (arp_ignore is 0)"
             yield finding("arp-answers-twice", name, message, interface=_written(name))
         announce = _effective(facts, name, "arp_announce")
         if announce is not None and announce < 2:
-            message = f"{with_whom}, and asks in its name too (arp_announce is {announce})"
+            message = f"{with_whom}, and also sends requests from its addresses (arp_announce is {announce})"
             yield finding("arp-announces-other", name, message, interface=_written(name))
 
 
-def boot(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Whether what the role needs and sets, or has set, holds after a boot as well: the last file decides."""
+def boot(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Whether the kernel parameters of the role keep their values after a boot: the last file decides."""
     assigned = [(_SAME.get(path, path), setting) for path, setting in facts.boot]
-    needed = {_SAME.get(path, path): value for path, value in wanted.kernel_parameters.items()}
+    needed = {_SAME.get(path, path): value for path, value in desired.kernel_parameters.items()}
     if not needed:
-        needed = {path: setting.value for path, setting in assigned if setting.file == wanted.file}
-    if wanted.role == FIREWALL:
-        needed.update({_FORWARDING[family]: "1" for family in wanted.families})
+        needed = {path: setting.value for path, setting in assigned if setting.file == desired.file}
+    if desired.role == FIREWALL:
+        needed.update({_FORWARDING[family]: "1" for family in desired.families})
     found: dict[tuple[str, str], Finding] = {}
     for path, value in needed.items():
         having = [(given, setting) for given, setting in assigned if _sets(given, path)]
         given, setting = having[-1] if having else (path, Setting(value, ""))
-        # What a file says that is read before ours does not matter where the role writes the parameter into ours.
-        before = os.path.basename(setting.file) <= os.path.basename(wanted.file)
-        if setting.value == value or (before and wanted.kernel_parameters.get(path) == value):
+        # An earlier file does not matter where the role writes the parameter into its own file.
+        before = os.path.basename(setting.file) <= os.path.basename(desired.file)
+        if setting.value == value or (before and desired.kernel_parameters.get(path) == value):
             continue
         name = parameter_name(given)
-        message = f"at boot, {setting.file} has the last word on {name}: {setting.value}, not {value}"
+        message = f"at boot, {setting.file} sets {name} last: to {setting.value}, not {value}"
         words = {"parameter": name, "file": setting.file, "value": value}
         found.setdefault((given, setting.file), finding("sysctl-overridden", name, message, **words))
     yield from found.values()
@@ -162,15 +163,15 @@ def _sets(given: str, path: str) -> bool:
     return given == path or (given.endswith(_CARRIED_OVER) and fnmatch.fnmatch(path, followers(given) or ""))
 
 
-def networkd(_wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """A systemd-networkd that removes what it does not know (networkd.conf(5): both settings are yes by default)."""
+def networkd(_desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """A systemd-networkd that removes foreign objects (networkd.conf(5): both settings are yes by default)."""
     if facts.networkd is None:
         return
     for setting, what in (("ManageForeignRoutes", "routes"), ("ManageForeignRoutingPolicyRules", "policy rules")):
         given = facts.networkd.get(setting)
         if not networkd_state.is_off(given):
-            why = f"{given.file} says {setting}={given.value}" if given else f"{setting} is yes unless told otherwise"
-            message = f"systemd-networkd removes {what} of others when it configures anew: {why}"
+            why = f"{given.file} says {setting}={given.value}" if given else f"{setting} is yes by default"
+            message = f"systemd-networkd removes {what} of other owners when it reconfigures an interface: {why}"
             yield finding("networkd-removes-foreign", what, message, setting=setting)
 
 
@@ -192,10 +193,10 @@ def _effective(facts: Facts, interface: str, parameter: str) -> int | None:
     return max(map(int, values))
 
 
-def _sharing(wanted: Wanted) -> list[tuple[str, str]]:
+def _sharing(desired: Desired) -> list[tuple[str, str]]:
     """Return the pairs of interfaces whose lines have IPv4 addresses in overlapping subnets."""
     networks = {
-        name: [network for line in lines for network in line.networks(4)] for name, lines in wanted.interfaces.items()
+        name: [network for line in lines for network in line.networks(4)] for name, lines in desired.interfaces.items()
     }
     return [
         (one, other)

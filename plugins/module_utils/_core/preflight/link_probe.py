@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who answers on the link, asked with packets: gateways by ARP and neighbour discovery, our future addresses by ARP.
+"""Requests on the link: to gateways by ARP and neighbour discovery, for the host's future addresses by ARP.
 
-The kernel's neighbour table is neither believed (it keeps what it learnt from a router that has died since) nor
-touched. An address that is not ours yet is asked for as RFC 5227 says, from no address, so that nobody learns of it.
+The kernel's neighbour table is not used, as it may still contain a router that has failed since, and not changed. The
+request for an address that the host does not have yet comes from no address (RFC 5227), so that nobody learns it.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class Questions:
-    """What to ask. ``senders``: the address to ask a gateway from, where the host has one in its network.
+    """The requests to send. ``senders``: the sender's address for a gateway, where the host has one in its network.
 
-    ``hardware`` are the hardware addresses of this host by interface: an answer from one of them is none.
+    ``hardware`` are the hardware addresses of this host by interface: answers from them do not count.
     """
 
     gateways: Sequence[Target] = ()
@@ -61,9 +61,9 @@ class Questions:
 
 
 def ask(questions: Questions, timeout: float) -> Answers:
-    """Ask all at once and wait at most ``timeout`` seconds; less when nobody is left to wait for.
+    """Send all requests at once and wait at most ``timeout`` seconds; less when all gateways have answered.
 
-    Whether an address is free is known only when the time is over.
+    Only after the whole time an address counts as free.
     """
     answers = Answers()
     if timeout <= 0 or not (questions.gateways or questions.addresses):
@@ -105,7 +105,7 @@ def _exchange(links: Sequence[_Link], questions: Questions, answers: Answers, ti
 
 
 class _Link:
-    """One interface and the socket to ask on it."""
+    """One interface and the socket for requests on it."""
 
     family = 4
 
@@ -134,7 +134,7 @@ class _Link:
         """Send a request for each target that has not answered."""
         for target in (*self.gateways, *self.addresses):
             if (self.interface, target) not in self.answers.gateways:
-                # A link that cannot send now, or is gone: it stays without an answer.
+                # A link that cannot send now, or was removed, gets no answer.
                 with contextlib.suppress(OSError):
                     self.request(target)
 
@@ -143,11 +143,11 @@ class _Link:
         raise NotImplementedError
 
     def listen(self) -> None:
-        """Take one packet from the socket."""
+        """Read one packet from the socket."""
         raise NotImplementedError
 
     def heard(self, address: str, hardware: str) -> None:
-        """Take note that ``hardware`` says that it has ``address``."""
+        """Record that ``hardware`` claims ``address``."""
         if hardware in self.questions.hardware.values():
             return
         if address in self.gateways:
@@ -182,7 +182,7 @@ class _ArpLink(_Link):
         hardware, sender, target = parts[5], socket.inet_ntoa(parts[6]), socket.inet_ntoa(parts[8])
         self.heard(sender, hardware.hex(":"))
         if sender == "0.0.0.0" and parts[4] == REQUEST and target in self.addresses:
-            # Somebody is about to take the address at this very moment.
+            # Another host probes the address at the same moment, to use it.
             self.heard(target, hardware.hex(":"))
 
 
@@ -197,7 +197,7 @@ class _NeighbourDiscoveryLink(_Link):
             word = struct.unpack_from("=I", blocked, ADVERTISEMENT // 32 * 4)[0] & ~(1 << ADVERTISEMENT % 32)
             struct.pack_into("=I", blocked, ADVERTISEMENT // 32 * 4, word)
             opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, bytes(blocked))
-            # A packet that a router might have passed on is not believed (RFC 4861, section 7.1).
+            # A packet that a router may have forwarded does not count (RFC 4861, section 7.1).
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.index)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())

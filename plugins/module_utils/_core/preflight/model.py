@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What preflight is asked: the lines of a host, and what the roles are going to use of it."""
+"""The input of preflight: the lines of a host, and what the roles will configure for them."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from .. import fields
@@ -17,13 +16,14 @@ from ..filters.nftables import DEFAULT_TABLE
 from ..host.kernel_parameter_file import Parameter
 from ..host.kernel_parameters import DEFAULT_FILE, parse_file_name
 from ..marks.model import parse_addresses, parse_mask
-from ..routing.model import MAIN_TABLE, Route, Rule
+from ..routing.lists import RoutingLists
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
-AUTO = "auto"  # an address or gateway that DHCP or PPPoE gives
+AUTO = "auto"  # an address or gateway that DHCP or PPPoE assigns
 _LARGEST_ID = 250
-_BAND = 10  # priorities of one line, in each of the two bands
+
+_NO_ROUTING = RoutingLists.parse([], [])
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -39,7 +39,7 @@ def _texts(parser: fields.Parser) -> fields.Parser:
             try:
                 parsed.append(AUTO if written == AUTO else parser(written))
             except ValueError as error:
-                raise ValueError(f"{written}: {error}") from None
+                raise ValueError(f"{fields.short(written)}: {error}") from None
         return tuple(parsed)
 
     return parse
@@ -47,9 +47,9 @@ def _texts(parser: fields.Parser) -> fields.Parser:
 
 @dataclass(frozen=True)
 class Line:
-    """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are not known before.
+    """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are assigned later.
 
-    ``left_out`` is why it cannot be used now, if so.
+    ``left_out`` is the reason why it cannot be used now.
     """
 
     id: int
@@ -82,7 +82,7 @@ class Line:
         values, faults = parse_fields(known, cls.FIELDS, "id", required=("id", "interface"))
         if faults:
             raise InvalidInput(faults)
-        # What the ISP translates is not held: the addresses that it is translated to are, of their family.
+        # Of addresses that the ISP translates, the host has the outside addresses of their family instead.
         outside = values.pop("outside_addresses", ())
         families = {fields.family_of(address) for address in outside}
         held = [address for address in values.get("addresses", ()) if fields.family_of(address) not in families]
@@ -106,20 +106,17 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The options of preflight. What is ours is known by ``protocol``, by ``table`` (of nft) and by ``file``.
+class Desired:
+    """The options of preflight. ``protocol``, ``table`` (of nft) and ``file`` tell what this collection owns.
 
-    ``servers`` are the addresses that a firewall maps to; ``kernel_parameters`` are those that are going to be set,
-    path below /proc/sys to value.
+    ``servers`` are the addresses that a firewall maps to. ``kernel_parameters`` are those that the caller will set,
+    path below /proc/sys to value. ``routing`` are the lists that the caller will give to policy_routing.
     """
 
     lines: tuple[Line, ...]
     role: str
     servers: tuple[str, ...] = ()
     uses_marks: bool = True
-    table_base: int = 1000
-    priority_base: int = 20000
-    source_priority_base: int = 23000
     mark_mask: int = 0xFF
     protocol: int = 109
     table: str = DEFAULT_TABLE
@@ -128,6 +125,7 @@ class Wanted:
     manages_networkd: bool = False
     manages_forwarding: bool = False
     probe_timeout: float = 1.0
+    routing: RoutingLists = _NO_ROUTING
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -144,56 +142,20 @@ class Wanted:
 
     @property
     def filters_packets(self) -> bool:
-        """Whether the role needs a packet filter: to translate addresses, or to mark connections."""
+        """Whether the role needs a packet filter, to translate addresses or to mark connections."""
         return self.role == FIREWALL or self.uses_marks
 
     @property
     def managed(self) -> list[str]:
-        """The options that say that something is going to be mended, kernel parameters apart."""
+        """The options by which the caller says that it will fix findings, apart from kernel parameters."""
         return [name for name in ("manages_networkd", "manages_forwarding") if getattr(self, name)]
-
-    @property
-    def routes_by_policy(self) -> bool:
-        """Whether the lines get routing tables and policy rules of their own; a firewall's only line needs none."""
-        return self.role == SERVER or len(self.lines) > 1
 
     def mark_of(self, line: Line) -> int:
         """Return the mark of a line: its id, in the bits of the mask."""
         return line.id * (self.mark_mask & -self.mark_mask)
 
-    @property
-    def priorities(self) -> tuple[int, int]:
-        """The first and last priority between which only our policy rules may stand."""
-        bases = (self.priority_base, self.source_priority_base)
-        return min(bases), max(bases) + _BAND * _LARGEST_ID + _BAND - 1
 
-    def own_rules(self) -> set[Rule]:
-        """Return the policy rules that the lines need, whoever set them."""
-        found = {Rule(self.priority_base, f, table=MAIN_TABLE, suppress_prefix_length=0) for f in self.families}
-        for line in self.lines:
-            number, offset = self.table_base + line.id, _BAND * line.id
-            mark = (self.mark_of(line), self.mark_mask)
-            rules = [Rule(self.priority_base + offset, f, mark=mark, table=number) for f in line.families]
-            for address in line.addresses:
-                host = str(ipaddress.ip_network(address.partition("/")[0]))
-                priority = self.source_priority_base + offset
-                rules.append(Rule(priority, fields.family_of(host), source=host, table=number))
-            found.update(rules)
-            found.update(replace(r, priority=r.priority + 1, action="unreachable", table=None) for r in rules)
-        return found
-
-    def own_routes(self) -> set[Route]:
-        """Return the default routes that the lines' tables need, whoever set them."""
-        return {
-            Route.parse(
-                {"destination": "default", "gateway": gateway, "interface": line.interface}, self.table_base + line.id
-            )
-            for line in self.lines
-            for gateway in line.gateways
-        }
-
-
-def parse_wanted(options: Mapping[str, Any]) -> Wanted:
+def parse_desired(options: Mapping[str, Any]) -> Desired:
     """Return the parsed options; raises InvalidInput with every fault of the list and of the numbers."""
     names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "manages_forwarding", "probe_timeout")
     faults = Faults()
@@ -202,20 +164,15 @@ def parse_wanted(options: Mapping[str, Any]) -> Wanted:
     servers = faults.take(lambda: parse_addresses(options["servers"], "servers"))
     parameters = faults.take(lambda: _parse_parameters(options["kernel_parameters"]))
     file = faults.take(lambda: parse_file_name(options["file"]))
-    table_base, priority_base, source_priority_base = (
-        faults.take(partial(_number, options[name], name))
-        for name in ("table_base", "priority_base", "source_priority_base")
-    )
+    routing = faults.take(lambda: RoutingLists.parse(options["tables"], options["rules"]))
     faults.refuse()
-    return Wanted(
+    return Desired(
         lines=lines.value,
         mark_mask=mask.value,
         servers=servers.value,
         kernel_parameters=parameters.value,
         file=file.value,
-        table_base=table_base.value,
-        priority_base=priority_base.value,
-        source_priority_base=source_priority_base.value,
+        routing=routing.value,
         **{name: options[name] for name in names},
     )
 
@@ -229,10 +186,3 @@ def _parse_parameters(entries: Sequence[Any]) -> dict[str, str]:
     called = "kernel_parameters"
     parsed = parse_list(entries, called, Parameter.parse, "name", lambda item: item.path, lambda item: item.name)
     return {item.path: item.value for item in objects(parsed)}
-
-
-def _number(value: Any, option: str) -> int:
-    try:
-        return int(fields.integer(0, 0xFFFFFFFF - _LARGEST_ID)(value))
-    except ValueError as error:
-        raise InvalidInput([f'{option} "{value}": {error}']) from None

@@ -1,99 +1,121 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of addresses, routes, policy rules and gateways, one function each. Pure."""
+"""Checks of addresses, routes, policy rules and gateways, one function each. No I/O."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import fields
+from ..entries import Entry
+from ..errors import ForeignObject
 from ..netlink.rtnetlink import Message
-from ..plan import Existing
+from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
-from ..routing.model import MAIN_TABLE
+from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
 from .catalogue import Finding, finding
 from .facts import Facts
-from .model import Wanted
+from .model import Desired, Network
 
 _FAILED = 0x08  # IFA_F_DADFAILED, linux/if_addr.h
-_SHOWN = 3
+_KERNEL = 2  # RTPROT_KERNEL; the owner of the rules for local, main and default too
+_MOST_SHOWN = 3
 
 
-def tables(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Routes of others in the lines' tables; the default route that a line needs may be anybody's."""
+def tables(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Routes of other owners in the lines' tables, apart from routes that policy_routing accepts as its own."""
     routing = facts.routing
-    if routing is None or not wanted.routes_by_policy:
+    if routing is None:
         return
-    own = wanted.own_routes()
-    for line in wanted.lines:
-        number = wanted.table_base + line.id
-        foreign = [
-            message
-            for message in routing.messages["route"]
-            if message.get("RTA_TABLE", message.header["table"]) == number
-            and rtnetlink_mapping.owner_of(message) != wanted.protocol
-        ]
-        decoded = {id(item.handle): item.object for item in routing.routes(foreign)}
-        foreign = [message for message in foreign if decoded.get(id(message)) not in own]
+    declared = desired.routing.routes or []
+    lines = {line.name: line for line in desired.lines}
+    for number in sorted({entry.object.table for entry in declared}.difference(TABLE_NAMES.values())):
+        messages = [m for m in routing.messages["route"] if m.get("RTA_TABLE", m.header["table"]) == number]
+        foreign = _foreign(desired, messages, routing.routes(messages), declared)
         if foreign:
-            shown = _shown(f"{routing.shown(message)} of {_owner(message)}" for message in foreign)
-            yield finding("table-in-use", f"table {number}", f"{line} needs it, and it holds {shown}")
+            line = lines.get(desired.routing.names.get(number, ""))
+            said = _some(f"{routing.shown(message)} of {_owner(message)}" for message in foreign)
+            yield finding("table-in-use", f"table {number}", f"{line or 'a line'} needs it, and it contains {said}")
 
 
-def priorities(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Policy rules of others between ours, unless they say what ours say."""
-    if not wanted.routes_by_policy:
-        return
-    first, last = wanted.priorities
+def priorities(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Policy rules of other owners between those of the lines, apart from rules that policy_routing accepts."""
+    bands: dict[int, list[int]] = {}
+    for entry in desired.routing.rules or ():
+        bands.setdefault(entry.object.family, []).append(entry.object.priority)
     foreign = [
-        (message, text)
-        for message, text in _foreign_rules(wanted, facts)
-        if first <= message.get("FRA_PRIORITY", 0) <= last
+        text
+        for message, text in _foreign_rules(desired, facts)
+        if (band := bands.get(rtnetlink_mapping.VERSION.get(message.header["family"], 0)))
+        and min(band) <= message.get("FRA_PRIORITY", 0) <= max(band)
     ]
     if foreign:
-        message_text = f"between our policy rules stand {_shown(text for _message, text in foreign)}"
+        every = [priority for band in bands.values() for priority in band]
+        first, last = min(every), max(every)
+        message_text = f"there are rules of other owners between those of the lines: {_some(foreign)}"
         yield finding("priority-band-in-use", f"priorities {first} to {last}", message_text, first=first, last=last)
 
 
-def rule_marks(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Policy rules of others that look at mark bits of ours."""
-    if not wanted.uses_marks:
+def rule_marks(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Policy rules of other owners that match bits of the mark mask."""
+    if not desired.uses_marks:
         return
-    for message, text in _foreign_rules(wanted, facts):
-        bits = message.get("FRA_FWMASK", 0) & wanted.mark_mask
+    for message, text in _foreign_rules(desired, facts):
+        bits = message.get("FRA_FWMASK", 0) & desired.mark_mask
         if bits:
-            value = message.get("FRA_FWMARK", 0) & wanted.mark_mask
-            line = next((line for line in wanted.lines if wanted.mark_of(line) & bits == value & bits), None)
+            value = message.get("FRA_FWMARK", 0) & desired.mark_mask
+            line = next((line for line in desired.lines if desired.mark_of(line) & bits == value & bits), None)
             kind = "mark-in-use" if line else "mark-bits-shared"
-            whose = f"which is the mark of {line}" if line else "which are ours"
-            said = f"{text} looks at the bits 0x{bits:x} of the mark for 0x{value:x}, {whose}"
-            yield finding(kind, f"policy rule {message.get('FRA_PRIORITY', 0)}", said, mask=wanted.mark_mask)
+            whose = f"the mark of {line}" if line else "within this collection's mark mask"
+            said = f"{text} matches 0x{value:x} in the bits 0x{bits:x} of the mark, which is {whose}"
+            yield finding(kind, f"policy rule {message.get('FRA_PRIORITY', 0)}", said, mask=desired.mark_mask)
 
 
-def _foreign_rules(wanted: Wanted, facts: Facts) -> Iterator[tuple[Message, str]]:
-    """Yield the policy rules of others that are not what our lines need, each as people read it."""
-    if facts.routing is None:
+def _foreign_rules(desired: Desired, facts: Facts) -> Iterator[tuple[Message, str]]:
+    """Yield the policy rules of other owners that policy_routing does not accept, each with its text."""
+    routing = facts.routing
+    if routing is None:
         return
-    own = wanted.own_rules()
-    for message in facts.routing.messages["rule"]:
-        # The kernel's own rules (local, main, default) are of protocol 2.
-        if rtnetlink_mapping.owner_of(message) in (wanted.protocol, 2):
-            continue
-        item = rtnetlink_mapping.decode_rule(message, {})
-        if item is None or item.object not in own:
-            yield message, f"{facts.routing.shown(message)} of {_owner(message)}"
+    messages = [m for m in routing.messages["rule"] if rtnetlink_mapping.owner_of(m) != _KERNEL]
+    for message in _foreign(desired, messages, routing.rules(messages), desired.routing.rules or []):
+        yield message, f"{routing.shown(message)} of {_owner(message)}"
+
+
+def _foreign(
+    desired: Desired, messages: Sequence[Message], existing: Sequence[Existing[M]], declared: Sequence[Entry[M]]
+) -> list[Message]:
+    """Return the messages of objects of other owners that the planner does not accept as declared ones."""
+    foreign = [message for message in messages if rtnetlink_mapping.owner_of(message) != desired.protocol]
+    entries = _by_key(declared)
+    found = {id(item.handle): item for item in existing}
+    return [message for message in foreign if not _is_accepted(found.get(id(message)), entries, desired.protocol)]
+
+
+def _by_key(declared: Sequence[Entry[M]] | None) -> dict[object, Entry[M]]:
+    return {entry.object.key: entry for entry in declared or ()}
+
+
+def _is_accepted(existing: Existing[M] | None, entries: Mapping[object, Entry[M]], owner: int) -> bool:
+    """Tell whether the planner counts an object of another owner as a declared one."""
+    entry = entries.get(existing.object.key) if existing else None
+    if existing is None or entry is None:
+        return False
+    try:
+        return bool(plan([entry], [existing], owner, purge=False).others)
+    except ForeignObject:
+        return False
 
 
 def _owner(message: Message) -> str:
     return fields.owner_name(rtnetlink_mapping.owner_of(message))
 
 
-def default_routes(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """More than one default route in main, not all ours; next hops of one route count each."""
+def default_routes(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """More than one default route in main, not all of them of the lines. Each next hop of a route counts."""
     if facts.routing is None:
         return
+    declared = _by_key(desired.routing.routes)
     for family in (4, 6):
         found = [
             item
@@ -104,11 +126,12 @@ def default_routes(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
             and fields.is_everything(item.object.destination)
         ]
         hops = [hop for item in found for hop in _hops(item)]
-        if len(hops) > 1 and any(item.owner != wanted.protocol for item in found):
-            yield finding("several-default-routes", f"IPv{family}", f"main has {len(hops)}: {', '.join(hops)}")
+        foreign = [item for item in found if item.owner != desired.protocol]
+        if len(hops) > 1 and not all(_is_accepted(item, declared, desired.protocol) for item in foreign):
+            yield finding("several-default-routes", f"IPv{family}", f"main has {len(hops)}: {fields.listed(hops)}")
 
 
-def _hops(item: Existing[Any]) -> list[str]:
+def _hops(item: Existing[Route]) -> list[str]:
     route = item.object
     rest = f" metric {route.metric}, {fields.owner_name(item.owner)}"
     return [
@@ -117,30 +140,31 @@ def _hops(item: Existing[Any]) -> list[str]:
     ]
 
 
-def gateways(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
+def gateways(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Gateways that no network of their line's interface holds."""
     if facts.routing is None:
         return
-    connected: dict[str, list[Any]] = {}
+    connected: dict[str, list[Network]] = {}
     for item in facts.routing.routes():
         route = item.object
         if route.type == "unicast" and not route.gateway and route.table == MAIN_TABLE and route.interface:
             connected.setdefault(route.interface, []).append(ipaddress.ip_network(route.destination))
-    for line in wanted.lines:
+    for line in desired.lines:
         if line.interface not in facts.links:
             continue
         for gateway in line.gateways:
             parsed = ipaddress.ip_address(gateway)
             networks = [*line.networks(parsed.version), *connected.get(line.interface, ())]
             if not parsed.is_link_local and not any(parsed in network for network in networks):
-                there = ", ".join(sorted({str(net) for net in networks if net.version == parsed.version})) or "nothing"
-                message = f"the gateway of {line} is in no network of {line.interface}; that reaches {there} directly"
+                there = fields.listed(sorted({str(net) for net in networks if net.version == parsed.version}))
+                direct = f"it reaches {there or 'nothing'} directly"
+                message = f"the gateway of {line} is in no network of {line.interface}; {direct}"
                 yield finding("gateway-not-on-link", gateway, message, gateway=gateway, interface=line.interface)
 
 
-def silent_gateways(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Gateways that were asked for and did not answer."""
-    names = {(line.interface, gateway): line for line in wanted.lines for gateway in line.gateways}
+def silent_gateways(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Gateways that did not answer."""
+    names = {(line.interface, gateway): line for line in desired.lines for gateway in line.gateways}
     for target in facts.asked:
         if target not in facts.answers.gateways:
             interface, gateway = target
@@ -149,11 +173,11 @@ def silent_gateways(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
             yield finding("gateway-silent", gateway, message, interface=interface)
 
 
-def duplicates(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """Addresses that another host has: IPv4 ones that answered, IPv6 ones that the kernel found taken (RFC 4862)."""
+def duplicates(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Addresses that another host uses: IPv4 by its answer, IPv6 by the kernel's duplicate detection (RFC 4862)."""
     for (interface, address), hardware in sorted(facts.answers.addresses.items()):
-        yield finding("duplicate-address", address, f"{hardware} on {interface} has {address} already")
-    hosts = {address.partition("/")[0] for line in wanted.lines for address in line.addresses}
+        yield finding("duplicate-address", address, f"{hardware} on {interface} already has {address}")
+    hosts = {address.partition("/")[0] for line in desired.lines for address in line.addresses}
     for item in facts.routing.addresses() if facts.routing else ():
         address = item.object.bare
         if item.handle.get("IFA_FLAGS", item.handle.header["flags"]) & _FAILED and address in hosts:
@@ -161,13 +185,11 @@ def duplicates(wanted: Wanted, facts: Facts) -> Iterator[Finding]:
             yield finding("duplicate-address", address, message)
 
 
-def not_checked(_wanted: Wanted, facts: Facts) -> Iterator[Finding]:
-    """What could not be looked at."""
+def not_checked(_desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Facts that could not be read."""
     for subject, reason in facts.not_checked:
         yield finding("not-checked", subject, reason)
 
 
-def _shown(texts: Iterable[str]) -> str:
-    every: Sequence[str] = list(dict.fromkeys(texts))
-    rest = f", and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + rest
+def _some(texts: Iterable[str]) -> str:
+    return fields.listed(dict.fromkeys(texts), _MOST_SHOWN)

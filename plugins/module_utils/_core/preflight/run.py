@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a host is fit for its lines, told before anything is changed: every finding at once, each with its remedy.
+"""Whether a host is ready for its lines, before anything is changed: all findings at once, each with its remedy.
 
 One reader gathers plain facts, one function per check turns them into findings.
 """
@@ -17,9 +17,9 @@ from ..host.kernel_parameters import KernelParameterEngine
 from . import filter_checks, forward_checks, host_checks, routing_checks
 from .catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .facts import Facts, gather
-from .model import NEVER, Wanted, parse_wanted
+from .model import NEVER, Desired, parse_desired
 
-Check = Callable[[Wanted, Facts], Iterator[Finding]]
+Check = Callable[[Desired, Facts], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     host_checks.interfaces,
@@ -47,11 +47,11 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, the gravest first; ``fail_on`` is the severity from which on the run fails.
+    """All findings, the most severe first; ``fail_on`` is the lowest severity with which the run fails.
 
-    ``networkd`` are the settings by which a systemd-networkd that runs here leaves alone what is not its own;
-    ``host`` is what messages call this host; ``requirements`` are as multihome_info returns them;
-    ``kernel_parameters_pending`` tells whether setting the kernel parameters asked for would do anything.
+    ``networkd`` are the settings that keep the running systemd-networkd from removing foreign objects; ``host`` is the
+    name of this host in messages; ``requirements`` are as multihome_info returns them; ``kernel_parameters_pending``
+    tells whether kernel_parameters would change anything.
     """
 
     findings: Sequence[Finding]
@@ -67,25 +67,25 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether there is a finding for which the run fails."""
+        """Whether there is a finding with which the run fails."""
         grave = {NEVER: (), ERROR: (ERROR,), WARNING: (ERROR, WARNING)}[self.fail_on]
         return any(finding.severity in grave for finding in self.findings)
 
     @property
     def message(self) -> str:
-        """Every finding that somebody has to see to, as a list for people."""
+        """The errors and warnings as a text for people."""
         shown = [finding for finding in self.findings if finding.severity != INFO]
         counts = f"errors: {len(self.of(ERROR))}, warnings: {len(self.of(WARNING))}"
         return "\n".join([f"{self.host or 'This host'} is not ready for its lines ({counts}):", *map(str, shown)])
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings, each in one line that names the host, since Ansible prints equal ones of several hosts once."""
+        """The warnings, each in one line with the host's name, as Ansible prints equal ones of several hosts once."""
         place = f"{self.host}, " if self.host else ""
         return [f"{place}{f.subject}: {f.message}; remedy: {f.remedy}" for f in self.of(WARNING)]
 
     def as_result(self) -> dict[str, Any]:
-        """Return ``findings``, how many there are of each severity, and what the roles go by besides."""
+        """Return the result of the module: the findings, their counts, and facts that the roles use."""
         counts = {severity: len(self.of(severity)) for severity in SEVERITIES}
         findings = [asdict(finding) for finding in self.findings]
         return {
@@ -97,24 +97,24 @@ class Report:
         }
 
 
-def judge(wanted: Wanted, facts: Facts) -> list[Finding]:
-    """Return the findings of all checks, the gravest first. What a role mends by itself is no more than information."""
-    found = [finding for check in CHECKS for finding in check(wanted, facts)]
-    mended = [
+def judge(desired: Desired, facts: Facts) -> list[Finding]:
+    """Return the findings of all checks, the most severe first; findings the caller will fix are downgraded to info."""
+    found = [finding for check in CHECKS for finding in check(desired, facts)]
+    findings = [
         replace(finding, severity=INFO, will_mend=True)
-        if finding.is_mended(wanted.kernel_parameters, wanted.managed)
+        if finding.is_fixed_by(desired.kernel_parameters, desired.managed)
         else finding
         for finding in found
     ]
-    return sorted(mended, key=lambda finding: SEVERITIES.index(finding.severity))
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def run(options: Mapping[str, Any]) -> Report:
-    """Look at this host. Raises InvalidInput for bad options; whatever the host lacks is a finding."""
-    wanted = parse_wanted(options)
-    facts = gather(wanted)
+    """Check this host. Raises InvalidInput for bad options; all that the host lacks is a finding."""
+    desired = parse_desired(options)
+    facts = gather(desired)
     return Report(
-        judge(wanted, facts),
+        judge(desired, facts),
         options["fail_on"],
         facts.networkd_knows,
         options["host"],
@@ -128,5 +128,5 @@ def _kernel_parameters_pending(options: Mapping[str, Any]) -> bool:
     try:
         return bool(engine.plan(engine.read()).actions)
     except MultihomeError:
-        # Whoever sets them says why they cannot be set.
+        # The module that sets them reports the reason.
         return True

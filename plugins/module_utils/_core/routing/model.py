@@ -65,11 +65,13 @@ class Alias:
         label = values.get("label")
         if label is not None:
             if ":" in values.get("address", ""):
-                faults.append(f'label "{label}": IPv6 addresses have no label')
+                faults.append(f"label {fields.shown(label)}: IPv6 addresses have no label")
             elif len(label.encode()) > 15:
-                faults.append(f'label "{label}": a label has at most 15 bytes')
+                faults.append(f"label {fields.shown(label)}: a label has at most 15 bytes")
             elif "interface" in values and label.partition(":")[0] != values["interface"]:
-                faults.append(f'label "{label}": begin it with the interface, as in "{values["interface"]}:1"')
+                faults.append(
+                    f'label {fields.shown(label)}: begin it with the interface, as in "{values["interface"]}:1"'
+                )
         if faults:
             raise InvalidInput(faults)
         return cls(**values)
@@ -257,8 +259,8 @@ class Rule:
         "out_interface": interface_name,
         "mark": fields.mark,
         "ip_protocol": fields.ip_protocol,
-        "source_port": fields.port_range,
-        "destination_port": fields.port_range,
+        "source_port": fields.rule_port_range,
+        "destination_port": fields.rule_port_range,
         "tos": type_of_service,
         "uid_range": user_ids,
         "invert": fields.boolean,
@@ -281,12 +283,11 @@ class Rule:
             faults.append("mixes IPv4 and IPv6")
         elif not families and not faults:
             faults.append("the family is missing; give family: ipv4 or ipv6")
-        action = values.get("action", "lookup")
-        if action == "lookup" and "table" not in values and not faults:
+        if families == {4} and values.get("suppress_prefix_length", 0) > 32:
+            faults.append("suppress_prefix_length: IPv4 prefixes have at most 32 bits")
+        if values.get("action", "lookup") == "lookup" and "table" not in values and not faults:
             faults.append("a rule that looks up needs a table")
-        without_meaning = [name for name in ("table", *SUPPRESSING) if name in values and action != "lookup"]
-        if without_meaning:
-            faults.append(f"action {action} looks up no route; leave out {', '.join(without_meaning)}")
+        faults += _without_lookup(values)
         if ("source_port" in values or "destination_port" in values) and "ip_protocol" not in values:
             faults.append("a port selects nothing without ip_protocol")
         if faults:
@@ -363,6 +364,13 @@ def table_parser(table_names: Mapping[str, int]) -> fields.Parser:
             raise ValueError(f"table number {error}") from None
 
     return parse
+
+
+def _without_lookup(values: Mapping[str, object]) -> list[str]:
+    """Return the fault of a rule that looks up no route and says where to look."""
+    action = values.get("action", "lookup")
+    without_meaning = [name for name in ("table", *SUPPRESSING) if name in values and action != "lookup"]
+    return [f"action {action} looks up no route; leave out {', '.join(without_meaning)}"] if without_meaning else []
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def parse_owner(protocol: object) -> int:
     try:
         owner = int(_OWNER(protocol))
     except ValueError as error:
-        raise InvalidInput([f'protocol "{protocol}": {error}']) from None
+        raise InvalidInput([f"protocol {fields.shown(protocol)}: {error}"]) from None
     if owner <= 4:
         raise InvalidInput([f"protocol {owner}: {fields.owner_name(owner)} is taken; choose one from 5 to 255"])
     return owner

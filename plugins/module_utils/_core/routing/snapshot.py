@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ..errors import InvalidInput
+from ..fields import listed, shown
 from ..netlink.rtnetlink import Message
 from ..plan import Action, Existing, M, Model
 from . import rtnetlink_mapping
@@ -87,8 +88,8 @@ class Snapshot:
         for action in actions:
             for name in rtnetlink_mapping.interfaces_of(action.object) if action.op != "remove" else ():
                 if name not in self.interfaces:
-                    there = ", ".join(sorted(self.interfaces))
-                    faults.append(f'{where[action.object]}: interface "{name}" {NOT_THERE}; it has {there}')
-                    objects[action.object] = f'interface "{name}" {NOT_THERE}'
+                    reason = f"interface {shown(name)} {NOT_THERE}"
+                    faults.append(f"{where[action.object]}: {reason}; it has {listed(sorted(self.interfaces))}")
+                    objects[action.object] = reason
         if faults:
             raise InvalidInput(faults, objects)

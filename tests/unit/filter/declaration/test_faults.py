@@ -114,6 +114,13 @@ SOUND: dict[str, dict[Path, object]] = {
         ("servers", -1): {"name": "web2", "addresses": {"unicom": ["203.0.113.11/24"]}},
     },
     "a port inside a range to verify": {PORTS: ["5000-6000/udp"], (*SERVICE, "verify_ports"): ["5353/udp"]},
+    "numbers as text, and a name of digits for an interface": {
+        (*LINE, "id"): "1",
+        (*LINE, "weight"): "4",
+        (*LINE, "interface"): 123,
+    },
+    "the longest names": {(*SERVICE, "name"): "a" * 128},
+    "a network with its mask": {(*SERVICE, "sources"): ["192.0.2.0/255.255.255.0"]},
     "nothing to verify": {(*SERVICE, "verify_ports"): []},
     "nothing at all": {("lines",): [], ("servers",): [], ("services",): []},
 }
@@ -138,7 +145,10 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         {(*LINE, "outside_addresses"): ["10.64.0.2/24", "10.64.0.2/24"], (*LINE, "gateway"): REMOVED},
         "multihome_lines[0] (unicom): outside_addresses: 10.64.0.2 is listed twice",
     ),
-    ({(*LINE, "outside_addresses"): ["10.64.0.2"]}, 'outside_addresses[0]: "10.64.0.2" needs a prefix length'),
+    (
+        {(*LINE, "outside_addresses"): ["10.64.0.2"]},
+        'outside_addresses[0]: "10.64.0.2": needs a prefix length, such as 10.64.0.2/24',
+    ),
     (
         {(*LINE2, "outside_addresses"): ["fd00:64::2/64"]},
         "multihome_lines[1] (interlink): outside_addresses: fd00:64::2 replaces no public IPv6 address",
@@ -168,24 +178,53 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         'multihome_lines[1] (unicom): name "unicom" is taken by multihome_lines[0] (unicom)',
     ),
     ({(*LINE2, "id"): 1}, "multihome_lines[1] (interlink): id 1 is taken by multihome_lines[0] (unicom)"),
-    ({(*LINE, "id"): 0}, "multihome_lines[0] (unicom): id: 0 is not from 1 to 250"),
-    ({(*LINE, "id"): 251}, "multihome_lines[0] (unicom): id: 251 is not from 1 to 250"),
-    ({(*LINE, "id"): True}, "multihome_lines[0] (unicom): id: must be a whole number, not true"),
-    ({(*LINE, "id"): "1"}, 'multihome_lines[0] (unicom): id: must be a whole number, not "1"'),
+    ({(*LINE, "id"): 0}, 'multihome_lines[0] (unicom): id: "0": not within 1 to 250'),
+    ({(*LINE, "id"): 251}, 'multihome_lines[0] (unicom): id: "251": not within 1 to 250'),
+    ({(*LINE, "id"): True}, 'multihome_lines[0] (unicom): id: "true": not a whole number'),
+    ({(*LINE, "id"): "one"}, 'multihome_lines[0] (unicom): id: "one": not a whole number'),
     ({(*LINE, "id"): REMOVED}, 'multihome_lines[0] (unicom): "id" is needed'),
-    ({(*LINE, "weight"): 257}, "multihome_lines[0] (unicom): weight: 257 is not from 1 to 256"),
-    ({(*LINE, "interface"): "wan0/1"}, 'multihome_lines[0] (unicom): interface: "wan0/1" is not an interface name'),
-    ({(*LINE, "interface"): "a" * 16}, "is not an interface name"),
-    ({(*LINE, "firewall"): ["fw-a"]}, 'multihome_lines[0] (unicom): firewall: must be a string, not ["fw-a"]'),
+    ({(*LINE, "weight"): 257}, 'multihome_lines[0] (unicom): weight: "257": not within 1 to 256'),
+    ({(*LINE, "interface"): "wan0/1"}, 'multihome_lines[0] (unicom): interface: "wan0/1": not an interface name'),
+    ({(*LINE, "interface"): "a" * 16}, "an interface name has at most 15 bytes"),
+    ({(*LINE, "interface"): "é" * 8}, "an interface name has at most 15 bytes"),
+    ({(*LINE, "interface"): "eth%0"}, '"eth%0": not an interface name'),
+    ({(*LINE, "interface"): "br\x01"}, r'"br\x01": not a printable, non-empty string'),
+    (
+        {(*LINE, "name"): "a" * 65, ALIASES: REMOVED, (*SERVICE, "lines"): ["interlink"]},
+        "a line's name has at most 64 characters",
+    ),
+    ({(*SERVICE, "name"): 'w"b'}, r'name: "w\"b": holds a character that it cannot: "'.replace("\\", "")),
+    ({(*SERVICE, "name"): "é" * 65}, "longer than 128 bytes"),
+    (
+        {(*SERVICE, "name"): "a" * 117, PORTS: [{"public": "80-81", "private": "90-91", "protocol": "tcp"}]},
+        "name: at most 116 bytes, as a range of its ports becomes another range",
+    ),
+    (
+        {**ENDS_HERE_WHOLLY, ALIASES: "auto"},
+        "addresses.unicom: auto is for a line whose public_addresses are auto",
+    ),
+    (
+        {PORTS: [{"public": "1-65534", "private": "2-65535", "protocol": "udp"}]},
+        "multihome_services: on fw-a, isp_firewall_forwards: with all addresses and sources 196602 ports of",
+    ),
+    ({ALIASES: "auto"}, "addresses.unicom: auto is for a line without firewall, which ends on the server"),
+    (
+        {(*SERVICE, "sources"): ["192.0.2.0/24", "192.0.2.0/255.255.255.0"]},
+        'sources[1]: "192.0.2.0/255.255.255.0" is li',
+    ),
+    (
+        {(*LINE, "firewall"): ["fw-a"]},
+        'multihome_lines[0] (unicom): firewall: ["fw-a"]: not a printable, non-empty string',
+    ),
     ({("servers", -1): {"name": "web1"}}, 'multihome_servers[1] (web1): name "web1" is taken by'),
     ({("services", -1): {"name": "web", "server": "web1", "ports": ["1/tcp"]}}, '(web): name "web" is taken by'),
     ({(*SERVICE, "server"): "web2"}, 'multihome_services[0] (web): server "web2" is not in multihome_servers'),
     ({(*SERVER, "addresses", "ghost"): ["192.168.168.9/24"]}, '(web1): line "ghost" is not in multihome_lines'),
     ({(*SERVER, "name"): "fw-a", (*SERVICE, "server"): "fw-a"}, "(fw-a): is the firewall of a line too"),
-    ({(*SERVICE, "domain"): "www..example.com"}, '"www..example.com" is not a DNS name'),
+    ({(*SERVICE, "domain"): "www..example.com"}, '"www..example.com": not a DNS name'),
     # keys and types
     ({(*SERVER, "adresses"): {}}, 'multihome_servers[0] (web1): unknown key "adresses", did you mean "addresses"?'),
-    ({(*LINE, 7): 1}, "multihome_lines[0] (unicom): unknown key 7"),
+    ({(*LINE, 7): 1}, 'multihome_lines[0] (unicom): unknown key "7"'),
     ({("lines", 0): "unicom"}, 'multihome_lines[0]: must be a dictionary, not "unicom"'),
     ({("lines",): {"unicom": {}}}, "multihome_lines: must be a list, not"),
     ({(*SERVICE, "lines"): "unicom"}, 'multihome_services[0] (web): lines: must be a list, not "unicom"'),
@@ -193,16 +232,16 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({(*SERVER, "addresses"): ["192.168.168.1/24"]}, "addresses: must be a dictionary from line to addresses"),
     ({("rules",): []}, 'the declaration has an unknown key "rules"'),
     # addresses
-    ({ALIASES: ["192.168.168.300/24"]}, '(web1): addresses.unicom[0]: "192.168.168.300" is not an IP address'),
-    ({ALIASES: ["192.168.168.1/33"]}, '"192.168.168.1/33" has no prefix length from 0 to 32'),
+    ({ALIASES: ["192.168.168.300/24"]}, '(web1): addresses.unicom[0]: "192.168.168.300/24": not an IP address'),
+    ({ALIASES: ["192.168.168.1/33"]}, '"192.168.168.1/33": prefix length is not within 1 to 32'),
     ({ALIASES: ["192.168.168.1"]}, "needs a prefix length, such as 192.168.168.1/24"),
-    ({ALIASES: ["192.168.168.0/24"]}, "is the address of the network itself"),
-    ({ALIASES: ["192.168.168.255/24"]}, "is the broadcast address of its network"),
-    ({ALIASES: ["192.168.168.1/24", "fd00:168::/64"]}, "is the address of the network itself"),
-    ({ALIASES: ["192.168.168.1/24", "fe80::5/64"]}, "is a link-local address"),
-    ({ALIASES: ["127.0.0.1/8"]}, "is a loopback address"),
-    ({ALIASES: ["224.0.0.5/24"]}, "is a multicast address"),
-    ({ALIASES: [3232278529]}, "must be a string, not 3232278529"),
+    ({ALIASES: ["192.168.168.0/24"]}, "the address of the network 192.168.168.0/24, not of a host"),
+    ({ALIASES: ["192.168.168.255/24"]}, "the broadcast address of 192.168.168.0/24, not of a host"),
+    ({ALIASES: ["192.168.168.1/24", "fd00:168::/64"]}, "the address of the network fd00:168::/64, not of a host"),
+    ({ALIASES: ["192.168.168.1/24", "fe80::5/64"]}, ": a link-local address"),
+    ({ALIASES: ["127.0.0.1/8"]}, ": a loopback address"),
+    ({ALIASES: ["224.0.0.5/24"]}, ": not the address of a host"),
+    ({ALIASES: [3232278529]}, '"3232278529": not a printable, non-empty string'),
     ({ALIASES: []}, "addresses.unicom: needs at least 1 entry"),
     ({ALIASES: ["192.168.168.1/24"] * 2}, "addresses.unicom: 192.168.168.1 is listed twice"),
     (
@@ -222,7 +261,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({(*LINE, "gateway"): "203.0.114.1"}, "gateway: 203.0.114.1 is not in a network of the line's public addresses"),
     ({(*LINE, "gateway"): "203.0.113.10"}, "gateway: 203.0.113.10 is the line's own address"),
     ({(*LINE, "gateway"): ["203.0.113.1", "203.0.113.2"]}, "gateway: one per family is enough"),
-    ({(*LINE, "gateway"): "203.0.113.1/24"}, "must be an address without a prefix length"),
+    ({(*LINE, "gateway"): "203.0.113.1/24"}, "an address with a prefix length; leave the length out"),
     ({(*LINE, "inside_addresses"): REMOVED}, '(unicom): "inside_addresses" is needed'),
     ({(*LINE, "inside_addresses"): ["192.168.168.11"]}, 'has no IPv6 address in "inside_addresses"'),
     ({(*LINE, "inside_addresses"): ["10.0.0.11", "fd00:168::11"]}, "is in the network of the server's address"),
@@ -273,7 +312,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         "offered nowhere",
     ),
     ({(*SERVICE, "sources"): ["2001:db8::/32"]}, 'cannot be offered on line "interlink": no family has'),
-    ({(*SERVICE, "sources"): ["192.0.2.1/24"]}, "has host bits set; the network is 192.0.2.0/24"),
+    ({(*SERVICE, "sources"): ["192.0.2.1/24"]}, "has host bits set; the prefix is 192.0.2.0/24, the host 192.0.2.1"),
     ({(*SERVICE, "sources"): []}, "sources: needs at least 1 entry"),
     ({(*SERVICE, "lines", -1): "unicom"}, "lines: unicom is listed twice"),
     ({("services", -1): {"name": "b", "server": "web1", "ports": ["70-90/tcp"]}}, "is claimed by multihome_services"),
@@ -284,19 +323,26 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     # ports
     ({PORTS: []}, "ports: needs at least 1 entry"),
     ({PORTS: ["80"]}, '"80" needs a protocol, such as "80/tcp"'),
-    ({PORTS: [80]}, 'must be "PORT/PROTOCOL" or a dictionary, not 80'),
+    ({PORTS: [80]}, 'must be "PORT/PROTOCOL" or a dictionary, not "80"'),
     ({PORTS: ["80/icmp"]}, '"80/icmp": protocol "icmp" is not one of tcp, udp, sctp'),
-    ({PORTS: ["0/tcp"]}, '"0": ports are from 1 to 65535'),
-    ({PORTS: ["65536/tcp"]}, '"65536": ports are from 1 to 65535'),
-    ({PORTS: ["90-80/tcp"]}, '"90-80": the range is reversed'),
-    ({PORTS: ["http/tcp"]}, '"http" is not a port or a range of ports'),
+    ({PORTS: ["0/tcp"]}, '"0": port 0 is not within 1 to 65535'),
+    ({PORTS: ["65536/tcp"]}, '"65536": port 65536 is not within 1 to 65535'),
+    ({PORTS: ["90-80/tcp"]}, '"90-80": the range runs backwards'),
+    ({PORTS: ["http/tcp"]}, '"http": not a port or a range FIRST-LAST'),
     ({PORTS: ["80/tcp", "70-90/tcp"]}, "ports: 80/tcp and 70-90/tcp overlap"),
     ({PORTS: [{"public": "1-3", "private": "1-2", "protocol": "tcp"}]}, "ranges of unequal length (3 and 2)"),
     ({PORTS: [{"public": 1, "private": 2}]}, 'ports[0]: "protocol" is needed'),
     ({PORTS: [{"public": 1, "privat": 2, "protocol": "tcp"}]}, 'unknown key "privat", did you mean "private"?'),
-    ({PORTS: [{"public": 10**5000, "protocol": "tcp"}]}, "is not a port or a range of ports"),
+    ({PORTS: [{"public": 10**5000, "protocol": "tcp"}]}, ": not a port or a range FIRST-LAST"),
     ({(*SERVICE, "verify_ports"): ["81/tcp"]}, "verify_ports: 81/tcp is not among the ports of the service"),
     ({(*SERVICE, "verify_ports"): ["1-2/tcp"]}, "verify_ports: 1-2/tcp is not a single tcp or udp port"),
+]
+
+
+WRONG += [
+    ({(*where, "interface"): f"eth{character}"}, "not every packet filter can match an interface of this name")
+    for where in (LINE, SERVER)
+    for character in '"*\\=[]?+'
 ]
 
 
@@ -314,10 +360,10 @@ def test_the_faults_of_many_entries_come_together_and_by_their_places() -> None:
         (*LINE, "id"): 999,
     }))  # fmt: skip
     assert found == [
-        "multihome_lines[0] (unicom): id: 999 is not from 1 to 250",
+        'multihome_lines[0] (unicom): id: "999": not within 1 to 250',
         'multihome_lines[1] (interlink): unknown key "gatway", did you mean "gateway"?',
-        'multihome_servers[0] (web1): addresses.interlink[0]: "192.168.168.300" is not an IP address',
-        'multihome_services[0] (web): ports[0]: "0": ports are from 1 to 65535',
+        'multihome_servers[0] (web1): addresses.interlink[0]: "192.168.168.300/24": not an IP address',
+        'multihome_services[0] (web): ports[0]: "0": port 0 is not within 1 to 65535',
         'multihome_services[0] (web): ports[1]: "80/tpc": protocol "tpc" is not one of tcp, udp, sctp',
         'multihome_services[0] (web): line "unicon" is not in multihome_lines',
     ]
@@ -325,7 +371,7 @@ def test_the_faults_of_many_entries_come_together_and_by_their_places() -> None:
 
 def test_a_fault_causes_no_others() -> None:
     broken = changed({(*LINE, "public_addresses"): ["203.0.113.300/24"]})
-    assert faults(broken) == ['multihome_lines[0] (unicom): public_addresses[0]: "203.0.113.300" is not an IP address']
+    assert faults(broken) == ['multihome_lines[0] (unicom): public_addresses[0]: "203.0.113.300/24": not an IP address']
 
 
 @pytest.mark.parametrize("name", ["isp_firewall_lines", "isp_firewall_forwards", "multihomed_web_lines"])
@@ -347,5 +393,5 @@ def test_hosts_must_be_in_the_groups_of_their_roles() -> None:
 
 
 def test_the_host_of_a_filter_is_a_name() -> None:
-    with pytest.raises(AnsibleFilterError, match="the host must be a string, not null"):
+    with pytest.raises(AnsibleFilterError, match='the host must be a string, not "null"'):
         FILTERS["isp_firewall_lines"](declarations.seed(), None)

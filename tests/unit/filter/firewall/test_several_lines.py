@@ -149,8 +149,8 @@ def changed(lines: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]
         ("isp_firewall_tables", changed(FIREWALL_LINES, interface="wan0"), {}, 'interface "wan0" is taken by'),
         ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": "0x1"}, "0x1 has no room for the id of line line2, 2"),
         ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": "0x5"}, "0x5 has bits that are not adjacent"),
-        ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": "all"}, '"all" is not a mask of 32 bits'),
-        ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": 0}, '"0" is not a mask of 32 bits'),
+        ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": "all"}, '"all": not a whole number, decimal or 0x...'),
+        ("isp_firewall_marks", FIREWALL_LINES, {"mark_mask": 0}, '"0": not within 1 to 0xffffffff'),
         ("isp_firewall_rules", FIREWALL_LINES, {"table_base": 252}, "table 253, which is the kernel's own"),
         ("isp_firewall_rules", FIREWALL_LINES, {"source_priority_base": 22509}, "22509 must be at least 22510"),
         (
@@ -160,8 +160,8 @@ def changed(lines: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]
             'isp_firewall_snat[1]: 10.1.1.1 is within 10.0.0.0/8 of line "line1", whose rule comes first',
         ),
         ("multihomed_web_rules", ONE_ADDRESS, {}, 'belongs to lines "line1" and "line2", which have different'),
-        ("multihomed_web_rules", WEB_LINES, {"reply": "marks"}, '"marks" is not one of source, mark'),
-        ("multihomed_web_tables", WEB_LINES, {"default_route": "all"}, '"all" is not one of none, failover, balance'),
+        ("multihomed_web_rules", WEB_LINES, {"reply": "marks"}, '"marks": not one of source, mark'),
+        ("multihomed_web_tables", WEB_LINES, {"default_route": "all"}, '"all": not one of none, failover, balance'),
         (
             "multihomed_web_marks",
             WEB_LINES,

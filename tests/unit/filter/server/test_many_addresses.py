@@ -122,7 +122,5 @@ def test_only_the_family_and_the_line_that_need_it_are_marked() -> None:
 
 
 def test_a_fault_of_the_other_addresses_is_reported() -> None:
-    with pytest.raises(
-        AnsibleFilterError, match=r'multihomed_web: other addresses\[0\]: "nothing" is not an IP address'
-    ):
+    with pytest.raises(AnsibleFilterError, match=r'multihomed_web: other addresses\[0\]: "nothing": not an IP address'):
         rules(one_each(), other_addresses=["nothing"])
