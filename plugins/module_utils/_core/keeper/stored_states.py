@@ -66,7 +66,7 @@ class State:
     @property
     def kind(self) -> str:
         """The kind of state; empty for a file that cannot be parsed."""
-        return self.stored.kind if self.stored else ""
+        return self.stored.kind if self.stored is not None else ""
 
     def completed(self, current: Snapshot) -> Snapshot:
         """Return ``current`` with the addresses usable at the last check, and remember those usable now.
