@@ -81,6 +81,8 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
                 # A table that iptables cannot handle holds no own chain; preflight reports what it drops.
                 if self.policy == DROP and backend.name == self.selection.name:
                     raise
+                if backend.name == "nftables" and self.selection.hides_table():
+                    raise
         return found
 
     def plan(self, current: Mapping[str, State]) -> ForwardPlan:
