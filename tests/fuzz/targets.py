@@ -107,7 +107,7 @@ def feed_stored(value: Any) -> None:
             path = Path(directory, file.encode("utf-8", "replace").decode())
             path.write_bytes(content.encode("utf-8", "surrogatepass"))
             path.chmod(0o600)
-        stored = States(directory, ENGINES)
+        stored = States(directory, ENGINES, directory)
         states = stored.reload()
     for state in states:
         stored.prepare(state)

@@ -106,7 +106,7 @@ def deployed(answers: list[Any]) -> Iterator[tuple[World, Keeper]]:
             "policy_routing": world.host.routing_engine,
             "connection_marks": _marks,
         }
-        states = stored_states.States(str(world.host.directory), engines)
+        states = stored_states.States(world.host.directories[0], engines, world.host.directories[1])
         yield world, Keeper(states, world.lock, lambda: world.now, StartupDelay(0.0, lambda _interface: True))
 
 
@@ -201,7 +201,7 @@ def test_a_file_with_empty_lists_has_a_kind_and_an_engine(tmp_path: Path) -> Non
     path = tmp_path / "ip_aliases.json"
     path.write_text(json.dumps(content))
     path.chmod(0o600)
-    states = stored_states.States(str(tmp_path), stored_states.ENGINES)
+    states = stored_states.States(str(tmp_path), stored_states.ENGINES, str(tmp_path))
     [state] = states.reload()
     assert states.prepare(state), state.fault
     assert state.kind == "ip_aliases"

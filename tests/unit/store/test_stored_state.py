@@ -217,14 +217,14 @@ def test_a_stored_file_that_others_may_write_is_refused(host: Host) -> None:
 def test_a_run_that_contradicts_what_is_stored_is_told(host: Host) -> None:
     options = host.options(aliases=[], purge=True)
     engine = host.alias_engine(options)
-    store = Store(engine, "ip_aliases", options, host.alias_engine, str(host.directory))
+    store = Store(engine, "ip_aliases", options, host.alias_engine, *host.directories)
     assert store.contradicted(engine.plan(engine.read())) is None
     host.aliases([FIRST])
     said = store.contradicted(engine.plan(engine.read()))
     assert said is not None
     assert "set persist: true here too" in said
     same = host.alias_engine(host.options(aliases=[FIRST]))
-    store = Store(same, "ip_aliases", options, host.alias_engine, str(host.directory))
+    store = Store(same, "ip_aliases", options, host.alias_engine, *host.directories)
     assert store.contradicted(same.plan(same.read())) is None
 
 

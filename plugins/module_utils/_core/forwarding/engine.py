@@ -137,6 +137,10 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
         """Return the policy and one line a passage for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
 
+    def state_before(self, plan: ForwardPlan) -> Form:
+        """Return the forwarded traffic before the plan as options."""
+        return self.before(plan)
+
     def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> Form:
         """Return the policy and all passages, needed now or not; ``older`` is the stored engine."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda passage: passage.key)
