@@ -76,8 +76,8 @@ class Simulation:
                 self.now = until
                 return
             while self._arrivals and self._arrivals[0][0] <= self.now:
-                _time, target, rtt = heapq.heappop(self._arrivals)
-                judge.answered(self.now, target, rtt)
+                _time, target, took = heapq.heappop(self._arrivals)
+                judge.answered(self.now, target, took)
                 self._note()
             judge.advance(self.now, self.alone)
             self._note()

@@ -8,6 +8,8 @@ from .model import LONGEST_HOLD
 
 # One step is forgiven for every so many seconds without a break that the line is up.
 FORGIVEN_AFTER = 600.0
+# More are not counted: with the shortest hold time that makes sense, it is at its longest by then.
+_MOST_STEPS = 12
 
 
 class Damping:
@@ -21,7 +23,7 @@ class Damping:
     @property
     def hold(self) -> float:
         """Seconds of answers before the line is up again: doubled with each step after the first."""
-        return min(self._up_after * 2 ** max(0, self.steps - 1), max(LONGEST_HOLD, self._up_after))
+        return min(self._up_after * float(1 << max(0, self.steps - 1)), max(LONGEST_HOLD, self._up_after))
 
     def went_up(self, now: float) -> None:
         """Note that the line is up from now on."""
@@ -45,6 +47,6 @@ class Damping:
     def _most(self) -> int:
         """Return the number of steps from which on the hold time does not grow: no more have to be forgiven."""
         steps = 1
-        while 0 < self._up_after * 2 ** (steps - 1) < LONGEST_HOLD:
+        while steps < _MOST_STEPS and 0 < self._up_after * (1 << (steps - 1)) < LONGEST_HOLD:
             steps += 1
         return steps

@@ -80,12 +80,6 @@ class Hooks:
             else:
                 return
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until no event waits and no hook runs; only for tests."""
-        done = threading.Event()
-        threading.Thread(target=lambda: (self._events.join(), done.set()), daemon=True).start()
-        return done.wait(timeout)
-
     def _run(self) -> None:
         while True:
             event = self._events.get()

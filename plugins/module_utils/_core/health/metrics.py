@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Optional
 
-from .verdict import STATES, Standing
+from .verdict import STATES, SUSPECT, UP, Standing
 
 NAME = "metrics.prom"
 _Value = Callable[[Standing], Optional[float]]
 # Name, help, value of one line in one family; None leaves the line out. All are gauges in base units.
 _GAUGES: tuple[tuple[str, str, _Value], ...] = (
-    ("multihome_line_up", "Whether the line is known to carry traffic (1) or not (0).", lambda s: s.state in _UP),
+    (
+        "multihome_line_up",
+        "Whether the line is known to carry traffic (1) or not (0).",
+        lambda s: s.state in (UP, SUSPECT),
+    ),
     ("multihome_line_usable", "Whether new connections may use the line (1) or not (0).", lambda s: s.is_usable),
     ("multihome_line_degraded", "Whether loss or latency make the line the second choice.", lambda s: s.degraded),
     ("multihome_line_drained", "Whether an administrator has taken the line out of service.", lambda s: s.drained),
@@ -23,7 +27,6 @@ _GAUGES: tuple[tuple[str, str, _Value], ...] = (
     ("multihome_line_hold_seconds", "How long the line has to answer before it is up again.", lambda s: s.hold),
     ("multihome_line_flap_steps", "How often the line went down, less what was forgiven.", lambda s: s.steps),
 )
-_UP = ("up", "suspect")
 
 
 def escaped(value: str) -> str:

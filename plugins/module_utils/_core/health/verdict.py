@@ -201,12 +201,12 @@ class Judge:
 
     def resume(self, now: float, known: Mapping[str, Any], passed: float = 0.0) -> None:
         """Go on from what an earlier run remembered ``passed`` seconds ago; what makes no sense is left out."""
-        state, age, steps = known.get("state"), known.get("age"), known.get("steps")
-        if state not in STATES or not _is_number(age) or not isinstance(steps, int) or isinstance(steps, bool):
+        state, age, steps = known.get("state"), _number(known.get("age")), known.get("steps")
+        if state not in STATES or age is None or not isinstance(steps, int) or isinstance(steps, bool):
             return
         self.state = UP if state == SUSPECT else str(state)
         self.reason = str(known.get("reason", ""))
-        self.since = now - passed - max(0.0, float(age))
+        self.since = now - passed - max(0.0, age)
         self.damping = Damping(self._settings.up_after, max(0, steps))
         if self.state == UP:
             self.damping.went_up(now)
@@ -297,5 +297,6 @@ class Judge:
         self.since = now
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None
