@@ -11,6 +11,7 @@ way round with ``prefer("b")``.
 
 from __future__ import annotations
 
+import functools
 import json
 import queue
 import subprocess
@@ -97,7 +98,7 @@ class Watcher:
 
     def state(self, name: str, family: int) -> str:
         """The state that a line had last."""
-        return self._last("lines").get(f"{name} {family}", ["", ""])[0]
+        return str(self._last("lines").get(f"{name} {family}", [""])[0])
 
     def alarm(self, name: str, family: int) -> str:
         """The alarm that a line had last."""
@@ -131,7 +132,10 @@ class Watcher:
         """Wait until lines are up in both families."""
         for name in lines or LINES:
             for family in FAMILIES:
-                eventually(lambda n=name, f=family: self.state(n, f) == "up", what=f"{name} {family} up")  # type: ignore[misc]  # bound now
+                eventually(functools.partial(self._is_up, name, family), what=f"{name} {family} up")
+
+    def _is_up(self, name: str, family: int) -> bool:
+        return self.state(name, family) == "up"
 
     def stop(self) -> None:
         """End the service; it has to end by itself."""
@@ -166,6 +170,8 @@ class Lab:
             hosts.link("server", name, f"isp-{name}", "customer")
             hosts.link(f"isp-{name}", "core", "world", name)
             isp.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+            # A router that switches its port off still has its addresses when it is on again.
+            isp.sysctl(net__ipv6__conf__all__keep_addr_on_down=1)
             self.server.address(name, *(f"{ADDRESSES[name, f]}/{LENGTH[f]}" for f in FAMILIES))
             isp.address("customer", *(f"{GATEWAYS[name, f]}/{LENGTH[f]}" for f in FAMILIES))
             isp.address("core", *(f"{INNER[name, f]}1/{LENGTH[f]}" for f in FAMILIES))
@@ -177,10 +183,16 @@ class Lab:
         self.server.sysctl(net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__a__rp_filter=0)
         self.prefer("a")
         self.count()
-        # Routers answer neighbour discovery when duplicate address detection has ended.
-        for name in ("server", "isp-a", "isp-b", "world"):
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for duplicate address detection: before it ends, routers answer no neighbour discovery."""
+        for name in self.hosts.names:
             show = ["ip", "-6", "address", "show", "tentative"]
-            eventually(lambda n=name: not hosts[n].run(*show).stdout, what=f"{name} has its addresses")  # type: ignore[misc]  # bound now
+            eventually(functools.partial(self._says_nothing, name, show), what=f"{name} has its addresses")
+
+    def _says_nothing(self, name: str, command: Sequence[str]) -> bool:
+        return not self.hosts[name].run(*command).stdout
 
     def _route(self, name: str, family: int) -> None:
         ip = ["ip", f"-{family}"]

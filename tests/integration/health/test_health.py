@@ -34,6 +34,7 @@ def made() -> Iterator[Lab]:
 def network(made: Lab) -> Iterator[Lab]:
     """The lab as it was made."""
     made.server.run("rm", "-rf", "/run/multihome")
+    made.settle()
     yield made
     for name in LINES:
         made.heal(name)
@@ -125,7 +126,7 @@ def test_no_probe_ever_leaves_by_another_line(network: Lab, pin: str, kind: str)
         targets = [{"tcp": f"[{each}]:9" if ":" in each else f"{each}:9"} for each in targets]  # type: ignore[misc]  # dicts
     lines = []
     for number, name in enumerate(LINES, 1):
-        extra = dict(PINS[pin])
+        extra: dict[str, object] = dict(PINS[pin])
         if pin == "mark":
             extra["mark"] = number
         lines.append(line(name, **extra, health={"targets": targets}))
@@ -169,7 +170,7 @@ def test_a_filter_of_this_host_is_an_alarm_and_no_verdict(network: Lab) -> None:
         watcher.all_up()
         begun = time.monotonic()
         chain = "chain out { type filter hook output priority 0; ip protocol icmp drop; }"
-        network.server.run("nft", "-f", "-", feed=f"table inet own {{ {chain} }}\n")
+        network.server.run("nft", "-f", "-", feed=f"table inet own {{\n{chain}\n}}\n")
         watcher.waits("a", 4, "unknown", begun)
         time.sleep(2)
         assert watcher.state("a", 4) == "unknown"

@@ -58,7 +58,12 @@ def main() -> None:
             service.loop.set_drained(*command["drained"])
         elif "usage" in command:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            say(seconds=used.ru_utime + used.ru_stime, kilobytes=_resident(), lags=service.loop.lags)
+            say(
+                seconds=used.ru_utime + used.ru_stime,
+                system=used.ru_stime,
+                kilobytes=_resident(),
+                lags=service.loop.lags,
+            )
     service.stop()
 
 

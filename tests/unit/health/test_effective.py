@@ -187,7 +187,7 @@ BALANCE = [
     {"mark": 2, "weight": 1, "sources": ["198.51.100.1", "2001:db8:b::1"], "name": "b"},
     {"mark": 3, "weight": 0, "sources": ["192.0.2.1"], "name": "c"},
 ]
-MARKS = {
+MARKS: dict[str, Any] = {
     "marks": [{"mark": 1, "in_interface": "wan0"}],
     "balance": BALANCE,
     "balance_from": ["192.0.0.8"],
@@ -222,7 +222,7 @@ def test_the_spread_keeps_the_last_line() -> None:
 
 def test_a_share_of_no_known_line_is_not_judged() -> None:
     stranger = {"mark": 9, "weight": 1, "sources": ["10.0.0.1"]}
-    wanted = {"connection_marks": {**MARKS, "balance": [*BALANCE, stranger]}}
+    wanted: dict[str, dict[str, Any]] = {"connection_marks": {**MARKS, "balance": [*BALANCE, stranger]}}
     result = effective(wanted, observed(SPREAD, "a", "b"))["connection_marks"]["balance"]
     assert stranger in result
 

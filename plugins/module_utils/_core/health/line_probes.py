@@ -74,6 +74,7 @@ class LineProbes:
         if address == watch.address:
             return
         watch.address = address
+        watch.judge.changed = True
         self.close()
         self._probers = self._made(pin_of(watch))
         watch.judge.address(now, address is not None)
@@ -86,7 +87,8 @@ class LineProbes:
 
     def _answered(self, now: float, target: int, rtt: float) -> None:
         self._judge.answered(now, target, rtt)
-        self._touched(self)
+        if self._judge.changed:
+            self._touched(self)
 
     def _made(self, pin: Pin) -> list[Prober]:
         targets = self.watch.targets

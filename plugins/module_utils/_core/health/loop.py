@@ -123,6 +123,7 @@ class Loop:
 
         def set_(probes: LineProbes) -> None:
             probes.watch.drained = drained
+            probes.watch.judge.changed = True
 
         self.post(lambda now: self._each(set_, now, line))
 
@@ -201,13 +202,15 @@ class Loop:
 
     def _look(self, probes: LineProbes, now: float) -> None:
         """Do what is due for a line."""
-        judge = probes.watch.judge
-        if judge.can_ask and judge.is_quiet(now):
-            # An answer that waits in a socket is an answer.
+        watch = probes.watch
+        judge = watch.judge
+        if watch.is_fast:
+            # A verdict may be near, and an answer that waits in a socket is an answer.
             probes.drain(now)
-        judge.advance(now, self._is_alone(probes.watch))
+        judge.advance(now, self._is_alone(watch))
         probes.ask(now)
-        self._touched.add(probes)
+        if judge.changed:
+            self._touched.add(probes)
         self._schedule(probes, now)
 
     def _schedule(self, probes: LineProbes, now: float) -> None:
@@ -233,15 +236,16 @@ class Loop:
         if changes or now - self._renewed >= REFRESH:
             self._renewed = now
             for probes in self._probes:
-                # Once more: loss and latency have changed meanwhile.
-                probes.watch.judge.quality.advance(now)
-                self._touched.add(probes)
+                # Loss and latency change also while nothing else happens.
+                if probes.watch.judge.quality.advance(now):
+                    self._touched.add(probes)
             self.standings = tuple(probes.watch.standing() for probes in self._probes)
         if changes and self._on_change is not None:
             self._on_change(changes)
 
     def _change_of(self, probes: LineProbes) -> Change | None:
         watch, judge = probes.watch, probes.watch.judge
+        judge.changed = False
         before = self._reported[watch.key]
         if (
             before.state == judge.state

@@ -88,6 +88,8 @@ class Judge:
         self.damping = Damping(settings.up_after)
         self.state, self.reason, self.since = UNKNOWN, "not judged yet", now
         self.alarm = ""
+        # Set with every change of state, reason, quality or alarm; who has seen to it takes it back.
+        self.changed = False
 
     # ---------------------------------------------------------------- events
     def sent(self, now: float, target: int) -> None:
@@ -146,7 +148,8 @@ class Judge:
     # ---------------------------------------------------------------- time
     def advance(self, now: float, alone: bool = False) -> None:
         """Do what is due by ``now``; ``alone`` tells that no other line is up. Drain the sockets before."""
-        self.quality.advance(now)
+        if self.quality.advance(now):
+            self.changed = True
         if self._obstacles:
             return
         if not self._targets:
@@ -161,6 +164,11 @@ class Judge:
 
     def next_time(self, now: float) -> float:
         """Return when advance() has something to do next, without further events."""
+        if self.state == UP and self._targets:
+            # As nearly always.
+            quiet = self._silent_since() + self._quiet_after
+            if quiet > now:
+                return quiet
         if self._obstacles or not self._targets or self.state == DOWN:
             times = [math.inf]
         else:
@@ -258,7 +266,7 @@ class Judge:
         else:
             self._obstacles.pop(name, None)
         if self._obstacles:
-            self.alarm = ""
+            self._alarm("")
             first = next(iter(self._obstacles.values()))
             if self.state != DOWN or self.reason != first:
                 self._go(now, DOWN, first)
@@ -276,18 +284,23 @@ class Judge:
         blocked = self._trouble.count(BLOCKED)
         if blocked + self._trouble.count(UNREACHABLE) <= spare:
             if self.alarm:
-                self.alarm = ""
+                self._alarm("")
                 self.restart(now)
         elif blocked > spare:
-            self.alarm = "a packet filter of this host drops its probes"
+            self._alarm("a packet filter of this host drops its probes")
             self.restart(now)
             if self.state != UNKNOWN:
                 self._go(now, UNKNOWN, self.alarm)
         elif not blocked and self._attempts_without_way >= _ATTEMPTS_WITHOUT_WAY and self.state != DOWN:
             self._go(now, DOWN, "this host has no route or address to send from")
 
+    def _alarm(self, text: str) -> None:
+        if text != self.alarm:
+            self.alarm, self.changed = text, True
+
     def _go(self, now: float, state: str, reason: str) -> None:
         before, self.state, self.reason = self.state, state, reason
+        self.changed = True
         if before == state:
             return
         if state == DOWN and before in (UP, SUSPECT):

@@ -27,7 +27,7 @@ class Watch:
         self._chance = chance or random.Random()
         self._steady = line.health.interval
         self._fast = FAST_SHARE * line.health.interval
-        self._is_fast = False
+        self.is_fast = False
         self._next: list[float] = []
         self._spread(now, self._steady, first=self._chance.random() * _JITTER * self._steady)
 
@@ -46,12 +46,12 @@ class Watch:
         if not self.judge.can_ask:
             return []
         quiet = self.judge.is_quiet(now)
-        if quiet and not self._is_fast:
+        if quiet and not self.is_fast:
             step = self._fast / len(self.targets)
             self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
-        elif self._is_fast and not quiet:
+        elif self.is_fast and not quiet:
             self._spread(now, self._steady, first=self._steady / len(self.targets))
-        self._is_fast = quiet
+        self.is_fast = quiet
         return [target for target, planned in enumerate(self._next) if planned <= now]
 
     def sent(self, now: float, target: int) -> None:
@@ -66,7 +66,7 @@ class Watch:
 
     def restart(self, now: float) -> None:
         """Begin again with staggered probes: the line has another address, or its carrier is back."""
-        self._is_fast = False
+        self.is_fast = False
         self._spread(now, self._fast)
 
     def next_time(self, now: float) -> float:
@@ -95,7 +95,7 @@ class Watch:
         )
 
     def _plan(self, now: float, target: int) -> None:
-        step = self._fast if self._is_fast else self._steady
+        step = self._fast if self.is_fast else self._steady
         self._next[target] = now + step * (1 + self._chance.uniform(-_JITTER, _JITTER) / len(self.targets))
 
     def _spread(self, now: float, interval: float, first: float = 0.0) -> None:
