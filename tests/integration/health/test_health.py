@@ -105,8 +105,8 @@ def test_ten_percent_of_loss_is_no_verdict(network: Lab) -> None:
         begun = time.monotonic()
         time.sleep(30)
         assert all(watcher.got("a", family, "down", begun) is None for family in FAMILIES)
-        # Control: with nothing left of it, it is one at once.
-        died = network.lose_one_way("a", 100)
+        # Control: with nothing left it is found at once.
+        died = network.kill("a")
         watcher.waits("a", 4, "down", died)
 
 

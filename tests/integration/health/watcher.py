@@ -36,7 +36,7 @@ def main() -> None:
         say(
             lines={
                 f"{each.line} {each.family}": [each.shown, each.reason, each.alarm, each.degraded]
-                for each in service.standings()
+                for each in service.states()
             },
             usable={family: list(service.usable(family).lines) for family in (4, 6)},
         )

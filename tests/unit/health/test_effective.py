@@ -182,7 +182,7 @@ def test_a_route_that_no_line_is_known_of_stays() -> None:
     assert main["routes"][2:] == routes[2:]
 
 
-BALANCE = [
+BALANCE: list[dict[str, Any]] = [
     {"mark": 1, "weight": 4, "sources": ["203.0.113.1", "2001:db8:a::1"], "name": "a"},
     {"mark": 2, "weight": 1, "sources": ["198.51.100.1", "2001:db8:b::1"], "name": "b"},
     {"mark": 3, "weight": 0, "sources": ["192.0.2.1"], "name": "c"},
@@ -228,7 +228,10 @@ def test_a_share_of_no_known_line_is_not_judged() -> None:
 
 
 def test_kinds_that_do_not_depend_on_health_are_left_alone() -> None:
-    wanted = {"nat_rules": {"rules": [{"type": "masquerade"}]}, "ip_aliases": {"aliases": []}}
+    wanted: dict[str, dict[str, Any]] = {
+        "nat_rules": {"rules": [{"type": "masquerade"}]},
+        "ip_aliases": {"aliases": []},
+    }
     assert effective(wanted, observed(SPREAD, "a")) == wanted
 
 

@@ -196,7 +196,7 @@ def test_a_server_that_never_answers_a_request_is_no_answer_and_holds_few_socket
 def test_a_name_without_an_address_is_no_evidence() -> None:
     with Running({"tcp": "nowhere.invalid:80"}) as running:
         assert not running.gets(DOWN, within=2.5)
-        assert [each.state for each in running.loop.standings] == [UNKNOWN]
+        assert [each.state for each in running.loop.states] == [UNKNOWN]
 
 
 def test_an_address_that_is_not_on_this_host_is_down() -> None:
@@ -204,7 +204,7 @@ def test_an_address_that_is_not_on_this_host_is_down() -> None:
         assert running.gets(UP)
         running.loop.set_address("unicom", 4, "192.0.2.77")
         assert running.gets(DOWN)
-        assert running.loop.standings[0].reason == "this host has no route or address to send from"
+        assert running.loop.states[0].reason == "this host has no route or address to send from"
         running.changes.clear()
         running.loop.set_address("unicom", 4, "127.0.0.3")
         # With no other line up, it has nothing to wait for.
@@ -226,7 +226,7 @@ def test_draining_and_carrier_are_told_at_once() -> None:
         assert running.gets(UP)
         running.loop.set_drained("unicom", drained=True)
         end = time.monotonic() + PATIENCE
-        while not running.loop.standings[0].drained and time.monotonic() < end:
+        while not running.loop.states[0].drained and time.monotonic() < end:
             time.sleep(0.01)
-        assert running.loop.standings[0].shown == "drained"
-        assert not running.loop.standings[0].is_usable
+        assert running.loop.states[0].shown == "drained"
+        assert not running.loop.states[0].is_usable

@@ -7,12 +7,12 @@ from __future__ import annotations
 import re
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.metrics import as_text, escaped
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN, UP, Standing
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN, UP, LineHealth
 
 _SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[0-9.e+-]+)')
-STANDINGS = [
-    Standing("unicom", 4, UP, "", 0.0, loss=0.1, rtt=0.0312, hold=10.0, steps=2),
-    Standing('a"b\\c\nd', 6, DOWN, "", 0.0, drained=True, alarm="x", hold=600.0),
+STATES_OF_LINES = [
+    LineHealth("unicom", 4, UP, "", 0.0, loss=0.1, rtt=0.0312, hold=10.0, steps=2),
+    LineHealth('a"b\\c\nd', 6, DOWN, "", 0.0, drained=True, alarm="x", hold=600.0),
 ]
 
 
@@ -42,7 +42,7 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_a_line_has_its_figures() -> None:
-    found = samples(as_text(STANDINGS, {("unicom", 4, DOWN): 3}, lags=1))
+    found = samples(as_text(STATES_OF_LINES, {("unicom", 4, DOWN): 3}, lags=1))
     labels = 'line="unicom",family="ipv4"'
     assert found[f"multihome_line_up{{{labels}}}"] == 1
     assert found[f"multihome_line_usable{{{labels}}}"] == 1
@@ -54,7 +54,7 @@ def test_a_line_has_its_figures() -> None:
 
 
 def test_labels_are_escaped_and_unknown_figures_left_out() -> None:
-    text = as_text(STANDINGS, {}, lags=0)
+    text = as_text(STATES_OF_LINES, {}, lags=0)
     found = samples(text)
     labels = 'line="a\\"b\\\\c\\nd",family="ipv6"'
     assert found[f"multihome_line_up{{{labels}}}"] == 0

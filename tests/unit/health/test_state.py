@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health import state
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import UP, Standing
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import UP, LineHealth
 
-STANDING = Standing("unicom", 4, UP, "answers", 90.0, loss=0.104, rtt=0.0312, address="203.0.113.10", hold=10.0)
+HEALTH = LineHealth("unicom", 4, UP, "answers", 90.0, loss=0.104, rtt=0.0312, address="203.0.113.10", hold=10.0)
 REMEMBERED = {("unicom", 4): {"state": "up", "reason": "answers", "age": 10.0, "steps": 1, "degraded": False}}
 
 
 def written(directory: Path, at: float = 100.0, boot: str = "b") -> Path:
-    state.write(state.as_json([STANDING], REMEMBERED, at, "2026-01-01T00:00:00Z", boot), str(directory / "run"))
+    state.write(state.as_json([HEALTH], REMEMBERED, at, "2026-01-01T00:00:00Z", boot), str(directory / "run"))
     return directory / "run" / "health.json"
 
 

@@ -110,9 +110,9 @@ def family_of_default(route: Options) -> int | None:
 
 
 def line_of(route: Options, family: int, lines: Sequence[Line]) -> Line | None:
-    """Return the line that a default route leads to; None when that is no line, or cannot be told.
+    """Return the line that a default route leads to; None when that is no line, or cannot be known.
 
-    Several lines may have one gateway; then they are told apart by the source address, or by the metric.
+    Several lines may have one gateway; then they differ by the source address, or by the metric.
     """
     gateway, interface, source = route.get("gateway"), route.get("interface"), route.get("source")
     if route.get("nexthops") or not (gateway or interface):

@@ -3,7 +3,7 @@
 """The loop that drives all probes of a host, in one thread: it sends, hears, judges, and says what changed.
 
 Everything that touches a line happens in this thread. Other threads hand in what they know with post(), and read
-``standings``, which is replaced as a whole.
+``states``, which is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .links import Links
 from .model import Line
 from .names import Names
 from .targets import HTTP, is_address
-from .verdict import DOWN, RECOVERING, Standing
+from .verdict import DOWN, RECOVERING, LineHealth
 from .watch import Watch
 
 # A loop that is so late cannot tell silence from its own: all silences are counted from then on.
@@ -43,8 +43,8 @@ _OTHER_DESCRIPTORS = 256
 class Change:
     """What became of a line in one family; ``before`` and ``after`` differ in state, quality, address or alarm."""
 
-    before: Standing
-    after: Standing
+    before: LineHealth
+    after: LineHealth
 
 
 OnChange = Callable[[Sequence[Change]], None]
@@ -90,7 +90,7 @@ class Loop:
                 watch.judge.resume(now, known, passed)
         self._touched: set[LineProbes] = set()
         self._probes = [LineProbes(self, watch, self._names, context, self._touched.add) for watch in watches]
-        self._reported = {probes.watch.key: probes.watch.standing() for probes in self._probes}
+        self._reported = {probes.watch.key: probes.watch.health() for probes in self._probes}
         self._order = itertools.count()
         self._heap: list[tuple[float, int, LineProbes]] = []
         for probes in self._probes:
@@ -98,7 +98,7 @@ class Loop:
         self._links: Links | None = None
         self._renewed = now
         self.lags = 0
-        self.standings: tuple[Standing, ...] = tuple(self._reported.values())
+        self.states: tuple[LineHealth, ...] = tuple(self._reported.values())
         _allow_sockets(8 * len(self._probes) + 16 * sum(each.kind not in ("icmp", "dns") for each in targets))
 
     # ---------------------------------------------------------------- for other threads
@@ -239,7 +239,7 @@ class Loop:
                 # Loss and latency change also while nothing else happens.
                 if probes.watch.judge.quality.advance(now):
                     self._touched.add(probes)
-            self.standings = tuple(probes.watch.standing() for probes in self._probes)
+            self.states = tuple(probes.watch.health() for probes in self._probes)
         if changes and self._on_change is not None:
             self._on_change(changes)
 
@@ -256,7 +256,7 @@ class Loop:
             and (judge.state != DOWN or before.reason == judge.reason)
         ):
             return None
-        after = self._reported[watch.key] = watch.standing()
+        after = self._reported[watch.key] = watch.health()
         return Change(before, after)
 
     def _is_alone(self, watch: Watch) -> bool:

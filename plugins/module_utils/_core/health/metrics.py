@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Optional
 
-from .verdict import STATES, SUSPECT, UP, Standing
+from .verdict import STATES, SUSPECT, UP, LineHealth
 
 NAME = "metrics.prom"
-_Value = Callable[[Standing], Optional[float]]
+_Value = Callable[[LineHealth], Optional[float]]
 # Name, help, value of one line in one family; None leaves the line out. All are gauges in base units.
 _GAUGES: tuple[tuple[str, str, _Value], ...] = (
     (
@@ -34,26 +34,26 @@ def escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def as_text(standings: Sequence[Standing], changes: dict[tuple[str, int, str], int], lags: int) -> str:
+def as_text(states: Sequence[LineHealth], changes: dict[tuple[str, int, str], int], lags: int) -> str:
     """Return the file's text. ``changes`` counts how often each line got into each state, ``lags`` late loops."""
     text: list[str] = []
     for name, help_text, value in _GAUGES:
         text += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge"]
-        for standing in standings:
-            number = value(standing)
+        for health in states:
+            number = value(health)
             if number is not None:
-                text.append(f"{name}{{{_labels(standing)}}} {_number(number)}")
+                text.append(f"{name}{{{_labels(health)}}} {_number(number)}")
     text += ["# HELP multihome_line_state The state that the line is in (1).", "# TYPE multihome_line_state gauge"]
-    for standing in standings:
+    for health in states:
         for state in STATES:
-            number = int(state == standing.state)
-            text.append(f'multihome_line_state{{{_labels(standing)},state="{state}"}} {number}')
+            number = int(state == health.state)
+            text.append(f'multihome_line_state{{{_labels(health)},state="{state}"}} {number}')
     text.append("# HELP multihome_line_changes_total How often the line got into a state since the keeper started.")
     text.append("# TYPE multihome_line_changes_total counter")
-    for standing in standings:
+    for health in states:
         for state in STATES:
-            count = changes.get((standing.line, standing.family, state), 0)
-            text.append(f'multihome_line_changes_total{{{_labels(standing)},state="{state}"}} {count}')
+            count = changes.get((health.line, health.family, state), 0)
+            text.append(f'multihome_line_changes_total{{{_labels(health)},state="{state}"}} {count}')
     text.append(
         "# HELP multihome_health_lags_total How often probing was so late that all silences were counted again."
     )
@@ -61,8 +61,8 @@ def as_text(standings: Sequence[Standing], changes: dict[tuple[str, int, str], i
     return "\n".join(text) + "\n"
 
 
-def _labels(standing: Standing) -> str:
-    return f'line="{escaped(standing.line)}",family="ipv{standing.family}"'
+def _labels(health: LineHealth) -> str:
+    return f'line="{escaped(health.line)}",family="ipv{health.family}"'
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .verdict import Standing
+from .verdict import LineHealth
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Usable:
     alarm: str = ""
 
 
-def usable(standings: Iterable[Standing], before: Sequence[str] = ()) -> Usable:
+def usable(states: Iterable[LineHealth], before: Sequence[str] = ()) -> Usable:
     """Return the lines that are up or unknown and not drained, those that are not degraded first.
 
     When there is none, everything stays as it was ``before``: the last usable line is never removed. Lines that are
     drained or not configured any more are left out of that as long as another one remains.
     """
-    known = list(standings)
+    known = list(states)
     good = [each for each in known if each.is_usable]
     degraded = frozenset(each.line for each in good if each.degraded)
     if good:
@@ -37,9 +37,9 @@ def usable(standings: Iterable[Standing], before: Sequence[str] = ()) -> Usable:
     return Usable(tuple(undrained or kept), alarm="no line is usable; nothing is changed" if known else "")
 
 
-def drain_fault(line: str, standings: Iterable[Standing]) -> str:
+def drain_fault(line: str, states: Iterable[LineHealth]) -> str:
     """Return why a line may not be drained, empty where it may: the last usable line of a family stays in service."""
-    known = list(standings)
+    known = list(states)
     if line not in {each.line for each in known}:
         return f'no line is called "{line}"'
     for family in sorted({each.family for each in known if each.line == line and each.is_usable}):

@@ -21,7 +21,7 @@ from .hooks import Hooks, Log
 from .loop import Change, Loop
 from .model import Line
 from .selection import Usable, usable
-from .verdict import CARRYING, DOWN, UP, Standing
+from .verdict import CARRYING, DOWN, UP, LineHealth
 
 # The file is written at least so often, so that a new run has something to resume from.
 WRITE_EVERY = 10.0
@@ -50,7 +50,7 @@ class Service:
         self._changes: queue.SimpleQueue[Sequence[Change] | None] = queue.SimpleQueue()
         self._counts: dict[tuple[str, int, str], int] = {}
         self._usable: dict[int, Usable] = {}
-        self._judge_usable(self.loop.standings)
+        self._judge_usable(self.loop.states)
         self._remembered: dict[tuple[str, int], dict[str, Any]] = {}
         self._threads: list[threading.Thread] = []
         self.failed: BaseException | None = None
@@ -75,9 +75,9 @@ class Service:
         """Return the lines that may carry what this host initiates, the better ones first. Never waits."""
         return self._usable.get(family) or Usable(())
 
-    def standings(self) -> Sequence[Standing]:
+    def states(self) -> Sequence[LineHealth]:
         """Return what is known of all lines. Never waits."""
-        return self.loop.standings
+        return self.loop.states
 
     def happened(self, event: str, **facts: str) -> None:
         """Run the hooks for what the keeper has seen itself: ``taken``, for one."""
@@ -93,14 +93,14 @@ class Service:
             self._on_change()
 
     def _changed(self, changes: Sequence[Change]) -> None:
-        self._judge_usable(self.loop.standings)
+        self._judge_usable(self.loop.states)
         self._changes.put(list(changes))
         self._on_change()
 
-    def _judge_usable(self, standings: Sequence[Standing]) -> None:
-        for family in sorted({each.family for each in standings}):
+    def _judge_usable(self, states: Sequence[LineHealth]) -> None:
+        for family in sorted({each.family for each in states}):
             before = self._usable.get(family)
-            found = usable([each for each in standings if each.family == family], before.lines if before else ())
+            found = usable([each for each in states if each.family == family], before.lines if before else ())
             self._usable = {**self._usable, family: found}
 
     # ---------------------------------------------------------------- the thread that writes
@@ -140,12 +140,12 @@ class Service:
             self.loop.remember(answer.put)
             with contextlib.suppress(queue.Empty):
                 self._remembered = answer.get(timeout=1.0)
-        standings = self.loop.standings
-        text = state.as_json(standings, self._remembered, time.monotonic(), self._now_text(), self._boot)
+        states = self.loop.states
+        text = state.as_json(states, self._remembered, time.monotonic(), self._now_text(), self._boot)
         try:
             state.write(text, self._directory)
             # Not secret, and node_exporter is not root.
-            numbers = metrics.as_text(standings, self._counts, self.loop.lags)
+            numbers = metrics.as_text(states, self._counts, self.loop.lags)
             state.write(numbers, self._directory, metrics.NAME, 0o644)
         except OSError as error:
             self._log("error", f"the lines' health cannot be written: {error}")
@@ -166,13 +166,13 @@ def events_of(change: Change) -> list[str]:
     return events
 
 
-def facts_of(standing: Standing) -> dict[str, str]:
+def facts_of(health: LineHealth) -> dict[str, str]:
     """Return what hooks get in their environment."""
     return {
-        "line": standing.line,
-        "family": f"ipv{standing.family}",
-        "state": standing.shown,
-        "reason": standing.reason,
-        "address": standing.address or "",
-        "degraded": "yes" if standing.degraded else "no",
+        "line": health.line,
+        "family": f"ipv{health.family}",
+        "state": health.shown,
+        "reason": health.reason,
+        "address": health.address or "",
+        "degraded": "yes" if health.degraded else "no",
     }

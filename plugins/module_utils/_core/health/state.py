@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..host import files
-from .verdict import Standing
+from .verdict import LineHealth
 
 DIRECTORY = "/run/multihome"
 NAME = "health.json"
@@ -31,10 +31,10 @@ def boot_id() -> str:
         return ""
 
 
-def as_json(standings: Sequence[Standing], remembered: Remembered, now: float, text: str, boot: str) -> str:
+def as_json(states: Sequence[LineHealth], remembered: Remembered, now: float, text: str, boot: str) -> str:
     """Return the file's text. ``now`` is of the monotonic clock, ``text`` the time as people read it."""
     lines: dict[str, dict[str, Any]] = {}
-    for each in standings:
+    for each in states:
         shown = {
             "state": each.shown,
             "usable": each.is_usable,

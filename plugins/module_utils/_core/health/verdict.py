@@ -39,7 +39,7 @@ _RECHECK = 1.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class LineHealth:
     """What is known of a line in one family; ``state`` does not say whether an administrator drained it."""
 
     line: str

@@ -9,7 +9,7 @@ import random
 
 from .model import FAST_SHARE, Line
 from .targets import Target
-from .verdict import SUSPECT, UP, Judge, Standing
+from .verdict import SUSPECT, UP, Judge, LineHealth
 
 # So much of the time between two probes of a line is up to chance, so that hosts do not ask in step.
 _JITTER = 0.1
@@ -74,11 +74,11 @@ class Watch:
         due = min(self._next, default=math.inf) if self.judge.can_ask else math.inf
         return min(due, self.judge.next_time(now))
 
-    def standing(self) -> Standing:
+    def health(self) -> LineHealth:
         """Return what is known of the line now."""
         judge = self.judge
         figures = judge.quality.figures()
-        return Standing(
+        return LineHealth(
             line=self.line.name,
             family=self.family,
             state=judge.state,
