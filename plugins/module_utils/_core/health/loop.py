@@ -34,7 +34,7 @@ LAG = 0.1
 # Standings are renewed after so many seconds also when nothing changed, for loss and latency.
 REFRESH = 5.0
 # With more lines than these, answers are gathered for a moment: fewer rounds for the same packets.
-_FEW, _GATHER = 16, 0.005
+_FEW, _GATHER = 16, 0.01
 # Descriptors for everything else in the process.
 _OTHER_DESCRIPTORS = 256
 

@@ -24,12 +24,13 @@ class Watch:
         self.judge = Judge(line.health, len(self.targets), now)
         self.drained = line.drained
         self.address = line.source(family)
-        self._chance = chance or random.Random()
+        self._random = (chance or random.Random()).random
         self._steady = line.health.interval
         self._fast = FAST_SHARE * line.health.interval
         self.is_fast = False
         self._next: list[float] = []
-        self._spread(now, self._steady, first=self._chance.random() * _JITTER * self._steady)
+        self._planned: list[float] = []
+        self._spread(now, self._steady, first=self._random() * self._steady / max(1, len(self.targets)))
 
     @property
     def key(self) -> tuple[str, int]:
@@ -49,6 +50,7 @@ class Watch:
         if quiet and not self.is_fast:
             step = self._fast / len(self.targets)
             self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
+            self._planned = list(self._next)
         elif self.is_fast and not quiet:
             self._spread(now, self._steady, first=self._steady / len(self.targets))
         self.is_fast = quiet
@@ -96,8 +98,14 @@ class Watch:
 
     def _plan(self, now: float, target: int) -> None:
         step = self._fast if self.is_fast else self._steady
-        self._next[target] = now + step * (1 + self._chance.uniform(-_JITTER, _JITTER) / len(self.targets))
+        # On from the plan, not from now: else chance would add up, and the targets would not stay staggered.
+        planned = self._planned[target] + step
+        if planned <= now or planned > now + 2 * step:
+            planned = now + step
+        self._planned[target] = planned
+        self._next[target] = planned + (2 * self._random() - 1) * _JITTER * step / len(self.targets)
 
     def _spread(self, now: float, interval: float, first: float = 0.0) -> None:
         count = len(self.targets)
         self._next = [now + first + place * interval / count for place in range(count)]
+        self._planned = list(self._next)
