@@ -95,7 +95,7 @@ def _carriers(network: Lab) -> list[float]:
     """Return the seconds until a lost carrier was found, from the end of the command that took it."""
     found = []
     with _dying(network) as watcher:
-        for _time in range(5):
+        for _time in range(7):
             watcher.all_up()
             port = ["ip", "link", "set", "customer"]
             begin = time.monotonic()

@@ -107,7 +107,7 @@ def detection(seed: int, family: int = 4, loss: float = 0.1, jitter: float = 0.0
     """The seconds from a line's death to the verdict."""
     chance = random.Random(seed)
     death = 1000.0 + 8 + chance.random()
-    watch = Watch(line(family, **settings), family, 1000.0, chance)  # type: ignore[arg-type]  # settings of health
+    watch = Watch(line(family, **settings), family, 1000.0, chance.random())  # type: ignore[arg-type]  # settings of health
     run = Simulation(watch, Network(seed, loss=loss, jitter=jitter, death=death))
     run.run(1030.0, stop=DOWN)
     assert run.times(DOWN), "never found dead"

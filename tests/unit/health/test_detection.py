@@ -42,7 +42,7 @@ def test_jitter_of_200_ms_hardly_matters(targets: int) -> None:
 
 
 def day(seed: int, seconds: float = DAY, loss: float = 0.1) -> Simulation:
-    run = Simulation(Watch(line(), 4, 1000.0, random.Random(seed)), Network(seed, loss=loss, jitter=0.4))
+    run = Simulation(Watch(line(), 4, 1000.0, random.Random(seed).random()), Network(seed, loss=loss, jitter=0.4))
     run.run(1000.0 + seconds)
     return run
 
@@ -69,7 +69,7 @@ def test_control_of_a_judge_that_does_not_wait() -> None:
 def test_a_line_that_heals_is_up_after_the_hold_time_or_at_once_when_alone() -> None:
     for alone, expected in ((False, 10.0), (True, 0.0)):
         network = Network(3, loss=0.02, death=1010.0, revival=1040.0)
-        run = Simulation(Watch(line(), 4, 1000.0, random.Random(3)), network, alone)
+        run = Simulation(Watch(line(), 4, 1000.0, random.Random(3).random()), network, alone)
         run.run(1100.0)
         [down], [recovering] = run.times(DOWN), run.times(RECOVERING)
         assert 1011.0 < down < 1011.5
@@ -78,7 +78,7 @@ def test_a_line_that_heals_is_up_after_the_hold_time_or_at_once_when_alone() -> 
 
 
 def test_a_dead_line_is_not_asked_faster_for_ever() -> None:
-    run = Simulation(Watch(line(), 4, 1000.0, random.Random(3)), Network(3, death=1001.0))
+    run = Simulation(Watch(line(), 4, 1000.0, random.Random(3).random()), Network(3, death=1001.0))
     run.run(1005.0)
     before = run.sent
     run.run(1105.0)
@@ -86,7 +86,7 @@ def test_a_dead_line_is_not_asked_faster_for_ever() -> None:
 
 
 def test_probes_are_staggered() -> None:
-    watched = Watch(line(), 4, 1000.0, random.Random(1))
+    watched = Watch(line(), 4, 1000.0, random.Random(1).random())
     times: list[float] = []
     now = 1000.0
     while now < 4600.0:
@@ -103,7 +103,7 @@ def test_probes_are_staggered() -> None:
 
 
 def test_probing_begins_staggered_when_the_carrier_is_back() -> None:
-    watched = Watch(line(), 4, 1000.0, random.Random(1))
+    watched = Watch(line(), 4, 1000.0, random.Random(1).random())
     watched.judge.carrier(1001.0, present=False)
     assert watched.due(1001.0) == []
     assert watched.next_time(1001.0) == float("inf")

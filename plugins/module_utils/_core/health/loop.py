@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import random
 import resource
 import select
 import socket
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .line_probes import LineProbes
-from .links import Links
+from .links import Carriers, Links
 from .model import Line
 from .names import Names
 from .targets import HTTP, is_address
@@ -33,6 +34,8 @@ from .watch import Watch
 LAG = 0.1
 # Standings are renewed after so many seconds also when nothing changed, for loss and latency.
 REFRESH = 5.0
+# Carriers are asked for at least so often.
+ASK_CARRIERS = 0.08
 # With more lines than these, answers are gathered for a moment: fewer rounds for the same packets.
 _FEW, _GATHER = 16, 0.01
 # Descriptors for everything else in the process.
@@ -83,7 +86,13 @@ class Loop:
         if context is None and any(each.kind == HTTP and each.tls for each in targets):
             context = ssl.create_default_context()
         now = clock()
-        watches = [Watch(line, family, now) for line in lines for family in line.families]
+        # Lines are asked together, so that the loop wakes less often; many of them in groups, so that no burst is large.
+        phases = [random.random() for _group in range(1 + len(lines) // _FEW)]
+        watches = [
+            Watch(line, family, now, phases[place % len(phases)])
+            for place, line in enumerate(lines)
+            for family in line.families
+        ]
         for watch in watches:
             known = (resume or {}).get(watch.key)
             if known:
@@ -96,6 +105,8 @@ class Loop:
         for probes in self._probes:
             self._schedule(probes, now)
         self._links: Links | None = None
+        self._carriers: Carriers | None = None
+        self._asked_carriers = now
         self._renewed = now
         self.lags = 0
         self.states: tuple[LineHealth, ...] = tuple(self._reported.values())
@@ -161,6 +172,11 @@ class Loop:
                 lambda name, present: self._carrier(self._clock(), name, present), self._heard_neighbour
             )
             self.watch(self._links, self._links.take)
+            interfaces = [probes.watch.line.interface for probes in self._probes]
+            self._carriers = Carriers(
+                [name for name in interfaces if name is not None],
+                lambda name, present: self._carrier(self._clock(), name, present),
+            )
             self._names.start()
             while not self._stopping:
                 self._round()
@@ -172,14 +188,17 @@ class Loop:
         self._names.stop()
         for probes in self._probes:
             probes.close()
-        if self._links is not None:
-            self._links.close()
+        for source in (self._links, self._carriers):
+            if source is not None:
+                source.close()
         for end in (self._ear, self._voice):
             end.close()
         self._epoll.close()
 
     def _round(self) -> None:
         planned = min(self._heap[0][0] if self._heap else float("inf"), self._renewed + REFRESH)
+        if self._carriers:
+            planned = min(planned, self._asked_carriers + ASK_CARRIERS)
         events = self._epoll.poll(max(0.0, planned - self._clock()))
         now = self._clock()
         self._fresh.clear()
@@ -192,6 +211,9 @@ class Loop:
             self.lags += 1
             for probes in self._probes:
                 probes.watch.judge.restart(now)
+        if self._carriers and now - self._asked_carriers >= 0.75 * ASK_CARRIERS:
+            self._asked_carriers = now
+            self._carriers.ask()
         while self._heap and self._heap[0][0] <= now:
             due, _order, probes = heapq.heappop(self._heap)
             if due == probes.due:

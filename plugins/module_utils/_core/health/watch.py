@@ -13,24 +13,26 @@ from .verdict import SUSPECT, UP, Judge, LineHealth
 
 # So much of the time between two probes of a line is up to chance, so that hosts do not ask in step.
 _JITTER = 0.1
+# A target is not asked again before this share of its interval has passed.
+_APART = 0.1
 
 
 class Watch:
     """One line in one family: its judge, and the times at which its targets are asked."""
 
-    def __init__(self, line: Line, family: int, now: float, chance: random.Random | None = None) -> None:
+    def __init__(self, line: Line, family: int, now: float, phase: float | None = None) -> None:
+        """``phase`` is where in its interval the first target is asked; lines of one phase share the loop's rounds."""
         self.line, self.family = line, family
         self.targets: tuple[Target, ...] = line.health.targets_of(family)
         self.judge = Judge(line.health, len(self.targets), now)
         self.drained = line.drained
         self.address = line.source(family)
-        self._random = (chance or random.Random()).random
+        self._phase = random.random() if phase is None else phase
         self._steady = line.health.interval
         self._fast = FAST_SHARE * line.health.interval
+        self._slot = self._steady / max(1, len(self.targets))
         self.is_fast = False
-        self._next: list[float] = []
-        self._planned: list[float] = []
-        self._spread(now, self._steady, first=self._random() * self._steady / max(1, len(self.targets)))
+        self._next: list[float] = [self._steady_time(now, target) for target in range(len(self.targets))]
 
     @property
     def key(self) -> tuple[str, int]:
@@ -50,9 +52,8 @@ class Watch:
         if quiet and not self.is_fast:
             step = self._fast / len(self.targets)
             self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
-            self._planned = list(self._next)
         elif self.is_fast and not quiet:
-            self._spread(now, self._steady, first=self._steady / len(self.targets))
+            self._next = [self._steady_time(now, target) for target in range(len(self.targets))]
         self.is_fast = quiet
         return [target for target, planned in enumerate(self._next) if planned <= now]
 
@@ -69,7 +70,8 @@ class Watch:
     def restart(self, now: float) -> None:
         """Begin again with staggered probes: the line has another address, or its carrier is back."""
         self.is_fast = False
-        self._spread(now, self._fast)
+        step = self._fast / max(1, len(self.targets))
+        self._next = [now + place * step for place in range(len(self.targets))]
 
     def next_time(self, now: float) -> float:
         """Return when due() or the judge has something to do next."""
@@ -97,15 +99,20 @@ class Watch:
         )
 
     def _plan(self, now: float, target: int) -> None:
-        step = self._fast if self.is_fast else self._steady
-        # On from the plan, not from now: else chance would add up, and the targets would not stay staggered.
-        planned = self._planned[target] + step
-        if planned <= now or planned > now + 2 * step:
-            planned = now + step
-        self._planned[target] = planned
-        self._next[target] = planned + (2 * self._random() - 1) * _JITTER * step / len(self.targets)
+        if not self.is_fast:
+            self._next[target] = self._steady_time(now, target)
+            return
+        chance = _JITTER * self._fast / len(self.targets)
+        self._next[target] = now + self._fast + chance * (2 * _scattered(now + target) - 1)
 
-    def _spread(self, now: float, interval: float, first: float = 0.0) -> None:
-        count = len(self.targets)
-        self._next = [now + first + place * interval / count for place in range(count)]
-        self._planned = list(self._next)
+    def _steady_time(self, now: float, target: int) -> float:
+        """Return when a target that was just asked is asked next: targets keep their places, so they stay staggered."""
+        place = self._phase + target * self._slot
+        rounds = math.ceil((now + _APART * self._steady - place) / self._steady)
+        planned = place + rounds * self._steady
+        return planned + _JITTER * self._slot * (2 * _scattered(planned) - 1)
+
+
+def _scattered(time: float) -> float:
+    """Return a number from 0 to 1 that looks like chance, and is the same for lines that are asked at one time."""
+    return (time * 997.31) % 1.0
