@@ -110,3 +110,19 @@ def test_probing_begins_staggered_when_the_carrier_is_back() -> None:
     watched.judge.carrier(1002.0, present=True)
     watched.restart(1002.0)
     assert watched.due(1002.0) == [0]
+
+
+def test_lines_of_one_phase_are_asked_at_the_same_moments() -> None:
+    watches = [Watch(line(family), family, 1000.0, 0.25) for family in (4, 6)]
+    times: list[list[float]] = [[], []]
+    for watched, asked in zip(watches, times, strict=True):
+        now = 1000.0
+        while now < 1010.0:
+            watched.judge.advance(now)
+            for target in watched.due(now):
+                asked.append(now)
+                watched.sent(now, target)
+                watched.judge.answered(now + 0.001, target, 0.001)
+            now = watched.next_time(now + 0.002)
+    assert times[0] == pytest.approx(times[1])
+    assert len(times[0]) > 50

@@ -86,7 +86,7 @@ class Loop:
         if context is None and any(each.kind == HTTP and each.tls for each in targets):
             context = ssl.create_default_context()
         now = clock()
-        # Lines are asked together, so that the loop wakes less often; many of them in groups, so that no burst is large.
+        # Lines are asked together, so that the loop wakes less often; many in groups, so that no burst is large.
         phases = [random.random() for _group in range(1 + len(lines) // _FEW)]
         watches = [
             Watch(line, family, now, phases[place % len(phases)])
