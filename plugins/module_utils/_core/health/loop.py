@@ -229,7 +229,7 @@ class Loop:
         if watch.is_fast:
             # A verdict may be near, and an answer that waits in a socket is an answer.
             probes.drain(now)
-        judge.advance(now, self._is_alone(watch))
+        judge.advance(now, judge.state == RECOVERING and self._is_alone(watch))
         probes.ask(now)
         if judge.changed:
             self._touched.add(probes)
@@ -282,9 +282,7 @@ class Loop:
         return Change(before, after)
 
     def _is_alone(self, watch: Watch) -> bool:
-        """Tell whether no other line of the family is up; asked only for one that recovers."""
-        if watch.judge.state != RECOVERING:
-            return False
+        """Tell whether no other line of the family is up."""
         others = (probes.watch for probes in self._probes if probes.watch is not watch)
         return not any(other.is_up for other in others if other.family == watch.family)
 

@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Mapping
 
 from ..probes.icmp_echo import echo_request, internet_checksum
-from .pin import SOCKET_FAMILY, Answered, Pin, Poller
+from .pin import Answered, Pin, Poller
 
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _ECHO_REPLY = {4: 0, 6: 129}
@@ -65,9 +65,6 @@ class IcmpProber:
     def __init__(self, poller: Poller, pin: Pin, targets: Mapping[int, str], answered: Answered) -> None:
         self._poller, self._pin, self._answered = poller, pin, answered
         self._addresses = {number: (address, 0) for number, address in targets.items()}
-        # As recvfrom() writes them.
-        form = SOCKET_FAMILY[pin.family]
-        self._from = {number: socket.inet_ntop(form, socket.inet_pton(form, each)) for number, each in targets.items()}
         self._connection: socket.socket | None = None
         self._identifier = int.from_bytes(os.urandom(2), "big")
         self._payload = os.urandom(_PAYLOAD)
@@ -99,7 +96,7 @@ class IcmpProber:
         """Take in every reply that has come."""
         with contextlib.suppress(OSError):
             while self._connection is not None:
-                self._take(self._connection.recvfrom(_RECEIVE), now)
+                self._take(self._connection.recv(_RECEIVE), now)
 
     def close(self) -> None:
         """Close the socket."""
@@ -123,19 +120,18 @@ class IcmpProber:
         # One at a time: what else has come makes the socket ready again.
         if self._connection is not None:
             with contextlib.suppress(OSError):
-                self._take(self._connection.recvfrom(_RECEIVE), now)
+                self._take(self._connection.recv(_RECEIVE), now)
 
-    def _take(self, received: tuple[bytes, tuple[str, int]], now: float) -> None:
-        packet, address = received
+    def _take(self, packet: bytes, now: float) -> None:
         start = (packet[0] & 0x0F) * 4 if self._pin.family == 4 and packet else 0
-        # What came before the filter was attached may be anything.
+        # What came before the filter was attached may be anything. Only who saw the request knows its payload.
         if len(packet) != start + 8 + _PAYLOAD or packet[-_PAYLOAD:] != self._payload:
             return
         if packet[start] != _ECHO_REPLY[self._pin.family]:
             return
         (sequence,) = _PLACE.unpack_from(packet, start + 6)
         asked = self._asked[sequence % _REMEMBERED]
-        if asked is None or asked[0] != sequence or address[0].partition("%")[0] != self._from[asked[1]]:
+        if asked is None or asked[0] != sequence:
             return
         self._asked[sequence % _REMEMBERED] = None
         self._answered(now, asked[1], now - asked[2])

@@ -150,7 +150,7 @@ class Judge:
         """Do what is due by ``now``; ``alone`` tells that no other line is up. Drain the sockets before."""
         if self.quality.advance(now):
             self.changed = True
-        if self._obstacles:
+        if self._obstacles or (self.state == UP and self._targets and self._unanswered < _PROBES_TO_SUSPECT):
             return
         if not self._targets:
             self._advance_without_targets(now, alone)
