@@ -212,7 +212,8 @@ def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None
     )
     assert result["failed"]
     [fault] = result["faults"]
-    assert fault.startswith(
+    gateways = f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}"
+    assert fault.startswith(f"{gateways}, so their connections look the same")
         f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}, so their connections look the same"
     )
     assert rules(host) == before
