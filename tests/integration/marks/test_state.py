@@ -214,8 +214,6 @@ def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None
     [fault] = result["faults"]
     gateways = f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}"
     assert fault.startswith(f"{gateways}, so their connections look the same")
-        f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}, so their connections look the same"
-    )
     assert rules(host) == before
 
 
