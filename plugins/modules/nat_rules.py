@@ -75,10 +75,15 @@ options:
         description: Match the destination port, for example V(80) or V(5000-6000).
         type: str
       in_interface:
-        description: Match the interface that the packet came in by. Only for V(dnat).
+        description:
+          - Match the interface that the packet came in by. Only for V(dnat).
+          - A name that ends in V(+) or V(*), a wildcard of iptables or nft, is refused. Give one entry for each
+            interface.
         type: str
       out_interface:
-        description: Match the interface that the packet leaves by. Only for V(snat) and V(masquerade).
+        description:
+          - Match the interface that the packet leaves by. Only for V(snat) and V(masquerade).
+          - Wildcards are refused, as in O(rules[].in_interface).
         type: str
       to_address:
         description:

@@ -78,7 +78,10 @@ def _ports(value: object) -> Ports:
 @_cached
 def _interface(value: object) -> str:
     name = fields.interface(value)
-    # nft takes a trailing asterisk for a wildcard and has no way to write a quotation mark.
+    if name.endswith(("+", "*")):
+        # One is iptables' wildcard, the other nft's; each is an ordinary character for the other tool.
+        raise ValueError("a wildcard, which maps cannot hold; give one entry for each interface")
+    # nft has no way to write a quotation mark.
     if any(character in name for character in '"*\\'):
         raise ValueError('nft cannot match an interface with ", * or \\ in its name')
     return name
