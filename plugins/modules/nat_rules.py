@@ -33,7 +33,7 @@ extends_documentation_fragment:
   - multihome.linux._persist
 requirements:
   - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
-  - With O(forget_flows=true), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
+  - With O(forget_flows), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
 options:
   rules:
     description:
@@ -121,14 +121,22 @@ options:
     default: multihome
   forget_flows:
     description:
-      - Whether to end connections that were created by entries that the run removes or changes. With V(false) they
-        continue with their old translation until they end by themselves.
-      - Only these connections are deleted from the kernel's connection tracking. Their later packets are translated
-        again, by the entries that exist then.
-      - Connection tracking does not record the interface of a connection. When an entry that stays differs only in its
-        interface, connections that either entry may have created continue.
-    type: bool
-    default: false
+      - Which connections to delete from the kernel's connection tracking. Their next packets are translated by the
+        entries that exist then. All other connections continue.
+      - The kernel translates a connection by its first packet. Without this option, a UDP client that keeps sending
+        from one port never reaches an entry that is newer than its first packet.
+      - V(new) deletes connections that an added or changed entry translates from now on, and that are not translated.
+      - V(changed) also deletes connections that an entry created which this run removes or changes, or which another
+        entry now precedes. A connection that still goes to the old server moves to the new one.
+      - V(none) deletes none. V(true) means V(changed), and V(false) means V(none).
+      - Connection tracking does not record the interface of a connection. Where an added entry matches by an interface,
+        the interface is the one that the kernel's routes have for the two addresses. Where it is not known, the
+        connection continues. When an entry that stays differs only in its interface from one that is removed,
+        connections that either entry may have created continue.
+      - With O(persist=true), the keeper always acts as with V(new) when it restores entries.
+    type: str
+    choices: [none, new, changed, "true", "false"]
+    default: none
   purge:
     description:
       - Whether to remove existing entries that the list does not contain, and third-party rules between them.
@@ -237,7 +245,7 @@ EXAMPLES = r"""
         destination: 203.0.113.10
         destination_port: 80
         to_address: 192.168.168.5
-    forget_flows: true
+    forget_flows: changed
 
 - name: Remove all translations and the table
   multihome.linux.nat_rules:
@@ -258,7 +266,7 @@ backend_reason:
   sample: auto prefers nftables
 forgotten_flows:
   description: How many connections were deleted from connection tracking. In check mode, how many would be.
-  returned: when O(forget_flows=true)
+  returned: when O(forget_flows) is not V(none)
   type: int
   sample: 3
 actions:
@@ -300,7 +308,7 @@ after:
 
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
-from ..module_utils._core.nat.engine import NatEngine
+from ..module_utils._core.nat.engine import FLOW_CHOICES, NatEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
@@ -315,7 +323,7 @@ ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},
-    "forget_flows": {"type": "bool", "default": False},
+    "forget_flows": {"type": "str", "choices": [*FLOW_CHOICES, "true", "false"], "default": "none"},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }
