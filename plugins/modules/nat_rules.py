@@ -58,21 +58,30 @@ options:
         type: str
         choices: [ipv4, ipv6]
       protocol:
-        description: The protocol to match. Ports require V(tcp), V(udp) or V(sctp).
+        description:
+          - The protocol to match, V(tcp), V(udp), V(sctp), V(icmp), V(icmpv6), V(gre), V(esp), V(ah), V(any), or a
+            number from 1 to 255.
+          - Ports require V(tcp), V(udp) or V(sctp). Numbers of IPv6 extension headers, V(ah) among them, cannot be
+            matched in IPv6.
         type: str
-        choices: [tcp, udp, sctp, any]
         default: any
       source:
-        description: Match the source address, an address or a prefix.
+        description:
+          - Match the source address, an address, a prefix, or a range such as V(192.0.2.10-192.0.2.20).
+          - Several are separated by commas. With V(!) before the first, all addresses but these match.
+          - The entry becomes one entry for each prefix that is needed, and these are reported. A negated IPv4 prefix
+            needs as many entries as it is long, V(!10.0.0.0/8) for example eight.
         type: str
       source_port:
-        description: Match the source port, for example V(80) or V(5000-6000).
+        description:
+          - Match the source port, for example V(80), V(5000-6000) or V(80,443,5000-6000).
+          - Several ports become one entry for each, and these are reported.
         type: str
       destination:
-        description: Match the destination address, an address or a prefix.
+        description: Match the destination address, as in O(rules[].source).
         type: str
       destination_port:
-        description: Match the destination port, for example V(80) or V(5000-6000).
+        description: Match the destination port, as in O(rules[].source_port).
         type: str
       in_interface:
         description:
@@ -93,8 +102,8 @@ options:
         type: str
       to_port:
         description:
-          - For V(dnat) the port to translate to. A range is as long as O(rules[].destination_port), and each port maps
-            to its counterpart. Without it ports are kept.
+          - For V(dnat) the port to translate to. All ports of a range may map to one port. A range is as long as
+            O(rules[].destination_port), and each port maps to its counterpart. Without it ports are kept.
           - For V(snat) and V(masquerade) the source port, or the range of source ports to choose from.
         type: str
       name:
@@ -200,6 +209,30 @@ EXAMPLES = r"""
         destination_port: 7000-7010
         to_address: "fd00:168::1"
         to_port: 9000-9010
+
+- name: Several ports and sources in an entry, a range to one port, and a protocol without ports
+  multihome.linux.nat_rules:
+    rules:
+      - name: web, except for the office
+        type: dnat
+        protocol: tcp
+        source: "!198.51.100.0/24"
+        destination: 203.0.113.10
+        destination_port: "80,443"
+        to_address: 192.168.168.1
+      - name: any of these ports reaches the game
+        type: dnat
+        protocol: udp
+        destination: 203.0.113.10
+        destination_port: 20000-20099
+        to_address: 192.168.168.1
+        to_port: 443
+      - name: tunnels of two partners
+        type: dnat
+        protocol: gre
+        source: 192.0.2.7,198.51.100.10-198.51.100.20
+        destination: 203.0.113.10
+        to_address: 192.168.168.1
 
 - name: Translate an IPv6 prefix to another and masquerade IPv4
   multihome.linux.nat_rules:
@@ -315,7 +348,7 @@ _TEXT = {"type": "str"}
 _RULE = {
     "type": {"type": "str", "choices": ["dnat", "snat", "masquerade"], "required": True},
     "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
-    "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp", "any"], "default": "any"},
+    "protocol": {"type": "str", "default": "any"},
     **dict.fromkeys(("source", "source_port", "destination", "destination_port"), _TEXT),
     **dict.fromkeys(("in_interface", "out_interface", "to_address", "to_port", "name"), _TEXT),
 }

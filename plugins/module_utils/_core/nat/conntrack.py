@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..errors import ReadFailed, Unsupported
+from .protocols import WITH_PORTS, name_of
 
 # linux/netlink.h, linux/netfilter/nfnetlink.h
 _NETLINK_NETFILTER = 12
@@ -33,7 +34,6 @@ _IP, _PROTOCOL = 1, 2
 _PORTS = (2, 3)
 # linux/netfilter/nf_conntrack_common.h
 SOURCE_TRANSLATED, DESTINATION_TRANSLATED = 0x10, 0x20
-_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 _FAMILIES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -51,7 +51,7 @@ class End:
 
 @dataclass(frozen=True)
 class Flow:
-    """One connection. ``protocol`` is tcp, udp, sctp or a number; ``handle`` identifies it to the kernel."""
+    """One connection. ``protocol`` is as in NatRule; ``handle`` identifies it to the kernel."""
 
     family: int
     protocol: str
@@ -164,9 +164,9 @@ def _end(content: bytes) -> tuple[str, End]:
     addresses = [_address(value) for _kind, value in sorted(_attributes(parts[_IP]).items())]
     transport = _attributes(parts[_PROTOCOL])
     number = transport[1][0]
-    protocol = _PROTOCOLS.get(number, str(number))
+    protocol = name_of(number)
     ports: tuple[int | None, int | None] = (None, None)
-    if number in _PROTOCOLS:
+    if protocol in WITH_PORTS:
         source, destination = (int.from_bytes(transport[kind], "big") for kind in _PORTS)
         ports = (source, destination)
     return protocol, End(addresses[0], addresses[1], ports[0], ports[1])

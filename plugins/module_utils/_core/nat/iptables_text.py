@@ -17,8 +17,8 @@ from .. import fields
 from ..errors import InvalidInput
 from ..filters.iptables_save import interface_faults, quoted
 from .model import NatRule, Ports
+from .protocols import printed
 
-_PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp", "tcp": "tcp", "udp": "udp", "sctp": "sctp"}
 _TARGETS = {"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to", "MASQUERADE": "--to-ports"}
 _PORTS = r"(?P<ports>[0-9-]+)(?:/(?P<base>[0-9]+))?"
 _TO = {
@@ -115,7 +115,7 @@ def _value(field: str, argument: str) -> str | Ports | None:
     if field in ("source", "destination"):
         return _prefix(argument)
     if field == "protocol":
-        return _PROTOCOLS.get(argument)
+        return printed(argument)
     if field in ("source_port", "destination_port"):
         return _ports(argument.replace(":", "-"))
     return argument
