@@ -20,6 +20,7 @@ description:
     iptables, the only change to other chains is one jump at the top, with the comment C(multihome.linux).
   - Entries that an earlier run wrote to the other backend move to this one. They are removed there as soon as the new
     ones are in place, so that no connection is translated by two lists. Counters of moved entries restart at zero.
+  - With nftables, the entries are asked before those of iptables, Docker and firewalld, whichever was loaded first.
   - Connections that a firewall itself initiates to one of its own addresses, loopback excepted, are translated like
     incoming ones, by entries without an interface.
   - The translations stay until the next boot, or until another program flushes the whole rule set of the host. With
@@ -50,8 +51,11 @@ options:
           - V(dnat) translates the destination of incoming packets to O(rules[].to_address), V(snat) the source of
             outgoing packets. V(masquerade) translates the source to the address of the interface that the packet
             leaves by.
+          - V(exempt) translates nothing. Connections that match keep their source address, or with
+            O(rules[].in_interface) their destination address. Entries that follow, and other programs whose
+            translations are asked later, do not translate them either.
         type: str
-        choices: [dnat, snat, masquerade]
+        choices: [dnat, snat, masquerade, exempt]
         required: true
       family:
         description: The address family. Required when the entry has no address.
@@ -85,13 +89,13 @@ options:
         type: str
       in_interface:
         description:
-          - Match the interface that the packet came in by. Only for V(dnat).
+          - Match the interface that the packet came in by. Only for V(dnat) and V(exempt).
           - A name that ends in V(+) or V(*), a wildcard of iptables or nft, is refused. Give one entry for each
             interface.
         type: str
       out_interface:
         description:
-          - Match the interface that the packet leaves by. Only for V(snat) and V(masquerade).
+          - Match the interface that the packet leaves by. Only for V(snat), V(masquerade) and V(exempt).
           - Wildcards are refused, as in O(rules[].in_interface).
         type: str
       to_address:
@@ -234,6 +238,15 @@ EXAMPLES = r"""
         destination: 203.0.113.10
         to_address: 192.168.168.1
 
+- name: Translate nothing that goes to the networks behind a VPN
+  multihome.linux.nat_rules:
+    rules:
+      - type: exempt
+        destination: 10.9.0.0/16
+      - type: masquerade
+        family: ipv4
+        out_interface: wan0
+
 - name: Translate an IPv6 prefix to another and masquerade IPv4
   multihome.linux.nat_rules:
     rules:
@@ -342,11 +355,12 @@ after:
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
 from ..module_utils._core.nat.engine import FLOW_CHOICES, NatEngine
+from ..module_utils._core.nat.model import TYPES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
 _RULE = {
-    "type": {"type": "str", "choices": ["dnat", "snat", "masquerade"], "required": True},
+    "type": {"type": "str", "choices": list(TYPES), "required": True},
     "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
     "protocol": {"type": "str", "default": "any"},
     **dict.fromkeys(("source", "source_port", "destination", "destination_port"), _TEXT),

@@ -29,7 +29,7 @@ PORTS = [1, 2, 3, 4, 5]
 def entry(draw: st.DrawFn) -> dict[str, Any]:
     """One entry, nearly always a legal one."""
     family = draw(st.sampled_from([4, 4, 4, 6]))
-    kind = draw(st.sampled_from(["dnat", "dnat", "dnat", "snat", "masquerade"]))
+    kind = draw(st.sampled_from(["dnat", "dnat", "dnat", "snat", "masquerade", "exempt"]))
     found: dict[str, Any] = {"type": kind}
     protocol = draw(st.sampled_from(["tcp", "tcp", "udp", None, *WITHOUT_PORTS[family]]))
     if protocol:
@@ -41,19 +41,20 @@ def entry(draw: st.DrawFn) -> dict[str, Any]:
         if value and not (value.startswith("!") and "!" in str(found)):
             found[field] = value
     if draw(st.integers(0, 3)) == 0:
-        found["in_interface" if kind == "dnat" else "out_interface"] = draw(st.sampled_from(INTERFACES))
+        incoming = kind == "dnat" or (kind == "exempt" and draw(st.booleans()))
+        found["in_interface" if incoming else "out_interface"] = draw(st.sampled_from(INTERFACES))
     for field in ("source_port", "destination_port"):
         ports = draw(st.sampled_from([None, "1", "2", "3", "2-4", "1-2", "1,3", "4,1-2"]))
         if ports and protocol and (field == "destination_port" or draw(st.booleans())):
             found[field] = ports
     if draw(st.booleans()):
         found["name"] = draw(st.sampled_from(["web", "two words", "umläute \\ and 'more'", "22-23 misleading"]))
-    if kind == "masquerade":
+    if kind in ("masquerade", "exempt"):
         found.update({} if {"source", "destination"} & set(found) else {"family": f"ipv{family}"})
     else:
         found["to_address"] = draw(st.sampled_from(TARGETS[family]))
         _prefix_to_prefix(draw, found, family)
-    if protocol and "/" not in found.get("to_address", ""):
+    if protocol and kind != "exempt" and "/" not in found.get("to_address", ""):
         _to_port(draw, found)
     return found
 

@@ -47,7 +47,7 @@ def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
     interface = entry.get("in_interface", entry.get("out_interface", packet.interface))
     return (
         family == packet.family
-        and (entry["type"] == "dnat") == (packet.hook == "destination")
+        and at_destination(entry) == (packet.hook == "destination")
         and entry.get("protocol", "any") in ("any", packet.protocol)
         and interface == packet.interface
         and _within(packet.source, entry.get("source"))
@@ -55,6 +55,11 @@ def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
         and _among(packet.source_port, entry.get("source_port"))
         and _among(packet.destination_port, entry.get("destination_port"))
     )
+
+
+def at_destination(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry concerns destinations, not sources."""
+    return entry["type"] == "dnat" or (entry["type"] == "exempt" and "in_interface" in entry)
 
 
 def _within(address: str, written: str | None) -> bool:
@@ -81,6 +86,9 @@ def _among(port: int, ports: str | None) -> bool:
 
 def _translation(entry: Mapping[str, Any], packet: Packet) -> tuple[Any, ...]:
     kind, target, to_port = entry["type"], entry.get("to_address"), entry.get("to_port")
+    if kind == "exempt":
+        # Translated to itself: no other program translates it then.
+        return ("dnat", packet.destination, None) if at_destination(entry) else ("snat", packet.source, None)
     if target and "/" in target:
         return kind, _moved(packet.destination if kind == "dnat" else packet.source, target), None
     if kind != "dnat":

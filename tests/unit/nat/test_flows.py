@@ -23,7 +23,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model im
 from ansible_collections.multihome.linux.tests.unit.nat.engines import selection
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets, plain
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
-from ansible_collections.multihome.linux.tests.unit.nat.packets import WITH_PORTS, Packet, first_match
+from ansible_collections.multihome.linux.tests.unit.nat.packets import WITH_PORTS, Packet, at_destination, first_match
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +89,9 @@ def flow_of(listed: Listed, packet: Packet) -> Flow:
     source, source_port = packet.source, ports[0]
     destination, destination_port = packet.destination, ports[1]
     status = 0
+    if done and done[1] == (packet.destination if packet.hook == "destination" else packet.source):
+        # An exemption.
+        done = None
     if done and packet.hook == "destination":
         status, destination, destination_port = DESTINATION_TRANSLATED, done[1], done[2] or ports[1]
     elif done:
@@ -114,7 +117,7 @@ def deleted(before: Listed, after: Listed, flow: Flow, which: str, paths: FakePa
 
 def _at(hook: str, listed: Listed) -> Listed:
     """Return the entries of one hook: a packet of the small world passes only that one."""
-    return [entry for entry in listed if (entry["type"] == "dnat") == (hook == "destination")]
+    return [entry for entry in listed if at_destination(entry) == (hook == "destination")]
 
 
 def _without_interface(listed: Listed) -> list[dict[str, Any]]:
@@ -129,7 +132,7 @@ def test_new_deletes_those_that_are_not_translated_and_would_be(
 ) -> None:
     for packet in sent:
         flow = flow_of(before, packet)
-        expected = not first_match(before, packet) and bool(first_match(after, packet))
+        expected = not flow.status and bool(flow_of(after, packet).status)
         event("deleted" if expected else "left")
         lists = _at(packet.hook, before), _at(packet.hook, after)
         assert deleted(*lists, flow, "new", FakePaths(packet.interface)) == expected, packet
@@ -160,7 +163,7 @@ def _same_result(flow: Flow, after: Listed, packet: Packet) -> bool:
     """Return whether a connection is as one that begins now would be; of several source ports any one will do."""
     now = flow_of(after, packet)
     done = first_match(after, packet)
-    if packet.hook == "destination" or not done:
+    if packet.hook == "destination" or not done or not now.status:
         return flow == now
     first, _dash, last = (done[2] or "1-65535").partition("-")
     port = flow.reply.destination_port
@@ -202,6 +205,18 @@ def test_only_changed_deletes_flows_to_the_old_server() -> None:
     assert deleted([WEB], [{**moved, "source": "198.51.100.0/24"}, WEB], MAPPED, "changed")
     assert not deleted([WEB], [moved], MAPPED, "new")
     assert not deleted([WEB], [], MAPPED, "new")
+
+
+def test_an_exemption_ends_the_translation_of_flows_only_with_changed() -> None:
+    exempt = {"type": "exempt", "family": "ipv4", "in_interface": "wan0"}
+    assert deleted([WEB], [exempt, WEB], MAPPED, "changed")
+    assert not deleted([WEB], [exempt, WEB], MAPPED, "new")
+    assert not deleted([], [exempt, WEB], ASKED, "new")
+    masked = Flow(4, "tcp", OUT.original, End("192.0.2.1", "198.51.100.1", 80, 5000), SOURCE_TRANSLATED)
+    vpn = {"type": "exempt", "destination": "192.0.2.0/24"}
+    assert deleted([LINE], [vpn, LINE], masked, "changed")
+    assert not deleted([LINE], [{**vpn, "destination": "192.0.3.0/24"}, LINE], masked, "changed")
+    assert not deleted([], [vpn, LINE], OUT, "new")
 
 
 def test_what_another_program_translated_is_left() -> None:

@@ -32,7 +32,14 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
     ("listed", "said"),
     [
         (entry(FORWARD, type=None), "type is missing"),
-        (entry(FORWARD, type="redirect"), 'type "redirect": not one of dnat, snat, masquerade'),
+        (entry(FORWARD, type="redirect"), 'type "redirect": not one of dnat, snat, masquerade, exempt'),
+        (entry(SNAT, type="exempt"), "exempt translates nothing: leave to_address and to_port out"),
+        ({"type": "exempt", "out_interface": "wan0"}, "nothing tells the family"),
+        (
+            {"type": "exempt", "family": "ipv4", "out_interface": "a", "in_interface": "b"},
+            "exempt keeps the destination with in_interface, and the source with out_interface",
+        ),
+        (entry(SNAT, source=None, to_address="0.0.0.0/0"), "use type exempt to translate nothing"),
         (
             entry(FORWARD, protocol="ospf"),
             'protocol "ospf": not one of icmp, tcp, udp, gre, esp, ah, icmpv6, sctp, any, and',

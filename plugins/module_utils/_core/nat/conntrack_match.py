@@ -80,7 +80,7 @@ class FlowOrigins:
         matched = original
         if rule.type != "dnat":
             matched = End(original.source, reply.source, original.source_port, reply.source_port)
-        if not matches(rule, flow, matched):
+        if rule.type == "exempt" or not matches(rule, flow, matched):
             return False
         if rule.type == "dnat":
             return reply.source == moved(rule, original.destination) and reply.source_port == moved_port(rule, original)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from .conntrack import End, Flow
 from .conntrack_match import Addresses, among, matches, moved, moved_port
-from .model import NatRule
+from .model import NatRule, hook
 
 # The address and the port that select entries; None selects those that have no single one.
 _Place = tuple["str | None", "int | None"]
@@ -47,10 +47,10 @@ class ExpectedTranslations:
     ) -> None:
         self._ordered, self._arriving = ordered, frozenset(arriving)
         self._addresses, self._paths = addresses, paths
-        self._hooks = {rule.type == "dnat" for rule in arriving}
+        self._hooks = {hook(rule) == "destination" for rule in arriving}
         self._index: dict[tuple[bool, _Place], list[int]] = {}
         for position, rule in enumerate(ordered):
-            self._index.setdefault((rule.type == "dnat", _place(rule)), []).append(position)
+            self._index.setdefault((hook(rule) == "destination", _place(rule)), []).append(position)
 
     def is_missing(self, flow: Flow, is_destination: bool) -> bool:
         """Return whether a new translation would give the connection's destination (source) another result."""
@@ -88,7 +88,7 @@ class ExpectedTranslations:
     def _passes(self, rule: NatRule, flow: Flow) -> bool | None:
         """Return whether the connection's packets pass the hook of a rule, by its interface; None if not known."""
         source, destination = flow.original.source, flow.original.destination
-        if rule.type != "dnat":
+        if hook(rule) == "source":
             # Packets to this host itself never leave, so their source stays.
             leaving = self._paths.departure(source, flow.reply.source)
             return None if leaving is None else rule.out_interface in (None, leaving)
@@ -102,6 +102,9 @@ class ExpectedTranslations:
 
     def _has_result(self, rule: NatRule, flow: Flow) -> bool:
         original, reply = flow.original, flow.reply
+        if rule.type == "exempt":
+            ends = (original.destination, reply.source) if hook(rule) == "destination" else _sources(flow)
+            return ends[0] == ends[1]
         if rule.type == "dnat":
             return (reply.source, reply.source_port) == (moved(rule, original.destination), moved_port(rule, original))
         if rule.to_port is not None and not among(reply.destination_port, rule.to_port):
@@ -112,9 +115,14 @@ class ExpectedTranslations:
         return reply.destination == moved(rule, original.source)
 
 
+def _sources(flow: Flow) -> tuple[str, str]:
+    return flow.original.source, flow.reply.destination
+
+
 def _place(rule: NatRule) -> _Place:
-    address = rule.destination if rule.type == "dnat" else rule.source
-    ports = rule.destination_port if rule.type == "dnat" else None
+    is_destination = hook(rule) == "destination"
+    address = rule.destination if is_destination else rule.source
+    ports = rule.destination_port if is_destination else None
     single = ports[0] if ports is not None and ports[0] == ports[1] else None
     return (None if address is None or "/" in address else address), single
 

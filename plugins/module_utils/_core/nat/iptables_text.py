@@ -16,7 +16,8 @@ from typing import Any
 from .. import fields
 from ..errors import InvalidInput
 from ..filters.iptables_save import interface_faults, quoted
-from .model import NatRule, Ports
+from .model import EVERYTHING, NatRule, Ports
+from .model import hook as hook_of
 from .protocols import printed
 
 _TARGETS = {"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to", "MASQUERADE": "--to-ports"}
@@ -78,6 +79,9 @@ def _target(rule: NatRule) -> list[str]:
     ports = fields.port_text(rule.to_port) if rule.to_port else None
     if rule.type == "masquerade":
         return ["MASQUERADE", "--to-ports", ports] if ports else ["MASQUERADE"]
+    if rule.type == "exempt":
+        # Translated to itself, so that no later chain of any program translates it either.
+        return ["NETMAP", "--to", EVERYTHING[rule.family]]
     address = str(rule.to_address)
     if "/" in address:
         return ["NETMAP", "--to", address]
@@ -160,9 +164,11 @@ def _with_target(values: dict[str, Any], words: Sequence[str], family: int, hook
         ports, base = _ports(match["ports"] or ""), match["base"]
         if match["ports"] and ports is None:
             return None
+    if address == EVERYTHING[family]:
+        kind, address = "exempt", None
     rule = NatRule(family, kind, to_address=address, to_port=ports, **values)
     counted_from = str(rule.destination_port[0]) if rule.shifts_ports and rule.destination_port else None
-    if base != counted_from or (kind == "dnat") != (hook == "destination"):
+    if base != counted_from or hook_of(rule) != hook:
         return None
     return rule if _can_be_asked_for(rule) else None
 

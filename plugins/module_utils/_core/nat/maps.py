@@ -102,10 +102,11 @@ class Layout:
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     """Return the tokens of the map that a translation belongs to, or None when it is a rule.
 
-    Rules are: masquerading, prefix to prefix, a choice of source ports, and entries that match by no or by all fields.
+    Rules are: masquerading, exemptions, prefix to prefix, a choice of source ports, and entries that match by no or by
+    all fields.
     """
     shape = rule.tokens
-    if rule.type == "masquerade" or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
+    if rule.type in ("masquerade", "exempt") or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
         return None
     if rule.type == "snat" and rule.to_port:
         return None

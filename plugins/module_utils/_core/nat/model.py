@@ -15,6 +15,9 @@ from ..errors import InvalidInput
 from . import protocols
 from .expansion import expanded, is_plain
 
+TYPES = ("dnat", "snat", "masquerade", "exempt")
+# The prefix that netmap translates to itself: an exemption is such a translation.
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 MAX_ENTRIES = 100_000
 # nft: NFTNL_UDATA_COMMENT_MAXLEN; names are kept as comments of elements and rules.
 MAX_NAME_BYTES = 128
@@ -129,7 +132,7 @@ class NatRule:
     name: str | None = None
 
     FIELDS = {
-        "type": fields.choice("dnat", "snat", "masquerade"),
+        "type": fields.choice(*TYPES),
         "family": _family_choice,
         "protocol": _protocol,
         "source": _prefix,
@@ -239,10 +242,18 @@ def _faults_of_fields(entry: Mapping[str, object], values: dict[str, Any]) -> li
         faults.append(f"{kind} happens as a packet leaves: match out_interface instead of in_interface")
     if kind == "dnat" and "out_interface" in values:
         faults.append("dnat happens as a packet comes in: match in_interface instead of out_interface")
+    if kind == "exempt" and (entry.get("to_address") is not None or entry.get("to_port") is not None):
+        return ["exempt translates nothing: leave to_address and to_port out"]
+    if kind == "exempt" and "in_interface" in values and "out_interface" in values:
+        return [
+            "exempt keeps the destination with in_interface, and the source with out_interface: give one entry each"
+        ]
     if kind == "masquerade" and "to_address" in values:
         faults.append("masquerade takes the interface's own address: leave to_address out, or use snat")
     if kind in ("dnat", "snat") and entry.get("to_address") is None:
         faults.append(f"to_address is missing: {kind} needs the address to translate to")
+    if fields.is_everything(values.get("to_address", "")):
+        return ["to_address is every address: use type exempt to translate nothing"]
     if "/" in values.get("to_address", ""):
         field = "destination" if kind == "dnat" else "source"
         length = values["to_address"].partition("/")[2]
@@ -267,8 +278,8 @@ def _faults_of_family(entry: Mapping[str, object], values: dict[str, Any]) -> li
     if not families:
         # A malformed value has its own fault already; so has a missing to_address.
         given = any(entry.get(name) is not None for name in ("family", *addresses))
-        is_masquerade = values.get("type") == "masquerade"
-        return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []
+        needs_none = values.get("type") in ("masquerade", "exempt")
+        return ["nothing tells the family; give family: ipv4 or ipv6"] if needs_none and not given else []
     values["family"] = families.pop()
     if values["family"] == 6 and values.get("protocol") in protocols.IPV6_EXTENSIONS:
         return [f"protocol {values['protocol']} is an extension header of IPv6, which cannot be matched"]
@@ -384,5 +395,9 @@ def _overlapping_ranges(parsed: list[Entry[NatRule]], list_name: str) -> list[st
 
 
 def hook(rule: NatRule) -> str:
-    """Return where a translation happens: ``destination`` or ``source``."""
-    return "destination" if rule.type == "dnat" else "source"
+    """Return where a translation happens: ``destination`` or ``source``.
+
+    An exemption keeps the source, or with the interface of incoming packets their destination.
+    """
+    is_incoming = rule.type == "exempt" and rule.in_interface is not None
+    return "destination" if rule.type == "dnat" or is_incoming else "source"

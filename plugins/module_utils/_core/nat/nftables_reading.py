@@ -26,13 +26,14 @@ from ..filters.nftables_json import (
     values,
 )
 from .maps import JOIN, SHIFT, Item, Key, KeyPart, MapName, elements, map_tokens, port_of
-from .model import FIELD_OF_TOKEN, NatRule, Ports
+from .model import EVERYTHING, FIELD_OF_TOKEN, NatRule, Ports
+from .model import hook as hook_of
 from .nftables_text import selector_of, target_port
 from .protocols import FAMILY_OF, WITH_PORTS, printed
 
 _FAMILIES = {"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6}
 _FIELDS = {"saddr": "source", "daddr": "destination", "sport": "source_port", "dport": "destination_port"}
-_TYPES_OF_HOOK = {"destination": ("dnat",), "source": ("snat", "masquerade")}
+_TYPES_OF_HOOK = {"destination": ("dnat", "exempt"), "source": ("snat", "masquerade", "exempt")}
 
 # The translation that an element belongs to, and what the element counted.
 Element = tuple[NatRule, Counted]
@@ -197,7 +198,9 @@ def parse_rule(rule: NftRule, hook: str) -> Item | None:
         if match is not None and not _note(noted, match):
             return None
     found = _translation(last.kind, content, noted, rule.comment)
-    return found if found and found.type in _TYPES_OF_HOOK[hook] and map_tokens(found) is None else None
+    if found is None or found.type not in _TYPES_OF_HOOK[hook] or hook_of(found) != hook:
+        return None
+    return found if map_tokens(found) is None else None
 
 
 def _note(noted: dict[str, object], match: NftMatch) -> bool:
@@ -257,4 +260,8 @@ def _translation(
         name in content and fields[f"to_{field}"] is None for name, field in (("addr", "address"), ("port", "port"))
     ):
         return None
+    if fields["to_address"] == EVERYTHING[fields["family"]]:
+        # The hook that it is read from says which of both it exempts from.
+        found = NatRule(type="exempt", **{**fields, "to_address": None})
+        return found if (kind == "dnat") == (hook_of(found) == "destination") else None
     return NatRule(type=kind, **fields)

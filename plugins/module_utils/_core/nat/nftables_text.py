@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..fields import port_text
 from ..filters.nftables_json import ip
 from .maps import JOIN, SHIFT, Item, Key, MapName, port_of
-from .model import NatRule
+from .model import EVERYTHING, NatRule, hook
 from .protocols import NUMBERS, WITH_PORTS, number_of
 
 # Names of nft's data types and expressions per token; {ip} is ip or ip6.
@@ -24,12 +24,13 @@ _PORT_GUARD = f"meta l4proto {{ {', '.join(str(NUMBERS[name]) for name in WITH_P
 
 # The chain that holds the lookups and rules of each hook.
 CHAINS = {"destination": "nat_destination", "source": "nat_postrouting"}
-# name -> hook and priority; None is a chain that others jump to.
+# name -> hook and priority; None is a chain that others jump to. Chains of iptables, Docker and firewalld are at -100
+# and 100: of the same priority, the one that was loaded first would translate a connection.
 BASE_CHAINS: dict[str, tuple[str, int] | None] = {
     "nat_destination": None,
-    "nat_prerouting": ("prerouting", -100),
-    "nat_output": ("output", -100),
-    "nat_postrouting": ("postrouting", 100),
+    "nat_prerouting": ("prerouting", -101),
+    "nat_output": ("output", -101),
+    "nat_postrouting": ("postrouting", 99),
 }
 # Packets that a host sends to one of its own addresses are translated like those from elsewhere; loopback never is.
 FIXED_RULES = (
@@ -145,6 +146,10 @@ def _statement(rule: NatRule) -> str:
     ports = f":{port_text(rule.to_port)}" if rule.to_port else ""
     if rule.type == "masquerade":
         return f"masquerade to {ports}" if ports else "masquerade"
+    if rule.type == "exempt":
+        # Translated to itself, so that no later chain of any program translates it either.
+        kind = "dnat" if hook(rule) == "destination" else "snat"
+        return f"{kind} {ip(rule.family)} prefix to {EVERYTHING[rule.family]}"
     if rule.to_address and "/" in rule.to_address:
         return f"{rule.type} {ip(rule.family)} prefix to {rule.to_address}"
     address = f"[{rule.to_address}]" if rule.family == 6 and ports else rule.to_address
