@@ -61,8 +61,9 @@ def of_others(lab: Lab, before: Dump, after: Dump) -> list[str]:
     """Return the differences of two dumps that are not about line `COMES`, on hosts that are not its own firewall."""
     wanted = of_the_line(lab, COMES)
     lines = differences(before, after)
-    # Files that are about all lines: the names of their tables, and what is stored for the next boot.
-    shared = re.compile("/etc/iproute2/rt_tables.d|/etc/multihome[/ ]")
+    # Files that are about all lines: the names of their tables, the state stored for the next boot, and the directory
+    # that holds the journal of a run as long as the run changes that state.
+    shared = re.compile("/etc/iproute2/rt_tables.d|/etc/multihome[/ ]|/run/multihome d ")
     return [line for line in lines if not (line.startswith("fw-b: ") or shared.search(line) or wanted.search(line))]
 
 
