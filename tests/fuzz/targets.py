@@ -105,8 +105,10 @@ def feed_stored(value: Any) -> None:
             path = Path(directory, file.encode("utf-8", "replace").decode())
             path.write_bytes(content.encode("utf-8", "surrogatepass"))
             path.chmod(0o600)
-        states = States(directory, ENGINES).reload()
+        stored = States(directory, ENGINES)
+        states = stored.reload()
     for state in states:
+        stored.prepare(state)
         judge(str(state.fault))
     good = [state for state in states if state.file == "ip_aliases.json"]
     if not good or good[0].engine is None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What disappears is put back; who removes it again and again is outwaited; a keeper that is dead harms nobody."""
+"""Deleted objects are restored; repairs in a loop back off; a dead keeper does no harm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, 
 _DROP_IN = f"/etc/systemd/system/{KEEPER}.d/test.conf"
 
 
-def test_each_object_that_is_deleted_is_put_back(design: Deployed) -> None:
+def test_each_deleted_object_is_restored(design: Deployed) -> None:
     for machine in design.bed.machines:
         before = design.report(machine)["repairs"]
         ours = [each for each in design.ours(machine) if each.deletion]
@@ -28,7 +28,7 @@ def test_each_object_that_is_deleted_is_put_back(design: Deployed) -> None:
         assert design.report(machine)["repairs"] >= before + len(ours)
 
 
-def test_what_is_not_ours_is_not_put_back(design: Deployed) -> None:
+def test_foreign_objects_are_not_restored(design: Deployed) -> None:
     """The control of all the others: the keeper keeps what is stored, and nothing else."""
     server = design.bed.server
     design.run(server, "ip", "rule", "del", "priority", "30077")
@@ -37,7 +37,7 @@ def test_what_is_not_ours_is_not_put_back(design: Deployed) -> None:
     design.run(server, "systemctl", "restart", "foreign.service")
 
 
-def test_who_deletes_a_rule_again_and_again_is_outwaited_by_name(design: Deployed) -> None:
+def test_repairs_of_a_rule_deleted_in_a_loop_back_off_and_name_it(design: Deployed) -> None:
     server = design.bed.server
     rule = next(
         each for each in design.ours(server) if each.kind == "rule -4" and '"src": "192.168.168.1"' in each.text

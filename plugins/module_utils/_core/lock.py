@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -13,6 +14,16 @@ from collections.abc import Iterator
 from .errors import Busy, Unsupported
 
 LOCK_FILE = "/run/multihome/lock"
+_NO_SPACE = ("space on /run", "free some space on /run (df /run; df -i /run), then run again")
+# What is needed, and the remedy.
+_REMEDIES = {
+    errno.EACCES: ("the rights of root", "run as root (become: true)"),
+    errno.EROFS: ("a writable /run", "mount /run writable (a tmpfs), in a container as well, then run again"),
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.ELOOP: ("a regular file", "remove the symbolic link in its place, then run again"),
+    errno.ENOTDIR: ("a directory /run/multihome", "remove the file in its place, then run again"),
+}
 
 
 @contextlib.contextmanager
@@ -27,7 +38,8 @@ def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise Unsupported("the lock file", "the rights of root", str(error), "run as root (become: true)") from error
+        needed, remedy = _REMEDIES.get(error.errno or 0, _REMEDIES[errno.EACCES])
+        raise Unsupported("the lock file", needed, str(error), remedy) from error
     try:
         deadline = time.monotonic() + timeout
         while True:
@@ -42,8 +54,10 @@ def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
                         "nothing was changed; wait for it or end it, then run again"
                     ) from None
                 time.sleep(0.05)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # The number of the process is only shown to those who wait; without space for it the lock holds all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from ...machines.bed import booted
 from ...machines.deployed import KEEPER, Deployed
 from ...machines.machine import PYTHON
 from ..figures import Figure, Report
+from . import foreign
 
 TITLE = "the keeper of the two-line design's server: repair, start, idle"
 SUITE = releases.SUITES[0]
@@ -52,6 +53,7 @@ for command in json.load(sys.stdin):
 
 def measure(say: Callable[[str], None]) -> Report:
     """Deploy on booted machines and measure the server's keeper. Raises LabError where no machine can boot."""
+    beside, data = foreign.measure(say)
     releases.check()
     with booted(SUITE, f"benchmark-{os.getpid()}") as bed:
         say(f"deploying on {SUITE}")
@@ -73,7 +75,7 @@ def measure(say: Callable[[str], None]) -> Report:
         ),
         Figure("processor while idle", processor, " %", at_most=0.1, note=f"of one core, over {IDLE:.0f} s"),
     ]
-    return Report(figures, {"suite": SUITE, "repairs": repairs, "starts": starts})
+    return Report([*figures, *beside], {"suite": SUITE, "repairs": repairs, "starts": starts, **data})
 
 
 def _repairs(design: Deployed) -> Sequence[float]:

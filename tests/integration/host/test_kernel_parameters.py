@@ -140,7 +140,7 @@ def test_a_value_changed_by_somebody_else_is_set_again(host: Host) -> None:
     ("entry", "reason"),
     [
         # Both are set last, after all the others.
-        ({"name": "net.ipv4.tcp_wmem", "value": "many"}, "does not take this value"),
+        ({"name": "net.ipv4.tcp_wmem", "value": "many"}, "refuses this value"),
         ({"name": "net.ipv4.tcp_available_congestion_control", "value": "none"}, "some parameters are read-only"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_written_takes_everything_back(host: Host) -> None
     assert run(host)["changed"] is True
 
 
-def test_a_value_that_the_kernel_keeps_otherwise_is_told_and_taken_back(host: Host) -> None:
+def test_a_value_that_the_kernel_keeps_differently_is_reported_and_undone(host: Host) -> None:
     before = state(host)
     ports = {"name": "net.ipv4.ip_local_reserved_ports", "value": "8080,8081"}
     result = run(host, [*LISTED, ports])
@@ -221,7 +221,7 @@ def test_a_file_of_somebody_else_is_refused(host: Host, check: bool) -> None:
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_every_fault_is_told_at_once_and_nothing_changes(host: Host, check: bool) -> None:
+def test_every_fault_is_reported_at_once_and_nothing_changes(host: Host, check: bool) -> None:
     before = state(host)
     malformed = run(
         host, [*LISTED, {"name": "net..x", "value": 1}, {"name": "net/ipv4/ip_forward", "value": True}], check=check

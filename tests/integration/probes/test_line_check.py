@@ -96,7 +96,7 @@ def test_one_that_fails_fails_the_module_and_no_other_row(hosts: Hosts) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_host_without_the_service_is_told_apart_from_silence(hosts: Hosts, family: int) -> None:
+def test_a_host_without_the_service_is_distinguished_from_silence(hosts: Hosts, family: int) -> None:
     result = check(hosts["client"], target(family, port=8, timeout=5), target(family, "udp", port=8, timeout=5))
     assert errors(result) == ["connection refused", "port unreachable"]
     assert all("the service does not listen" in row["hint"] for row in result["rows"])
@@ -122,7 +122,7 @@ def test_a_neighbour_that_does_not_answer_is_said_before_the_time_is_over(hosts:
     assert errors(check(hosts["client"], *asked)) == ["no route to the host"] * 3
 
 
-def test_the_own_firewall_is_told_apart_from_the_way(hosts: Hosts) -> None:
+def test_the_own_firewall_is_distinguished_from_the_path(hosts: Hosts) -> None:
     drop(hosts["client"], "udp dport 7 drop", hook="output")
     assert errors(check(hosts["client"], target(4, "udp"), target(6, "udp"))) == ["dropped on this host"] * 2
 
@@ -136,7 +136,7 @@ def test_the_source_is_the_one_asked_for(hosts: Hosts, family: int) -> None:
     assert [row["source"] for row in result["rows"]] == [CLIENT[family], SECOND[family]]
     # The server tells the source: asked from one, it does not name the other.
     crossed = check(client, {**bound[0], "source": SECOND[family]})
-    assert errors(crossed) == [f'the answer does not hold "{CLIENT[family]} "']
+    assert errors(crossed) == [f'the answer does not contain "{CLIENT[family]} "']
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "icmp"])
@@ -159,7 +159,7 @@ def test_a_source_that_is_not_here_is_said(hosts: Hosts, family: int, protocol: 
 def test_what_is_sent_and_what_has_to_come_back(hosts: Hosts) -> None:
     asked = target(4, "udp", send="\x01ping é", expect="\x01ping é")
     assert errors(check(hosts["client"], asked)) == [None]
-    assert errors(check(hosts["client"], {**asked, "send": "pong"})) == ['the answer does not hold "\x01ping é"']
+    assert errors(check(hosts["client"], {**asked, "send": "pong"})) == ['the answer does not contain "\x01ping é"']
 
 
 @pytest.mark.parametrize("protocol", ["udp", "icmp"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -51,7 +52,7 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
             assert path.read_text() == f"{os.getpid()}\n"
 
 
-def test_who_waits_too_long_is_told_for_whom(tmp_path: Path) -> None:
+def test_a_run_that_waits_too_long_names_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with holder(path) as process:
         with pytest.raises(Busy) as caught, exclusive(str(path), timeout=0.1):
@@ -90,6 +91,39 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("precious")
     (tmp_path / "lock").symlink_to(target)
-    with pytest.raises(Unsupported, match="the lock file: needs the rights of root"), exclusive(str(tmp_path / "lock")):
+    with pytest.raises(Unsupported, match="the lock file: needs a regular file"), exclusive(str(tmp_path / "lock")):
         pass
     assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EROFS, "needs a writable /run, found .*; mount /run writable"),
+        (errno.ENOSPC, "needs space on /run, found .*; free some space"),
+        (errno.EACCES, "needs the rights of root, found .*run as root"),
+        (errno.EIO, "needs the rights of root"),
+    ],
+)
+def test_a_lock_file_that_cannot_be_opened_is_answered_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(number, os.strerror(number), "/run/multihome/lock")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(Unsupported, match=f"the lock file: {remedy}"), exclusive(str(tmp_path / "lock")):
+        pass
+
+
+def test_without_space_for_the_number_of_its_process_a_run_still_has_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = str(tmp_path / "lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with exclusive(path), pytest.raises(Busy, match="process unknown"), exclusive(path, timeout=0):
+            pass

@@ -113,7 +113,7 @@ def test_networkd_runs_where_its_process_is_in_our_network(tmp_path: Path, name:
     assert networkd_state.networkd_process(str(tmp_path)) == (found if runs else None)
 
 
-def test_what_networkd_knows_stands_in_its_program(tmp_path: Path) -> None:
+def test_supported_settings_are_found_in_the_program(tmp_path: Path) -> None:
     assert networkd_state.networkd_knows(str(tmp_path)) == []
     (tmp_path / "systemd-networkd").write_bytes(b"\x7fELF..ManageForeignRoutes\0ManageForeignRoutingPolicyRules\0")
     (tmp_path / "exe").symlink_to("systemd-networkd")

@@ -163,7 +163,7 @@ def test_a_file_of_ours_is_read_whatever_its_layout() -> None:
         (f"{HEADER}\nnet.ipv4.conf.*.rp_filter = 1\n", "line 2, .*: not one kernel parameter"),
     ],
 )
-def test_what_somebody_else_wrote_is_told_by_line(text: str, reason: str) -> None:
+def test_a_foreign_line_is_named_by_its_number(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_file(text)
 

@@ -181,7 +181,7 @@ def test_what_cannot_be_undone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert system.values == {**VALUES, "net/ipv4/conf/eth0.100/rp_filter": "2"}
 
 
-def test_a_value_that_the_kernel_changes_is_told_and_taken_back() -> None:
+def test_a_value_that_the_kernel_changes_is_reported_and_undone() -> None:
     system = FakeSystem({**VALUES, "net/ipv4/x": "7"})
     before = system.state()
     with pytest.raises(VerifyFailed, match=r"still to do: replace kernel parameter net\.ipv4\.x = rounded"):
@@ -194,12 +194,12 @@ def test_a_refused_value_names_the_entry() -> None:
     with pytest.raises(ApplyFailed) as failure:
         run(system, [LISTED[1], {"name": "net.ipv4.x", "value": "refused"}])
     assert failure.value.failed == "parameters[1] (net.ipv4.x): set to refused"
-    assert "does not take this value" in failure.value.reason
+    assert "refuses this value" in failure.value.reason
     assert failure.value.undone[0] == "net.ipv4.ip_forward = 0"
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_missing_parameters_are_all_told_and_nothing_is_written(check: bool) -> None:
+def test_all_missing_parameters_are_named_and_nothing_is_written(check: bool) -> None:
     system = FakeSystem(VALUES)
     absent = [{"name": "net.ipv4.x", "value": 1}, {"name": "net.ipv4", "value": 1}]
     with pytest.raises(InvalidInput) as refused:
@@ -241,7 +241,7 @@ def test_every_fault_of_the_list_and_the_file_is_said_at_once() -> None:
         'parameters[2] (net.ipv4.x): unknown field "when"; known are name, optional, value',
         f"parameters[3] (net.ipv4.y) and parameters[4] (net/ipv4/y): {twice}; keep one of them",
         "parameters[5]: not a dictionary but int",
-        'file "/etc/sysctl.conf": not a file right in /etc/sysctl.d with a name that ends in .conf',
+        'file "/etc/sysctl.conf": not a file directly in /etc/sysctl.d with a name that ends in .conf',
     )
 
 
@@ -259,7 +259,7 @@ def test_every_fault_of_the_list_and_the_file_is_said_at_once() -> None:
     ],
 )
 def test_other_files_are_refused(file: str) -> None:
-    with pytest.raises(InvalidInput, match="not a file right in"):
+    with pytest.raises(InvalidInput, match="not a file directly in"):
         KernelParameterEngine([], file=file)
     assert KernelParameterEngine([], file="/etc/sysctl.d/99-x.y.conf").file == "/etc/sysctl.d/99-x.y.conf"
 

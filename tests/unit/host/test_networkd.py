@@ -60,7 +60,7 @@ def done(outcome: Outcome[Any]) -> list[Any]:
     return [(action["op"], action["object"]["name"]) for action in outcome.actions()]
 
 
-def test_it_is_told_once(host: FakeHost) -> None:
+def test_the_file_is_written_once(host: FakeHost) -> None:
     expected = [("add", name) for name in BOTH]
     assert done(run(host, check=True)) == expected
     assert (host.load(FILE), host.seen) == (None, [])
@@ -75,7 +75,7 @@ def test_it_is_told_once(host: FakeHost) -> None:
     assert all(networkd_state.is_off(found[name]) for name in BOTH)
 
 
-def test_what_it_knows_is_what_it_is_told(host: FakeHost) -> None:
+def test_only_supported_settings_are_written(host: FakeHost) -> None:
     run(host)
     host.knows = [*BOTH, "ManageForeignNextHops"]
     assert done(run(host)) == [("add", "ManageForeignNextHops")]

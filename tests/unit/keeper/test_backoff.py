@@ -19,22 +19,22 @@ def put_back_by_a_loop(until: float, every: float = 0.1) -> list[float]:
     backoff, times = Backoff(), []
     for step in range(round(until / every)):
         now = step * every
-        backoff.forgive(now)
+        backoff.expire(now)
         if backoff.is_due(RULE, now):
             backoff.repaired(RULE, now)
             times.append(now)
     return times
 
 
-def test_what_is_removed_now_and_then_is_put_back_at_once() -> None:
+def test_an_object_removed_now_and_then_is_restored_at_once() -> None:
     damped = Backoff()
     for number in range(100):
         assert damped.is_due(RULE, number * backoff.REFILL)
         assert damped.repaired(RULE, number * backoff.REFILL) == 0
-    assert damped.damped() == {}
+    assert damped.delayed() == {}
 
 
-def test_a_loop_is_outwaited_twice_as_long_each_time() -> None:
+def test_repairs_back_off_twice_as_long_each_time() -> None:
     times = put_back_by_a_loop(2 * 3600.0)
     pauses = [round(later - earlier) for earlier, later in itertools.pairwise(times)]
     burst = pauses.index(1)
@@ -50,18 +50,18 @@ def test_one_that_is_damped_does_not_hold_up_another() -> None:
         damped.repaired(RULE, 0.0)
     assert not damped.is_due(RULE, 0.5)
     assert damped.is_due("IPv4 rule 23020", 0.5)
-    assert damped.damped() == {RULE: (BURST + 1, backoff.SHORTEST)}
+    assert damped.delayed() == {RULE: (BURST + 1, backoff.SHORTEST)}
     assert damped.next_time(0.5) == backoff.SHORTEST
     assert damped.next_time(backoff.SHORTEST) is None
 
 
-def test_what_stood_for_long_is_as_good_as_new() -> None:
+def test_an_object_in_place_for_long_is_no_longer_delayed() -> None:
     damped = Backoff()
     for _attempt in range(BURST + 1):
         damped.repaired(RULE, 0.0)
-    assert damped.forgive(2 * backoff.SHORTEST + backoff.QUIET) == []
-    assert damped.forgive(2 * backoff.SHORTEST + backoff.QUIET + 0.1) == [RULE]
-    assert damped.damped() == {}
+    assert damped.expire(2 * backoff.SHORTEST + backoff.QUIET) == []
+    assert damped.expire(2 * backoff.SHORTEST + backoff.QUIET + 0.1) == [RULE]
+    assert damped.delayed() == {}
     assert damped.repaired(RULE, 100.0) == 0
 
 

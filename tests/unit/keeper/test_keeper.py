@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the keeper looks and what comes of it, on a kernel in memory and by a clock of its own."""
+"""When the keeper checks, and the result, on a kernel in memory and with its own clock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import keeper, startup_delay
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.backoff import BURST
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import IDLE, QUIET
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, ROUTES, STOP
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.interest import ADDRESSES
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import FIRST_PAUSE, IDLE
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, STOP
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route
@@ -38,7 +39,7 @@ def test_what_is_stored_is_applied_at_the_start(world: World) -> None:
     assert (report["damped"], report["waiting"], report["refused"], report["last_error"]) == ([], [], [], None)
 
 
-def test_what_stands_is_left_alone_and_nobody_looks_before_it_is_time(world: World) -> None:
+def test_without_events_checks_are_rare_and_change_nothing(world: World) -> None:
     world.host.aliases([FIRST])
     world.host.fake.read_only = True
     assert world.run(2.5 * IDLE)["repairs"] == 0
@@ -47,12 +48,12 @@ def test_what_stands_is_left_alone_and_nobody_looks_before_it_is_time(world: Wor
 
 def test_what_goes_is_back_at_once_and_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.host.aliases([FIRST, SECOND])
-    world.script = [(1005.0, lambda: world.take(FIRST), {ROUTES})]
+    world.script = [(1005.0, lambda: world.take(FIRST), {ADDRESSES})]
     report = world.run(10)
     assert "10.0.0.1/24" in world.addresses()
-    assert world.looks[1] < 1005.0 + keeper.PATIENCE
+    assert world.looks[1] < 1005.0 + keeper.LONGEST_PAUSE
     assert report["last_repair"]["object"] == "address 10.0.0.1/24 on eth0"
-    assert "ip_aliases: put back address 10.0.0.1/24 on eth0" in capsys.readouterr().err
+    assert "ip_aliases: restored address 10.0.0.1/24 on eth0" in capsys.readouterr().err
 
 
 def test_events_of_packet_filters_are_no_reason_to_look_at_routes(world: World) -> None:
@@ -64,12 +65,12 @@ def test_events_of_packet_filters_are_no_reason_to_look_at_routes(world: World) 
 
 def test_events_that_pour_in_make_few_looks(world: World) -> None:
     world.host.aliases([FIRST])
-    world.script = [(1005.0 + n / 1000, lambda: None, {ROUTES}) for n in range(1000)]
+    world.script = [(1005.0 + n / 1000, lambda: None, {ADDRESSES}) for n in range(1000)]
     world.run(10)
-    assert 2 < len(world.looks) < 15
+    assert 2 < len(world.looks) <= 15
 
 
-def test_a_foreign_object_in_the_way_is_named_and_left_and_the_others_stand(
+def test_a_foreign_object_in_the_way_is_named_and_left_and_the_others_are_restored(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.host.aliases([FIRST])
@@ -97,50 +98,52 @@ def test_an_interface_that_is_not_there_yet_holds_up_nobody_else(world: World, m
     world.take(SECOND)
     monkeypatch.delitem(INTERFACES, "eth7")
     reports: list[Any] = []
-    world.keeper.look({FILES})
+    world.keeper.check({FILES})
     reports.append(world.keeper.report())
     assert "10.0.0.2/24" in world.addresses()
     assert 'interface "eth7" does not exist' in reports[0]["waiting"][0]["reason"]
     monkeypatch.setitem(INTERFACES, "eth7", 7)
     world.now += startup_delay.STARTING + 1
-    world.keeper.look({ROUTES})
+    world.keeper.check({ADDRESSES})
     assert "10.7.0.1/24" in world.addresses()
     assert world.keeper.report()["waiting"] == []
 
 
-def test_who_removes_it_again_and_again_is_outwaited_by_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repairs_of_an_object_that_is_removed_in_a_loop_back_off(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.host.aliases([FIRST, SECOND])
 
     def remove() -> None:
         if "10.0.0.1/24" in world.addresses():
             world.take(FIRST)
 
-    world.script = [(1005.0 + n / 10, remove, {ROUTES}) for n in range(600)]
-    world.script.append((1030.0, lambda: world.take(SECOND), {ROUTES}))
+    world.script = [(1005.0 + n / 10, remove, {ADDRESSES}) for n in range(600)]
+    world.script.append((1030.0, lambda: world.take(SECOND), {ADDRESSES}))
     report = world.run(60)
     [damped] = report["damped"]
     assert damped["object"] == "address 10.0.0.1/24 on eth0"
     assert BURST < damped["repairs"] < BURST + 8
     assert "10.0.0.2/24" in world.addresses()
-    assert f"{damped['object']}: another program removes it again and again" in capsys.readouterr().err
+    assert f"{damped['object']}: another program keeps removing it" in capsys.readouterr().err
     # The loop is over: at the next try it stands, and later it is as good as new.
     assert world.run(1000)["damped"] == []
 
 
-def test_what_may_be_back_while_something_else_is_looked_at_is_not_forgotten(world: World) -> None:
+def test_an_object_that_becomes_due_during_another_check_is_restored(world: World) -> None:
     """Events of packet filters come just before it is time for an address, and the look at them lasts beyond that."""
     world.host.aliases([FIRST])
-    world.script = [(1001.0 + n / 10, lambda: world.take(FIRST), {ROUTES}) for n in range(BURST + 2)]
+    world.script = [(1001.0 + n / 10, lambda: world.take(FIRST), {ADDRESSES}) for n in range(BURST + 2)]
     world.run(2.3)
     assert "10.0.0.1/24" not in world.addresses()
-    [damped] = world.keeper._damping.damped().values()
-    world.script = [(damped[1] - QUIET / 2, lambda: None, {FILTERS})]
+    [damped] = world.keeper._backoff.delayed().values()
+    world.script = [(damped[1] - FIRST_PAUSE / 2, lambda: None, {FILTERS})]
     world.run(damped[1] + 1 - world.now)
     assert "10.0.0.1/24" in world.addresses()
     assert "10.0.0.1/24" in world.addresses()
 
 
-def test_a_file_that_cannot_be_used_is_left_and_told_and_the_others_apply(world: World) -> None:
+def test_an_unusable_file_is_left_and_named_and_the_others_apply(world: World) -> None:
     world.host.aliases([FIRST])
     world.host.routing([TABLE], RULES)
     broken = world.host.file("ip_aliases").read_text().replace('"version": 1', '"version": 7')
@@ -155,7 +158,7 @@ def test_a_file_that_cannot_be_used_is_left_and_told_and_the_others_apply(world:
     assert world.run(1)["refused"] == []
 
 
-def test_an_entry_that_cannot_be_meant_is_told_with_its_file(world: World) -> None:
+def test_an_invalid_entry_is_named_with_its_file(world: World) -> None:
     world.host.aliases([FIRST])
     world.host.file("ip_aliases").write_text(
         world.host.file("ip_aliases").read_text().replace("10.0.0.1/", "10.0.0.300/")
@@ -164,13 +167,13 @@ def test_an_entry_that_cannot_be_meant_is_told_with_its_file(world: World) -> No
     assert "aliases[0] (10.0.0.300/24): not an IP address" in refused["reason"]
 
 
-def test_a_new_file_takes_effect_before_anything_is_put_back_from_the_old_one(world: World) -> None:
+def test_a_new_file_takes_effect_before_anything_of_the_old_one_is_restored(world: World) -> None:
     world.host.aliases([FIRST])
 
     def deploy_another() -> None:
         world.host.aliases([SECOND], purge=True)
 
-    world.script = [(1005.0, deploy_another, {ROUTES, FILES})]
+    world.script = [(1005.0, deploy_another, {ADDRESSES, FILES})]
     assert world.run(10)["repairs"] == 0
     assert "10.0.0.1/24" not in world.addresses()
     assert "10.0.0.2/24" in world.addresses()
@@ -191,10 +194,10 @@ def test_a_request_that_the_kernel_refuses_does_not_hold_up_the_others(world: Wo
     world.host.routing([TABLE, other], RULES)
     world.lose_routing()
     world.host.fake.faults = {len(world.host.fake.sent) + 1: RequestFailed(101)}
-    world.keeper.look({FILES})
+    world.keeper.check({FILES})
     assert [waiting["object"] for waiting in world.keeper.report()["waiting"]] == ["route 0.0.0.0/0 in table 1001"]
     assert [table for table, _owner, _gateway in world.routes()] == [1002]
-    world.keeper.look({ROUTES})
+    world.keeper.check({ADDRESSES})
     assert world.keeper.report()["waiting"] == []
 
 

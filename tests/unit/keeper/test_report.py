@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the keeper says of itself, and whether it still runs."""
+"""The keeper's report, and whether a keeper runs."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After the boot: whom the keeper waits for before it puts an alias on an interface, and for how long."""
+"""After the boot: how long the keeper waits for the network manager before it adds an alias."""
 
 from __future__ import annotations
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import startup_delay
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.interest import ADDRESSES
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import Keeper
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.stored_states import States
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import ROUTES
 
 from .world import ADDRESS_V6, BASE, FIRST, SECOND, World
 
@@ -17,7 +17,7 @@ def test_after_the_boot_the_hosts_own_address_comes_first(world: World) -> None:
     for entry in (FIRST, SECOND, BASE):
         world.take(entry)
     world.keeper = world.fresh()
-    world.script = [(world.now + 1.0, lambda: world.put(BASE, owner=0), {ROUTES})]
+    world.script = [(world.now + 1.0, lambda: world.put(BASE, owner=0), {ADDRESSES})]
     world.run(5)
     assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "10.0.0.2/24"]
 
@@ -37,7 +37,7 @@ def test_after_the_boot_an_interface_that_is_switched_off_gets_no_address_of_eit
     assert [waiting["reason"] for waiting in report["waiting"]] == ["eth0 is not up yet"] * 2
     up.add("eth0")
     world.put(BASE, owner=0)
-    world.keeper.look({ROUTES})
+    world.keeper.check({ADDRESSES})
     assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24", "fe80::1/64", "fd00:168::1/64"]
 
 
@@ -53,18 +53,18 @@ def test_after_the_boot_an_interface_without_an_address_of_its_own_is_not_waited
     assert world.addresses() == ["10.0.0.1/24"]
 
 
-def test_a_manager_that_configures_anew_gives_the_hosts_own_address_first(world: World) -> None:
+def test_a_manager_that_configures_again_gives_the_hosts_own_address_first(world: World) -> None:
     world.host.aliases([FIRST])
     world.now += startup_delay.STARTING + 1
-    world.keeper.look({ROUTES})
+    world.keeper.check({ADDRESSES})
 
     def flush() -> None:
         for entry in (FIRST, BASE):
             world.take(entry)
 
     world.script = [
-        (world.now + 1.0, flush, {ROUTES}),
-        (world.now + 1.5, lambda: world.put(BASE, owner=0), {ROUTES}),
+        (world.now + 1.0, flush, {ADDRESSES}),
+        (world.now + 1.5, lambda: world.put(BASE, owner=0), {ADDRESSES}),
     ]
     world.run(3)
     assert world.addresses() == ["10.0.0.50/24", "10.0.0.1/24"]

@@ -1,43 +1,20 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What wakes the keeper: which messages of the kernel tell that something may be gone."""
+"""Files and signals wake the keeper. For messages of the kernel see test_interest.py."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper import watch
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, STOP, Watch
-
-
-def message(kind: int, flags: int = 0, size: int = 5) -> bytes:
-    """A netlink message, padded to the next one."""
-    body = bytes(size)
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body + bytes(-len(body) % 4)
-
-
-@pytest.mark.parametrize(
-    ("data", "telling"),
-    [
-        (message(25), True),  # RTM_DELROUTE
-        (message(33), True),  # RTM_DELRULE
-        (message(21), True),  # RTM_DELADDR
-        (message(16), True),  # RTM_NEWLINK
-        (message(24), False),  # RTM_NEWROUTE
-        (message(24, 0x100), True),  # in the place of another one
-        (message(24) + message(24) + message(33), True),
-        (message(24) + message(24), False),
-        (b"", False),
-        (struct.pack("=IHHII", 0, 24, 0, 0, 0), False),
-    ],
-)
-def test_only_what_may_have_taken_something_away_wakes_the_keeper(data: bytes, telling: bool) -> None:
-    assert watch._is_telling(data) is telling
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.interest import ADDRESSES, ROUTES
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, STOP, Watch
 
 
 def test_files_and_signals_wake_the_keeper_and_time_does_not(tmp_path: Path) -> None:
@@ -69,3 +46,20 @@ def test_a_directory_that_comes_later_is_watched_too(tmp_path: Path) -> None:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+class Full:
+    """A socket that lost messages, and then has no more."""
+
+    def __init__(self) -> None:
+        self._answers = [OSError(errno.ENOBUFS, "No buffer space available"), BlockingIOError()]
+
+    def recv(self, _size: int) -> bytes:
+        """Fail."""
+        raise self._answers.pop(0)
+
+
+@pytest.mark.parametrize(("name", "events"), [(ROUTES, {ADDRESSES, ROUTES}), (FILTERS, {FILTERS})])
+def test_lost_messages_are_a_reason_to_check_everything_of_their_kind(name: str, events: set[str]) -> None:
+    channel: Any = Full()
+    assert Watch("/nonexistent")._received(channel, name) == events

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.interest import Interest
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import Keeper
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.startup_delay import StartupDelay
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.stored_states import States
@@ -36,6 +37,7 @@ class World:
         self.script: list[tuple[float, Callable[[], None], set[str]]] = []
         self.looks: list[float] = []
         self.locked = 0
+        self.interest = Interest()
         self.put(BASE, owner=0)
         self.keeper = self.fresh()
 
@@ -104,10 +106,14 @@ class World:
         self.now = until
         return set()
 
+    def attend(self, interest: Interest) -> None:
+        """Note which routes wake the keeper."""
+        self.interest = interest
+
     def run(self, until: float) -> dict[str, Any]:
         """Run the keeper through the script; return its last report."""
-        reports: list[dict[str, Any]] = []
+        reports: list[Any] = []
         self.script.append((self.now + until, lambda: None, {STOP}))
         self.script.sort(key=lambda step: step[0])
         self.keeper.run(self, reports.append)
-        return reports[-1]
+        return dict(reports[-1])

@@ -32,21 +32,21 @@ class FakeHost(KeeperHost):
         if systemd:
             (root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
         self.told: list[str] = []
-        self.kept = False
+        self.running = False
         self.broken = False
 
-    def is_kept(self) -> bool:
+    def is_running(self) -> bool:
         """Tell whether the service runs."""
-        return self.kept
+        return self.running
 
     def _systemctl(self, *arguments: str) -> str:
         self.told.append(arguments[0])
         if arguments[0] == "restart":
             if self.broken:
                 raise CommandFailed("systemctl restart: it failed")
-            self.kept = True
+            self.running = True
         elif arguments[0] == "disable":
-            self.kept = False
+            self.running = False
         return ""
 
     def all_files(self) -> list[str]:
@@ -94,9 +94,9 @@ def test_changed_code_restarts_it_and_stale_code_goes(tmp_path: Path) -> None:
 def test_one_that_was_stopped_by_hand_is_started_again(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     run(host)
-    host.kept = False
+    host.running = False
     assert run(host).actions() == [{"op": "add", "object": SERVICE}]
-    assert host.kept
+    assert host.running
 
 
 def test_one_that_does_not_start_leaves_no_file(tmp_path: Path) -> None:

@@ -423,7 +423,7 @@ def test_faults_of_all_options_come_together() -> None:
         'mask "x": not a whole number, decimal or 0x...',
         "servers[0] (nobody): not an IP address",
         "kernel_parameters[0] (a.b): value is missing",
-        'file "/etc/sysctl.d/a": not a file right in /etc/sysctl.d with a name that ends in .conf',
+        'file "/etc/sysctl.d/a": not a file directly in /etc/sysctl.d with a name that ends in .conf',
         "tables[0] (0): not within 1 to 4294967295",
         'rules[0] (1): table "unicom": no table of this name is declared in tables',
     )

@@ -53,7 +53,7 @@ def test_each_refusal_has_its_own_words(number: int, target: Target, error: str,
 
 def test_braces_of_a_user_are_only_text() -> None:
     target = Target("unicom", "203.0.113.10", "udp", 53, expect="{source}")
-    assert explain(WrongAnswerError(b""), target).error == 'the answer does not hold "{source}"'
+    assert explain(WrongAnswerError(b""), target).error == 'the answer does not contain "{source}"'
     assert explain(OSError("{odd}"), TCP).error == "{odd}"
 
 

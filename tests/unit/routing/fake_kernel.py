@@ -16,8 +16,10 @@ from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import (
     FAMILIES,
+    Filters,
     Message,
     RequestFailed,
+    RouteFilter,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Executor
@@ -91,14 +93,15 @@ class FakeKernel:
             for name, index in self.interfaces().items()
         ]
 
-    def dump(self, kind: str) -> list[Message]:
-        """Return every object of a kind, IPv4 first."""
+    def dump(self, kind: str, only: Filters | None = None) -> list[Message]:
+        """Return every object of a kind, IPv4 first, or the selected routes."""
         if kind == "link":
             return self.links
         # Addresses are kept, and listed, interface by interface.
         addresses = sorted(self.addresses, key=lambda message: message.header["index"])
         listed = {"address": addresses, "route": self.routes, "rule": self.rules.listed}[kind]
-        return [message for family in FAMILIES for message in listed if message.header["family"] == family]
+        found = [message for family in FAMILIES for message in listed if message.header["family"] == family]
+        return found if only is None else [m for each in only for m in found if _is_selected(m, each)]
 
     def state(self) -> dict[str, list[str]]:
         """Return all that stands, in a form to compare; the order of routes and of IPv6 addresses says nothing."""
@@ -329,6 +332,17 @@ class FakeKernel:
             and not {"RTA_GATEWAY", "RTA_MULTIPATH"} & set(route.attributes)
             and address in _destination(route)
         ]
+
+
+def _is_selected(message: Message, only: RouteFilter) -> bool:
+    destination = message.get("RTA_DST")
+    packed = (ipaddress.ip_address(destination).packed if destination else b"", message.header["dst_len"])
+    return (
+        only.family in (None, message.header["family"])
+        and only.table in (None, _table(message))
+        and only.protocol in (None, message.header["proto"])
+        and (only.destinations is None or packed in only.destinations)
+    )
 
 
 def _version(message: Message) -> int:

@@ -21,7 +21,11 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
     ReadFailed,
     VerifyFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
+from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import (
+    Filters,
+    Message,
+    RequestFailed,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor, rollback, rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import HealthCheck, given
@@ -285,12 +289,12 @@ class Unreadable(FakeKernel):
     fails_at = 0
     dumped = 0
 
-    def dump(self, kind: str) -> list[Message]:
+    def dump(self, kind: str, only: Filters | None = None) -> list[Message]:
         """Dump, or fail."""
         self.dumped += 1
         if self.dumped == self.fails_at:
             raise RequestFailed(errno.ENOBUFS)
-        return super().dump(kind)
+        return super().dump(kind, only)
 
 
 def unreadable(fake: FakeKernel, fails_at: int) -> Unreadable:
@@ -301,7 +305,7 @@ def unreadable(fake: FakeKernel, fails_at: int) -> Unreadable:
 
 
 def test_a_failed_read_changes_nothing_and_says_so(settings: Path) -> None:
-    fake = unreadable(routing_host(settings), 2)
+    fake = unreadable(routing_host(settings), 3)
     fake.read_only = True
     with pytest.raises(ReadFailed, match="cannot read the policy rules of this host: No buffer space available"):
         run(routing_engine(fake))
@@ -311,7 +315,7 @@ def test_a_read_back_that_fails_takes_the_run_back(settings: Path) -> None:
     fake = routing_host(settings)
     before = fake.state()
     with pytest.raises(VerifyFailed, match="cannot read the routes of this host"):
-        run(routing_engine(unreadable(fake, 3)))
+        run(routing_engine(unreadable(fake, 4)))
     assert fake.state() == before
 
 
@@ -319,7 +323,7 @@ def test_an_undo_that_cannot_read_says_so(settings: Path) -> None:
     fake = routing_host(settings)
     fake.faults[1] = RequestFailed(errno.EINVAL)
     with pytest.raises(ApplyFailed) as caught:
-        run(routing_engine(unreadable(fake, 3)))
+        run(routing_engine(unreadable(fake, 4)))
     assert caught.value.not_undone == ("cannot read the routes of this host: No buffer space available",)
 
 

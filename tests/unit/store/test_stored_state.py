@@ -8,13 +8,21 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput, StoreFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.store import format as stored_state
-from ansible_collections.multihome.linux.plugins.module_utils._core.store.format import KINDS, Refused, Stored, parse
+from ansible_collections.multihome.linux.plugins.module_utils._core.store.format import (
+    CHOICES,
+    KINDS,
+    Refused,
+    Stored,
+    parse,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.store.persistence import Store
+from ansible_collections.multihome.linux.plugins.modules import connection_marks, forward_policy, nat_rules
 
 from ..keeper.hosts import Host
 
@@ -148,6 +156,11 @@ GOOD = {"version": 1, "kind": "ip_aliases", "protocol": 109, "aliases": [FIRST]}
             lambda text: text.replace('"version": 1', '"version": 2'),
             "of version 2, and this collection knows none",
         ),
+        *[
+            (lambda text, wrong=wrong: text.replace('"version": 1', f'"version": {wrong}'), f"version {wrong} is not")
+            for wrong in ("0", "-7", "true", "1.5", '"1"', "null")
+        ],
+        (lambda _text: 100_000 * "[", "nested too deeply"),
         (lambda text: text.replace("ip_aliases", "firewalls"), 'kind "firewalls" is none of'),
         (lambda text: text.replace('"aliases"', '"rules"'), "rules is unknown"),
         (lambda text: text.replace('"protocol": 109', '"protocol": "109"'), "protocol is not of type int"),
@@ -171,6 +184,23 @@ def test_a_stored_file_that_is_not_ours_to_understand_is_refused_and_left(
     with pytest.raises(InvalidInput, match=rf"persist: .*ip_aliases\.json: .*{reason}.*not overwritten"):
         host.aliases([SECOND], purge=True)
     assert host.file("ip_aliases").read_text() == text
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("backend", "auta"), ("backend", ""), ("policy", "drip")])
+def test_a_stored_choice_that_no_module_offers_is_refused(name: str, wrong: str) -> None:
+    """The backend "auta" was taken for iptables, beside a table of nftables."""
+    options = {"protocol": 109, "table": "multihome", "backend": "auto", "policy": "leave", "accept": []}
+    good = Stored("forward_policy", options)
+    assert parse(good.text(), "forward_policy.json") == good  # the control
+    with pytest.raises(Refused, match=f'{name} "{wrong}" is none of'):
+        parse(Stored("forward_policy", {**options, name: wrong}).text(), "forward_policy.json")
+
+
+@pytest.mark.parametrize("module", [connection_marks, forward_policy, nat_rules])
+def test_the_stored_choices_are_those_of_the_modules(module: Any) -> None:
+    spec = module.ARGUMENT_SPEC
+    offered = {name: tuple(option["choices"]) for name, option in spec.items() if "choices" in option}
+    assert offered == {name: CHOICES[name] for name in offered}
 
 
 def test_a_stored_file_that_others_may_write_is_refused(host: Host) -> None:

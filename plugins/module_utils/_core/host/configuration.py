@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that decide what a host does at boot, or behind our back: sysctl.d, networkd.conf, the kernel's modules."""
+"""Configuration files that other programs apply at boot: sysctl.d, networkd.conf, the kernel's modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACES = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
 
 @dataclass(frozen=True)
 class Setting:
-    """A value, and the file that it is from."""
+    """A value, and the file that sets it."""
 
     value: str
     file: str
@@ -38,7 +38,7 @@ def configuration_files(root: str, directory: str) -> list[str]:
 
 
 def lines_of(path: str) -> Iterator[str]:
-    """Yield what a file says: no comments, no empty lines; nothing when it cannot be read."""
+    """Yield the lines of a file without comments and empty lines; none when it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as text:
             stripped = [line.strip() for line in text]
@@ -50,7 +50,7 @@ def lines_of(path: str) -> Iterator[str]:
 def boot_parameters(root: str = "/") -> list[tuple[str, Setting]]:
     """Return ``(path below /proc/sys, setting)`` of every assignment that is made at boot, in order (sysctl.d(5)).
 
-    A pattern never has the last word over an assignment by name, and is left out.
+    Patterns are left out: an assignment by name takes precedence over them.
     """
     found = []
     for file in configuration_files(root, "sysctl.d"):
@@ -61,11 +61,11 @@ def boot_parameters(root: str = "/") -> list[tuple[str, Setting]]:
                 if equals:
                     found.append((path, Setting(parameter_value(value), shown(root, file))))
             except ValueError:
-                # A pattern, or a line that systemd-sysctl passes over as well.
+                # A pattern, or a line that systemd-sysctl ignores too.
                 continue
     return found
 
 
 def shown(root: str, file: str) -> str:
-    """Return the path of a file as it is without ``root`` in front."""
+    """Return the path of a file without the leading ``root``."""
     return "/" + os.path.relpath(file, root)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text files of a host: read as a whole, and replaced in one step, so that no reader ever finds half of one."""
+"""Text files of a host: read as a whole and replaced atomically, so that no reader finds a partial file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Files:
         self.root = root
 
     def path_of(self, file: str) -> str:
-        """Return where a file of the host, or a directory, is found from here."""
+        """Return the path of a file or directory of the host below ``root``."""
         return os.path.join(self.root, file.lstrip("/"))
 
     def load(self, file: str, follow: bool = False) -> str | None:
         """Return a file's text, None when there is no such file.
 
-        A symbolic link is refused (ELOOP) unless ``follow`` says that somebody else may have put one there.
+        A symbolic link is refused (ELOOP) unless ``follow`` is set, for files that others may have replaced by a link.
         """
         try:
             descriptor = os.open(self.path_of(file), os.O_RDONLY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
@@ -41,7 +41,7 @@ class Files:
                 os.unlink(path)
                 self._remove_empty(os.path.dirname(path))
             return
-        os.makedirs(os.path.dirname(path), mode=0o755 if mode & 0o077 else 0o700, exist_ok=True)
+        make_directories(os.path.dirname(path), 0o755 if mode & 0o077 else 0o700)
         stage(path, text, mode)
         replace(path)
 
@@ -53,7 +53,7 @@ class Files:
             return []
 
     def is_writable(self, directory: str) -> bool:
-        """Tell whether a file can be put into a directory, which may still have to be made."""
+        """Tell whether a file can be created in a directory, which may have to be created first."""
         path = self.path_of(directory)
         while not os.path.lexists(path):
             path = os.path.dirname(path)
@@ -65,6 +65,17 @@ class Files:
             while not os.path.samefile(directory, self.root):
                 os.rmdir(directory)
                 directory = os.path.dirname(directory)
+
+
+def make_directories(path: str, mode: int) -> None:
+    """Create a directory and those above it where they are missing, with this mode whatever the umask is."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.mkdir(directory, mode)
+        os.chmod(directory, mode)
 
 
 def stage(path: str, text: str, mode: int) -> None:
@@ -85,7 +96,7 @@ def stage(path: str, text: str, mode: int) -> None:
 
 
 def replace(path: str) -> None:
-    """Let the staged text take the file's place; raises OSError, and then the old file stands and nothing is staged."""
+    """Replace the file by the staged text; raises OSError, and then the old file is unchanged and nothing is staged."""
     try:
         os.rename(_staged(path), path)
     except OSError:
@@ -94,12 +105,12 @@ def replace(path: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove what was staged and has not taken the file's place."""
+    """Remove the staged file, if it has not replaced the file."""
     with contextlib.suppress(OSError):
         os.unlink(_staged(path))
 
 
 def _staged(path: str) -> str:
-    # One name for all runs, under the host's lock: what a killed run left is written over. Not *.conf, not *.json.
+    # One name for all runs, under the host's lock: the file of a killed run is overwritten. Not *.conf, not *.json.
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.new")

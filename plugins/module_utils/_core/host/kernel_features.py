@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Features of the kernel: whether policy routing and the packet filter are there, as modules or built in."""
+"""Features of the kernel: whether policy routing and the packet filter are available, as modules or built in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from .configuration import lines_of
 
-# What the roles' packet filter and policy routing are made of: module (none where it cannot be one), option.
+# Features that the roles' packet filter needs: module, option of the kernel's configuration.
 _FEATURES = (
     ("nf_tables", "NF_TABLES"),
     ("nf_conntrack", "NF_CONNTRACK"),
@@ -22,7 +22,7 @@ _ROUTING_FEATURES = ("IP_MULTIPLE_TABLES", "IPV6_MULTIPLE_TABLES")
 
 
 def kernel_features(root: str = "/", release: str | None = None) -> dict[str, bool | None]:
-    """Return for each feature (its option in the kernel's configuration) whether it is there; None: nobody tells."""
+    """Return for each feature (its option in the kernel's configuration) whether it is available; None when unknown."""
     name = release or os.uname().release
     directory = os.path.join(root, "lib/modules", name)
     known = [os.path.join(directory, file) for file in ("modules.dep", "modules.builtin")]
@@ -41,7 +41,7 @@ def kernel_features(root: str = "/", release: str | None = None) -> dict[str, bo
 
 
 def _kernel_options(root: str, release: str) -> Mapping[str, str]:
-    """Return the options of the kernel's configuration without their prefix; empty when it is nowhere to be read."""
+    """Return the options of the kernel's configuration without their prefix; empty when it cannot be read."""
     try:
         with gzip.open(os.path.join(root, "proc/config.gz"), "rt", encoding="utf-8") as packed:
             lines = packed.read().splitlines()

@@ -17,15 +17,15 @@ from .. import fields
 from ..entries import parse_fields
 from ..errors import InvalidInput
 
-# The first line of a file that this collection may rewrite; a file without it is somebody else's.
+# The first line of a file that this collection may rewrite; a file without it belongs to another program.
 HEADER = "# Kept by Ansible, multihome.linux.kernel_parameters: change it there, not here."
 _ALL_INTERFACES = re.compile(r"net/(ipv[46])/conf/all/([^/]+)")
 
 
-def parameter_path(value: Any) -> str:
+def parameter_path(value: object) -> str:
     """Return the path below /proc/sys of a parameter's name, written with dots or slashes as sysctl.d(5) says.
 
-    Where a slash comes first, dots belong to the parts of the name; where a dot comes first, slashes stand for dots.
+    If the first separator is a slash, dots belong to the parts; if it is a dot, slashes in the parts mean dots.
     """
     written = fields.text(value)
     first = re.search(r"[./]", written)
@@ -36,22 +36,22 @@ def parameter_path(value: Any) -> str:
     if any(part in ("", ".", "..") for part in parts):
         raise ValueError("not a kernel parameter: a part of its path is empty, '.' or '..'")
     if re.search(r"[\s*?\[\]=]", written) or written[0] in "-#;":
-        raise ValueError("not one kernel parameter: white space, '=', or a pattern")
+        raise ValueError("not one kernel parameter: it contains white space, '=', or a pattern")
     return "/".join(parts)
 
 
 def parameter_name(path: str) -> str:
-    """Return the name that people write: with dots, unless a part of the path (an interface) holds one itself."""
+    """Return the usual name: with dots, unless a part of the path (an interface) contains one."""
     return path if "." in path else path.replace("/", ".")
 
 
-def parameter_value(value: Any) -> str:
-    """Return a parameter's value with white space as the kernel's own comparison needs it: single spaces."""
+def parameter_value(value: object) -> str:
+    """Return a parameter's value with single spaces, as the kernel shows it."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError("neither text nor a whole number; write 1 for yes and 0 for no")
     normalised = " ".join(str(value).split())
     if not normalised.isprintable():
-        raise ValueError("holds characters that cannot be printed")
+        raise ValueError("contains characters that cannot be printed")
     return normalised
 
 
@@ -63,8 +63,8 @@ def _is_padded(path: str, value: str) -> bool:
 def followers(path: str) -> str | None:
     """Return the pattern of the parameters that the kernel may set along with ``path``, or None.
 
-    Linux carries forwarding of ``all`` over to every interface (net/ipv4/devinet.c, net/ipv6/addrconf.c), and some
-    more for IPv6; ip_forward is the same variable as forwarding of ``all``.
+    Linux copies forwarding of ``all`` to every interface (net/ipv4/devinet.c, net/ipv6/addrconf.c), and some
+    others for IPv6; ip_forward is the same variable as forwarding of ``all``.
     """
     if path == "net/ipv4/ip_forward":
         return "net/ipv4/conf/*/forwarding"
@@ -73,10 +73,10 @@ def followers(path: str) -> str | None:
 
 
 def setting_order(path: str) -> tuple[int, str]:
-    """Return a sort key: accept_ra, what reaches all interfaces, the default of new ones, single ones and the rest.
+    """Return a sort key: accept_ra, all interfaces, the default for new ones, single ones and the rest.
 
-    Set in this order, no parameter changes one that was set before it; and an interface that is to go on listening to
-    router advertisements is told so before forwarding makes Linux drop its default routes (rt6_purge_dflt_routers).
+    Set in this order, no parameter changes one that was set before it; and accept_ra of an interface is set
+    before forwarding makes Linux drop its default routes (rt6_purge_dflt_routers).
     """
     if path.endswith("/accept_ra"):
         return -1, path
@@ -87,7 +87,7 @@ def setting_order(path: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A kernel parameter. ``live`` is the value in effect, of one that stands; None of one that is only declared."""
+    """A kernel parameter. ``live`` is the value in effect; None if the parameter is only declared."""
 
     path: str
     value: str
@@ -101,7 +101,7 @@ class Parameter:
     }
 
     @classmethod
-    def parse(cls, entry: Any) -> Parameter:
+    def parse(cls, entry: object) -> Parameter:
         """Return the parameter of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "name", required=("name", "value"))
         if _is_padded(values.get("name", ""), values.get("value", "")):
@@ -115,7 +115,7 @@ class Parameter:
 
     @property
     def name(self) -> str:
-        """The name that people write."""
+        """The usual name."""
         return parameter_name(self.path)
 
     @property
@@ -137,7 +137,7 @@ class Parameter:
 
 
 def render(parameters: Iterable[Parameter]) -> str | None:
-    """Return the text of the file, or None when there is nothing to write into it.
+    """Return the text of the file; None without parameters.
 
     A leading "-" tells sysctl(8) and systemd-sysctl(8) that the parameter may be missing.
     """
@@ -151,7 +151,7 @@ def render(parameters: Iterable[Parameter]) -> str | None:
 def parse_file(text: str | None) -> list[Parameter]:
     """Return the parameters of the file's text, the last of each name; None is a file that does not exist.
 
-    Raises ValueError when the text is not what render() writes: the reason, with the line.
+    Raises ValueError, with the reason and the line, when the text was not written by render().
     """
     if text is None:
         return []

@@ -22,14 +22,14 @@ from .kernel_parameter_file import Parameter, followers, parameter_name, parse_f
 
 DIRECTORY = "/etc/sysctl.d"
 DEFAULT_FILE = f"{DIRECTORY}/60-multihome.conf"
-# The file is ours alone, so all that it holds has one owner: the planner's tags need not tell any apart.
+# Only this collection writes the file, so that all its parameters have one owner.
 _OWNER = 0
 
 _REMEDIES = {
     errno.EACCES: "permission denied; run as root (become: true); some parameters are read-only, and a container or "
-    "user namespace may set only its own net.*",
-    errno.EINVAL: "the kernel does not take this value; see its range in Documentation/networking/ip-sysctl of Linux",
-    errno.ENOENT: "it is gone, with the interface or kernel module that it belongs to",
+    "user namespace can set only its own net.*",
+    errno.EINVAL: "the kernel refuses this value; see its range in Documentation/networking/ip-sysctl of Linux",
+    errno.ENOENT: "it was removed along with its interface or kernel module",
     errno.ELOOP: "it is a symbolic link; remove it or choose another file",
     errno.EROFS: "the file system is read-only here, as in many containers; set it on the host of the container",
     errno.ENOSPC: "the disk is full",
@@ -64,17 +64,17 @@ class System(Files):
         return sorted(os.path.relpath(path, self.proc_sys) for path in found)
 
     def save(self, file: str, text: str | None, mode: int = 0o644) -> None:
-        """Replace a file in one step; None removes it.
+        """Replace a file atomically; None removes it.
 
-        Readable for all, unlike what lies in our own directories: every file of sysctl.d is, it holds no secret
-        (/proc/sys shows the same to everybody), and sysctl(8) run by a user has to find it.
+        World-readable, as every file of sysctl.d: it holds no secret (/proc/sys shows the same values to all users),
+        and sysctl(8) run by a user has to read it.
         """
         super().save(file, text, mode)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """``live``: path -> value, of what is declared and what the kernel may set along with it; the file's ``text``.
+    """``live``: path -> value, of declared parameters and those the kernel may set with them; ``text`` of the file.
 
     ``unreadable``: path -> why a declared parameter has no value.
     """
@@ -86,10 +86,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ParameterPlan:
-    """The planner's ``steps``; ``found``: path -> value in effect before; ``missing``: optional names not here."""
+    """The planner's ``steps``; ``live``: path -> value in effect before; ``missing``: optional names not here."""
 
     steps: Plan[Parameter]
-    found: Mapping[str, str]
+    live: Mapping[str, str]
     missing: tuple[str, ...]
 
     @property
@@ -99,7 +99,7 @@ class ParameterPlan:
 
 
 class KernelParameterEngine:
-    """Converges kernel parameters. ``parameters`` are entries as in the module's option; ``file`` is ours alone."""
+    """Converges kernel parameters. ``parameters`` are entries of the module's option; ``file`` is ours."""
 
     def __init__(
         self, parameters: Sequence[Any], file: str = DEFAULT_FILE, purge: bool = False, system: System | None = None
@@ -109,13 +109,13 @@ class KernelParameterEngine:
         name = faults.take(lambda: parse_file_name(file))
         faults.refuse()
         self.declared, self.file = declared.value, name.value
-        # The kernel carries some values over to others: in this order the most particular one is set last.
+        # The kernel copies some values to others: in this order the most specific one is set last.
         self.desired = sorted(self.declared, key=lambda entry: setting_order(entry.object.path))
         self.purge = purge
         self.system = system or System()
 
     def read(self) -> Snapshot:
-        """Return the values in effect and the file's text; raises ForeignObject when the file cannot be ours."""
+        """Return the values in effect and the file's text; raises ForeignObject when the file cannot be read."""
         live: dict[str, str] = {}
         unreadable: dict[str, OSError] = {}
         declared = [entry.object.path for entry in self.desired]
@@ -134,8 +134,8 @@ class KernelParameterEngine:
     def plan(self, current: Snapshot) -> ParameterPlan:
         """Return the plan.
 
-        Raises InvalidInput for parameters that do not exist here and are not optional, ForeignObject for a file, or
-        a line in it, that somebody else wrote.
+        Raises InvalidInput for parameters that do not exist and are not optional, ForeignObject for a file that this
+        collection did not write.
         """
         missing, faults = self._missing(current)
         if faults:
@@ -143,22 +143,22 @@ class KernelParameterEngine:
         desired = [entry for entry in self.desired if entry.object.path not in missing]
         existing = [
             Existing(replace(item, live=current.live.get(item.path)), _OWNER)
-            for item in self._held(current)
+            for item in self._recorded(current)
             if item.path not in missing
         ]
-        found = {entry.object.path: current.live[entry.object.path] for entry in desired}
-        return ParameterPlan(plan(desired, existing, _OWNER, self.purge), found, tuple(missing.values()))
+        live = {entry.object.path: current.live[entry.object.path] for entry in desired}
+        return ParameterPlan(plan(desired, existing, _OWNER, self.purge), live, tuple(missing.values()))
 
     def apply(self, plan: ParameterPlan, current: Snapshot) -> None:
         """Carry the plan out, the values and then the file; raises StepFailed."""
         what = ""
         try:
             for entry in self.desired:
-                if entry.object.path in plan.found:
+                if entry.object.path in plan.live:
                     what = f"{entry.where}: set to {entry.object.value}"
                     self._ensure(entry.object.path, entry.object.value)
             what = f"write {self.file}"
-            left_alone = [item for item in self._held(current) if item.name in plan.missing]
+            left_alone = [item for item in self._recorded(current) if item.name in plan.missing]
             self._ensure_file(render([*plan.steps.after, *left_alone]))
         except OSError as error:
             raise StepFailed(what, _reason(error), self._changed(current)) from error
@@ -178,20 +178,20 @@ class KernelParameterEngine:
         return failed
 
     def before(self, plan: ParameterPlan) -> list[dict[str, Any]]:
-        """Return what the file held, as entries of ``parameters``, with the values in effect."""
+        """Return the parameters of the file as entries of ``parameters``, with the values in effect."""
         return [item.as_input() for item in plan.steps.before]
 
     def after(self, plan: ParameterPlan) -> list[dict[str, Any]]:
-        """Return what the file holds after the plan, as entries of ``parameters``."""
+        """Return the parameters of the file after the plan, as entries of ``parameters``."""
         return [item.as_input() for item in plan.steps.after]
 
     def lines(self, plan: ParameterPlan) -> dict[str, list[str]]:
-        """Return one line a parameter for the diff: the value in effect, and what the file says where it differs."""
-        held = {item.path: item for item in plan.steps.before}
+        """Return one line a parameter for the diff: the value in effect, and the file's value where it differs."""
+        recorded = {item.path: item for item in plan.steps.before}
         before = []
-        for path in sorted({*held, *plan.found}):
-            item = held.get(path)
-            value = plan.found.get(path, item.value if item else "")
+        for path in sorted({*recorded, *plan.live}):
+            item = recorded.get(path)
+            value = plan.live.get(path, item.value if item else "")
             if item is None:
                 note = f"  (not in {self.file})"
             else:
@@ -200,7 +200,7 @@ class KernelParameterEngine:
         after = [_line(item.path, item.value, item) for item in plan.steps.after]
         return {"before": before, "after": after}
 
-    def _held(self, current: Snapshot) -> list[Parameter]:
+    def _recorded(self, current: Snapshot) -> list[Parameter]:
         try:
             return parse_file(current.text)
         except ValueError as error:
@@ -209,7 +209,7 @@ class KernelParameterEngine:
             ) from None
 
     def _missing(self, current: Snapshot) -> tuple[dict[str, str], list[str]]:
-        """Return path -> name of what is optional and not here, and a fault for all else that has no value."""
+        """Return path -> name of missing optional parameters, and a fault for every other one without a value."""
         missing: dict[str, str] = {}
         faults: list[str] = []
         for entry in self.declared:
@@ -225,8 +225,8 @@ class KernelParameterEngine:
                 continue
             else:
                 reason = (
-                    "no such kernel parameter on this host; correct the name, load the kernel module or make the "
-                    "interface that it belongs to, or say optional: true"
+                    "no such kernel parameter on this host; correct the name, load its kernel module or create its "
+                    "interface, or set optional: true"
                 )
             faults.append(f"{entry.where}: {reason}")
         return missing, faults
@@ -260,11 +260,11 @@ class KernelParameterEngine:
         return changed
 
 
-def parse_file_name(file: Any) -> str:
-    """Return the path of a file right in /etc/sysctl.d that is read at boot; raises InvalidInput."""
+def parse_file_name(file: object) -> str:
+    """Return the path of a file directly in /etc/sysctl.d that is read at boot; raises InvalidInput."""
     directory, _slash, name = str(file).rpartition("/")
     if directory != DIRECTORY or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\.conf", name):
-        raise InvalidInput([f"file {shown(file)}: not a file right in {DIRECTORY} with a name that ends in .conf"])
+        raise InvalidInput([f"file {shown(file)}: not a file directly in {DIRECTORY} with a name that ends in .conf"])
     return f"{directory}/{name}"
 
 

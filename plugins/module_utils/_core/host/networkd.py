@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has systemd-networkd leave alone what is not its own: a drop-in for networkd.conf(5), and a restart that reads it."""
+"""Keeps systemd-networkd from removing foreign objects: a drop-in for networkd.conf(5), and a restart that loads it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .networkd_state import networkd_knows, networkd_process
 from .systemd import systemctl
 
 FILE = "/etc/systemd/networkd.conf.d/60-multihome.conf"
-# The first line of a file that this collection may rewrite; a file without it is somebody else's.
+# The first line of a file that this collection may rewrite; a file without it belongs to another program.
 HEADER = "# Kept by Ansible, multihome.linux.networkd_settings: change it there, not here."
 _SERVICE = "systemd-networkd.service"
-# Readable for all, as every file of networkd.conf.d: networkd reads it as a user of its own.
+# World-readable, as every file of networkd.conf.d: networkd runs as its own user.
 _MODE = 0o644
-# The file is ours alone, so all that it holds has one owner.
+# Only this collection writes the file, so that all its settings have one owner.
 _OURS = 0
 
 
@@ -29,12 +29,12 @@ class NetworkdHost(Files):
     """A host, and the systemd-networkd in its network namespace; raises OSError."""
 
     def settings(self) -> list[str]:
-        """Return the settings that matter and that the running systemd-networkd knows; none where none runs."""
+        """Return the needed settings that the running systemd-networkd supports; none if it does not run."""
         process = networkd_process()
         return networkd_knows(process) if process else []
 
     def restart(self) -> None:
-        """Have systemd-networkd read its configuration anew; only a new process does (networkctl reload does not)."""
+        """Restart systemd-networkd: it reads networkd.conf only at its start (networkctl reload does not)."""
         systemctl("restart", _SERVICE, unit=_SERVICE)
 
 
@@ -63,14 +63,14 @@ class Setting:
 
 
 class NetworkdEngine:
-    """Converges the drop-in. Where no systemd-networkd runs there is nothing to keep from anything."""
+    """Converges the drop-in. Without a running systemd-networkd there is nothing to configure."""
 
     def __init__(self, state: str, host: NetworkdHost | None = None) -> None:
         self.host = host or NetworkdHost()
         self.present = state == "present"
 
     def read(self) -> str | None:
-        """Return our file's text; raises ForeignObject when another one is in its place."""
+        """Return our file's text; raises ForeignObject when another program wrote it."""
         try:
             text = self.host.load(FILE)
         except OSError as error:
@@ -86,10 +86,10 @@ class NetworkdEngine:
     def plan(self, current: str | None) -> Plan[Setting]:
         """Return the plan."""
         names = self.host.settings() if self.present else []
-        wanted = [Entry(Setting(name), name) for name in names]
+        desired = [Entry(Setting(name), name) for name in names]
         existing = [Existing(setting, _OURS) for setting in parse(current)]
-        # Without a systemd-networkd at the moment, what is there stays for the next one.
-        return plan(wanted, existing, _OURS, purge=bool(names) or not self.present)
+        # While systemd-networkd does not run, the file stays for its next start.
+        return plan(desired, existing, _OURS, purge=bool(names) or not self.present)
 
     def apply(self, plan: Plan[Setting], _current: str | None) -> None:
         """Write the file and restart systemd-networkd; raises StepFailed."""
@@ -121,17 +121,17 @@ class NetworkdEngine:
         return {"before": [str(item) for item in plan.before], "after": [str(item) for item in plan.after]}
 
     def _restart(self) -> None:
-        # Without the file, a restart would remove what is not its own, of whomever it is.
+        # Without the file, a restart would remove the objects of other programs.
         if self.present and self.host.settings():
             self.host.restart()
 
 
 def render(settings: Sequence[Setting]) -> str | None:
-    """Return the file's text; None when there is nothing to say."""
+    """Return the file's text; None without settings."""
     return "\n".join([HEADER, "[Network]", *sorted(map(str, settings)), ""]) if settings else None
 
 
 def parse(text: str | None) -> list[Setting]:
-    """Return the settings of the file's text, what render() writes."""
+    """Return the settings of a text that render() wrote."""
     pairs = (line.partition("=") for line in (text or "").splitlines() if not line.startswith(("#", "[")))
     return [Setting(name.strip(), value.strip()) for name, equals, value in pairs if equals]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd-networkd of this host: its settings, its process, and what that version knows."""
+"""systemd-networkd of this host: its settings, its process, and the settings that version supports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .configuration import PLACES, Setting, configuration_files, lines_of, shown
 
 _FALSE = ("0", "no", "n", "false", "f", "off")
 
-# By these it leaves alone what is not its own; all are yes by default (networkd.conf(5)).
+# Whether it removes foreign objects; all are yes by default (networkd.conf(5)).
 NETWORKD_SETTINGS = ("ManageForeignRoutes", "ManageForeignRoutingPolicyRules", "ManageForeignNextHops")
 
 
@@ -32,12 +32,12 @@ def networkd_settings(root: str = "/") -> dict[str, Setting]:
 
 
 def is_off(setting: Setting | None) -> bool:
-    """Tell whether a boolean setting says no; nothing, or an empty value, is the default, which is yes."""
+    """Tell whether a boolean setting is off; a missing or empty one has the default, yes."""
     return setting is not None and setting.value.lower() in _FALSE
 
 
 def networkd_process(proc: str = "/proc") -> str | None:
-    """Return the directory of the systemd-networkd of this network namespace; another's is no concern of ours."""
+    """Return the directory of the systemd-networkd of this network namespace; None if there is none."""
     try:
         here = os.readlink(os.path.join(proc, "self/ns/net"))
         numbers = [name for name in os.listdir(proc) if name.isdecimal()]
@@ -52,15 +52,15 @@ def networkd_process(proc: str = "/proc") -> str | None:
             if os.readlink(os.path.join(proc, number, "ns/net")) == here:
                 return os.path.join(proc, number)
         except OSError:
-            # It has ended meanwhile, or belongs to somebody whose namespaces we may not enter anyway.
+            # It has ended meanwhile, or belongs to another user.
             continue
     return None
 
 
 def networkd_knows(process: str) -> list[str]:
-    """Return which of ``NETWORKD_SETTINGS`` a running systemd-networkd knows: their names stand in its program.
+    """Return which of ``NETWORKD_SETTINGS`` a running systemd-networkd supports: their names are in its program.
 
-    Nothing else tells: they came one by one, the last with systemd 256, and distributions take such things back.
+    The version does not tell: they came one by one, the last with systemd 256, and distributions backport them.
     """
     try:
         with open(os.path.join(process, "exe"), "rb") as program:

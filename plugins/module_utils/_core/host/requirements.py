@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the engine needs on a host, found and judged: pyroute2 and nft. Nothing is imported before it is needed."""
+"""The engine's requirements on a host: pyroute2 and nft. Nothing is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import Unsupported
 from ..fields import version_tuple
@@ -16,12 +15,12 @@ from ..netlink import pyroute2_loader
 from . import programs
 
 NFT_NEEDED = "1.0.2"
-# The oldest that is tested; it shifts ranges of ports (from 1.8.0) and tells its variant (from 1.8.0).
+# The oldest tested version; it shifts port ranges and shows its variant (both from 1.8.0).
 IPTABLES_NEEDED = "1.8.7"
 # Ansible may run with a PATH that lacks the system directories, as ordinary users' often does.
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 NOWHERE = "none in PATH or the system directories"
-_CACHE: dict[str, Any] = {}
+_CACHE: dict[str, str] = {}
 
 
 def tool(name: str) -> str | None:
@@ -31,9 +30,9 @@ def tool(name: str) -> str | None:
 
 
 def nft() -> str:
-    """Return the path of a fit ``nft``; raises Unsupported with the version needed, the one found, and where."""
+    """Return the path of a usable ``nft``; raises Unsupported with the needed and the found version, and the path."""
     if "nft" in _CACHE:
-        return str(_CACHE["nft"])
+        return _CACHE["nft"]
     path = tool("nft")
     remedy = "install the package nftables"
     if path is None:
@@ -53,12 +52,12 @@ def nft_version(path: str) -> str:
 
 
 def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: Callable[[str], str | None]) -> str:
-    """Return what ``iptables`` or ``ip6tables`` changes, ``nf_tables`` or ``legacy`` tables.
+    """Return the variant of ``iptables`` or ``ip6tables``: ``nf_tables`` or ``legacy``.
 
     ``run`` takes a path, arguments and standard input. Raises Unsupported when it is missing or too old.
     """
     remedy = "install the package iptables"
-    # The program that writes: with update-alternatives its variant may be another than that of its siblings.
+    # The program that writes: update-alternatives can give it another variant than its siblings.
     path = find(f"{name}-restore")
     if path is None:
         raise Unsupported(name, f"{IPTABLES_NEEDED} or newer", NOWHERE, remedy)
@@ -69,8 +68,8 @@ def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: 
     return match[2]
 
 
-def report() -> dict[str, dict[str, Any]]:
-    """Return ``{name: {ok, needed, found, remedy}}`` of everything needed; never raises."""
+def report() -> dict[str, dict[str, object]]:
+    """Return ``{name: {ok, needed, found, remedy}}`` of every requirement; never raises."""
     return {
         "pyroute2": _row(f"{pyroute2_loader.NEEDED} or newer", _find_pyroute2),
         "nft": _row(f"{NFT_NEEDED} or newer", _find_nft),
@@ -95,8 +94,10 @@ def _find_ip() -> str:
     return path
 
 
-def _row(needed: str, find: Callable[[], str]) -> dict[str, Any]:
+def _row(needed: str, find: Callable[[], str]) -> dict[str, object]:
     try:
         return {"ok": True, "needed": needed, "found": find()}
+    except programs.ProgramHangs as error:
+        return {"ok": False, "needed": needed, "found": f"{error.path}, which hangs", "remedy": str(error)}
     except Unsupported as error:
         return {"ok": False, "needed": needed, "found": error.found, "remedy": error.remedy}

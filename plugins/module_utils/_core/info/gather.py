@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands on a host, each kind in the input form of the module that manages it."""
+"""Gathers the state of a host, each kind in the input form of the module that manages it."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import Unsupported
@@ -32,6 +32,10 @@ _KINDS_OF_SUBSET = {
     "foreign_addresses": ("address",),
     "interfaces": ("address", "route"),
 }
+# RTPROT_KERNEL and IFAPROT_KERNEL_LO..LL: routes of connected networks, loopback and link-local addresses.
+_KERNEL_OWNERS = {"route": (2,), "address": (1, 2, 3), "rule": (2,)}
+# The content of a subset, in the input form of its module.
+Form = Any
 
 
 def gather(
@@ -40,12 +44,12 @@ def gather(
     owned_only: bool,
     table: str = DEFAULT_TABLE,
     executor: Executor | None = None,
-) -> dict[str, Any]:
-    """Return ``{subset: state}`` from one dump of each kind that is needed; None stands for all that holds state.
+) -> dict[str, Form]:
+    """Return ``{subset: state}`` from one dump of each kind that is needed; ``wanted`` None means all state subsets.
 
-    With ``owned_only`` only objects with the owner tag count; without it everything that the model has words for, as
-    far as it is configuration: what the kernel itself makes (its local table, connected routes) is left out.
-    Raises Unsupported when what reads a wanted subset is missing; when all are asked for, that one is left out and
+    With ``owned_only`` only objects with the owner tag count; without it everything that the model can express, as far
+    as it is configuration: objects of the kernel itself (its local table, connected routes) are left out.
+    Raises Unsupported when a tool for a wanted subset is missing; when all are wanted, that one is left out and
     ``left_out`` names it with the reason.
     """
     subsets = STATE_SUBSETS if wanted is None else wanted
@@ -53,58 +57,76 @@ def gather(
     kinds = sorted({kind for subset in subsets for kind in _KINDS_OF_SUBSET.get(subset, ())})
     executor = executor or Executor()
     snapshot = executor.read(*kinds) if kinds else Snapshot({}, {})
-
-    def objects(kind: str) -> list[Any]:
-        return [
-            e.object for e in snapshot.existing(kind) if (e.owner == owner if owned_only else not _made_by_kernel(e))
-        ]
-
-    def foreign_addresses() -> list[str]:
-        found = (e for e in snapshot.addresses() if e.owner != owner and not _made_by_kernel(e))
-        addresses = {existing.object.bare for existing in found}
-        return sorted(address for address in addresses if not is_local_only(address))
-
-    def policy_routing() -> dict[str, Any]:
-        names = executor.names.read(owner)
-        foreign = {} if owned_only else {name.number: name.text for name in names.foreign if name.kind == "table"}
-        return {
-            "tables": tables_form(objects("route"), foreign, names.ours),
-            "rules": [rule.as_input() for rule in objects("rule")],
-            "interface_groups": [
-                {"interface": link.name, "group": link.group}
-                for link in snapshot.links
-                if (link.group == owner if owned_only else link.group)
-            ],
-        }
-
-    def connection_marks() -> dict[str, Any]:
-        return mark_engine.configured(table).as_input()
-
-    nat_states = functools.lru_cache(maxsize=None)(lambda: nat_engine.read_states(table))
-    readers: dict[str, Callable[[], Any]] = {
-        "ip_aliases": lambda: [alias.as_input() for alias in objects("address")],
-        "policy_routing": policy_routing,
-        "nat_rules": lambda: nat_engine.entries(nat_states()),
-        "forward_policy": lambda: forward_engine.configured(table),
-        "connection_marks": connection_marks,
-        "nat_counters": lambda: nat_engine.entries_with_counters(nat_states()),
-        "foreign_addresses": foreign_addresses,
-        "interfaces": lambda: learned_addresses(snapshot, owner),
-        "keeper": keeper_report.read,
-        "requirements": requirements.report,
-    }
-    found: dict[str, Any] = {}
+    readers = {**_Routing(executor, snapshot, owner, owned_only).readers(), **_filter_readers(table), **_OTHER_READERS}
+    found: dict[str, Form] = {}
     for subset in (subset for subset in SUBSETS if subset in subsets):
         try:
             found[subset] = readers[subset]()
         except Unsupported as error:
-            # A server without NAT and marks has no need of nft.
+            # A server without NAT and marks does not need nft.
             if wanted is not None or subset not in _OPTIONAL_SUBSETS:
                 raise
             found.setdefault("left_out", {})[subset] = str(error)
     return found
 
 
-def _made_by_kernel(existing: Existing[Any]) -> bool:
-    # RTPROT_KERNEL and IFAPROT_KERNEL_LO..LL: routes of connected networks, loopback and link-local addresses.
-    return existing.owner in {"route": (2,), "address": (1, 2, 3), "rule": (2,)}[existing.handle.kind]
+_OTHER_READERS: Mapping[str, Callable[[], Form]] = {
+    "keeper": keeper_report.read,
+    "requirements": requirements.report,
+}
+
+
+class _Routing:
+    """The subsets that one snapshot of the kernel answers."""
+
+    def __init__(self, executor: Executor, snapshot: Snapshot, owner: int, owned_only: bool) -> None:
+        self._executor, self._snapshot, self._owner, self._owned_only = executor, snapshot, owner, owned_only
+
+    def readers(self) -> dict[str, Callable[[], Form]]:
+        """Return the reader of each subset."""
+        return {
+            "ip_aliases": lambda: [alias.as_input() for alias in self._objects("address")],
+            "policy_routing": self._policy_routing,
+            "foreign_addresses": self._foreign_addresses,
+            "interfaces": lambda: learned_addresses(self._snapshot, self._owner),
+        }
+
+    def _objects(self, kind: str) -> list[Form]:
+        existing = self._snapshot.existing(kind)
+        if self._owned_only:
+            return [item.object for item in existing if item.owner == self._owner]
+        return [item.object for item in existing if not _is_of_kernel(item)]
+
+    def _policy_routing(self) -> Form:
+        names = self._executor.names.read(self._owner)
+        foreign = {} if self._owned_only else {name.number: name.text for name in names.foreign if name.kind == "table"}
+        return {
+            "tables": tables_form(self._objects("route"), foreign, names.ours),
+            "rules": [rule.as_input() for rule in self._objects("rule")],
+            "interface_groups": [
+                {"interface": link.name, "group": link.group}
+                for link in self._snapshot.links
+                if (link.group == self._owner if self._owned_only else link.group)
+            ],
+        }
+
+    def _foreign_addresses(self) -> list[str]:
+        existing = self._snapshot.addresses()
+        foreign = (item for item in existing if item.owner != self._owner and not _is_of_kernel(item))
+        addresses = {item.object.bare for item in foreign}
+        return sorted(address for address in addresses if not is_local_only(address))
+
+
+def _filter_readers(table: str) -> dict[str, Callable[[], Form]]:
+    """Return the readers of the subsets that packet filters answer; NAT rules are read once for both of theirs."""
+    nat_states = functools.lru_cache(maxsize=None)(lambda: nat_engine.read_states(table))
+    return {
+        "nat_rules": lambda: nat_engine.entries(nat_states()),
+        "forward_policy": lambda: forward_engine.configured(table),
+        "connection_marks": lambda: mark_engine.configured(table).as_input(),
+        "nat_counters": lambda: nat_engine.entries_with_counters(nat_states()),
+    }
+
+
+def _is_of_kernel(existing: Existing[Form]) -> bool:
+    return existing.owner in _KERNEL_OWNERS[existing.handle.kind]

@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often an object is put back that somebody removes again and again. No I/O; times are of the monotonic clock."""
+"""Backs off from repairs of an object that another program keeps removing. No I/O; times are of the monotonic clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# An object may be put back this often at once, and once more for every so many seconds that pass.
+# So many repairs of one object are immediate; one more is allowed after each REFILL seconds.
 BURST, REFILL = 10, 10.0
-# What is removed more often than that waits, twice as long each time.
+# Beyond that a repair is delayed, twice as long each time.
 SHORTEST, LONGEST = 1.0, 300.0
-# What has stood for so long besides twice its last delay is as good as new.
+# An object that stayed in place for twice its last delay and so many seconds is no longer delayed.
 QUIET = 60.0
 
 
@@ -24,18 +24,18 @@ class _Object:
 
 
 class Backoff:
-    """Remembers what was put back when; objects are known by their names."""
+    """Remembers when each object was repaired; objects are known by their names."""
 
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
 
     def is_due(self, name: str, now: float) -> bool:
-        """Tell whether an object that is missing may be put back now."""
+        """Tell whether a missing object may be restored now."""
         known = self._objects.get(name)
         return known is None or known.delay == 0 or now >= known.last + known.delay
 
     def repaired(self, name: str, now: float) -> float:
-        """Note that an object was put back; return how long it stays away if it goes again, 0 for not at all."""
+        """Record a repair; return by how many seconds the next one is delayed, 0 for none."""
         known = self._objects.setdefault(name, _Object(BURST, now))
         known.allowance = min(BURST, known.allowance + (now - known.since) / REFILL)
         known.since = known.last = now
@@ -48,19 +48,16 @@ class Backoff:
             known.delay = SHORTEST
         return known.delay
 
-    def forgive(self, now: float) -> list[str]:
-        """Forget what has stood long enough; return the names of those that were damped."""
+    def expire(self, now: float) -> list[str]:
+        """Drop the objects that stayed in place long enough; return the names of those that were delayed."""
         quiet = [name for name, known in self._objects.items() if now > known.last + 2 * known.delay + QUIET]
         return [name for name in quiet if self._objects.pop(name).delay]
 
-    def damped(self) -> dict[str, tuple[int, float]]:
-        """Return the damped objects: how often each was put back, and when it may be again."""
+    def delayed(self) -> dict[str, tuple[int, float]]:
+        """Return the delayed objects: the number of repairs, and when the next one is allowed."""
         return {name: (known.repairs, known.last + known.delay) for name, known in self._objects.items() if known.delay}
 
-    def next_time(self, looked: float) -> float | None:
-        """Return when the first damped object may be put back that might not yet when all was ``looked`` at.
-
-        None when there is none.
-        """
-        times = [due for _repairs, due in self.damped().values() if due > looked]
+    def next_time(self, checked: float) -> float | None:
+        """Return the earliest time after ``checked`` at which a delayed object may be restored, or None."""
+        times = [due for _repairs, due in self.delayed().values() if due > checked]
         return min(times, default=None)

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keeper itself: when to look at which state, and what comes of it. Its clock is the monotonic one."""
+"""The keeper: when it checks which state, and the result. It uses the monotonic clock."""
 
 from __future__ import annotations
 
 import functools
+import resource
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,43 +13,56 @@ from typing import Any, Protocol
 
 from ..errors import Busy, MultihomeError
 from ..routing.model import Alias
+from ..routing.snapshot import Snapshot
 from .backoff import Backoff
-from .reconcile import look
+from .interest import ADDRESSES, ROUTES, Interest
+from .reconcile import reconcile
 from .report import log, now_text
 from .startup_delay import StartupDelay
-from .stored_states import TOLD_BY, State, States
-from .watch import FILES, FILTERS, ROUTES, STOP
+from .stored_states import EVENTS, State, States, error_text
+from .watch import FILES, FILTERS, STOP
 
-# Events that come within so many seconds of each other make one look; longer than that nobody waits.
-QUIET, PATIENCE = 0.02, 0.1
-# Looking takes at most one part in so many of the time while events pour in, and then no longer than this.
-SHARE, LONGEST_PAUSE = 5, 0.5
-# Without any event, this often: what iptables' legacy variant loses is told by nobody.
+# The first event starts a check at once. While events keep coming, the pause before the next check doubles.
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1
+# Checks take at most one part in so many of a processor's time; this pause is limited too.
+SHARE, LONGEST_REST = 5, 0.5
+# A check without any event: iptables' legacy variant sends none.
 IDLE = 300.0
-# What waits is tried again after this, then after twice as long, and so on up to IDLE.
+# Waiting objects are tried again after this, then after twice as long, and so on up to IDLE.
 FIRST_RETRY = 1.0
+KeeperReport = Mapping[str, Any]
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of the programs that it ran."""
+    own, programs = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + programs.ru_utime + programs.ru_stime
 
 
 class Waiting(Protocol):
-    """Where events come from."""
+    """The source of events."""
 
     def wait(self, timeout: float) -> set[str]:
-        """Return what happened within ``timeout`` seconds."""
+        """Return the kinds of events within ``timeout`` seconds."""
+
+    def attend(self, interest: Interest) -> None:
+        """Report events of these routes only."""
 
 
 class Keeper:
-    """Keeps the stored states of a host. ``lock`` is that of the modules."""
+    """Keeps the stored states of a host. ``lock`` is the one that modules take."""
 
     def __init__(
         self,
         states: States,
         lock: Callable[[], AbstractContextManager[None]],
         clock: Callable[[], float] = time.monotonic,
-        settling: StartupDelay | None = None,
+        startup_delay: StartupDelay | None = None,
+        spent: Callable[[], float] = processor_seconds,
     ) -> None:
-        self._states, self._lock, self._clock = states, lock, clock
-        self._damping = Backoff()
-        self._settling = settling or StartupDelay(clock())
+        self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
+        self._backoff = Backoff()
+        self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
         self._last_error: Mapping[str, str] | None = None
@@ -57,54 +71,58 @@ class Keeper:
         self._next_tries: dict[str, str] = {}
         self._busy, self._waited = False, ""
         self._retry, self._retry_at = FIRST_RETRY, float("inf")
-        self._looked, self._took = float("-inf"), 0.0
-        self._looked_at_all = float("-inf")
+        self._checked, self._cost = float("-inf"), 0.0
+        self._checked_all = float("-inf")
+        self._pause = FIRST_PAUSE
 
-    def run(self, events: Waiting, after_look: Callable[[dict[str, Any]], None], alive: float | None = None) -> None:
-        """Look at once, then whenever something happens, until told to stop.
+    def run(self, events: Waiting, after_check: Callable[[KeeperReport], None], alive: float | None = None) -> None:
+        """Check at once, then after each event, until a signal says stop.
 
-        ``after_look`` gets the report; it is called after every look, and at least every ``alive`` seconds.
+        ``after_check`` gets the report; it is called after every check, and at least every ``alive`` seconds.
         """
         happened = {FILES}
         while True:
-            self.look(happened)
-            after_look(self.report())
-            happened = self._next(events, after_look, alive)
+            self.check(happened)
+            events.attend(self._states.interest())
+            after_check(self.report())
+            happened = self._next(events, after_check, alive)
             if STOP in happened:
                 return
 
-    def look(self, happened: set[str]) -> None:
-        """Look at the states that what happened is about, all of them for what is no event of the kernel's."""
-        begun = self._clock()
-        for name in self._damping.forgive(begun):
-            log("info", f"{name}: stands; is put back at once again")
+    def check(self, happened: set[str]) -> None:
+        """Check the states that these events concern; all of them unless the kernel sent the events."""
+        started, spent = self._clock(), self._spent()
+        for name in self._backoff.expire(started):
+            log("info", f"{name}: stayed in place; it is restored at once again")
             self._next_tries.pop(name, None)
         self._busy = False
         try:
             with self._lock():
-                everything = not happened <= {ROUTES, FILTERS}
+                everything = not happened <= {ADDRESSES, ROUTES, FILTERS}
                 if everything:
-                    self._looked_at_all = begun
-                for state in self._read():
-                    if everything or TOLD_BY[state.kind] in happened:
-                        self._look_at(state)
-        except Busy as error:
+                    self._checked_all = started
+                states = self._states.reload()
+                for state in states:
+                    if everything or EVENTS.get(state.kind, frozenset()) & happened:
+                        self._check_state(state)
+                self._note_faults(states)
+        except (Busy, OSError, MultihomeError) as error:
             self._busy = True
-            self._fail("the lock", str(error), for_now=True)
-        self._looked = self._clock()
-        self._took = self._looked - begun
+            self._fail("the lock", error_text(error), for_now=True)
+        self._checked = self._clock()
+        self._cost = self._spent() - spent
         self._plan_retry()
 
-    def report(self) -> dict[str, Any]:
-        """Return what the state file says."""
-        damped = self._damping.damped()
+    def report(self) -> KeeperReport:
+        """Return the content of the report file."""
+        delayed = self._backoff.delayed()
         return {
             "since": self._since,
             "repairs": self._repairs,
             "last_repair": self._last_repair,
             "damped": [
-                {"object": name, "repairs": damped[name][0], "next_try": self._next_tries.get(name, "")}
-                for name in sorted(damped)
+                {"object": name, "repairs": delayed[name][0], "next_try": self._next_tries.get(name, "")}
+                for name in sorted(delayed)
             ],
             "waiting": [
                 {"file": file, "object": name, "reason": reason}
@@ -115,58 +133,61 @@ class Keeper:
             "last_error": self._last_error,
         }
 
-    def _read(self) -> list[State]:
-        states = self._states.reload()
-        files = {state.file for state in states}
+    def _note_faults(self, states: list[State]) -> None:
+        files = {state.file for state in states if state.engine is not None}
         self._waiting = {file: found for file, found in self._waiting.items() if file in files}
         faults = {state.file: state.fault for state in states if state.fault}
         for file, fault in faults.items():
             if self._faults.get(file) != fault:
-                self._fail(file, f"not applied, and left as it is: {fault}")
+                self._fail(file, f"not applied, and left unchanged: {fault}")
         self._faults = faults
-        return [state for state in states if state.engine is not None]
 
-    def _look_at(self, state: State) -> None:
-        hooks: list[Callable[..., Any]] = []
-        if state.kind == "ip_aliases":
-            hooks = [functools.partial(self._too_early, state.engine.owner), state.remembering]
-        try:
-            found = look(state.engine, state.kind, self._is_due, *hooks)
-        except MultihomeError as error:
-            # Another program may be in between; it is tried again, as everything that waits.
-            if self._waiting.get(state.file, {}).get("") != str(error):
-                self._fail(state.file, str(error))
-            self._waiting[state.file] = {"": str(error)}
+    def _check_state(self, state: State) -> None:
+        # Just before its check: what creates an engine may take time, and must not hold up the states before it.
+        if not self._states.prepare(state):
             return
-        for name, done in found.repaired.items():
-            self._note_repair(state.kind, name, done)
+        try:
+            if state.kind == "ip_aliases":
+                delayed = functools.partial(self._delayed, state.engine.owner)
+                result = reconcile(state.engine, state.kind, self._is_due, delayed, state.completed)
+            else:
+                result = reconcile(state.engine, state.kind, self._is_due)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
+            # Another program may be the cause for a moment; the state is tried again, like waiting objects.
+            text = error_text(error)
+            if self._waiting.get(state.file, {}).get("") != text:
+                self._fail(state.file, text)
+            self._waiting[state.file] = {"": text}
+            return
+        for name, verb in result.repaired.items():
+            self._note_repair(state.kind, name, verb)
         known = self._waiting.get(state.file, {})
-        for name, reason in found.waiting.items():
+        for name, reason in result.waiting.items():
             if known.get(name) != reason:
                 log("warning", f"{name}: waits: {reason}")
-        self._waiting[state.file] = found.waiting
+        self._waiting[state.file] = result.waiting
 
     def _is_due(self, name: str) -> bool:
-        return self._damping.is_due(name, self._clock())
+        return self._backoff.is_due(name, self._clock())
 
-    def _too_early(self, owner: int, aliases: list[Alias], current: Any) -> dict[Alias, str]:
-        return self._settling.unsettled(aliases, current, owner, self._clock())
+    def _delayed(self, owner: int, aliases: list[Alias], current: Snapshot) -> dict[Alias, str]:
+        return self._startup_delay.delayed(aliases, current, owner, self._clock())
 
-    def _note_repair(self, kind: str, name: str, done: str) -> None:
+    def _note_repair(self, kind: str, name: str, verb: str) -> None:
         self._repairs += 1
         self._last_repair = {"time": now_text(), "kind": kind, "object": name}
-        delay = self._damping.repaired(name, self._clock())
-        log("info", f"{kind}: {done} {name}")
+        delay = self._backoff.repaired(name, self._clock())
+        log("info", f"{kind}: {verb} {name}")
         if delay:
             self._next_tries[name] = now_text(delay)
-            log("warning", f"{name}: another program removes it again and again; next time it stays away {delay:g} s")
+            log("warning", f"{name}: another program keeps removing it; the next repair waits {delay:g} s")
 
-    def _fail(self, what: str, text: str, for_now: bool = False) -> None:
-        self._last_error = {"time": now_text(), "error": f"{what}: {text}"}
-        log("warning" if for_now else "error", f"{what}: {text}")
+    def _fail(self, subject: str, text: str, for_now: bool = False) -> None:
+        self._last_error = {"time": now_text(), "error": f"{subject}: {text}"}
+        log("warning" if for_now else "error", f"{subject}: {text}")
 
     def _plan_retry(self) -> None:
-        """Set when what waits is tried again: soon, and then less and less often, until something else waits."""
+        """Set the time of the next retry: soon, then less and less often, until the set of waiting objects changes."""
         now, waits = self._clock(), repr((self._waiting, self._faults))
         if self._busy or waits != self._waited:
             self._retry, self._waited = FIRST_RETRY, waits
@@ -178,13 +199,13 @@ class Keeper:
         else:
             self._retry_at = float("inf")
 
-    def _next(self, events: Waiting, still_alive: Callable[[dict[str, Any]], None], alive: float | None) -> set[str]:
-        """Wait for something to do; return what happened, FILES when it is time to look at everything."""
+    def _next(self, events: Waiting, still_alive: Callable[[KeeperReport], None], alive: float | None) -> set[str]:
+        """Wait for the next check; return the events, FILES when it is time to check everything."""
         while True:
             now = self._clock()
-            # A look at some states may last over the time at which an object of another one may be put back.
-            damped = self._damping.next_time(self._looked_at_all)
-            due = min(self._looked + IDLE, self._retry_at, float("inf") if damped is None else damped)
+            # A check of some states may last beyond the time at which an object of another one is due.
+            delayed = self._backoff.next_time(self._checked_all)
+            due = min(self._checked + IDLE, self._retry_at, float("inf") if delayed is None else delayed)
             happened = events.wait(max(0.0, min(due - now, alive or IDLE)))
             if happened:
                 return self._gathered(events, happened)
@@ -193,13 +214,11 @@ class Keeper:
             still_alive(self.report())
 
     def _gathered(self, events: Waiting, happened: set[str]) -> set[str]:
-        """Return what happened, with what follows at once; longer while events pour in."""
-        earliest = self._looked + min(SHARE * self._took, LONGEST_PAUSE)
-        latest = max(self._clock() + PATIENCE, earliest)
-        while STOP not in happened and self._clock() < latest:
+        """Return these events at once if the last check is long past; else after a pause, with those that follow."""
+        now = self._clock()
+        pause = max(self._pause, min(SHARE * self._cost, LONGEST_REST))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE) if now < self._checked + 2 * pause else FIRST_PAUSE
+        while STOP not in happened and now < self._checked + pause:
+            happened |= events.wait(self._checked + pause - now)
             now = self._clock()
-            more = events.wait(min(max(QUIET, earliest - now), latest - now))
-            if not more and self._clock() >= earliest:
-                break
-            happened |= more
         return happened

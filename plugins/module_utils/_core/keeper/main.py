@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program multihome-keeper: no options, no configuration but the stored state."""
+"""The program multihome-keeper: no options; its configuration is the stored state."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ import functools
 import os
 
 from ..errors import MultihomeError
+from ..host import programs
 from ..lock import exclusive
 from ..store.persistence import DIRECTORY
-from .keeper import Keeper
+from .keeper import Keeper, KeeperReport
 from .notify import Notifier
 from .report import Report, log
 from .stored_states import ENGINES, States
 from .watch import Watch
 
-# A module may hold the lock for long; meanwhile systemd wants to hear that the keeper is alive.
+# A module may hold the lock for long; meanwhile the watchdog of systemd has to be answered.
 _PATIENCE = 5.0
+# A hanging program is started once a check, and has to be killed before the watchdog (60 s) ends the keeper.
+_PROGRAM_TIMEOUT = 10.0
 
 
 def main() -> int:
-    """Run until a signal says stop; return the exit status. What stands in the kernel stays."""
+    """Run until a signal stops it; return the exit status. The kernel keeps all objects."""
     notifier, report = Notifier(os.environ), Report()
     keeper = Keeper(States(DIRECTORY, ENGINES), functools.partial(exclusive, timeout=_PATIENCE))
 
-    def after_look(content: dict[str, object]) -> None:
+    def after_check(content: KeeperReport) -> None:
         try:
             report.write(content)
         except OSError as error:
             log("error", f"the report cannot be written: {error}")
-        notifier.send(READY="1", WATCHDOG="1", STATUS=f"{content['repairs']} objects put back")
+        notifier.send(READY="1", WATCHDOG="1", STATUS=f"{content['repairs']} objects restored")
 
     try:
-        with report.running(), Watch(DIRECTORY) as watch:
-            keeper.run(watch, after_look, notifier.interval)
+        with report.running(), programs.limited(_PROGRAM_TIMEOUT), Watch(DIRECTORY) as watch:
+            keeper.run(watch, after_check, notifier.interval)
     except (OSError, MultihomeError) as error:
         log("error", str(error))
         return 1

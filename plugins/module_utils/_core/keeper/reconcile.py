@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One look at one stored state: read, plan, put back what is missing. What cannot be now is left out and said."""
+"""Reconciles one stored state: read, plan, restore what is missing. Objects that cannot be restored now wait."""
 
 from __future__ import annotations
 
@@ -11,67 +11,68 @@ from typing import Any, Callable
 from ..errors import ForeignObject, InvalidInput
 from ..plan import Action
 
-TooEarly = Callable[[list[Any], Any], Mapping[Any, str]]
-# So many objects that are missing at once are spoken of, and damped, as one.
+# Engines, their states, plans and objects have no common base class; converge.Engine and Keepable describe them.
+Engine = Any
+Current = Any
+Object = Any
+
+Delayed = Callable[[list[Object], Current], Mapping[Object, str]]
+# More missing objects than this are reported, and backed off from, as one.
 MANY = 20
-_DONE = {"add": "put back", "replace": "set right", "remove": "removed what stood twice:"}
+_DONE = {"add": "restored", "replace": "corrected", "remove": "removed a duplicate:"}
 
 
 @dataclass
-class Look:
-    """What a look found: what was put back (in words), and what waits, each with the reason."""
+class Result:
+    """What a reconciliation did: the repaired objects with a verb, and the waiting ones with the reason."""
 
     repaired: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
-    held: list[str] = field(default_factory=list)
 
 
-def look(
-    engine: Any,
+def reconcile(
+    engine: Engine,
     kind: str,
     is_due: Callable[[str], bool],
-    too_early: TooEarly = lambda _items, _current: {},
-    remembering: Callable[[Any], Any] = lambda current: current,
-) -> Look:
-    """Put back what of the engine's desired state is missing, as far as that can be and ``is_due`` of its name.
+    delayed: Delayed = lambda _objects, _current: {},
+    complete: Callable[[Current], Current] = lambda current: current,
+) -> Result:
+    """Restore the missing objects of the engine's desired state, as far as possible and as ``is_due`` allows by name.
 
-    ``too_early`` tells which objects wait for somebody else's, each with the reason; ``remembering`` adds to what was
-    read what is known of the look before. Raises MultihomeError when nothing of it can be read or, for packet filters,
-    written.
+    ``delayed`` returns the objects that have to wait for other programs, each with the reason; ``complete`` adds
+    knowledge of the last check to the state read. Raises MultihomeError when the state cannot be read or, for packet
+    filters, written.
     """
-    found = Look()
-    # What an engine learns in one look, such as where gateways are, may be otherwise in the next.
+    result = Result()
+    # What an engine finds out in one check, such as the places of gateways, may have changed at the next.
     engine = engine.without(())
-    current = remembering(engine.read())
-    engine, plan = _possible(engine, current, found.waiting)
+    current = complete(engine.read())
+    engine, plan = _possible(engine, current, result.waiting)
     steps = engine.steps(plan)
-    early = too_early([action.object for action in steps if action.op == "add"], current)
-    found.waiting.update({str(item): reason for item, reason in early.items()})
+    early = delayed([action.object for action in steps if action.op == "add"], current)
+    result.waiting.update({str(item): reason for item, reason in early.items()})
     names = _names(kind, steps)
-    held = {key for key, name in names.items() if not is_due(name)}
-    left_out = held.union(item.key for item in early)
+    left_out = {key for key, name in names.items() if not is_due(name)}.union(item.key for item in early)
     if left_out:
-        found.held = sorted({names[key] for key in held})
         engine = engine.without(left_out)
         plan = engine.plan(current)
         if any(action.object.key in left_out for action in engine.steps(plan)):
-            # What cannot be left out by itself: all of this state waits with it.
-            return found
+            # An object that cannot be left out alone: the whole state waits with it.
+            return result
     steps = engine.steps(plan)
     if steps:
         refused = engine.repair(plan, current)
         for action in steps:
-            name = names.get(action.object.key, str(action.object))
             if action.object.key in refused:
-                found.waiting[str(action.object)] = refused[action.object.key]
+                result.waiting[str(action.object)] = refused[action.object.key]
             else:
-                found.repaired[name] = _DONE[action.op]
-    found.waiting.update(engine.waiting())
-    return found
+                result.repaired[names.get(action.object.key, str(action.object))] = _DONE[action.op]
+    result.waiting.update(engine.waiting())
+    return result
 
 
-def _possible(engine: Any, current: Any, waiting: dict[str, str]) -> tuple[Any, Any]:
-    """Return the engine without what cannot stand now, and its plan; what was left out is added to ``waiting``."""
+def _possible(engine: Engine, current: Current, waiting: dict[str, str]) -> tuple[Engine, Any]:
+    """Return the engine without the objects that cannot be restored now, and its plan; add those to ``waiting``."""
     while True:
         try:
             return engine, engine.plan(current)
@@ -82,8 +83,8 @@ def _possible(engine: Any, current: Any, waiting: dict[str, str]) -> tuple[Any, 
             engine = engine.without({item.key for item in error.objects})
 
 
-def _names(kind: str, actions: Sequence[Action[Any]]) -> dict[Any, str]:
-    """Return the name by which each missing object is known, by its key."""
+def _names(kind: str, actions: Sequence[Action[Object]]) -> dict[object, str]:
+    """Return the name of each missing object by its key."""
     if len(actions) > MANY:
         return {action.object.key: f"{kind}: {MANY} objects or more" for action in actions}
     return {action.object.key: str(action.object) for action in actions}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the keeper says of itself: a file that multihome_info reads, and lines for the journal."""
+"""The keeper's report: a file that multihome_info reads, and lines for the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..host import files
 
 DIRECTORY = "/run/multihome"
 VERSION = 1
-# Of what journald takes from a service's standard error, these begin a line of the priorities of syslog(3).
+# Priorities of syslog(3); journald reads them at the start of a line of standard error.
 _PRIORITIES = {"error": 3, "warning": 4, "info": 6}
 
 
@@ -31,13 +31,13 @@ def log(level: str, text: str) -> None:
 
 
 def now_text(seconds_from_now: float = 0.0) -> str:
-    """Return a time as people read it, in UTC; only shown, never counted with."""
+    """Return a time in UTC as text; for display only."""
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_from_now)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Report:
-    """The state file. It is rewritten when something changed."""
+    """The report file. It is written again when its content changed."""
 
     def __init__(self, directory: str = DIRECTORY) -> None:
         self._directory = directory
@@ -45,9 +45,9 @@ class Report:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Hold what tells others that a keeper runs; raises Busy when another one does.
+        """Hold the lock that shows that a keeper runs; raises Busy when another one holds it.
 
-        The kernel drops it with the process, so a killed keeper is not taken for a running one.
+        The kernel releases it with the process, so a killed keeper never looks like a running one.
         """
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         descriptor = os.open(_alive(self._directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -55,7 +55,7 @@ class Report:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy("another multihome-keeper runs on this host already; one is enough") from None
+                raise Busy("another multihome-keeper runs on this host already; stop that one first") from None
             yield
         finally:
             os.close(descriptor)
@@ -71,13 +71,13 @@ class Report:
 
 
 def read(directory: str = DIRECTORY) -> dict[str, Any]:
-    """Return what the keeper said last, and ``running``: whether one runs now. Never raises."""
+    """Return the last report, and ``running``: whether a keeper runs now. Never raises."""
     try:
         with open(os.path.join(directory, "keeper.json"), encoding="utf-8") as file:
-            said = json.load(file)
+            content = json.load(file)
     except (OSError, ValueError):
-        said = {}
-    known = said if isinstance(said, dict) and said.pop("version", None) == VERSION else {}
+        content = {}
+    known = content if isinstance(content, dict) and content.pop("version", None) == VERSION else {}
     return {"running": _is_running(directory), **known}
 
 

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stored states of a host, each with an engine; read again when a file changes."""
+"""The stored states of a host, each with its engine; read again when a file changes."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,63 +21,73 @@ from ..routing.neighbours import resolve
 from ..routing.snapshot import Snapshot
 from ..store.format import KINDS, Refused, Stored, parse
 from ..store.persistence import load, reason
-from .watch import FILTERS, ROUTES
+from .interest import ADDRESSES, ROUTES, Interest, interest_in
+from .reconcile import Engine
+from .watch import FILTERS
 
 Signature = tuple[int, int, int, int]
-# In the order in which they are applied: routes need addresses. Gateways that are not known yet are asked for and not
-# waited for, a later look finds them.
-ENGINES: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+Options = Mapping[str, Any]
+Engines = Mapping[str, Callable[[Options], Engine]]
+# In the order in which they are applied: routes need addresses. The keeper does not wait for answers of gateways: it
+# sends requests, and a later check finds the addresses.
+ENGINES: Engines = {
     "ip_aliases": AliasEngine.from_options,
-    "policy_routing": RoutingEngine.from_options,
+    "policy_routing": functools.partial(RoutingEngine.from_options, desired_tables_only=True),
     "nat_rules": NatEngine.from_options,
     "forward_policy": ForwardEngine.from_options,
     "connection_marks": functools.partial(MarkEngine.from_options, find=functools.partial(resolve, timeout=0)),
 }
-# Whose changes tell that something of a kind may be gone.
-TOLD_BY = {"ip_aliases": ROUTES, "policy_routing": ROUTES, **dict.fromkeys(list(ENGINES)[2:], FILTERS)}
-# Engines that look around when they are made, for what other programs may bring later: iptables' filters, for one.
-MADE_ANEW = frozenset(("forward_policy",))
+# The events after which objects of a kind may be missing. The kernel removes routes along with addresses and links.
+EVENTS: dict[str, frozenset[str]] = {
+    "ip_aliases": frozenset((ADDRESSES,)),
+    "policy_routing": frozenset((ADDRESSES, ROUTES)),
+    **dict.fromkeys(list(ENGINES)[2:], frozenset((FILTERS,))),
+}
+# Engines that inspect the host when they are created, for rulesets that other programs load later.
+CREATED_EACH_TIME = frozenset(("forward_policy",))
+# Longest text of an unexpected error: it may quote a whole file.
+_LONGEST = 300
 
 
 @dataclass
 class State:
-    """One stored file: what it holds, and the engine of it; ``fault`` says why there is none.
+    """One stored file: its content, and its engine; ``fault`` is the reason if there is none.
 
-    ``stood`` are the IPv6 addresses that were of use at the last look.
+    ``usable_before`` are the IPv6 addresses that were usable at the last check.
     """
 
     file: str
     signature: Signature
     stored: Stored | None = None
-    engine: Any = None
+    engine: Engine = None
     fault: str = ""
-    stood: frozenset[Any] = frozenset()
+    usable_before: frozenset[Any] = frozenset()
 
     @property
     def kind(self) -> str:
-        """The kind of state; empty where the file does not tell."""
+        """The kind of state; empty for a file that cannot be parsed."""
         return self.stored.kind if self.stored else ""
 
-    def remembering(self, current: Snapshot) -> Snapshot:
-        """Return ``current`` with what stood at the last look, and keep what stands now for the next one.
+    def completed(self, current: Snapshot) -> Snapshot:
+        """Return ``current`` with the addresses usable at the last check, and remember those usable now.
 
-        What is missing for longer than that is looked for again when it comes back: another host may have it by then.
+        An address that was missing for longer is probed for duplicates again: another host may have it by then.
         """
-        stood, self.stood = self.stood, usable(current)
-        return replace(current, usable_before=stood)
+        before, self.usable_before = self.usable_before, usable(current)
+        return replace(current, usable_before=before)
 
 
 class States:
-    """All stored files of a directory; ``engines`` makes an engine of stored options, by kind."""
+    """All stored files of a directory; ``engines`` creates an engine from stored options, by kind."""
 
-    def __init__(self, directory: str, engines: Mapping[str, Callable[[Mapping[str, Any]], Any]]) -> None:
+    def __init__(self, directory: str, engines: Engines) -> None:
         self._directory, self._engines = directory, engines
         self._states: dict[str, State] = {}
 
     def reload(self) -> list[State]:
-        """Read the files that changed, and return the states in the order to apply; call it under the host's lock.
+        """Read the changed files, and return the states in the order to apply; call it under the host's lock.
 
-        A file that cannot be used has a fault and no engine; the others are none the worse for it.
+        A file that cannot be parsed has a fault, whatever is wrong with it; the others are not affected.
         """
         found: dict[str, State] = {}
         for name in self._names():
@@ -85,34 +95,57 @@ class States:
             if signature is None:
                 continue
             known = self._states.get(name)
-            # An engine could also not be made because a tool is missing: that may change without the file.
-            may_differ = known is not None and known.stored and (known.engine is None or known.kind in MADE_ANEW)
-            if known is None or known.signature != signature or may_differ:
+            if known is None or known.signature != signature:
                 known = self._load(name, signature)
             found[name] = known
         self._states = found
         order = list(self._engines)
-        kinds = {name: order.index(state.kind) if state.kind else -1 for name, state in found.items()}
+        kinds = {name: order.index(state.kind) if state.kind in order else -1 for name, state in found.items()}
         return [found[name] for name in sorted(found, key=lambda name: (kinds[name], name))]
 
-    def _names(self) -> list[str]:
+    def prepare(self, state: State) -> bool:
+        """Create the engine of a state unless it has one; return whether it has, else ``fault`` has the reason.
+
+        A tool may be missing, and be there at the next check without a change of the file.
+        """
+        if state.stored is None or (state.engine is not None and state.kind not in CREATED_EACH_TIME):
+            return state.engine is not None
+        state.engine, state.fault = None, ""
+        options = {**dict.fromkeys(KINDS[state.kind].lists), **state.stored.options, "purge": False}
+        try:
+            state.engine = self._engines[state.kind](options)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
+            state.fault = error_text(error)
+        return state.engine is not None
+
+    def interest(self) -> Interest:
+        """Return which routes concern the stored states."""
+        return interest_in(state.engine for state in self._states.values() if ADDRESSES in EVENTS.get(state.kind, ()))
+
+    def _names(self) -> Iterable[str]:
         try:
             return [name for name in os.listdir(self._directory) if name.endswith(".json") and name[0] != "."]
-        except FileNotFoundError:
-            return []
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
 
     def _load(self, name: str, signature: Signature) -> State:
         state = State(name, signature)
         try:
             text = load(os.path.join(self._directory, name))
             state.stored = parse(text or "", name)
-            options = {**dict.fromkeys(KINDS[state.stored.kind].lists), **state.stored.options, "purge": False}
-            state.engine = self._engines[state.stored.kind](options)
         except (OSError, Refused) as error:
             state.fault = reason(error)
-        except MultihomeError as error:
-            state.fault = str(error)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
+            state.fault = error_text(error)
         return state
+
+
+def error_text(error: Exception) -> str:
+    """Return the text of an error; an unexpected one is named by its class, and shortened."""
+    if isinstance(error, MultihomeError):
+        return str(error)
+    text = f"unexpected {type(error).__name__}: {error}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _signature(path: str) -> Signature | None:

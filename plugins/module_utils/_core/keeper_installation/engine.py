@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Installs the keeper on a host, or takes it away: its code, its unit, and that it runs. Driven by converge()."""
+"""Installs or removes the keeper: its code, its unit, and the running service. Driven by converge()."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _OURS = 0
 def service() -> Callable[[], int]:
     """Return what the installed program runs.
 
-    Ansible sends along with a module whatever it imports, wherever that is written; but only what is imported when it
-    runs is compiled, and an installation runs nothing of the keeper.
+    Ansible packs everything that a module imports, wherever the import statement is; but only code imported at run time
+    is compiled, and an installation runs no code of the keeper.
     """
-    from ..keeper.main import main  # noqa: PLC0415 - as said
+    from ..keeper.main import main  # noqa: PLC0415 - see above
 
     return main
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file of the keeper, or (``text`` None) that the service runs and is started at boot."""
+    """A file of the keeper, or (``text`` None) the service, running and enabled."""
 
     path: str
     text: str | None = None
@@ -56,11 +56,11 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What stands: texts by path, and whether the service does what it should."""
+class Installation:
+    """The current installation: texts by path, whether the service runs and is enabled, and leftovers."""
 
     texts: Mapping[str, str]
-    kept: bool
+    running: bool
     leftovers: bool
 
 
@@ -75,36 +75,36 @@ class KeeperEngine:
         texts[PROGRAM] = PROGRAM_TEXT
         if self.systemd:
             texts[PATH] = unit_text(self.host.python())
-        self._wanted = texts if self.present else {}
+        self._desired = texts if self.present else {}
 
-    def read(self) -> Found:
+    def read(self) -> Installation:
         """Return what is installed."""
         texts = self.host.installed()
-        kept = self.systemd and PATH in texts and self.host.is_kept()
-        return Found(texts, kept, self.host.has_leftovers())
+        running = self.systemd and PATH in texts and self.host.is_running()
+        return Installation(texts, running, self.host.has_leftovers())
 
-    def plan(self, current: Found) -> Plan[Part]:
-        """Return the plan: files that differ, and the service when it or any of them does."""
-        wanted = [Entry(Part(path, text), path) for path, text in self._wanted.items()]
+    def plan(self, current: Installation) -> Plan[Part]:
+        """Return the plan: files that differ, and the service when it or any file differs."""
+        desired = [Entry(Part(path, text), path) for path, text in self._desired.items()]
         existing = [Existing(Part(path, text), _OURS) for path, text in current.texts.items()]
-        result = plan(wanted, existing, _OURS, purge=True)
+        result = plan(desired, existing, _OURS, purge=True)
         actions: list[Action[Part]] = list(result.actions)
-        if self.present and self.systemd and (actions or not current.kept):
-            actions.append(Action("replace" if current.kept else "add", Part(NAME)))
+        if self.present and self.systemd and (actions or not current.running):
+            actions.append(Action("replace" if current.running else "add", Part(NAME)))
         if not self.present and PATH in current.texts and self.systemd:
             actions.insert(0, Action("remove", Part(NAME)))
         if not self.present and current.leftovers and not actions:
             actions.append(Action("remove", Part(LIBRARY, "")))
         return Plan(tuple(actions), result.before, result.after)
 
-    def apply(self, plan: Plan[Part], _current: Found) -> None:
+    def apply(self, plan: Plan[Part], _current: Installation) -> None:
         """Carry the plan out; raises StepFailed."""
         try:
             self._carry_out(plan.actions)
         except OSError as error:
             raise StepFailed("cannot install the keeper", str(error)) from error
 
-    def restore(self, plan: Plan[Part], current: Found) -> list[str]:
+    def restore(self, plan: Plan[Part], current: Installation) -> list[str]:
         """Restore the files of ``current``, and the service if it ran; return what could not be restored."""
         try:
             if self.systemd and PATH not in current.texts:
@@ -115,10 +115,10 @@ class KeeperEngine:
                     self.host.save(action.object.path, current.texts.get(action.object.path))
             if not current.texts:
                 self.host.remove_leftovers()
-            if self.systemd and current.kept:
+            if self.systemd and current.running:
                 self.host.start()
             elif self.systemd:
-                self.host.forget()
+                self.host.reload()
         except OSError as error:
             return [str(error)]
         return []
@@ -152,6 +152,6 @@ class KeeperEngine:
         if not self.present:
             self.host.remove_leftovers()
             if self.systemd:
-                self.host.forget()
+                self.host.reload()
         elif not self.systemd:
             self.host.compile()

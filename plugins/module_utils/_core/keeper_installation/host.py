@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What installing the keeper needs of a host: its files, its systemd, and where our own code lies."""
+"""Access to the host for the installer: files, systemd, and the code to install."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..host.files import Files
 from ..host.systemd import CommandFailed, systemctl
 from .unit import LIBRARY, NAME, PATH
 
-# The one of the distribution, which python3-pyroute2 belongs to and which an upgrade of it brings along.
+if TYPE_CHECKING:
+    from importlib.abc import Traversable  # Python 3.11 has it elsewhere too
+
+# The distribution's interpreter: python3-pyroute2 is installed for it, and upgrades keep both in step.
 SYSTEM_PYTHON = "/usr/bin/python3"
 _SHARED = ("/etc/multihome", "/var/lib/multihome")
 
 
 class KeeperHost:
-    """The host below ``root``; methods that write raise OSError, those of the service CommandFailed."""
+    """The host below ``root``; methods that write raise OSError, those for the service CommandFailed."""
 
     def __init__(self, root: str = "/") -> None:
         self.files = Files(root)
@@ -34,26 +37,26 @@ class KeeperHost:
         return {path: text for path, text in found.items() if text is not None}
 
     def save(self, path: str, text: str | None) -> None:
-        """Write a file, or remove it, and what of it was compiled."""
+        """Write a file; None removes it."""
         self.files.save(path, text, 0o644)
 
     def compile(self) -> None:
-        """Compile the code: the service, which may not write there, starts in half the time."""
+        """Compile the code: the service cannot write there, and starts in half the time."""
         compileall.compile_dir(self.files.path_of(LIBRARY), quiet=2)
 
     def remove_leftovers(self) -> None:
-        """Remove the directories and what the keeper said of itself, once the files are gone."""
+        """Remove the directories and the keeper's report, once the files are gone."""
         shutil.rmtree(self.files.path_of(LIBRARY), ignore_errors=True)
         for name in ("keeper.json", "keeper.alive"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.files.path_of(f"/run/multihome/{name}"))
         for directory in _SHARED:
-            # Only if nothing of the modules' is in there any more.
+            # Only when they are empty: the modules use them too.
             with contextlib.suppress(OSError):
                 os.rmdir(self.files.path_of(directory))
 
     def has_leftovers(self) -> bool:
-        """Tell whether remove_leftovers() has something to do; what is in use by modules is none."""
+        """Tell whether remove_leftovers() has something to remove; files of the modules do not count."""
         shared = [self.files.path_of(directory) for directory in _SHARED]
         empty = any(os.path.isdir(directory) and not os.listdir(directory) for directory in shared)
         return empty or os.path.isdir(self.files.path_of(LIBRARY))
@@ -62,29 +65,29 @@ class KeeperHost:
         """Tell whether systemd runs this host (sd_booted(3))."""
         return os.path.isdir(self.files.path_of("/run/systemd/system"))
 
-    def is_kept(self) -> bool:
-        """Tell whether the service runs, and will after the next boot."""
+    def is_running(self) -> bool:
+        """Tell whether the service runs and is enabled, with the unit file as it is now."""
         shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", NAME)
         return {"ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no"} <= set(shown.split())
 
     def start(self) -> None:
-        """Have the service run, with the files as they are now, and at each boot."""
+        """Enable the service and restart it with the current files."""
         self._systemctl("daemon-reload")
         self._systemctl("enable", NAME)
         self._systemctl("restart", NAME)
 
     def stop(self) -> None:
-        """Have the service stop, and not start at boot."""
+        """Stop the service and disable it."""
         self._systemctl("disable", "--now", NAME)
 
-    def forget(self) -> None:
-        """Let systemd forget the unit whose file is gone."""
+    def reload(self) -> None:
+        """Let systemd drop the unit whose file is gone."""
         self._systemctl("daemon-reload")
         with contextlib.suppress(CommandFailed):
             self._systemctl("reset-failed", NAME)
 
     def python(self) -> str:
-        """Return the interpreter for the service: the distribution's, where it is the one that runs this."""
+        """Return the interpreter for the service: the distribution's if this process runs with it."""
         same = os.path.realpath(SYSTEM_PYTHON) == os.path.realpath(sys.executable)
         return SYSTEM_PYTHON if same else sys.executable
 
@@ -109,7 +112,7 @@ def own_code() -> dict[str, str]:
     return {path: text for path, text in texts if not path.startswith(f"{installer}/")}
 
 
-def _texts(directory: Any, below: str) -> Iterator[tuple[str, str]]:
+def _texts(directory: Traversable, below: str) -> Iterator[tuple[str, str]]:
     for item in directory.iterdir():
         if item.is_dir():
             if item.name != "__pycache__":

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The unit of multihome-keeper, as systemd.service(5) and systemd.exec(5) have it."""
+"""The unit of multihome-keeper, see systemd.service(5) and systemd.exec(5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PATH = f"/etc/systemd/system/{NAME}"
 LIBRARY = "/usr/lib/multihome"
 PROGRAM = f"{LIBRARY}/multihome-keeper"
 
-# What the program file holds: Python's -I leaves its directory out of the path.
+# The program file. Python's -I keeps the script's directory out of the path.
 PROGRAM_TEXT = """\
 # Installed by Ansible, multihome.linux.keeper: change it there, not here.
 import os
@@ -25,7 +25,7 @@ _UNIT = """\
 # Installed by Ansible, multihome.linux.keeper: change it there, not here.
 [Unit]
 Description=Keeps addresses, routes, rules and translations of multihome.linux
-# These begin with an empty packet filter, and would take ours away again.
+# These load their rules into an empty packet filter, and would remove ours.
 After=nftables.service netfilter-persistent.service iptables.service ufw.service firewalld.service
 After=systemd-sysctl.service network-pre.target
 StartLimitIntervalSec=0
@@ -38,27 +38,36 @@ Restart=always
 RestartSec=2
 TimeoutStartSec=30
 WatchdogSec=60
-# The modules' lock is in there as well, and has to outlive the service.
+# It also holds the modules' lock, which has to outlive the service.
 RuntimeDirectory=multihome
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-# Which addresses are ours, on kernels that do not keep the owner tag.
+# Records which addresses are ours, on kernels that do not store the owner tag.
 StateDirectory=multihome
 StateDirectoryMode=0700
 UMask=0077
 CapabilityBoundingSet=CAP_NET_ADMIN
 NoNewPrivileges=yes
+# Several times of what 10,000 rules need; a runaway program must not take the host's memory.
+MemoryMax=512M
+TasksMax=32
+# It talks to the kernel and to systemd only; the kernel itself asks for hardware addresses.
+IPAddressDeny=any
+DevicePolicy=closed
+KeyringMode=private
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
+PrivateMounts=yes
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
+ProtectProc=invisible
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# Secondary addresses are kept by promote_secondaries while their primary is set right.
+# For promote_secondaries, which keeps secondary addresses while their primary is replaced.
 ReadWritePaths=-/proc/sys/net/ipv4/conf
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
@@ -69,6 +78,7 @@ RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_NETLINK AF_UNIX AF_INET
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@resources @privileged
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of pyroute2 just the message classes that the engine uses.
+"""Loads only those message classes of pyroute2 that the engine uses.
 
-What importing the package itself brings along (a database, event loops, a command line) takes 80 ms and 20 MB.
+Importing the whole package (a database, event loops, a command line) takes 80 ms and 20 MB.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from ..fields import version_tuple
 NEEDED = "0.7.2"
 NAMES = {"address": "ifaddrmsg", "route": "rtmsg", "neighbour": "ndmsg", "rule": "fibmsg"}
 _PACKAGE = "pyroute2"
-_CACHE: dict[str, Any] = {}
+# pyroute2 has no types.
+Classes = dict[str, Any]
+_CACHE: dict[str, Classes] = {}
 
 
-def message_classes() -> dict[str, Any]:
+def message_classes() -> Classes:
     """Return pyroute2's message classes by kind of object (NAMES).
 
-    Raises Unsupported when pyroute2 is missing or too old, saying where it was found.
+    Raises Unsupported when pyroute2 is missing or too old, with the place where it was found.
     """
     if "classes" not in _CACHE:
         spec, _version = find()
@@ -37,12 +39,11 @@ def message_classes() -> dict[str, Any]:
             _CACHE["classes"] = load(spec)
         except ImportError as error:
             raise _missing(f"none ({error})") from error
-    classes: dict[str, Any] = _CACHE["classes"]
-    return classes
+    return _CACHE["classes"]
 
 
 def find() -> tuple[ModuleSpec, str]:
-    """Return where pyroute2 was found, and its version; raises Unsupported when it is missing or too old."""
+    """Return where pyroute2 is, and its version; raises Unsupported when it is missing or too old."""
     spec = importlib.util.find_spec("pyroute2")
     if spec is None:
         raise _missing("none (No module named pyroute2)")
@@ -58,13 +59,13 @@ def _missing(found: str) -> Unsupported:
 
 
 def _version_of(spec: ModuleSpec) -> str:
-    """Return the version that a found pyroute2 has, or "0"; importing it takes 80 ms, and its version file tells."""
+    """Return the version of pyroute2 from its version file, or "0"; importing it would take 80 ms."""
     for place in spec.submodule_search_locations or ():
         with contextlib.suppress(OSError):
-            told = re.search(r'__version__ = ["\'](.+)["\']', Path(place, "config", "version.py").read_text("utf-8"))
-            if told:
-                return told[1]
-    # Debian's 0.7.2 has no version file: ask the installed metadata then. Importing that takes 10 ms.
+            match = re.search(r'__version__ = ["\'](.+)["\']', Path(place, "config", "version.py").read_text("utf-8"))
+            if match:
+                return match[1]
+    # Debian's 0.7.2 has no version file: read the installed metadata. Importing that takes 10 ms.
     metadata = importlib.import_module("importlib.metadata")
     try:
         return str(metadata.version("pyroute2"))
@@ -72,11 +73,11 @@ def _version_of(spec: ModuleSpec) -> str:
         return "0"
 
 
-def load(spec: ModuleSpec) -> dict[str, Any]:
+def load(spec: ModuleSpec) -> Classes:
     """Return the message classes by kind, from the package that ``spec`` found; raises ImportError.
 
-    The package's own code is not run, and no part of it stays among the loaded modules, for whoever imports it whole.
-    A package that will not be taken apart is imported whole.
+    The package's own code is not run, and none of its modules stays loaded, so that it can still be imported whole.
+    When the classes cannot be loaded by themselves, the whole package is imported.
     """
     if _PACKAGE in sys.modules or not spec.submodule_search_locations:
         return _classes()
@@ -86,19 +87,19 @@ def load(spec: ModuleSpec) -> dict[str, Any]:
     try:
         return _classes()
     except (ImportError, AttributeError):
-        _forget()
+        _unload()
         return _classes()
     finally:
         if sys.modules.get(_PACKAGE) is package:
-            _forget()
+            _unload()
 
 
-def _classes() -> dict[str, Any]:
+def _classes() -> Classes:
     return {
         kind: getattr(importlib.import_module(f"{_PACKAGE}.netlink.rtnl.{name}"), name) for kind, name in NAMES.items()
     }
 
 
-def _forget() -> None:
+def _unload() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
         del sys.modules[name]

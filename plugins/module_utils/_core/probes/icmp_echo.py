@@ -15,7 +15,7 @@ _HEADER = struct.Struct("!BBHHH")
 
 @dataclass(frozen=True)
 class EchoReply:
-    """What an echo reply carries back; ``identifier`` and ``sequence`` have 16 bits each."""
+    """The content of an echo reply; ``identifier`` and ``sequence`` have 16 bits each."""
 
     identifier: int
     sequence: int
@@ -23,7 +23,7 @@ class EchoReply:
 
 
 def internet_checksum(data: bytes) -> int:
-    """Return the 16-bit Internet checksum (RFC 1071); over data that holds its own checksum it is 0."""
+    """Return the 16-bit Internet checksum (RFC 1071); over data that includes its checksum it is 0."""
     padded = data + b"\0" if len(data) % 2 else data
     total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
@@ -45,7 +45,7 @@ def echo_request(family: int, identifier: int, sequence: int, payload: bytes) ->
 
 
 def read_echo_reply(family: int, packet: bytes) -> EchoReply | None:
-    """Return the echo reply that an ICMP packet is, or None when it is anything else or damaged."""
+    """Return the echo reply in an ICMP packet, or None when it is anything else or damaged."""
     if len(packet) < _HEADER.size:
         return None
     packet_type, code, _checksum, identifier, sequence = _HEADER.unpack_from(packet)
@@ -58,6 +58,6 @@ def read_echo_reply(family: int, packet: bytes) -> EchoReply | None:
 
 
 def without_ipv4_header(packet: bytes) -> bytes:
-    """Return what an IPv4 packet, as a raw socket gives it, carries; nothing when it is cut short."""
+    """Return the payload of an IPv4 packet from a raw socket; nothing when it is truncated."""
     # The low four bits of the first byte count the header's 32-bit words (RFC 791, section 3.1).
     return packet[(packet[0] & 0x0F) * 4 :] if packet else b""

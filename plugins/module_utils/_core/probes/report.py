@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of probes as one small matrix, line by service, and what failed with what to do next. No I/O."""
+"""Rows of probes as one small matrix, line by service, and the failures with their hints. No I/O."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from .targets import Row
 
-# A message is read by people: beyond these, the rows of the result tell.
+# Limits of the message; the rows of the result have everything.
 _LINES, _SERVICES, _FAILURES = 20, 8, 20
 
 
 def failed_message(rows: Sequence[Row]) -> str:
-    """Return what to say when one or more of ``rows`` failed: a count, the matrix, every failure once."""
+    """Return the message when one or more of ``rows`` failed: a count, the matrix, every failure once."""
     failed = [row for row in rows if not row.ok]
     count = f"{len(failed)} of {len(rows)} targets did not answer"
     return "\n".join([f"{count}:", *_matrix(rows), *_reasons(failed)])
@@ -59,7 +59,7 @@ def _cell(rows: Sequence[Row]) -> str:
 
 
 def _reasons(failed: Sequence[Row]) -> list[str]:
-    """Return one line a failure; those with the same explanation stand together under it."""
+    """Return one line a failure; failures with the same explanation share a line."""
     together: dict[tuple[str, str], list[str]] = {}
     for row in failed[:_FAILURES]:
         if row.failure is not None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask addresses whether they answer, all at once: by TCP connection, UDP datagram or ICMP echo."""
+"""Probes addresses, all at once: by TCP connection, UDP datagram or ICMP echo."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LONGEST_TIMEOUT = 600.0
 DEFAULT_DATAGRAM = "multihome line check\n"
 # Seconds after which a lost datagram or echo request is sent again, as TCP does its first packet (RFC 6298).
 _RESEND = 1.0
-# Left to everything else in the process when sockets are opened up to the limit of descriptors.
+# Descriptors reserved for the rest of the process.
 _OTHER_DESCRIPTORS = 64
-# IP_RECVERR and IPV6_RECVERR of Linux include/uapi/linux/in.h and in6.h, which not every Python names: the kernel
-# then reports every ICMP error about a datagram at once, as it does for a TCP connection that is being opened.
+# IP_RECVERR and IPV6_RECVERR of Linux include/uapi/linux/in.h and in6.h, which not every Python defines: the
+# kernel then reports every ICMP error about a datagram at once, as for a TCP connection attempt.
 _RECEIVE_ERRORS = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
 _SOCKET_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 _ICMP = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
@@ -61,7 +61,7 @@ def content(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """One question: does ``address`` answer on ``port`` (None for icmp) within ``timeout`` seconds?"""
+    """One probe: does ``address`` answer on ``port`` (None for icmp) within ``timeout`` seconds?"""
 
     line: str
     address: str
@@ -129,7 +129,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """What one target answered: ``milliseconds`` until the answer, or why there was none."""
+    """The result of one target: ``milliseconds`` until the answer, or why there was none."""
 
     target: Target
     milliseconds: float | None = None
@@ -141,7 +141,7 @@ class Row:
         return self.failure is None
 
     def as_result(self) -> dict[str, Any]:
-        """Return the row as the module reports it; every row has every key."""
+        """Return the row as the module reports it; every row has all keys."""
         shown = ("line", "name", "address", "port", "protocol", "source")
         return {
             **{field: getattr(self.target, field) for field in shown},
@@ -154,15 +154,15 @@ class Row:
 
 def parse_targets(entries: Iterable[Any] | None) -> list[Target]:
     """Return the targets of a list; raises InvalidInput with every fault of the list."""
-    # Asking the same twice is no contradiction, so every entry has an identity of its own.
+    # Probing the same target twice is allowed, so every entry has its own identity.
     parsed: list[Entry[Target]] = parse_list(entries, "targets", Target.parse, "address", key=id)
     return [entry.object for entry in parsed]
 
 
 def probe_all(targets: Sequence[Target]) -> list[Row]:
-    """Ask all targets at once and return their rows in the same order; takes about the longest timeout.
+    """Probe all targets at once and return their rows in the same order; takes about the longest timeout.
 
-    As many are asked at a time as the process may open sockets; its own limit is raised for that, as far as the
+    The number of simultaneous probes is limited by the process's open files; that limit is raised as far as the
     system allows.
     """
     return asyncio.run(_probe_all(targets, _sockets_for(len(targets))))
@@ -218,7 +218,7 @@ async def _udp(target: Target) -> None:
 
 
 async def _icmp(target: Target) -> None:
-    # The kernel may write an identifier of its own into the request, so the reply is known by its payload.
+    # The kernel may set its own identifier in the request, so the reply is recognised by its payload.
     token = os.urandom(16)
     identifier = int.from_bytes(token[:2], "big")
     connection, with_header = _icmp_socket(target.family)
@@ -241,7 +241,7 @@ _PROBES: dict[str, Callable[[Target], Any]] = {"tcp": _tcp, "udp": _udp, "icmp":
 
 
 def _icmp_socket(family: int) -> tuple[socket.socket, bool]:
-    """Return a socket for ICMP echo, and whether what it receives begins with the IP header.
+    """Return a socket for ICMP echo, and whether received packets begin with the IP header.
 
     The ping socket needs no privilege, but a group within net.ipv4.ping_group_range (which holds for both families);
     the raw socket needs CAP_NET_RAW. Raises PermissionError when neither is allowed.
@@ -258,7 +258,7 @@ def _bind(connection: socket.socket, target: Target) -> None:
 
 
 def _connect(connection: socket.socket, target: Target) -> None:
-    """Bind and connect a datagram socket; it then hears nothing but its target, and errors on the way there."""
+    """Bind and connect a datagram socket; it then receives only from its target, and errors on the path."""
     connection.setblocking(False)
     connection.setsockopt(*_RECEIVE_ERRORS[target.family], 1)
     _bind(connection, target)

@@ -21,6 +21,7 @@ from .links import NOT_THERE, Skipped, available_routes, named_interfaces, renam
 from .lists import RoutingLists, tables_form
 from .model import Route, Rule
 from .owner import parse_owner
+from .route_reading import read_routes
 from .rule_sequence import inverse_to_what_stays
 from .rule_walk import listed_rules, local_rule_first
 from .snapshot import Snapshot
@@ -66,6 +67,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     """
 
     entry_lists = ("routes", "rules", "groups")
+    # The keeper, which never purges or names tables, reads neither our routes in other tables nor their names.
+    desired_tables_only = False
 
     def __init__(
         self,
@@ -91,9 +94,9 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         self._waiting: dict[str, str] = {}
 
     @classmethod
-    def from_options(cls, options: Options) -> RoutingEngine:
+    def from_options(cls, options: Options, desired_tables_only: bool = False) -> RoutingEngine:
         """Return the engine for the options of policy_routing; raises InvalidInput."""
-        return cls(
+        engine = cls(
             options["tables"],
             options["rules"],
             options["protocol"],
@@ -102,17 +105,27 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             # Stored options do not say it: the keeper always waits for interfaces.
             skip_unavailable=options.get("skip_unavailable", True),
         )
+        engine.desired_tables_only = desired_tables_only
+        return engine
 
     def read(self) -> Snapshot:
         """Return the routes, policy rules and groups of this host, as far as they are declared.
 
         From then on the entries have each interface under its own name. Raises InvalidInput for entries that are one.
         """
-        kinds = [kind for kind, wanted in (("route", self.routes), ("rule", self.rules)) if wanted is not None]
+        kinds = [kind for kind, desired in (("route", self.routes), ("rule", self.rules)) if desired is not None]
         if self.groups is not None or (self.skip_unavailable and self.routes):
             kinds.append("link")
-        names_given = None if self.routes is None else self.executor.names.read(self.owner)
-        current = self.executor.with_alternative_names(self.executor.read(*kinds), self._named_interfaces())
+        unnamed = self.routes is None or self.desired_tables_only
+        names_given = None if unnamed else self.executor.names.read(self.owner)
+        routes = functools.partial(
+            read_routes,
+            desired=[entry.object for entry in self.routes or ()],
+            owner=self.owner,
+            desired_tables_only=self.desired_tables_only,
+        )
+        read = self.executor.read(*kinds, routes=routes)
+        current = self.executor.with_alternative_names(read, self._named_interfaces())
         if not self._alternative_names:
             self._alternative_names = names = current.alternative_names
             self.routes = self.routes and resolved(self.routes, names)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Callable
@@ -26,6 +26,8 @@ from .rollback import bring_back_routes, restore
 from .rule_sequence import RuleSequence
 from .snapshot import Snapshot
 
+# Reads routes from a socket, given the names of interfaces by index.
+RouteReader = Callable[[Socket, Mapping[int, str]], list[Message]]
 _HINTS = {
     errno.EPERM: "run as root (CAP_NET_ADMIN is needed)",
     errno.ENETUNREACH: "no address of this host reaches the gateway; give its interface an address and set it up, or "
@@ -69,10 +71,14 @@ class Executor:
         self._records = AddressRecords(files)
         self.names = NameFiles(files)
 
-    def read(self, *kinds: str) -> Snapshot:
-        """Return a snapshot of the kinds: one dump each."""
+    def read(self, *kinds: str, routes: RouteReader | None = None) -> Snapshot:
+        """Return a snapshot of the kinds: one dump each, but of routes what ``routes`` returns where it is given."""
         with tagged(self._connect, self._records) as socket:
-            return Snapshot(self._list_interfaces(), {kind: dump(socket, kind) for kind in kinds})
+            snapshot = Snapshot(self._list_interfaces(), {})
+            for kind in kinds:
+                chosen = routes(socket, snapshot.names) if routes and kind == "route" else dump(socket, kind)
+                snapshot.messages[kind] = chosen
+            return snapshot
 
     def with_alternative_names(self, current: Snapshot, named: Collection[str]) -> Snapshot:
         """Return a snapshot that also holds the interfaces, if one of those named is there by another name or not."""

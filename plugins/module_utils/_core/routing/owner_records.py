@@ -19,7 +19,7 @@ from typing import Callable
 
 from ..errors import ApplyFailed, ReadFailed
 from ..host.files import Files
-from ..netlink.rtnetlink import Message, Socket, dump
+from ..netlink.rtnetlink import Filters, Message, Socket, dump
 
 FILE = "/var/lib/multihome/addresses.json"
 _BOOT = "/proc/sys/kernel/random/boot_id"
@@ -72,9 +72,9 @@ class TaggedAddresses:
         self._owners: dict[Identity, int] | None = None
         self._in_doubt = False
 
-    def dump(self, kind: str) -> list[Message]:
-        """Return every object of a kind."""
-        messages = self._socket.dump(kind)
+    def dump(self, kind: str, only: Filters | None = None) -> list[Message]:
+        """Return every object of a kind, or the selected routes."""
+        messages = self._socket.dump(kind) if only is None else self._socket.dump(kind, only)
         return [self._tagged(message) for message in messages] if kind == "address" else messages
 
     def send(self, operation: str, message: Message) -> None:

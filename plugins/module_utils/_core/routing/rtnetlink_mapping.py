@@ -334,6 +334,12 @@ def is_made_by_kernel(message: Message) -> bool:
     return message.header["proto"] == _PROTOCOL_KERNEL
 
 
+def packed_destination(destination: str) -> tuple[bytes, int]:
+    """Return a destination as messages have it: the packed network, empty for a default route, and its length."""
+    network, _slash, length = destination.partition("/")
+    return ipaddress.ip_address(network).packed if int(length) else b"", int(length)
+
+
 def route_key(message: Message) -> tuple[object, ...]:
     """Return the fields by which the kernel distinguishes routes."""
     header = message.header

@@ -48,6 +48,13 @@ KINDS: dict[str, Kind] = {
         ("accept",), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
     ),
 }
+# What the modules offer for these options; a value of another version must not be taken for one of them.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "backend": ("auto", "nftables", "iptables"),
+    "policy": ("leave", "drop"),
+}
+# Characters of a wrong value in a message.
+_LONGEST = 60
 _TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclude": list}
 
 
@@ -105,9 +112,13 @@ def parse(text: str, name: str) -> Stored:
         content = json.loads(text)
     except ValueError as error:
         raise Refused(f"it is not JSON ({error})") from None
-    if not isinstance(content, dict) or not isinstance(content.get("version"), int):
+    except RecursionError:
+        raise Refused("it is not one of ours: it is nested too deeply") from None
+    if not isinstance(content, dict) or "version" not in content:
         raise Refused("it has no version")
     version, kind = content.pop("version"), content.pop("kind", None)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise Refused(f"its version {json.dumps(version)[:_LONGEST]} is not a number from 1 to {VERSION}")
     if version > VERSION:
         raise Refused(f"it is of version {version}, and this collection knows none newer than {VERSION}")
     if not isinstance(kind, str) or kind not in KINDS:
@@ -127,6 +138,9 @@ def _faults(kind: Kind, content: Options) -> list[str]:
         expected = list if name in kind.lists else _TYPES.get(name, str)
         if not isinstance(content[name], expected) or isinstance(content[name], bool):
             faults.append(f"{name} is not of type {expected.__name__}")
+        elif content[name] not in CHOICES.get(name, (content[name],)):
+            choices = ", ".join(CHOICES[name])
+            faults.append(f"{name} {json.dumps(content[name])[:_LONGEST]} is none of {choices}")
     scope = content.get(kind.scope)
     if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]+", str(scope)):
         faults.append(f"{kind.scope} is no name")

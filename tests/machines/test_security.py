@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keeper's privileges, by systemd's own measure, and that it repairs every kind of object with them."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.multihome.linux.tests.e2e import checks
+from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, Deployed
+
+MOST_EXPOSURE = 1.6
+_UNIT = f"/etc/systemd/system/{KEEPER}"
+
+
+def exposure(text: str) -> float:
+    """The figure that `systemd-analyze security` ends with."""
+    found = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def test_the_service_is_little_exposed_and_repairs_all_the_same(design: Deployed) -> None:
+    for machine in design.bed.machines:
+        table = design.run(machine, "systemd-analyze", "security", "--no-pager", KEEPER)
+        assert exposure(table) <= MOST_EXPOSURE, table
+        kinds = set()
+        for each in design.ours(machine):
+            if each.deletion and each.kind not in kinds:
+                kinds.add(each.kind)
+                (now,) = (found for found in design.ours(machine) if str(found) == str(each))
+                design.run(machine, *now.deletion)
+                assert checks.eventually(design.differences, seconds=5) == [], str(each)
+        assert len(kinds) >= 3
+        assert "Operation not permitted" not in design.journal(machine)
+
+
+def test_a_unit_with_more_privileges_is_found_to_be_more_exposed(design: Deployed) -> None:
+    """The control of the figure above."""
+    server = design.bed.server
+    loose = f"sed '/SystemCallFilter=~/d; /IPAddressDeny/d' {_UNIT} > /run/{KEEPER}"
+    design.run(server, "sh", "-c", loose)
+    table = design.run(server, "systemd-analyze", "security", "--no-pager", "--offline=true", f"/run/{KEEPER}")
+    design.run(server, "rm", f"/run/{KEEPER}")
+    assert exposure(table) > MOST_EXPOSURE
