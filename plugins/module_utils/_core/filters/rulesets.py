@@ -76,7 +76,10 @@ class MarkWrite:
 
 @dataclass(frozen=True)
 class FilterRule:
-    """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty."""
+    """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty.
+
+    The ``target`` of a rule that translates destinations is DNAT or REDIRECT.
+    """
 
     verdict: str = ""
     target: str = ""
@@ -92,6 +95,11 @@ class Chain:
     hook: str = ""
     policy: str = ""
     rules: list[FilterRule] = field(default_factory=list)
+
+    @property
+    def translates(self) -> bool:
+        """Whether it translates destinations of packets that come in."""
+        return self.hook != "output" and any(rule.target in ("DNAT", "REDIRECT") for rule in self.rules)
 
 
 @dataclass
@@ -139,6 +147,8 @@ def _nft_rules(expressions: Sequence[NftExpression]) -> list[FilterRule]:
             matches.append(_nft_match(comparison))
         elif expression.kind == "mangle":
             marks += _nft_mark(as_dict(expression.body))
+        elif expression.kind in ("dnat", "redirect"):
+            return [FilterRule("accept", expression.kind.upper(), tuple(matches), tuple(marks))]
         elif expression.kind not in _WITHOUT_EFFECT:
             matches.append(Match(OTHER))
     return [FilterRule("", "", tuple(matches), tuple(marks))]

@@ -73,7 +73,7 @@ def finding(kind: str, subject: str, message: str, **words: object) -> Finding:
 KINDS: dict[str, Kind] = {
     "interface-missing": Kind(
         ERROR,
-        "A line's interface does not exist on this host.",
+        "A line's interface does not exist on this host. With the roles a warning: the line waits for it.",
         "correct the line's interface, or create the interface first",
     ),
     "interface-not-yet": Kind(
@@ -88,7 +88,7 @@ KINDS: dict[str, Kind] = {
     ),
     "interface-down": Kind(
         ERROR,
-        "A line's interface is down, so the kernel accepts no route by it.",
+        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning: the line waits.",
         "ip link set dev {interface} up, and have your network configuration do so at boot",
     ),
     "no-carrier": Kind(
@@ -177,6 +177,22 @@ KINDS: dict[str, Kind] = {
         WARNING,
         "Another program writes or matches bits of the mark mask, with a value that belongs to no line now.",
         "configure it to use bits outside 0x{mask:x}, or set another mark_mask",
+    ),
+    "local-rule-not-first": Kind(
+        ERROR,
+        "The rule `lookup local` does not come before the rules of the lines. Then they would decide about packets for "
+        "the host's own addresses, and it could not be reached any more.",
+        "{command}",
+    ),
+    "reply-taken": Kind(
+        ERROR,
+        "A reply does not leave by its line: another program's rule or route takes it. The finding names both.",
+        "{remedy}",
+    ),
+    "reply-taken-tolerated": Kind(
+        WARNING,
+        "The same, where the role's variable `reply_taken` is `warn`.",
+        "{remedy}",
     ),
     "networkd-removes-foreign": Kind(
         ERROR,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..fields import listed
 from ..filters.rulesets import Chain, MarkWrite, Table
@@ -60,6 +60,11 @@ def _is_a_line(desired: Desired, write: MarkWrite) -> bool:
 def _written(write: MarkWrite) -> str:
     value = "a computed mark" if write.value is None else f"mark 0x{write.value:x}"
     return f"{value} in the bits 0x{write.bits:x}"
+
+
+def translates(desired: Desired, tables: Iterable[Table]) -> bool:
+    """Tell whether another program translates destinations on this host, so that the source does not tell the line."""
+    return any(chain.translates for table in tables for chain in foreign_chains(desired, table))
 
 
 def foreign_chains(desired: Desired, table: Table) -> list[Chain]:

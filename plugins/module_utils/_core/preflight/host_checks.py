@@ -9,12 +9,13 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..fields import listed
 from ..host import networkd_state
 from ..host.configuration import Setting
 from ..host.kernel_parameter_file import followers, parameter_name
-from .catalogue import Finding, finding
+from .catalogue import WARNING, Finding, finding
 from .facts import Facts
 from .model import FIREWALL, Desired, Line
 
@@ -32,7 +33,8 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
         if link is None:
             there = listed(sorted(facts.links))
             kind = "interface-not-yet" if all(line.dynamic for line in lines) else "interface-missing"
-            yield finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; this host has {there}")
+            missing = finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; this host has {there}")
+            yield _waiting(desired, missing)
             continue
         for line in lines:
             if line.left_out:
@@ -41,9 +43,18 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
             # The program that gives it an address switches it on.
             continue
         if not link.up:
-            yield finding("interface-down", name, f"{_of(lines)} ends on {name}, which is down", interface=name)
+            down = finding("interface-down", name, f"{_of(lines)} ends on {name}, which is down", interface=name)
+            yield _waiting(desired, down)
         elif not link.running:
             yield finding("no-carrier", name, f"{_of(lines)} ends on {name}, which has no carrier")
+
+
+def _waiting(desired: Desired, found: Finding) -> Finding:
+    """A line that waits for its interface must not stop the others."""
+    if not desired.skips_unavailable:
+        return found
+    message = f"{found.message}; the line is stored, and the keeper configures it when the interface is up"
+    return replace(found, severity=WARNING, message=message)
 
 
 def ipv6(desired: Desired, facts: Facts) -> Iterator[Finding]:

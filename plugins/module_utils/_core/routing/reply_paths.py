@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from .. import fields
@@ -50,8 +50,9 @@ _LONGEST = {4: 7, 6: 6}
 class Reply:
     """One kind of reply of one line: what it looks like when it is routed, and the way that it has to take.
 
-    Without ``mark`` and ``in_interface`` the host itself sends it, from ``source``. ``interface`` and ``networks`` are
-    the line's own on this host, where it has any.
+    Without ``in_interface`` and ``forwarded`` the host itself sends it, from ``source``. With ``forwarded`` it comes in by
+    the interface that leads to ``source``. ``interface`` and ``networks`` are the line's own on this host, where it has
+    any.
     """
 
     line: str
@@ -62,6 +63,7 @@ class Reply:
     in_interface: str | None = None
     interface: str | None = None
     networks: tuple[str, ...] = ()
+    forwarded: bool = False
 
     FIELDS = {
         "line": fields.text,
@@ -72,6 +74,7 @@ class Reply:
         "in_interface": fields.interface,
         "interface": fields.interface,
         "networks": lambda value: tuple(fields.prefix(text) for text in _list(value)),
+        "forwarded": fields.boolean,
     }
 
     @classmethod
@@ -173,7 +176,10 @@ def check_replies(
         with connect() as socket:
             inquiry = _Inquiry(socket, indexes, owner)
             places = Destinations(replies, inside)
-            for reply in replies:
+            for listed in replies:
+                reply = inquiry.coming_in(listed) if listed.forwarded and not listed.in_interface else listed
+                if reply is None:
+                    continue
                 if reply.in_interface is not None and reply.in_interface not in indexes:
                     inquiry.not_asked(reply, f"interface {reply.in_interface} does not exist")
                     continue
@@ -260,6 +266,15 @@ class _Inquiry:
         if not self._is_right(reply, answer, table, expected):
             self._taken(reply, path, answer, table)
         return True
+
+    def coming_in(self, reply: Reply) -> Reply | None:
+        """Return a forwarded reply with the interface that leads to its source; None where there is none."""
+        try:
+            answer = self._socket.look_up(*question(Path(reply.source), self._indexes, LOOKUP_TABLE))
+        except RequestFailed:
+            self.not_asked(reply, f"this host has no way to {reply.source} now")
+            return None
+        return replace(reply, in_interface=self._names.get(answer.get("RTA_OIF", 0)))
 
     def not_asked(self, reply: Reply, cause: str) -> None:
         """Note that the kernel cannot be asked for a reply."""
