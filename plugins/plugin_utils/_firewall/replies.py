@@ -46,9 +46,7 @@ def replies(
         source = values.get("to_address") or getattr(values.get("source"), "ip", None)
         if source is not None and not ("source" in values and has_network(values["source"])):
             servers.setdefault(values.get("line", ""), {})[source] = None
-    listed = [
-        one for line in found for family in line.families for one in _of_line(line, family, base, mask, servers)
-    ]
+    listed = [one for line in found for family in line.families for one in _of_line(line, family, base, mask, servers)]
     return {
         "replies": listed if len(found) > 1 else [],
         "inside_networks": list(dict.fromkeys(map(str, inside))),

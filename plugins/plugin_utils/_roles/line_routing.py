@@ -144,7 +144,9 @@ def connected(interface: str, addresses: Iterable[IPNetwork], alone: bool) -> li
 
 def needs_onlink(gateway: IPAddress, networks: Iterable[IPNetwork]) -> bool:
     """Whether no network of an interface contains a gateway, so that the kernel has to be told that it is on the link."""
-    return not is_link_local(gateway) and not any(gateway in network for network in networks if network.version == gateway.version)
+    return not is_link_local(gateway) and not any(
+        gateway in network for network in networks if network.version == gateway.version
+    )
 
 
 def families_of(lines: Iterable[HasFamilies]) -> list[int]:

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._input.addresses import FAMILIES, family_name, of_family, read_address, read_gateway, read_interface_address, read_prefix
+from .._input.addresses import (
+    FAMILIES,
+    family_name,
+    of_family,
+    read_address,
+    read_gateway,
+    read_interface_address,
+    read_prefix,
+)
 from .._input.faults import Place
 from .._input.reading import (
     Entry,

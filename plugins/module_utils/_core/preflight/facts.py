@@ -156,9 +156,7 @@ def read_routing(executor: Executor, missing: list[tuple[str, str]]) -> Snapshot
         return None
 
 
-def read_replies(
-    desired: Desired, routing: Snapshot | None, missing: list[tuple[str, str]]
-) -> Sequence[ReplyFinding]:
+def read_replies(desired: Desired, routing: Snapshot | None, missing: list[tuple[str, str]]) -> Sequence[ReplyFinding]:
     """Return the replies that do not leave by their line, as far as this run would not change their way."""
     if routing is None or not desired.replies:
         return ()
@@ -267,7 +265,12 @@ def questions_of(desired: Desired, links: Mapping[str, Link], routing: Snapshot 
     held = {address.partition("/")[0] for addresses in own.values() for address in addresses}
     lines = [line for line in desired.lines if _has_neighbours(links.get(line.interface))]
     gateways = [(line.interface, gateway) for line in lines for gateway in line.gateways if gateway not in held]
-    future = [(line.interface, address.partition("/")[0]) for line in lines for address in line.addresses if address not in line.not_held]
+    future = [
+        (line.interface, address.partition("/")[0])
+        for line in lines
+        for address in line.addresses
+        if address not in line.not_held
+    ]
     senders = {(name, gateway): _sender(gateway, own.get(name, ())) for name, gateway in gateways}
     return Questions(
         list(dict.fromkeys(gateways)),

@@ -13,9 +13,9 @@ from ..errors import ForeignObject
 from ..netlink.rtnetlink import Message
 from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
+from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
 from ..routing.reply_paths import TAKEN
 from ..routing.rule_walk import listed_rules, local_rule_behind
-from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
 from .catalogue import Finding, finding
 from .facts import Facts
 from .model import Desired, Network
