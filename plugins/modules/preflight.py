@@ -366,7 +366,9 @@ _LINE = {
     "name": _TEXT,
     "left_out": _TEXT,
     "without_gateway": _TEXTS,
-    **dict.fromkeys(("learned", "onlink", "ends_here"), {"type": "bool"}),
+    "learned": {"type": "bool"},
+    "onlink": {"type": "bool"},
+    "ends_here": {"type": "bool"},
     "not_held": _TEXTS,
 }
 _PARAMETER = {

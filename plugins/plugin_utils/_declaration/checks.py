@@ -195,8 +195,13 @@ def _check_server(server: Server, declaration: Declaration) -> None:
             for address in addresses:
                 if str(address) not in public:
                     where.fault(f"{address} is not a public address of the line, which has no firewall")
-    behind = sorted(name for name in listed if name in lines and lines[name].firewall)
-    lacking = [name for name in behind if not server.interface_to(lines[name])]
+    _check_interfaces(server, [name for name in listed if name in lines and lines[name].firewall], declaration)
+
+
+def _check_interfaces(server: Server, behind: Iterable[str], declaration: Declaration) -> None:
+    """An interface towards each line behind a firewall."""
+    lines, place = declaration.line_named, server.entry.place
+    lacking = [name for name in sorted(behind) if not server.interface_to(lines[name])]
     if lacking and "interface" not in server.entry.broken:
         place.fault(f'"interface" is needed for the addresses of line {shown(lacking[0])}')
     for name in server.interfaces:

@@ -14,6 +14,7 @@ from ...module_utils._core.fields import shown
 from .._input.addresses import (
     FAMILIES,
     held_addresses,
+    is_link_local,
     of_family,
     read_address,
     read_gateway,
@@ -94,6 +95,8 @@ class FirewallLine:
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""
+        if is_link_local(gateway):
+            return False
         return line_routing.needs_onlink(gateway, self.held_addresses) if self.onlink is None else self.onlink
 
     @property

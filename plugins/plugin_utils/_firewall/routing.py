@@ -89,7 +89,7 @@ def rules(
 def interface_groups(
     lines: object, inside_networks: object = (), interface_group: object = line_routing.INTERFACE_GROUP
 ) -> list[InterfaceGroup]:
-    """The interface_groups of policy_routing: the interface of each of several lines, unless it is an inside one too."""
+    """The interface_groups of policy_routing: the interfaces of several lines, unless they are inside ones too."""
     with sound() as faults:
         return _groups(_read(lines, faults), interface_group, inside_networks, faults)
 

@@ -9,8 +9,9 @@ All numbers follow from a line's id, never from its place in a list, so that no 
 The order of the rules: main without its default routes, so that the LAN and more specific routes win; then for each
 line the packets that are marked as its connections; then for each line the packets that carry one of its addresses.
 Each rule of a line is followed by an end: packets for which the line has no route must not leave by another line.
-The first rule also passes over routes that are defaults in all but length (0.0.0.0/1), and over routes by interfaces that
-belong to lines: a neighbour on one line must not draw the replies of another. So each table has its line's networks too.
+The first rule also passes over routes that are defaults in all but length (0.0.0.0/1), and over routes by interfaces
+that belong to lines: a neighbour on one line must not draw the replies of another. So each table has its line's
+networks too.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def connected(interface: str, addresses: Iterable[IPNetwork], alone: bool) -> li
 
 
 def needs_onlink(gateway: IPAddress, networks: Iterable[IPNetwork]) -> bool:
-    """Whether no network of an interface contains a gateway, so that the kernel has to be told that it is on the link."""
+    """Whether no network of an interface contains a gateway, so that its route has to say that it is on the link."""
     return not is_link_local(gateway) and not any(
         gateway in network for network in networks if network.version == gateway.version
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .._input.addresses import (
     FAMILIES,
     family_name,
+    is_link_local,
     of_family,
     read_address,
     read_gateway,
@@ -98,7 +99,7 @@ class ServerLine:
     def is_onlink(self, family: int) -> bool:
         """Whether the route has to say that the gateway is on the link."""
         gateway = self.gateway(family)
-        if gateway is None:
+        if gateway is None or is_link_local(gateway):
             return False
         return line_routing.needs_onlink(gateway, self.addresses) if self.onlink is None else self.onlink
 

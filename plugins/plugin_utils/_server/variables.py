@@ -59,9 +59,9 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
 
 
 def reply(declaration: Declaration, host: str) -> str:
-    """``multihomed_web_reply``: ``mark`` where an address belongs to lines of different next hops."""
+    """``multihomed_web_reply``: ``mark`` where an address belongs to lines of different next hops, else ``auto``."""
     server = declaration.server_named.get(host)
-    return "mark" if server is not None and declaration.ambiguous(server) else "source"
+    return "mark" if server is not None and declaration.ambiguous(server) else "auto"
 
 
 def _texts(items: Iterable[object]) -> list[str]:

@@ -50,7 +50,7 @@ def _texts(parser: fields.Parser) -> fields.Parser:
 class Line:
     """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are assigned later.
 
-    ``left_out`` is the reason why it cannot be used now. Another program adds and removes the addresses in ``not_held``.
+    ``left_out`` is the reason why it cannot be used now. Another program manages the addresses in ``not_held``.
     """
 
     id: int
