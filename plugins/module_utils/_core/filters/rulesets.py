@@ -26,8 +26,8 @@ from .nftables_json import (
 # A word of iptables-save: a text in quotation marks, which a backslash may escape, or anything up to a space.
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 _ALL = 0xFFFFFFFF
-OTHER = "other"
 _NFT_FAMILIES = {"ip": frozenset((4,)), "ip6": frozenset((6,)), "inet": frozenset((4, 6))}
+OTHER, NO_WAY_BACK = "other", "no way back"
 _NFT_SELECTORS = {
     "meta iifname": "in_interface",
     "meta oifname": "out_interface",
@@ -187,6 +187,9 @@ def _nft_match(comparison: NftMatch) -> Match:
     if protocol in ("icmp", "icmpv6"):
         # Only ICMP has a field of ICMP.
         return Match("protocol", frozenset((protocol,)))
+    if comparison.selector.startswith("fib saddr") and comparison.right is False:
+        # No route leads back to the sender, as the rule looks it up.
+        return Match(NO_WAY_BACK, frozenset(comparison.selector.split()), comparison.operator == "!=")
     what = _NFT_SELECTORS.get(comparison.selector, OTHER)
     listed = [_nft_value(value) for value in values(comparison.right)]
     if what == OTHER or "" in listed:

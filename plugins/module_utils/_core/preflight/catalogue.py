@@ -134,7 +134,8 @@ KINDS: dict[str, Kind] = {
     "arp-ignored": Kind(
         ERROR,
         "With this arp_ignore the host does not answer ARP requests of the line's gateway for an address of the line.",
-        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0 or 1 (the larger counts)",
+        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0, or to 1 where no address has a "
+        "peer (the larger counts)",
     ),
     "arp-answers-twice": Kind(
         WARNING,
@@ -177,6 +178,13 @@ KINDS: dict[str, Kind] = {
         WARNING,
         "Another program writes or matches bits of the mark mask, with a value that belongs to no line now.",
         "configure it to use bits outside 0x{mask:x}, or set another mark_mask",
+    ),
+    "reverse-path-filter": Kind(
+        ERROR,
+        "A third-party packet filter drops packets to whose sender it finds no way back. It looks that up without the "
+        "connection's mark, which alone tells the line where a server has one address for several lines.",
+        "with firewalld: set IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf and restart firewalld; or give the "
+        "server an address for each line",
     ),
     "local-rule-not-first": Kind(
         ERROR,

@@ -104,20 +104,34 @@ def forwarding(desired: Desired, facts: Facts) -> Iterator[Finding]:
 def arp(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Whether the host answers ARP requests of the gateway (Linux arp_ignore(), net/ipv4/arp.c).
 
-    0, 1 and 3 answer for every alias of the interface; 2 only senders in the alias's subnet; 8 never; others are 0.
+    0, 1 and 3 answer for every alias of the interface, 1 not for one with a peer; 2 only senders in the alias's subnet;
+    8 never; others are 0.
     """
+    peers = _with_peer(facts)
     for name, lines in desired.interfaces.items():
         link, value = facts.links.get(name), _effective(facts, name, "arp_ignore")
-        if value not in (2, 8) or (link and not link.neighbours):
+        if value not in (1, 2, 8) or (link and not link.neighbours):
             continue
-        deaf = [address for line in lines for address in _unanswered(line, value)]
+        deaf = [address for line in lines for address in _unanswered(line, value, peers)]
         if deaf:
             message = f"arp_ignore is {value}, so the host does not answer gateways that ask for {listed(deaf)}"
             yield finding("arp-ignored", name, message, interface=_written(name))
 
 
-def _unanswered(line: Line, value: int) -> list[str]:
+def _with_peer(facts: Facts) -> frozenset[str]:
+    """Return the IPv4 addresses of this host that have a peer."""
+    messages = facts.routing.messages["address"] if facts.routing else ()
+    return frozenset(
+        message.get("IFA_LOCAL", "")
+        for message in messages
+        if message.get("IFA_LOCAL") and message.get("IFA_ADDRESS") != message.get("IFA_LOCAL")
+    )
+
+
+def _unanswered(line: Line, value: int, peers: frozenset[str]) -> list[str]:
     addresses = [text for text in line.addresses if ":" not in text]
+    if value == 1:
+        return [text for text in addresses if text.partition("/")[0] in peers]
     if value == 8:
         return addresses
     gateways = [text for text in line.gateways if ":" not in text]

@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     routing_checks.rule_marks,
     routing_checks.replies,
     filter_checks.marks,
+    filter_checks.reverse_path,
     forward_checks.forwarded,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,
