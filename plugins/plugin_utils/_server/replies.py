@@ -44,14 +44,18 @@ def replies(
     ambiguous = ambiguous_addresses(found)
     sources = Sources(found, ambiguous, others)
     entries: list[Reply] = []
+    # Lines of one next hop may share an address: the rules of the first one decide.
+    seen: set[object] = set()
     for line in found:
         for family in line.families:
-            own = [address.ip for address in of_family(line.addresses, family)][:MOST]
+            addresses = [address.ip for address in of_family(line.addresses, family)]
+            own = [address for address in addresses if (address, line.next_hop(family)) not in seen][:MOST]
+            seen.update((address, line.next_hop(family)) for address in own)
             marked = family in sources.marked_families(line)
             entries += [
                 _reply(line, address, base, mask if marked or address in ambiguous else None) for address in own
             ]
-            if by_mark and not marked and own[0] not in ambiguous:
+            if by_mark and not marked and own and own[0] not in ambiguous:
                 entries.append(_reply(line, own[0], base, mask))
     lan = [str(network) for network in [*inside, *_shared_networks(found)]]
     return {"replies": entries, "inside_networks": list(dict.fromkeys(lan))}
