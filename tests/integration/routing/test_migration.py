@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -63,14 +64,18 @@ def lost(asking: subprocess.Popen[str]) -> tuple[int, int]:
     """Stop a stream; return how many requests it sent, and how many stayed without answer."""
     asking.send_signal(2)
     said = asking.communicate(timeout=10)[0]
-    [sent, received] = [int(part.split()[0]) for part in said.splitlines()[-2].split(",")[:2]] if "rtt" in said else [1, 0]
+    [sent, received] = (
+        [int(part.split()[0]) for part in said.splitlines()[-2].split(",")[:2]] if "rtt" in said else [1, 0]
+    )
     return sent, sent - received
 
 
 def streams(hosts: Hosts) -> list[subprocess.Popen[str]]:
     """The requests that the previous version answers: from far away by each line, from its neighbours, from the LAN."""
     asked = [(f"isp{line}", FAR[family], host_in(line, family, 10)) for line in LINES for family in (4, 6)]
-    asked += [(f"isp{line}", host_in(line, family, 1), host_in(line, family, 10)) for line in LINES for family in (4, 6)]
+    asked += [
+        (f"isp{line}", host_in(line, family, 1), host_in(line, family, 10)) for line in LINES for family in (4, 6)
+    ]
     asked += [("lan", "192.168.168.50", "192.168.168.1"), ("lan", "fd00:168::50", "fd00:168::1")]
     return [stream(hosts[name], client, address) for name, client, address in asked]
 

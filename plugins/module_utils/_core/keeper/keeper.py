@@ -17,6 +17,7 @@ from ..routing.snapshot import Snapshot
 from .backoff import Backoff
 from .interest import ADDRESSES, ROUTES, Interest
 from .reconcile import reconcile
+from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
 from .stored_states import EVENTS, State, States, error_text
@@ -59,9 +60,10 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
         startup_delay: StartupDelay | None = None,
         spent: Callable[[], float] = processor_seconds,
+        replies: ReplyCheck | None = None,
     ) -> None:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
-        self._backoff = Backoff()
+        self._backoff, self._replies = Backoff(), replies
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
@@ -106,6 +108,7 @@ class Keeper:
                     if everything or EVENTS.get(state.kind, frozenset()) & happened:
                         self._check_state(state)
                 self._note_faults(states)
+                self._check_replies(states, happened)
         except (Busy, OSError, MultihomeError) as error:
             self._busy = True
             self._fail("the lock", error_text(error), for_now=True)
@@ -129,9 +132,23 @@ class Keeper:
                 for file, found in sorted(self._waiting.items())
                 for name, reason in sorted(found.items())
             ],
+            "taken": self._replies.report() if self._replies else [],
             "refused": [{"file": file, "reason": reason} for file, reason in sorted(self._faults.items())],
             "last_error": self._last_error,
         }
+
+    def _check_replies(self, states: list[State], happened: set[str]) -> None:
+        """Ask whether replies leave by their line: after changes of routes and rules, and now and then."""
+        engines = [state.engine for state in states if state.kind == "policy_routing" and state.engine is not None]
+        if self._replies is None:
+            return
+        if not engines:
+            self._replies.forget()
+            return
+        if happened & {ROUTES, FILES}:
+            self._replies.changed(self._clock())
+        if self._clock() >= self._replies.next_time:
+            self._replies.check(engines[0], self._clock())
 
     def _note_faults(self, states: list[State]) -> None:
         files = {state.file for state in states if state.engine is not None}
@@ -206,6 +223,8 @@ class Keeper:
             # A check of some states may last beyond the time at which an object of another one is due.
             delayed = self._backoff.next_time(self._checked_all)
             due = min(self._checked + IDLE, self._retry_at, float("inf") if delayed is None else delayed)
+            if self._replies:
+                due = min(due, max(self._replies.next_time, self._checked + FIRST_PAUSE))
             happened = events.wait(max(0.0, min(due - now, alive or IDLE)))
             if happened:
                 return self._gathered(events, happened)

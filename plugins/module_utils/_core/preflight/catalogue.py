@@ -88,7 +88,7 @@ KINDS: dict[str, Kind] = {
     ),
     "interface-down": Kind(
         ERROR,
-        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning: the line waits.",
+        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning, and the line waits.",
         "ip link set dev {interface} up, and have your network configuration do so at boot",
     ),
     "no-carrier": Kind(
@@ -134,7 +134,7 @@ KINDS: dict[str, Kind] = {
     "arp-ignored": Kind(
         ERROR,
         "With this arp_ignore the host does not answer ARP requests of the line's gateway for an address of the line.",
-        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0, or to 1 where no address has a "
+        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0, or to 1 if no address has a "
         "peer (the larger counts)",
     ),
     "arp-answers-twice": Kind(

@@ -51,8 +51,8 @@ class Reply:
     """One kind of reply of one line: what it looks like when it is routed, and the way that it has to take.
 
     Without ``in_interface`` and ``forwarded`` the host itself sends it, from ``source``. With ``forwarded`` it comes in
-    by the interface that leads to ``source``. ``interface`` and ``networks`` are the line's own on this host, where it has
-    any.
+    by the interface that leads to ``source``. ``interface`` and ``networks`` are the line's own on this host, where it
+    has any.
     """
 
     line: str

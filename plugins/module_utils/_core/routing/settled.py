@@ -23,5 +23,6 @@ def settled_tables(lists: RoutingLists, current: Snapshot, owner: int, purge: bo
     left = purge and any(number == owner and name not in listed for name, number in groups.items())
     if rules.actions or missing or left:
         return set()
-    changing = {action.object.table for action in routes.actions}
-    return {entry.object.table for entry in lists.routes or ()} - changing
+    changing = {action.object.key for action in routes.actions}
+    tables = {entry.object.table for entry in lists.routes or ()}
+    return {table for table in tables if not any(key[0] == table for key in changing)}
