@@ -44,9 +44,7 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
     return {
         "addresses": FILTERS["isp_firewall_addresses"](lines),
         "tables": FILTERS["isp_firewall_tables"](lines),
-        "rules": FILTERS["isp_firewall_rules"](
-            lines, variables["snat"], inside_networks=variables["inside_networks"]
-        ),
+        "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"], inside_networks=variables["inside_networks"]),
         "interface_groups": FILTERS["isp_firewall_interface_groups"](lines, variables["inside_networks"]),
         "replies": FILTERS["isp_firewall_replies"](
             lines, variables["forwards"], variables["snat"], variables["inside_networks"]
