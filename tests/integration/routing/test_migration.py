@@ -64,9 +64,9 @@ def lost(asking: subprocess.Popen[str]) -> tuple[int, int]:
     """Stop a stream; return how many requests it sent, and how many stayed without answer."""
     asking.send_signal(2)
     said = asking.communicate(timeout=10)[0]
-    [sent, received] = (
-        [int(part.split()[0]) for part in said.splitlines()[-2].split(",")[:2]] if "rtt" in said else [1, 0]
-    )
+    counts = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+    assert counts, said
+    sent, received = map(int, counts.groups())
     return sent, sent - received
 
 

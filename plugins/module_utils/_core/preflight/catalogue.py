@@ -88,7 +88,7 @@ KINDS: dict[str, Kind] = {
     ),
     "interface-down": Kind(
         ERROR,
-        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning, and the line waits.",
+        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning: it waits.",
         "ip link set dev {interface} up, and have your network configuration do so at boot",
     ),
     "no-carrier": Kind(

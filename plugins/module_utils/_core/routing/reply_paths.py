@@ -21,6 +21,7 @@ from ..errors import InvalidInput, ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
 from . import rtnetlink_mapping
 from .model import MAIN_TABLE
+from .refusing_routes import described, refusing_route
 from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of, question
 from .rule_walk import LOCAL_TABLE, Found, ListedRule, listed_rules, refusing_rule, rule_of, which_rule
 
@@ -252,6 +253,7 @@ class _Inquiry:
         self._names = {index: name for name, index in indexes.items()}
         self._rules: list[ListedRule] = listed_rules(socket.dump("rule"))
         self._groups: Mapping[int, int] | None = None
+        self._routes: Sequence[Message] | None = None
         self._known: set[Any] = set()
         self.findings: list[Finding] = []
 
@@ -301,6 +303,8 @@ class _Inquiry:
         if not reply.in_interface and (rule is None or rule.owner == self._owner) and not self._has(reply.source):
             self.not_asked(reply, f"{reply.source} is no address of this host now")
             return False
+        if self._refused_by_route(reply, path):
+            return True
         if rule and rule.owner == self._owner:
             cause = f"table {reply.table} has no way there, so {rule} refuses it, and no other line takes it"
             remedy = f"see whether the interface and the gateway of line {reply.line} are up"
@@ -309,6 +313,28 @@ class _Inquiry:
         by = f"{rule} of {fields.owner_name(rule.owner)} refuses it" if rule else f"the kernel says: {error}"
         remedy = "remove that rule, or give it a priority after ours" if rule else "see ip rule and ip route"
         self._add(Finding(TAKEN, reply, path.destination, by, remedy, rule_of(rule) if rule else None))
+        return True
+
+    def _refused_by_route(self, reply: Reply, path: Path) -> bool:
+        """Tell whether a route of type unreachable, prohibit or blackhole refuses a reply, and note it."""
+        if self._groups is None:
+            self._groups = groups_of(self._socket, self._rules)
+        if self._routes is None:
+            self._routes = self._socket.dump("route")
+        found = refusing_route(self._rules, self._routes, path.packet, self._groups)
+        if found is None:
+            return False
+        rule, route = found
+        shown = {
+            "table": route.get("RTA_TABLE", route.header["table"]),
+            "destination": rtnetlink_mapping.destination_of(route),
+            "gateway": None,
+            "interface": None,
+            "owner": fields.owner_name(route.header["proto"]),
+        }
+        cause = f"{rule} of {fields.owner_name(rule.owner)} leads it to the {described(route)}"
+        remedy = "remove that route: no rule can pass over a route that refuses packets"
+        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, rule_of(rule), shown))
         return True
 
     def _has(self, address: str) -> bool:

@@ -60,8 +60,9 @@ def balancing(declaration: declarations.Declaration) -> Lists:
     return web_lists(FILTERS["multihomed_web_lines"](declaration, "web1"), "balance")
 
 
-# What a line has of its own: routes in its table (two networks; on a firewall link-local too) and main, rules (by mark; by source: public and alias), marks, and
-# addresses and translations on the firewall (of three ports, and of what the server begins), or on the server.
+# What a line has of its own: routes in its table (two networks; on a firewall link-local too) and in main, rules (by
+# mark; by source: public and alias), marks, and addresses and translations on the firewall (of three ports, and of what
+# the server begins), or on the server.
 FIREWALL, BY_MARK, BALANCE = 5 + 2 + 4 + 8 + 1 + 2 + 6 + 2, 4 + 2 + 4 + 2, 4 + 2 + 4 + 4 + 1 + 2
 
 
