@@ -209,6 +209,12 @@ keeper:
       description: How many objects it has restored since then.
       type: int
       sample: 3
+    taken:
+      description:
+        - The replies that do not leave by their line, as RV(multihome.linux.path_info#module:findings) has them.
+      type: list
+      elements: dict
+      sample: []
     last_repair:
       description: The C(time), C(kind) and C(object) of the last repair, null without one.
       type: dict
