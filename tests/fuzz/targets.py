@@ -8,6 +8,7 @@ import json
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from unittest import mock
 
 import yaml
 from ansible.errors import AnsibleFilterError
+from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import MultihomeError
 from ansible_collections.multihome.linux.plugins.module_utils._core.host import programs
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.stored_states import ENGINES, States
@@ -105,7 +107,7 @@ def feed_stored(value: Any) -> None:
             path = Path(directory, file.encode("utf-8", "replace").decode())
             path.write_bytes(content.encode("utf-8", "surrogatepass"))
             path.chmod(0o600)
-        stored = States(directory, ENGINES)
+        stored = States(directory, ENGINES, directory)
         states = stored.reload()
     for state in states:
         stored.prepare(state)
@@ -137,7 +139,7 @@ def feed_answers(value: Any) -> None:
             with mock.patch.object(programs, "run", run):
                 try:
                     engine = ENGINES[kind]({**json.loads(_stored(kind)), "backend": backend, "purge": False})
-                    engine.plan(engine.read())
+                    converge(engine, check_mode=True, lock=nullcontext)
                 except MultihomeError as error:
                     judge(str(error))
 

@@ -10,7 +10,8 @@ from typing import Callable, Generic, TypeVar
 
 from .engine import Engine, Planned, PlanT, StateT
 from .entries import Form
-from .errors import MultihomeError, StoreFailed, VerifyFailed
+from .errors import MultihomeError, ReadFailed, StoreFailed, VerifyFailed
+from .fields import shown
 from .rollback import apply_or_restore, restored
 from .store.persistence import Change, Store
 
@@ -47,12 +48,11 @@ def converge(
     Unsupported or Busy; after each of them the host is as it was, unless the error says otherwise.
     """
     if check_mode:
-        plan = engine.plan(engine.read())
+        _current, plan = _read_and_plan(engine)
         return Outcome(plan, store.change(plan) if store else None)
     # One lock for both, so that the keeper never finds one changed and the other not yet.
     with lock():
-        current = engine.read()
-        plan = engine.plan(current)
+        current, plan = _read_and_plan(engine)
         change = store.change(plan) if store else None
         if change is None:
             _carry_out(engine, plan, current)
@@ -64,6 +64,19 @@ def converge(
         finally:
             change.discard()
         return Outcome(plan, change)
+
+
+def _read_and_plan(engine: Engine[StateT, PlanT]) -> tuple[StateT, PlanT]:
+    """Return the current state and the plan from it; raises ReadFailed where the state is not understood.
+
+    Programs and kernels of the future print and answer things that nobody has seen yet.
+    """
+    try:
+        current = engine.read()
+        return current, engine.plan(current)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        text = f"the current state is not understood ({type(error).__name__}: {shown(str(error))}); nothing was changed"
+        raise ReadFailed(f"{text}; report this with the output of multihome_info") from error
 
 
 def _carry_out(engine: Engine[StateT, PlanT], plan: PlanT, current: StateT) -> None:
@@ -86,7 +99,7 @@ def _commit(change: Change, engine: Engine[StateT, PlanT], plan: PlanT, current:
 
 def _differences(engine: Engine[StateT, PlanT]) -> list[str]:
     try:
-        return [f"still to do: {action}" for action in engine.plan(engine.read()).actions]
+        return [f"still to do: {action}" for action in _read_and_plan(engine)[1].actions]
     except MultihomeError as error:
         # Another program changed the host meanwhile, or it cannot be read: either way the desired state is not there.
         return str(error).splitlines()

@@ -79,7 +79,7 @@ class VerifyFailed(MultihomeError):
         self.differences = tuple(differences)
         lines = ["after applying, the kernel disagrees:", *self.differences]
         lines.append(
-            "the host was put back as it was before" if undone else "the host could NOT be put back as it was before"
+            "the host is as it was before" if undone else "the host could NOT be restored to its state from before"
         )
         super().__init__("\n".join(lines))
 

@@ -27,6 +27,11 @@ class Host:
         self.fake = FakeKernel(settings)
         self.directory = root / "multihome"
 
+    @property
+    def directories(self) -> tuple[str, str]:
+        """The directory of the stored files, and the one of the journals."""
+        return str(self.directory), str(self.directory.parent / "run")
+
     def options(self, **given: Any) -> dict[str, Any]:
         """Options of a module, with its defaults."""
         return {"protocol": 109, "purge": False, "skip_unavailable": False, **given}
@@ -49,14 +54,14 @@ class Host:
         """Run ip_aliases."""
         options = self.options(aliases=aliases, **given)
         engine = self.alias_engine(options)
-        store = Store(engine, "ip_aliases", options, self.alias_engine, str(self.directory)) if persist else None
+        store = Store(engine, "ip_aliases", options, self.alias_engine, *self.directories) if persist else None
         return converge(engine, check, contextlib.nullcontext, store)
 
     def routing(self, tables: Any, rules: Any, purge: bool = False, **given: Any) -> Outcome[Any]:
         """Run policy_routing."""
         options = self.options(tables=tables, rules=rules, purge=purge, **given)
         engine = self.routing_engine(options)
-        store = Store(engine, "policy_routing", options, self.routing_engine, str(self.directory))
+        store = Store(engine, "policy_routing", options, self.routing_engine, *self.directories)
         return converge(engine, False, contextlib.nullcontext, store)
 
     def file(self, name: str) -> Path:

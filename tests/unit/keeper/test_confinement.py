@@ -106,7 +106,7 @@ def deployed(answers: list[Any]) -> Iterator[tuple[World, Keeper]]:
             "policy_routing": world.host.routing_engine,
             "connection_marks": _marks,
         }
-        states = stored_states.States(str(world.host.directory), engines)
+        states = stored_states.States(world.host.directories[0], engines, world.host.directories[1])
         yield world, Keeper(states, world.lock, lambda: world.now, StartupDelay(0.0, lambda _interface: True))
 
 
@@ -193,3 +193,15 @@ def test_an_unexpected_error_is_named_by_its_class_and_shortened(monkeypatch: py
         refused = {row["file"]: row["reason"] for row in keeper.report()["refused"]}
     assert refused["nat_rules.json"].startswith("unexpected KeyError: 'xxx")
     assert len(refused["nat_rules.json"]) < 310
+
+
+def test_a_file_with_empty_lists_has_a_kind_and_an_engine(tmp_path: Path) -> None:
+    """A file that nobody needs any more is falsy, but its kind is known; found by make fuzz."""
+    content = {"version": 1, "kind": "ip_aliases", "protocol": 109, "aliases": []}
+    path = tmp_path / "ip_aliases.json"
+    path.write_text(json.dumps(content))
+    path.chmod(0o600)
+    states = stored_states.States(str(tmp_path), stored_states.ENGINES, str(tmp_path))
+    [state] = states.reload()
+    assert states.prepare(state), state.fault
+    assert state.kind == "ip_aliases"

@@ -30,7 +30,9 @@ def test_after_the_boot_an_interface_that_is_switched_off_gets_no_address_of_eit
     up: set[str] = set()
     engines = {"ip_aliases": world.host.alias_engine}
     settles = startup_delay.StartupDelay(world.now, up.__contains__)
-    world.keeper = Keeper(States(str(world.host.directory), engines), world.lock, lambda: world.now, settles)
+    world.keeper = Keeper(
+        States(world.host.directories[0], engines, world.host.directories[1]), world.lock, lambda: world.now, settles
+    )
     world.put({"address": "fe80::1/64", "interface": "eth0"}, owner=0)
     report = world.run(5)
     assert world.addresses() == ["fe80::1/64"]

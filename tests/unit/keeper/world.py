@@ -44,7 +44,7 @@ class World:
     def fresh(self) -> Keeper:
         """A keeper that was started just now."""
         engines = {"ip_aliases": self.host.alias_engine, "policy_routing": self.host.routing_engine}
-        states = States(str(self.host.directory), engines)
+        states = States(self.host.directories[0], engines, self.host.directories[1])
         return Keeper(states, self.lock, lambda: self.now, StartupDelay(self.now, lambda _interface: True))
 
     @contextlib.contextmanager

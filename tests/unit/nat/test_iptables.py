@@ -223,7 +223,7 @@ def test_a_kernel_that_disagrees_is_put_back_as_it_was() -> None:
     fake.tables[4][DESTINATION][0].counted = [9, 540]
     before = copy.deepcopy(fake.tables)
     fake.forgets = True
-    with pytest.raises(VerifyFailed, match="was put back as it was before"):
+    with pytest.raises(VerifyFailed, match="is as it was before"):
         run(fake, [forward(3), forward(4), SIX])
     assert fake.tables == before
     # Everything removed comes back too: chains, jumps and their place.

@@ -362,7 +362,7 @@ def test_the_message_of_a_failed_verification(settings: Path) -> None:
     assert str(caught.value).splitlines() == [
         "after applying, the kernel disagrees:",
         "still to do: add address 10.0.0.1/24 on eth0",
-        "the host was put back as it was before",
+        "the host is as it was before",
     ]
 
 

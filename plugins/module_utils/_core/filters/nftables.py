@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
-from ..errors import ApplyFailed, InvalidInput, Unsupported
+from ..errors import ApplyFailed, InvalidInput, ReadFailed, Unsupported
 from ..fields import shown
 from ..host import programs, requirements
 from .nftables_json import NftTable, read_ruleset, read_table
@@ -51,7 +51,7 @@ class Nftables:
         options = ["-j", "-t"] if terse else ["-j"]
         status, output, errors = self._run([*options, "list", "table", "inet", self.table], None)
         if status == 0:
-            return read_table(json.loads(output)["nftables"])
+            return read_table(_objects(output, f"nft -j list table inet {self.table}"))
         if "No such file or directory" in errors:
             return None
         if "syntax error" in errors:
@@ -67,7 +67,7 @@ class Nftables:
         status, output, errors = self._run(["-j", "list", "tables"], None)
         if status:
             raise Unsupported("nft list tables", "root", errors.strip() or f"exit status {status}")
-        return {(table.family, table.name) for table in read_ruleset(json.loads(output)["nftables"])}
+        return {(table.family, table.name) for table in read_ruleset(_objects(output, "nft -j list tables"))}
 
     def apply(self, text: str) -> None:
         """Apply one transaction, all or nothing; raises ApplyFailed with the errors of nft, TooLarge when too large."""
@@ -80,6 +80,17 @@ class Nftables:
             )
         if status:
             raise ApplyFailed(f"nft transaction on table inet {self.table}", _first_faults(errors, status))
+
+
+def _objects(output: str, command: str) -> list[Mapping[str, object]]:
+    """Return the objects that nft printed; raises ReadFailed for anything but JSON of the expected form."""
+    try:
+        objects = json.loads(output)["nftables"]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ReadFailed(f"{command}: the output cannot be read ({type(error).__name__}): {shown(output)}") from error
+    if not isinstance(objects, list) or not all(isinstance(printed, Mapping) for printed in objects):
+        raise ReadFailed(f"{command}: the output is not a list of objects: {shown(output)}")
+    return objects
 
 
 def _first_faults(errors: str, status: int) -> str:

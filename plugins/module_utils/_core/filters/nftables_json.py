@@ -138,7 +138,7 @@ def read_ruleset(objects: Iterable[Mapping[str, object]]) -> list[NftTable]:
             family = as_text(inner.get("family"))
             if kind == "table":
                 _add(tables.setdefault((family, as_text(inner.get("name"))), NftTable()), kind, inner)
-            elif (family, inner.get("table")) in tables:
+            elif (family, as_text(inner.get("table"))) in tables:
                 _add(tables[family, as_text(inner.get("table"))], kind, inner)
     return list(tables.values())
 

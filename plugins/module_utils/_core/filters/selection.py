@@ -12,6 +12,7 @@ from typing import Callable, Generic, TypeVar
 
 from ..errors import InvalidInput, MultihomeError, Unsupported
 from ..host import requirements
+from ..netlink.nftables_presence import table_exists
 from .backend import Backend, C, Current, D_contra, S, Step, step
 from .iptables import Iptables
 from .nftables import Nftables
@@ -31,6 +32,11 @@ class Selection(Generic[B_co]):
     reason: str
     backend: B_co
     other: B_co | None = None
+    table: str = ""
+
+    def hides_table(self) -> bool:
+        """Return whether the kernel has the table of nftables, which then must not stay beside rules of iptables."""
+        return self.name == "iptables" and bool(table_exists(self.table))
 
 
 def select(wanted: str, table: str, make: Maker[B], iptables_table: str) -> Selection[B]:
@@ -43,8 +49,22 @@ def select(wanted: str, table: str, make: Maker[B], iptables_table: str) -> Sele
     name, reason = pick(wanted)
     backend = make(name, table, True)
     [other] = [candidate for candidate in BACKENDS if candidate != name]
+    if other == "nftables":
+        _refuse_hidden_table(table)
     may_have = other == "nftables" or iptables_has(iptables_table, Nftables(table))
-    return Selection(name, reason, backend, _unless_missing(other, table, make) if may_have else None)
+    return Selection(name, reason, backend, _unless_missing(other, table, make) if may_have else None, table)
+
+
+def _refuse_hidden_table(table: str) -> None:
+    """Raise Unsupported for a table of nftables that exists while nft is missing: both would be in effect."""
+    fault = missing("nftables")
+    if fault is not None and table_exists(table):
+        raise Unsupported(
+            f"table inet {table} of nftables",
+            "the program nft, to move it to iptables",
+            f"the table in the kernel, but {fault}",
+            "nothing was changed",
+        )
 
 
 def available(table: str, make: Maker[B]) -> list[B]:
@@ -112,7 +132,8 @@ def iptables_has(table: str, nftables: Nftables, iptables: Iptables | None = Non
 def read_both(selection: Selection[Backend[S, D_contra, C]], unreadable: S | None = None) -> Current[S]:
     """Return the state in both backends.
 
-    ``unreadable`` is the state to assume of the other one where it cannot be read; without it the error is raised.
+    ``unreadable`` is the state to assume of the other one where it cannot be read; without it, and where the kernel
+    says that the table of nftables exists, the error is raised.
     """
     here = selection.backend.read()
     if selection.other is None:
@@ -120,7 +141,7 @@ def read_both(selection: Selection[Backend[S, D_contra, C]], unreadable: S | Non
     try:
         return Current(here, selection.other.read())
     except MultihomeError:
-        if unreadable is None:
+        if unreadable is None or selection.hides_table():
             raise
         return Current(here, unreadable)
 

@@ -81,6 +81,8 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
                 # A table that iptables cannot handle holds no own chain; preflight reports what it drops.
                 if self.policy == DROP and backend.name == self.selection.name:
                     raise
+                if backend.name == "nftables" and self.selection.hides_table():
+                    raise
         return found
 
     def plan(self, current: Mapping[str, State]) -> ForwardPlan:
@@ -134,6 +136,10 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
     def lines(self, plan: ForwardPlan) -> dict[str, list[str]]:
         """Return the policy and one line a passage for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
+
+    def state_before(self, plan: ForwardPlan) -> Form:
+        """Return the forwarded traffic before the plan as options."""
+        return self.before(plan)
 
     def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> Form:
         """Return the policy and all passages, needed now or not; ``older`` is the stored engine."""

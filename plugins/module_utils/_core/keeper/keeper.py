@@ -103,6 +103,8 @@ class Keeper:
                 everything = not happened <= {ADDRESSES, ROUTES, FILTERS}
                 if everything:
                     self._checked_all = started
+                for kind, fault in self._states.roll_back():
+                    self._note_rollback(kind, fault)
                 states = self._states.reload()
                 for state in states:
                     if everything or EVENTS.get(state.kind, frozenset()) & happened:
@@ -198,6 +200,12 @@ class Keeper:
         if delay:
             self._next_tries[name] = now_text(delay)
             log("warning", f"{name}: another program keeps removing it; the next repair waits {delay:g} s")
+
+    def _note_rollback(self, kind: str, fault: str) -> None:
+        if fault:
+            self._fail(kind, f"a run was killed while it changed this host, and could not be rolled back: {fault}")
+        else:
+            log("warning", f"{kind}: a run was killed while it changed this host; its changes are rolled back")
 
     def _fail(self, subject: str, text: str, for_now: bool = False) -> None:
         self._last_error = {"time": now_text(), "error": f"{subject}: {text}"}

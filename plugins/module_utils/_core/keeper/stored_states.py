@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,14 @@ from ..errors import MultihomeError
 from ..forwarding.engine import ForwardEngine
 from ..marks.engine import MarkEngine
 from ..nat.engine import NatEngine
+from ..rollback import apply_or_restore
 from ..routing.alias_engine import AliasEngine
 from ..routing.duplicate_address_detection import usable
 from ..routing.engine import RoutingEngine
 from ..routing.neighbours import resolve
 from ..routing.snapshot import Snapshot
 from ..store.format import KINDS, Refused, Stored, parse
+from ..store.journal import RUN, interrupted
 from ..store.persistence import load, reason
 from .interest import ADDRESSES, ROUTES, Interest, interest_in
 from .reconcile import Engine
@@ -66,7 +68,7 @@ class State:
     @property
     def kind(self) -> str:
         """The kind of state; empty for a file that cannot be parsed."""
-        return self.stored.kind if self.stored else ""
+        return self.stored.kind if self.stored is not None else ""
 
     def completed(self, current: Snapshot) -> Snapshot:
         """Return ``current`` with the addresses usable at the last check, and remember those usable now.
@@ -80,8 +82,8 @@ class State:
 class States:
     """All stored files of a directory; ``engines`` creates an engine from stored options, by kind."""
 
-    def __init__(self, directory: str, engines: Engines) -> None:
-        self._directory, self._engines = directory, engines
+    def __init__(self, directory: str, engines: Engines, run_directory: str = RUN) -> None:
+        self._directory, self._engines, self._run_directory = directory, engines, run_directory
         self._states: dict[str, State] = {}
 
     def reload(self) -> list[State]:
@@ -117,6 +119,26 @@ class States:
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             state.fault = error_text(error)
         return state.engine is not None
+
+    def roll_back(self) -> Iterator[tuple[str, str]]:
+        """Roll back each run that was killed while it changed the host, and yield its kind and what remains wrong.
+
+        Call it under the host's lock, before the states are checked: objects of that run would stay otherwise, as the
+        keeper only restores.
+        """
+        for run in interrupted(self._run_directory):
+            text = run.fault
+            if run.before is not None:
+                options = {**dict.fromkeys(KINDS[run.before.kind].lists), **run.before.options, "purge": True}
+                try:
+                    engine = self._engines[run.before.kind](options)
+                    current = engine.read()
+                    apply_or_restore(engine, engine.plan(current), current)
+                except Exception as error:  # pylint: disable=broad-exception-caught  # the states come after it
+                    text = error_text(error)
+            run.remove()
+            if run.before is not None or text:
+                yield (run.before.kind if run.before else os.path.basename(run.file)), text
 
     def interest(self) -> Interest:
         """Return which routes concern the stored states."""

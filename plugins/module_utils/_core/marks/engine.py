@@ -170,6 +170,10 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         """Return one line a mark, a share or a setting for the diff."""
         return {"before": _lines(plan.before), "after": _lines(plan.after)}
 
+    def state_before(self, plan: MarkPlan) -> Form:
+        """Return the marks before the plan as options."""
+        return plan.before.as_input()
+
     def to_store(self, older: MarkEngine | None, _plan: MarkPlan) -> Form:
         """Return the marks to store; a list that is not given stays as ``older`` has it."""
         form: Form = {"mask": f"0x{self.mask:x}"}

@@ -95,6 +95,10 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         """Return one line a translation for the diff."""
         return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
 
+    def state_before(self, plan: NatPlan) -> Form:
+        """Return the translations before the plan as options."""
+        return {"rules": self.before(plan)}
+
     def to_store(self, older: NatEngine | None, plan: NatPlan) -> Form:
         """Return the translations to store, in the order in which they are tried; ``older`` are those stored."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda rule: rule.key)

@@ -123,6 +123,10 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         skipped = self._skipped
         return {"warnings": skipped.warnings(), "skipped": skipped.as_result()} if skipped.places else {}
 
+    def state_before(self, plan: Plan[Alias]) -> Form:
+        """Return the addresses before the plan as options."""
+        return {"aliases": self.before(plan)}
+
     def to_store(self, older: AliasEngine | None, _plan: Plan[Alias]) -> Form:
         """Return the addresses to store; ``older`` is an engine of those that were stored."""
         names = self._alternative_names

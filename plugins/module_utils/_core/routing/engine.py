@@ -209,6 +209,10 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             "after": [_line(item) for part in parts for item in part.after],
         }
 
+    def state_before(self, plan: RoutingPlan) -> Form:
+        """Return the routes, rules and groups before the plan as options."""
+        return dict(self.before(plan))
+
     def to_store(self, older: RoutingEngine | None, plan: RoutingPlan) -> Form:
         """Return the tables and rules to store; for a list that is not given, those of ``older``.
 

@@ -3,8 +3,8 @@
 """Restores the objects of a snapshot.
 
 A rollback is not a list of inverse steps but a comparison with the snapshot: missing objects are added again, and new
-ones of ours are removed. That also restores objects that the kernel removed by itself, such as the routes of a removed
-address.
+ones of this collection are removed. That also restores objects that the kernel removed by itself, such as the routes
+of a removed address.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> lis
 
 
 def _links(socket: Socket, snapshot: Snapshot, _owner: int, send: Send) -> None:
-    """Put interfaces back into their groups; those that came or went meanwhile are left as they are."""
+    """Restore the groups of interfaces; those that came or went meanwhile are left as they are."""
     before = {message.header["index"]: message.get("IFLA_GROUP", 0) for message in snapshot.messages["link"]}
     for message in dump(socket, "link"):
         index = message.header["index"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Callable, TypeVar
 
 from ..entries import Entry, Form, Options
+from ..fields import listed, short, shown
 
 VERSION = 1
 M = TypeVar("M")
@@ -53,8 +54,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "backend": ("auto", "nftables", "iptables"),
     "policy": ("leave", "drop"),
 }
-# Characters of a wrong value in a message.
-_LONGEST = 60
 _TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclude": list}
 
 
@@ -113,36 +112,37 @@ def parse(text: str, name: str) -> Stored:
     except ValueError as error:
         raise Refused(f"it is not JSON ({error})") from None
     except RecursionError:
-        raise Refused("it is not one of ours: it is nested too deeply") from None
+        raise Refused("it is not one of this collection: it is nested too deeply") from None
     if not isinstance(content, dict) or "version" not in content:
         raise Refused("it has no version")
     version, kind = content.pop("version"), content.pop("kind", None)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise Refused(f"its version {json.dumps(version)[:_LONGEST]} is not a number from 1 to {VERSION}")
+        raise Refused(f"its version {short(version)} is not a number from 1 to {VERSION}")
     if version > VERSION:
-        raise Refused(f"it is of version {version}, and this collection knows none newer than {VERSION}")
+        raise Refused(f"it is of version {short(version)}, and this collection knows none newer than {VERSION}")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise Refused(f'its kind "{kind}" is none of {", ".join(KINDS)}')
+        raise Refused(f"its kind {shown(kind)} is none of {', '.join(KINDS)}")
     faults = _faults(KINDS[kind], content)
     if faults:
         raise Refused("; ".join(faults))
     if file_name(kind, content) != name:
-        raise Refused(f"what it holds belongs in {file_name(kind, content)}")
+        raise Refused(f"the file name should be {file_name(kind, content)}")
     return Stored(kind, content)
 
 
 def _faults(kind: Kind, content: Options) -> list[str]:
-    faults = [f"{name} is unknown" for name in content if name not in (*kind.lists, *kind.settings)]
+    unknown = [name for name in content if name not in (*kind.lists, *kind.settings)]
+    faults = [f"unknown: {listed(unknown)}"] if unknown else []
     faults += [f"{name} is missing" for name in kind.settings if name not in content]
-    for name in content:
+    for name in [name for name in content if name not in unknown]:
         expected = list if name in kind.lists else _TYPES.get(name, str)
         if not isinstance(content[name], expected) or isinstance(content[name], bool):
             faults.append(f"{name} is not of type {expected.__name__}")
         elif content[name] not in CHOICES.get(name, (content[name],)):
             choices = ", ".join(CHOICES[name])
-            faults.append(f"{name} {json.dumps(content[name])[:_LONGEST]} is none of {choices}")
+            faults.append(f"{name} {shown(content[name])} is none of {choices}")
     scope = content.get(kind.scope)
-    if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]+", str(scope)):
+    if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]{1,64}", str(scope)):
         faults.append(f"{kind.scope} is no name")
     return faults
 

@@ -36,6 +36,10 @@ class Persistable(Engine[StateT, PlanT]):
         """
         raise NotImplementedError
 
+    def state_before(self, plan: PlanT) -> Form:
+        """Return the options, lists and settings, that describe the configured state before ``plan``."""
+        raise NotImplementedError
+
     def steps(self, plan: PlanT) -> Sequence[Action[Model]]:
         """Return the actions of a plan that the keeper carries out."""
         return plan.actions

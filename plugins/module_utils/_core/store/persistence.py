@@ -19,6 +19,7 @@ from ..entries import Form, Options
 from ..errors import InvalidInput, StoreFailed
 from ..host import files
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
+from .journal import RUN, Journal
 from .persistable import Persistable
 
 DIRECTORY = "/etc/multihome"
@@ -31,6 +32,7 @@ class Change:
     path: str
     before: Stored | None
     after: Stored | None
+    journal: Journal | None = None
 
     def as_result(self) -> Form:
         """Return the change as an action of a module's result."""
@@ -47,12 +49,14 @@ class Change:
 
     def stage(self) -> None:
         """Write the new file beside the old one; raises StoreFailed, and then nothing has changed."""
-        if self.after is None:
-            return
         try:
-            _make_directory(os.path.dirname(self.path))
-            files.stage(self.path, self.after.text(), 0o600)
+            if self.journal is not None:
+                self.journal.write()
+            if self.after is not None:
+                _make_directory(os.path.dirname(self.path))
+                files.stage(self.path, self.after.text(), 0o600)
         except OSError as error:
+            self.discard()
             raise StoreFailed(self.path, error) from error
 
     def commit(self) -> None:
@@ -72,8 +76,10 @@ class Change:
             raise StoreFailed(self.path, error) from error
 
     def discard(self) -> None:
-        """Remove a file that was staged and not committed."""
+        """Remove a file that was staged and not committed, and the journal: the run is over."""
         files.discard(self.path)
+        if self.journal is not None:
+            self.journal.remove()
 
 
 class Store(Generic[PlanT]):
@@ -89,16 +95,26 @@ class Store(Generic[PlanT]):
         options: Options,
         make: Callable[[Options], Persistable[StateT, PlanT]],
         directory: str = DIRECTORY,
+        run_directory: str = RUN,
     ) -> None:
         self._engine, self._kind, self._options, self._make = engine, kind, dict(options), make
         self._path = os.path.join(directory, file_name(kind, options))
+        self._run_directory = run_directory
 
     def change(self, plan: PlanT) -> Change | None:
         """Return the change of the file that ``plan`` leads to; None when there is none."""
         before = self._read()
         form = self._engine.to_store(self._engine_of(before), plan)
-        after = Stored(self._kind, {**settings_of(self._kind, self._options), **form}) or None
-        return None if before == after else Change(self._path, before, after)
+        settings = settings_of(self._kind, self._options)
+        after = Stored(self._kind, {**settings, **form}) or None
+        if before == after:
+            return None
+
+        def state_before() -> Stored:
+            return Stored(self._kind, {**settings, **self._engine.state_before(plan)})
+
+        journal = Journal(self._run_directory, self._path, state_before, after.text() if after else None)
+        return Change(self._path, before, after, journal)
 
     def contradicted(self, plan: PlanT) -> str | None:
         """Return a warning if the stored state differs from the one that ``plan`` leads to, else None."""

@@ -1,0 +1,336 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop that drives all probes of a host, in one thread: it sends, hears, judges, and says what changed.
+
+Everything that touches a line happens in this thread. Other threads hand in what they know with post(), and read
+``states``, which is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import random
+import resource
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .line_probes import LineProbes
+from .links import Carriers, Links
+from .model import Line
+from .names import Names
+from .targets import HTTP, is_address
+from .verdict import DOWN, RECOVERING, LineHealth
+from .watch import Watch
+
+# A loop that is so late cannot tell silence from its own: all silences are counted from then on.
+LAG = 0.1
+# Standings are renewed after so many seconds also when nothing changed, for loss and latency.
+REFRESH = 5.0
+# Carriers are asked for at least so often.
+ASK_CARRIERS = 0.08
+# With more lines than these, answers are gathered for a moment: fewer rounds for the same packets.
+_FEW, _GATHER = 16, 0.01
+# Descriptors for everything else in the process.
+_OTHER_DESCRIPTORS = 256
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a line in one family; ``before`` and ``after`` differ in state, quality, address or alarm."""
+
+    before: LineHealth
+    after: LineHealth
+
+
+OnChange = Callable[[Sequence[Change]], None]
+
+
+class Loop:
+    """Watches ``lines`` until stop(); ``on_change`` is called in the loop's thread and must not block.
+
+    ``resume`` is what an earlier run remembered, by line and family, and ``passed`` how many seconds ago.
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        on_change: OnChange | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        resume: Mapping[tuple[str, int], Mapping[str, Any]] | None = None,
+        passed: float = 0.0,
+        names: Names | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._on_change, self._clock = on_change, clock
+        self._epoll = select.epoll()
+        self._ready: dict[int, Callable[[float], None]] = {}
+        # Descriptors watched since the last round: an event of that round is of an older socket of the same number.
+        self._fresh: set[int] = set()
+        self._posted: deque[Callable[[float], None]] = deque()
+        self._stopping = False
+        self._ear, self._voice = socket.socketpair()
+        for end in (self._ear, self._voice):
+            end.setblocking(False)
+        self.watch(self._ear, self._heard_post)
+        targets = [target for line in lines for target in line.health.targets]
+        named = [(each.host, family) for each in targets if not is_address(each.host) for family in (4, 6)]
+        self._names = names or Names(named)
+        if context is None and any(each.kind == HTTP and each.tls for each in targets):
+            context = ssl.create_default_context()
+        now = clock()
+        # Lines are asked together, so that the loop wakes less often; many in groups, so that no burst is large.
+        phases = [random.random() for _group in range(1 + len(lines) // _FEW)]
+        watches = [
+            Watch(line, family, now, phases[place % len(phases)])
+            for place, line in enumerate(lines)
+            for family in line.families
+        ]
+        for watch in watches:
+            known = (resume or {}).get(watch.key)
+            if known:
+                watch.judge.resume(now, known, passed)
+        self._touched: set[LineProbes] = set()
+        self._probes = [LineProbes(self, watch, self._names, context, self._touched.add) for watch in watches]
+        self._reported = {probes.watch.key: probes.watch.health() for probes in self._probes}
+        self._order = itertools.count()
+        self._heap: list[tuple[float, int, LineProbes]] = []
+        for probes in self._probes:
+            self._schedule(probes, now)
+        self._links: Links | None = None
+        self._carriers: Carriers | None = None
+        self._asked_carriers = now
+        self._renewed = now
+        self.lags = 0
+        self.states: tuple[LineHealth, ...] = tuple(self._reported.values())
+        _allow_sockets(8 * len(self._probes) + 16 * sum(each.kind not in ("icmp", "dns") for each in targets))
+
+    # ---------------------------------------------------------------- for other threads
+    def post(self, doing: Callable[[float], None]) -> None:
+        """Have something done in the loop's thread; it is called with the time."""
+        self._posted.append(doing)
+        # A full buffer means that the loop is going to look anyway; a closed one, that it has ended.
+        with contextlib.suppress(OSError):
+            self._voice.send(b"\0")
+
+    def stop(self) -> None:
+        """Have run() return."""
+        self._stopping = True
+        self.post(_do_nothing)
+
+    def set_address(self, line: str, family: int, address: str | None) -> None:
+        """Tell which address a line has now; None for none."""
+        self.post(lambda now: self._each(lambda probes: probes.move(now, address), now, line, family))
+
+    def set_drained(self, line: str, drained: bool) -> None:
+        """Take a line out of service, or back in."""
+
+        def set_(probes: LineProbes) -> None:
+            probes.watch.drained = drained
+            probes.watch.judge.changed = True
+
+        self.post(lambda now: self._each(set_, now, line))
+
+    def set_carrier(self, interface: str, present: bool) -> None:
+        """Tell whether an interface has its carrier; the loop also hears that from the kernel itself."""
+        self.post(lambda now: self._carrier(now, interface, present))
+
+    def set_gateway(self, line: str, family: int, reachable: bool) -> None:
+        """Tell whether a line's gateway answers; the loop also hears that from the kernel itself."""
+        self.post(lambda now: self._each(lambda probes: probes.watch.judge.gateway(now, reachable), now, line, family))
+
+    def remember(self, then: Callable[[dict[tuple[str, int], dict[str, Any]]], None]) -> None:
+        """Call ``then``, in the loop's thread, with what a later run resumes from."""
+        self.post(lambda now: then({probes.watch.key: probes.watch.judge.remember(now) for probes in self._probes}))
+
+    # ---------------------------------------------------------------- for probes
+    def watch(self, connection: Any, ready: Callable[[float], None], write: bool = False) -> None:
+        """Call ``ready`` with the time when a socket can be read from, or written to."""
+        descriptor = connection.fileno()
+        self._epoll.register(descriptor, select.EPOLLOUT if write else select.EPOLLIN)
+        self._ready[descriptor] = ready
+        self._fresh.add(descriptor)
+
+    def unwatch(self, connection: Any) -> None:
+        """Stop that; call it before the socket is closed."""
+        descriptor = connection.fileno()
+        if self._ready.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    # ---------------------------------------------------------------- the loop
+    def run(self) -> None:
+        """Watch the lines until stop() is called; raises OSError where the kernel tells nothing of links."""
+        try:
+            self._links = Links(
+                lambda name, present: self._carrier(self._clock(), name, present), self._heard_neighbour
+            )
+            self.watch(self._links, self._links.take)
+            interfaces = [probes.watch.line.interface for probes in self._probes]
+            self._carriers = Carriers(
+                [name for name in interfaces if name is not None],
+                lambda name, present: self._carrier(self._clock(), name, present),
+            )
+            self._names.start()
+            while not self._stopping:
+                self._round()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close all sockets; what was judged stays readable."""
+        self._names.stop()
+        for probes in self._probes:
+            probes.close()
+        for source in (self._links, self._carriers):
+            if source is not None:
+                source.close()
+        for end in (self._ear, self._voice):
+            end.close()
+        self._epoll.close()
+
+    def _round(self) -> None:
+        planned = min(self._heap[0][0] if self._heap else float("inf"), self._renewed + REFRESH)
+        if self._carriers:
+            planned = min(planned, self._asked_carriers + ASK_CARRIERS)
+        events = self._epoll.poll(max(0.0, planned - self._clock()))
+        now = self._clock()
+        self._fresh.clear()
+        for descriptor, _events in events:
+            ready = self._ready.get(descriptor)
+            if ready is not None and descriptor not in self._fresh:
+                ready(now)
+        now = self._clock()
+        if now - planned >= LAG:
+            self.lags += 1
+            for probes in self._probes:
+                probes.watch.judge.restart(now)
+        if self._carriers and now - self._asked_carriers >= 0.75 * ASK_CARRIERS:
+            self._asked_carriers = now
+            self._carriers.ask()
+        while self._heap and self._heap[0][0] <= now:
+            due, _order, probes = heapq.heappop(self._heap)
+            if due == probes.due:
+                self._look(probes, now)
+        self._report(now)
+        if len(self._probes) > _FEW:
+            time.sleep(_GATHER)
+
+    def _look(self, probes: LineProbes, now: float) -> None:
+        """Do what is due for a line."""
+        watch = probes.watch
+        judge = watch.judge
+        if watch.is_fast:
+            # A verdict may be near, and an answer that waits in a socket is an answer.
+            probes.drain(now)
+        judge.advance(now, judge.state == RECOVERING and self._is_alone(watch))
+        probes.ask(now)
+        if judge.changed:
+            self._touched.add(probes)
+        self._schedule(probes, now)
+
+    def _schedule(self, probes: LineProbes, now: float) -> None:
+        probes.due = probes.watch.next_time(now)
+        if probes.due < float("inf"):
+            heapq.heappush(self._heap, (probes.due, next(self._order), probes))
+
+    def _report(self, now: float) -> None:
+        """Say what changed, of those lines that something happened to."""
+        changes: list[Change] = []
+        while self._touched:
+            touched, lonely = list(self._touched), set()
+            self._touched.clear()
+            for probes in touched:
+                change = self._change_of(probes)
+                if change is not None:
+                    changes.append(change)
+                    lonely.add(probes.watch.family)
+            # With the last other line down, a line that recovers has nothing to wait for.
+            for probes in self._probes if lonely else ():
+                if probes.watch.family in lonely and probes.watch.judge.state == RECOVERING:
+                    self._look(probes, now)
+        if changes or now - self._renewed >= REFRESH:
+            self._renewed = now
+            for probes in self._probes:
+                # Loss and latency change also while nothing else happens.
+                if probes.watch.judge.quality.advance(now):
+                    self._touched.add(probes)
+            self.states = tuple(probes.watch.health() for probes in self._probes)
+        if changes and self._on_change is not None:
+            self._on_change(changes)
+
+    def _change_of(self, probes: LineProbes) -> Change | None:
+        watch, judge = probes.watch, probes.watch.judge
+        judge.changed = False
+        before = self._reported[watch.key]
+        if (
+            before.state == judge.state
+            and before.degraded == judge.quality.degraded
+            and before.alarm == judge.alarm
+            and before.drained == watch.drained
+            and before.address == watch.address
+            and (judge.state != DOWN or before.reason == judge.reason)
+        ):
+            return None
+        after = self._reported[watch.key] = watch.health()
+        return Change(before, after)
+
+    def _is_alone(self, watch: Watch) -> bool:
+        """Tell whether no other line of the family is up."""
+        others = (probes.watch for probes in self._probes if probes.watch is not watch)
+        return not any(other.is_up for other in others if other.family == watch.family)
+
+    # ---------------------------------------------------------------- what others tell
+    def _heard_post(self, now: float) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._ear.recv(4096):
+                pass
+        while self._posted:
+            self._posted.popleft()(now)
+
+    def _each(
+        self, doing: Callable[[LineProbes], None], now: float, line: str | None = None, family: int | None = None
+    ) -> None:
+        """Do something to the lines of this name and family, and look at them at once."""
+        for probes in self._probes:
+            if line in (None, probes.watch.line.name) and family in (None, probes.watch.family):
+                doing(probes)
+                self._look(probes, now)
+
+    def _carrier(self, now: float, interface: str, present: bool) -> None:
+        for probes in self._probes:
+            if probes.watch.line.interface == interface:
+                had = probes.watch.judge.can_ask
+                probes.watch.judge.carrier(now, present)
+                if present and not had and probes.watch.judge.can_ask:
+                    probes.watch.restart(now)
+                self._look(probes, now)
+
+    def _heard_neighbour(self, interface: str, address: str, answers: bool) -> None:
+        now = self._clock()
+        for probes in self._probes:
+            line = probes.watch.line
+            if address in line.gateways and line.interface in (None, interface):
+                probes.watch.judge.gateway(now, answers)
+                self._look(probes, now)
+
+
+def _do_nothing(_now: float) -> None:
+    """Only wake the loop."""
+
+
+def _allow_sockets(wanted: int) -> None:
+    """Raise the process's limit of descriptors as far as needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHER_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
+            )

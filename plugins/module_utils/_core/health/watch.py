@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When which target of a line is asked: staggered, and faster while nothing answers. No I/O, no clock of its own."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from .model import FAST_SHARE, Line
+from .targets import Target
+from .verdict import SUSPECT, UP, Judge, LineHealth
+
+# So much of the time between two probes of a line is up to chance, so that hosts do not ask in step.
+_JITTER = 0.1
+# A target is not asked again before this share of its interval has passed.
+_APART = 0.1
+
+
+class Watch:
+    """One line in one family: its judge, and the times at which its targets are asked."""
+
+    def __init__(self, line: Line, family: int, now: float, phase: float | None = None) -> None:
+        """``phase`` is where in its interval the first target is asked; lines of one phase share the loop's rounds."""
+        self.line, self.family = line, family
+        self.targets: tuple[Target, ...] = line.health.targets_of(family)
+        self.judge = Judge(line.health, len(self.targets), now)
+        self.drained = line.drained
+        self.address = line.source(family)
+        self._phase = random.random() if phase is None else phase
+        self._steady = line.health.interval
+        self._fast = FAST_SHARE * line.health.interval
+        self._slot = self._steady / max(1, len(self.targets))
+        self.is_fast = False
+        self._next: list[float] = [self._steady_time(now, target) for target in range(len(self.targets))]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The line's name and the family."""
+        return (self.line.name, self.family)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the line is known to carry traffic."""
+        return self.judge.state in (UP, SUSPECT) and not self.drained
+
+    def due(self, now: float) -> list[int]:
+        """Return the targets to ask now, as numbers; call sent() or failed() for each. Call advance() before."""
+        if not self.judge.can_ask:
+            return []
+        quiet = self.judge.is_quiet(now)
+        if quiet and not self.is_fast:
+            step = self._fast / len(self.targets)
+            self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
+        elif self.is_fast and not quiet:
+            self._next = [self._steady_time(now, target) for target in range(len(self.targets))]
+        self.is_fast = quiet
+        return [target for target, planned in enumerate(self._next) if planned <= now]
+
+    def sent(self, now: float, target: int) -> None:
+        """A probe of ``target`` left now."""
+        self._plan(now, target)
+        self.judge.sent(now, target)
+
+    def failed(self, now: float, target: int, trouble: str | None) -> None:
+        """A probe of ``target`` could not be sent."""
+        self._plan(now, target)
+        self.judge.failed(now, target, trouble)
+
+    def restart(self, now: float) -> None:
+        """Begin again with staggered probes: the line has another address, or its carrier is back."""
+        self.is_fast = False
+        step = self._fast / max(1, len(self.targets))
+        self._next = [now + place * step for place in range(len(self.targets))]
+
+    def next_time(self, now: float) -> float:
+        """Return when due() or the judge has something to do next."""
+        due = min(self._next, default=math.inf) if self.judge.can_ask else math.inf
+        return min(due, self.judge.next_time(now))
+
+    def health(self) -> LineHealth:
+        """Return what is known of the line now."""
+        judge = self.judge
+        figures = judge.quality.figures()
+        return LineHealth(
+            line=self.line.name,
+            family=self.family,
+            state=judge.state,
+            reason=judge.reason,
+            since=judge.since,
+            degraded=judge.quality.degraded,
+            drained=self.drained,
+            alarm=judge.alarm,
+            loss=figures.loss,
+            rtt=figures.rtt,
+            hold=judge.damping.hold,
+            steps=judge.damping.steps,
+            address=self.address,
+        )
+
+    def _plan(self, now: float, target: int) -> None:
+        if not self.is_fast:
+            self._next[target] = self._steady_time(now, target)
+            return
+        chance = _JITTER * self._fast / len(self.targets)
+        self._next[target] = now + self._fast + chance * (2 * _scattered(now + target) - 1)
+
+    def _steady_time(self, now: float, target: int) -> float:
+        """Return when a target that was just asked is asked next: targets keep their places, so they stay staggered."""
+        place = self._phase + target * self._slot
+        rounds = math.ceil((now + _APART * self._steady - place) / self._steady)
+        planned = place + rounds * self._steady
+        return planned + _JITTER * self._slot * (2 * _scattered(planned) - 1)
+
+
+def _scattered(time: float) -> float:
+    """Return a number from 0 to 1 that looks like chance, and is the same for lines that are asked at one time."""
+    return (time * 997.31) % 1.0
