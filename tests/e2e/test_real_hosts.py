@@ -47,21 +47,20 @@ def ip(lab: Lab, *arguments: str) -> None:
 
 def test_rules_and_halves_of_the_address_space_that_others_add(deployed: Lab) -> None:
     """R2 and R3: halves take nothing, a rule before ours is named."""
-    way = ("dev", deployed.topology.lines[0].interface)
-    for family, gateway, halves in (
-        ("-4", "198.18.1.1", ("0.0.0.0/1", "128.0.0.0/1")),
-        ("-6", "fe80::1", ("2000::/3",)),
-    ):
+    one, other = deployed.topology.lines
+    gateways = {":" in gateway: gateway for gateway in one.gateways}
+    own = {":" in address: address.partition("/")[0] for address in other.public}
+    for family, halves in (("-4", ("0.0.0.0/1", "128.0.0.0/1")), ("-6", ("2000::/3",))):
         for half in halves:
-            ip(deployed, family, "route", "add", half, "via", gateway, *way)
+            ip(deployed, family, "route", "add", half, "via", gateways[family == "-6"], "dev", one.interface)
     assert checks.services_answered(deployed) == []
     assert checks.nothing_changed(playbooks.deploy(deployed)) == []
-    ip(deployed, "rule", "add", "priority", "100", "from", "198.18.2.10", "lookup", "200")
-    ip(deployed, "route", "add", "default", "via", "198.18.1.1", *way, "table", "200")
+    ip(deployed, "rule", "add", "priority", "100", "from", own[False], "lookup", "200")
+    ip(deployed, "route", "add", "default", "via", gateways[False], "dev", one.interface, "table", "200")
     assert checks.services_answered(deployed) != []
     said = refused(deployed)
     assert "reply-taken" in said
-    assert "rule 100 (source 198.18.2.10, table 200)" in said
+    assert f"rule 100 (source {own[False]}, table 200)" in said
     playbooks.deploy(deployed, variables={"multihomed_web_reply_taken": "warn"})
     assert playbooks.verify(deployed).code != 0
     ip(deployed, "rule", "del", "priority", "100")
