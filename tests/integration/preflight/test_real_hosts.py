@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of real hosts that make a line deaf: preflight names them where packets say so, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..namespaces import Host, Hosts
+from ..run_module import run_module
+
+FIREWALLD = """
+table inet firewalld-like {
+    chain filter_PREROUTING {
+        type filter hook prerouting priority filter + 10
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
+        meta nfproto ipv6 fib saddr . mark . iif oif missing drop
+    }
+}
+"""
+
+
+def found(host: Host, **options: Any) -> list[str]:
+    """The ids of errors that preflight finds."""
+    given = {"fail_on": "never", "probe_timeout": 0, **options}
+    result = run_module("preflight", given, netns_prefix=host.prefix)
+    return [finding["id"] for finding in result["findings"] if finding["severity"] == "error"]
+
+
+def pings(host: Host, *words: str) -> bool:
+    """Tell whether there is an answer."""
+    return host.run("ping", "-n", "-c", "1", "-W", "1", *words, check=False).returncode == 0
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    with Hosts("isp1", "isp2", "fw", "server") as made:
+        for name in made.names:
+            made[name].sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
+        for line in (1, 2):
+            made.link(f"isp{line}", "eth0", "fw", f"wan{line}")
+        made.link("server", "eth0", "fw", "lan0")
+        yield made
+
+
+def test_an_address_with_a_peer_is_deaf_with_arp_ignore(hosts: Hosts) -> None:
+    """R8."""
+    fw, isp = hosts["fw"], hosts["isp1"]
+    fw.run("ip", "link", "set", "wan1", "up")
+    fw.run("ip", "address", "add", "203.0.113.11", "peer", "203.0.113.1", "dev", "wan1")
+    isp.address("eth0", "203.0.113.1/24")
+    line = {"id": 1, "interface": "wan1", "addresses": ["203.0.113.11/32"], "gateways": ["203.0.113.1"]}
+    for value, deaf in ((0, False), (1, True)):
+        fw.sysctl(net__ipv4__conf__wan1__arp_ignore=value)
+        isp.run("ip", "neigh", "flush", "dev", "eth0")
+        assert pings(isp, "203.0.113.11") is not deaf
+        assert ("arp-ignored" in found(fw, lines=[line], role="server", uses_marks=False)) is deaf
+
+
+def test_a_reverse_path_filter_drops_ipv6_of_all_lines_but_one(hosts: Hosts) -> None:
+    """N3: with one server address for both lines."""
+    fw, server = hosts["fw"], hosts["server"]
+    fw.sysctl(net__ipv6__conf__all__forwarding=1)
+    fw.address("lan0", "fd00:168::11/64")
+    server.address("eth0", "fd00:168::1/64")
+    server.run("ip", "-6", "route", "add", "default", "via", "fd00:168::11")
+    lines: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    tables: list[dict[str, Any]] = []
+    rules: list[dict[str, Any]] = []
+    for n in (1, 2):
+        isp = hosts[f"isp{n}"]
+        fw.address(f"wan{n}", f"2001:db8:{n}::10/64")
+        isp.address("eth0", f"2001:db8:{n}::1/64")
+        isp.address("lo", "2001:db8:c::9/128")
+        isp.run("ip", "-6", "route", "add", "fd00:168::/64", "via", f"2001:db8:{n}::10")
+        fw.run("ip", "-6", "route", "add", "default", "via", f"2001:db8:{n}::1", "dev", f"wan{n}", "metric", str(n))
+        gateway = {"gateways": [f"2001:db8:{n}::1"], "addresses": [f"2001:db8:{n}::10/64"]}
+        lines.append({"id": n, "interface": f"wan{n}", **gateway})
+        marks.append({"mark": n, "in_interface": f"wan{n}"})
+        way = {"destination": "default", "gateway": f"2001:db8:{n}::1", "interface": f"wan{n}"}
+        tables.append({"id": 1000 + n, "routes": [way]})
+        rules.append({"priority": 20000 + 10 * n, "family": "ipv6", "mark": f"{n}/0xff", "table": 1000 + n})
+    rules.append({"priority": 20000, "family": "ipv6", "table": "main", "suppress_prefix_length": 6})
+    routing = {"tables": tables, "rules": rules}
+    assert run_module("policy_routing", routing, netns_prefix=fw.prefix)["changed"] is True
+    assert run_module("connection_marks", {"marks": marks}, netns_prefix=fw.prefix)["changed"] is True
+    desired = {"lines": lines, "role": "firewall", "servers": ["fd00:168::1"], **routing}
+
+    def answered() -> list[bool]:
+        return [pings(hosts[f"isp{n}"], "-I", "2001:db8:c::9", "fd00:168::1") for n in (1, 2)]
+
+    assert answered() == [True, True]
+    assert "reverse-path-filter" not in found(fw, **desired)
+    fw.run("nft", "-f", "-", feed=FIREWALLD)
+    assert answered() == [True, False]
+    assert "reverse-path-filter" in found(fw, **desired)
+    # With an address for each line, rules by source lead back: no finding.
+    by_source = [{"priority": 23010, "source": "fd00:168::1", "table": 1001}]
+    assert "reverse-path-filter" not in found(fw, **{**desired, "rules": [*rules, *by_source]})
