@@ -38,24 +38,14 @@ def run_module(
 
     ``environment`` is added to the process's own. RuntimeError when the module ends without a result.
     """
-    request = {
-        "module": f"{_MODULES}.{name}",
-        "args": {
-            **args,
-            "_ansible_check_mode": check,
-            "_ansible_diff": diff,
-            "_ansible_remote_tmp": os.devnull,
-        },
-        # Behind everything that the other Python has itself.
-        "path": [entry for entry in sys.path if entry.endswith("site-packages")],
-    }
+    request = _request(name, args, check=check, diff=diff)
     # What one run has compiled the next one need not: two thirds of a run. Nothing of it lies beside the sources.
     variables = {**os.environ, "PYTHONPYCACHEPREFIX": str(_COMPILED), **(environment or {})}
     if path:
         variables["PYTHONPATH"] = os.pathsep.join(path)
     done = subprocess.run(
         [*netns_prefix, python, str(Path(__file__).resolve())],
-        input=json.dumps(request),
+        input=request,
         capture_output=True,
         text=True,
         check=False,
@@ -70,6 +60,39 @@ def run_module(
     if not isinstance(result, dict):
         raise RuntimeError(f"{name} gave {result!r}")
     return result
+
+
+def start_module(name: str, args: Mapping[str, Any], netns_prefix: Sequence[str]) -> subprocess.Popen[str]:
+    """Start one module in a process of its own, to be killed by the test."""
+    variables = {**os.environ, "PYTHONPYCACHEPREFIX": str(_COMPILED)}
+    process = subprocess.Popen(
+        [*netns_prefix, "setpriv", "--pdeathsig", "KILL", sys.executable, str(Path(__file__).resolve())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=variables,
+    )
+    assert process.stdin is not None
+    process.stdin.write(_request(name, args))
+    process.stdin.close()
+    return process
+
+
+def _request(name: str, args: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> str:
+    return json.dumps(
+        {
+            "module": f"{_MODULES}.{name}",
+            "args": {
+                **args,
+                "_ansible_check_mode": check,
+                "_ansible_diff": diff,
+                "_ansible_remote_tmp": os.devnull,
+            },
+            # Behind everything that the other Python has itself.
+            "path": [entry for entry in sys.path if entry.endswith("site-packages")],
+        }
+    )
 
 
 def _main() -> None:

@@ -212,7 +212,8 @@ def test_two_lines_behind_one_hardware_address_are_refused(hosts: Hosts) -> None
     )
     assert result["failed"]
     [fault] = result["faults"]
-    assert fault.startswith(f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}, so their connections cannot")
+    gateways = f"marks[0] (1) and marks[1] (2): both gateways are {FIRST}"
+    assert fault.startswith(f"{gateways}, so their connections look the same")
     assert rules(host) == before
 
 
@@ -315,7 +316,7 @@ def test_every_fault_is_reported_at_once(hosts: Hosts) -> None:
         "balance[1] (0): not within 1 to 0xffffffff; a mark of 0 is no mark",
         "balance[1] (0): sources is missing: the addresses that this line's connections leave with",
         'mask "0": not within 1 to 0xffffffff; a mark of 0 is no mark',
-        "balance_from[0] (192.0.2.0/24): not an IP address",
+        "balance_from[0] (192.0.2.0/24): an address with a prefix length; leave the length out",
         "balance_exclude[0] (0.0.0.0/0): leaves nothing to balance; leave the list balance empty instead",
         "balance_exclude[1] (192.0.2.1/24): has host bits set; the prefix is 192.0.2.0/24, the host 192.0.2.1",
     ]

@@ -105,7 +105,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             # Stored options do not say it: the keeper always waits for interfaces.
             skip_unavailable=options.get("skip_unavailable", True),
         )
-        engine.desired_tables_only = desired_tables_only
+        # With purge there may be routes to remove in any table.
+        engine.desired_tables_only = desired_tables_only and not engine.purge
         return engine
 
     def read(self) -> Snapshot:
