@@ -37,7 +37,7 @@ def paths(value: Any, here: Path = ()) -> Iterator[Path]:
 def changed(value: Any, draw: random.Random) -> Any:
     """Return a copy of nested data with one to four changes at random places."""
     result = copy.deepcopy(value)
-    for _ in range(draw.choice((1, 1, 1, 2, 2, 3, 4))):
+    for _time in range(draw.choice((1, 1, 1, 2, 2, 3, 4))):
         places = list(paths(result))
         result = _change(result, draw.choice(places), places, draw)
     return result
@@ -59,7 +59,7 @@ def _change(root: Any, path: Path, places: list[Path], draw: random.Random) -> A
     elif kind == "key" and isinstance(holder, dict):
         holder[draw.choice(("", "name", "address", "x" * 300, "\u202e", "purge"))] = holder.pop(path[-1])
     elif kind == "nest":
-        for _ in range(draw.choice((1, 3, 60))):
+        for _time in range(draw.choice((1, 3, 60))):
             holder[path[-1]] = [holder[path[-1]]]
     return root
 
@@ -72,13 +72,13 @@ def _at(root: Any, path: Path) -> Any:
 
 def changed_text(text: str, draw: random.Random) -> str:
     """Return a text with one to four changes: cut, doubled, overwritten, or something else altogether."""
-    for _ in range(draw.choice((1, 1, 2, 3, 4))):
+    for _time in range(draw.choice((1, 1, 2, 3, 4))):
         text = _change_text(text, draw)
     return text
 
 
 def _change_text(text: str, draw: random.Random) -> str:
-    begin, end = sorted(draw.randrange(len(text) + 1) for _ in range(2))
+    begin, end = sorted(draw.randrange(len(text) + 1) for _time in range(2))
     kind = draw.randrange(6)
     if kind == 0:
         return text[:begin]

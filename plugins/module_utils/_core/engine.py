@@ -34,7 +34,7 @@ class Restorable(Protocol[StateT_contra, PlanT_contra]):
         """Restore ``current``; return what could not be restored, one line each."""
 
 
-class Engine(Restorable[StateT, PlanT], Protocol[StateT, PlanT]):
+class Engine(Protocol[StateT, PlanT]):
     """One kind of state on a host. Its constructor takes the parsed input; each step is a method.
 
     ``read`` and ``plan`` never write.
@@ -46,6 +46,12 @@ class Engine(Restorable[StateT, PlanT], Protocol[StateT, PlanT]):
 
     def plan(self, current: StateT) -> PlanT:
         """Return the plan from ``current`` to the desired state."""
+
+    def apply(self, plan: PlanT, current: StateT) -> None:
+        """Carry the plan out, as Restorable does."""
+
+    def restore(self, plan: PlanT, current: StateT) -> list[str]:
+        """Restore ``current``, as Restorable does."""
 
     def before(self, plan: PlanT) -> object:
         """Return the listed or owned objects, in input form."""

@@ -55,7 +55,7 @@ def test_without_the_fault_nothing_is_found_or_kept(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_inputs() -> None:
     def inputs(seed: int) -> list[str]:
         draw = random.Random(seed)
-        return [json.dumps(hostile.changed(GOOD, draw)) for _ in range(50)]
+        return [json.dumps(hostile.changed(GOOD, draw)) for _time in range(50)]
 
     assert inputs(1) == inputs(1)
     assert inputs(1) != inputs(2)

@@ -47,6 +47,12 @@ _UNICAST, _LOCAL_TYPE = 1, 2  # RTN_UNICAST, RTN_LOCAL
 _LONGEST = {4: 7, 6: 6}
 
 
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("not a list")
+    return list(value)
+
+
 @dataclass(frozen=True)
 class Reply:
     """One kind of reply of one line: what it looks like when it is routed, and the way that it has to take.
@@ -400,9 +406,3 @@ class _Inquiry:
         if key not in self._known:
             self._known.add(key)
             self.findings.append(finding)
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError("not a list")
-    return list(value)

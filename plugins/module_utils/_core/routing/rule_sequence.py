@@ -102,9 +102,9 @@ def _views(rule: Rule) -> Iterable[View]:
     rest = _rest(rule)
     return {
         (source, destination, tos, rest)
-        for source in {rule.source, None}
-        for destination in {rule.destination, None}
-        for tos in {rule.tos, None}
+        for source in (rule.source, None)
+        for destination in (rule.destination, None)
+        for tos in (rule.tos, None)
     }
 
 
