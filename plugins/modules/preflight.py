@@ -126,16 +126,11 @@ options:
     default: []
   replies:
     description:
-      - The replies that have to leave by their line, as M(multihome.linux.path_info) accepts them.
+      - The options C(replies) and C(inside_networks) of M(multihome.linux.path_info), for replies that have to leave by
+        their line.
       - The kernel is asked for those whose rules, routes and groups are already as the caller will configure them.
-    type: list
-    elements: dict
-    default: []
-  inside_networks:
-    description: The networks whose replies are routed by the table V(main).
-    type: list
-    elements: str
-    default: []
+    type: dict
+    default: {}
   reply_taken:
     description: Whether a reply that does not leave by its line is an error or a warning.
     type: str
@@ -388,9 +383,7 @@ ARGUMENT_SPEC = {
     "tables": {"type": "list", "elements": "dict", "default": []},
     "rules": {"type": "list", "elements": "dict", "default": []},
     "interface_groups": {"type": "list", "elements": "dict", "default": []},
-    # As in path_info.
-    "replies": {"type": "list", "elements": "dict", "default": []},
-    "inside_networks": {**_TEXTS, "default": []},
+    "replies": {"type": "dict", "default": {}},
     "reply_taken": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "skips_unavailable": {"type": "bool", "default": False},
     "auto_reply": {"type": "bool", "default": False},

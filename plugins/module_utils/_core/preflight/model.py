@@ -178,8 +178,8 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
     parameters = faults.take(lambda: _parse_parameters(options["kernel_parameters"]))
     file = faults.take(lambda: parse_file_name(options["file"]))
     routing = faults.take(lambda: RoutingLists.parse(options["tables"], options["rules"], options["interface_groups"]))
-    replies = faults.take(lambda: objects(parse_replies(options["replies"])))
-    inside = faults.take(lambda: parse_networks(options["inside_networks"]))
+    replies = faults.take(lambda: objects(parse_replies(options["replies"].get("replies") or ())))
+    inside = faults.take(lambda: parse_networks(options["replies"].get("inside_networks") or ()))
     faults.refuse()
     return Desired(
         lines=lines.value,
