@@ -101,3 +101,14 @@ def test_a_reverse_path_filter_drops_ipv6_of_all_lines_but_one(hosts: Hosts) -> 
     # With an address for each line, rules by source lead back: no finding.
     by_source = [{"priority": 23010, "source": "fd00:168::1", "table": 1001}]
     assert "reverse-path-filter" not in found(fw, **{**desired, "rules": [*rules, *by_source]})
+
+
+def test_an_alternative_name_is_enough_unless_packets_are_filtered_by_it(hosts: Hosts) -> None:
+    """R9."""
+    fw = hosts["fw"]
+    fw.address("wan1", "203.0.113.11/24")
+    fw.run("ip", "link", "property", "add", "dev", "wan1", "altname", "enp3s0f0np0")
+    line = {"id": 1, "interface": "enp3s0f0np0", "addresses": ["203.0.113.11/24"], "gateways": ["203.0.113.1"]}
+    assert found(fw, lines=[line], role="server", uses_marks=False) == []
+    assert "interface-alternative-name" in found(fw, lines=[line], role="server", uses_marks=True)
+    assert "interface-missing" in found(fw, lines=[{**line, "interface": "nowhere"}], role="server", uses_marks=False)

@@ -76,6 +76,11 @@ KINDS: dict[str, Kind] = {
         "A line's interface does not exist on this host. With the roles a warning: the line waits for it.",
         "correct the line's interface, or create the interface first",
     ),
+    "interface-alternative-name": Kind(
+        ERROR,
+        "A line's interface is given by an alternative name, and packet filters know only the interface's own name.",
+        "write {interface} as the line's interface",
+    ),
     "interface-not-yet": Kind(
         WARNING,
         "The interface of a line whose address or gateway is `auto` does not exist now.",

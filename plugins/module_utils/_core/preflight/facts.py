@@ -61,7 +61,8 @@ class Facts:
     ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
     settings, None when it does not run; ``networkd_knows``: the relevant settings that it supports; ``features``:
     kernel options, None when unknown; ``asked``: the gateways that a request was sent to; ``iptables``: the filter
-    tables, (tool, family) as in Table, that this host's iptables manages; ``replies``: what path_info finds about them.
+    tables, (tool, family) as in Table, that this host's iptables manages; ``replies``: what path_info finds about them;
+    ``alternative_names``: those of interfaces, each with the interface's own name.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Facts:
     asked: Sequence[Target] = ()
     answers: Answers = field(default_factory=Answers)
     replies: Sequence[ReplyFinding] = ()
+    alternative_names: Mapping[str, str] = field(default_factory=dict)
     not_checked: Sequence[tuple[str, str]] = ()
 
 
@@ -84,6 +86,8 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
     missing: list[tuple[str, str]] = []
     links = read_links()
     routing = read_routing(executor or Executor(), missing)
+    own_names = alternative_names(routing)
+    links.update({name: links[own] for name, own in own_names.items() if own in links and name not in links})
     features = kernel_features.kernel_features(root)
     filters: list[Table] = []
     if desired.filters_packets or desired.auto_reply:
@@ -100,6 +104,7 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
         parameters=read_parameters(desired, System()),
         boot=configuration.boot_parameters(root),
         routing=routing,
+        alternative_names=own_names,
         filters=filters,
         iptables=iptables_in_charge(filters, Iptables()),
         networkd=networkd_state.networkd_settings(root) if networkd else None,
@@ -154,6 +159,11 @@ def read_routing(executor: Executor, missing: list[tuple[str, str]]) -> Snapshot
     except (Unsupported, ReadFailed) as error:
         missing.append(("addresses, routes and policy rules", str(error)))
         return None
+
+
+def alternative_names(routing: Snapshot | None) -> Mapping[str, str]:
+    """Return the alternative names of interfaces, each with the own name."""
+    return routing.alternative_names if routing and "link" in routing.messages else {}
 
 
 def read_replies(desired: Desired, routing: Snapshot | None, missing: list[tuple[str, str]]) -> Sequence[ReplyFinding]:

@@ -30,6 +30,10 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """The lines' interfaces: whether they exist, are up and have a carrier; and lines that cannot be used now."""
     for name, lines in desired.interfaces.items():
         link = facts.links.get(name)
+        if name in facts.alternative_names and desired.filters_packets:
+            own_name = facts.alternative_names[name]
+            message = f"{_of(lines)} ends on {name}, which is another name of {own_name}"
+            yield finding("interface-alternative-name", name, message, interface=own_name)
         if link is None:
             there = listed(sorted(facts.links))
             kind = "interface-not-yet" if all(line.dynamic for line in lines) else "interface-missing"
