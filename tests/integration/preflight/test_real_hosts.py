@@ -23,11 +23,11 @@ table inet firewalld-like {
 """
 
 
-def found(host: Host, **options: Any) -> list[str]:
-    """The ids of errors that preflight finds."""
+def found(host: Host, severity: str = "error", **options: Any) -> list[str]:
+    """The ids of the errors, or warnings, that preflight finds."""
     given = {"fail_on": "never", "probe_timeout": 0, **options}
     result = run_module("preflight", given, netns_prefix=host.prefix)
-    return [finding["id"] for finding in result["findings"] if finding["severity"] == "error"]
+    return [finding["id"] for finding in result["findings"] if finding["severity"] == severity]
 
 
 def pings(host: Host, *words: str) -> bool:
@@ -112,3 +112,37 @@ def test_an_alternative_name_is_enough_unless_packets_are_filtered_by_it(hosts: 
     assert found(fw, lines=[line], role="server", uses_marks=False) == []
     assert "interface-alternative-name" in found(fw, lines=[line], role="server", uses_marks=True)
     assert "interface-missing" in found(fw, lines=[{**line, "interface": "nowhere"}], role="server", uses_marks=False)
+
+
+def test_a_reply_that_is_taken_is_found_once_the_rules_are_there(hosts: Hosts) -> None:
+    """R3, and R1."""
+    fw = hosts["fw"]
+    fw.address("wan1", "203.0.113.11/24")
+    fw.address("wan2", "198.51.100.11/24")
+    way = {"destination": "default", "gateway": "203.0.113.1", "interface": "wan1"}
+    routing = {
+        "tables": [{"id": 1001, "name": "line1", "routes": [way]}],
+        "rules": [{"priority": 23010, "source": "203.0.113.11", "table": 1001}],
+    }
+    reply = {"line": "line1", "table": 1001, "source": "203.0.113.11", "gateways": ["203.0.113.1"]}
+    line = {
+        "id": 1,
+        "name": "line1",
+        "interface": "wan1",
+        "addresses": ["203.0.113.11/24"],
+        "gateways": ["203.0.113.1"],
+    }
+    desired = {"lines": [line], "role": "server", "uses_marks": False, "replies": {"replies": [reply]}, **routing}
+    fw.run("ip", "route", "add", "default", "via", "198.51.100.1", "dev", "wan2", "table", "200")
+    fw.run("ip", "rule", "add", "priority", "100", "from", "203.0.113.11", "lookup", "200")
+    # This run would add the rules: the role's last step asks.
+    assert found(fw, **desired) == []
+    assert run_module("policy_routing", routing, netns_prefix=fw.prefix)["changed"] is True
+    assert found(fw, **desired) == ["reply-taken"]
+    assert found(fw, **desired, reply_taken="warn") == []
+    assert "reply-taken-tolerated" in found(fw, "warning", **desired, reply_taken="warn")
+    fw.run("ip", "rule", "del", "priority", "100")
+    assert found(fw, **desired) == []
+    fw.run("ip", "rule", "add", "priority", "32765", "lookup", "local")
+    fw.run("ip", "rule", "del", "priority", "0")
+    assert "local-rule-not-first" in found(fw, **desired)
