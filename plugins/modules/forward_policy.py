@@ -60,7 +60,10 @@ options:
             source address is.
         type: str
       out_interface:
-        description: The interface by which the connections leave.
+        description:
+          - The interface by which the connections leave.
+          - A name that ends in V(+) or V(*), a wildcard of iptables or nft, is refused. Give one entry for each
+            interface.
         type: str
       name:
         description: A label for messages. It is not stored on the host.

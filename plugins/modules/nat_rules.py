@@ -20,6 +20,7 @@ description:
     iptables, the only change to other chains is one jump at the top, with the comment C(multihome.linux).
   - Entries that an earlier run wrote to the other backend move to this one. They are removed there as soon as the new
     ones are in place, so that no connection is translated by two lists. Counters of moved entries restart at zero.
+  - With nftables, the entries are asked before those of iptables, Docker and firewalld, whichever was loaded first.
   - Connections that a firewall itself initiates to one of its own addresses, loopback excepted, are translated like
     incoming ones, by entries without an interface.
   - The translations stay until the next boot, or until another program flushes the whole rule set of the host. With
@@ -33,7 +34,7 @@ extends_documentation_fragment:
   - multihome.linux._persist
 requirements:
   - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
-  - With O(forget_flows=true), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
+  - With O(forget_flows), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2
 options:
   rules:
     description:
@@ -50,35 +51,52 @@ options:
           - V(dnat) translates the destination of incoming packets to O(rules[].to_address), V(snat) the source of
             outgoing packets. V(masquerade) translates the source to the address of the interface that the packet
             leaves by.
+          - V(exempt) translates nothing. Connections that match keep their source address, or with
+            O(rules[].in_interface) their destination address. Entries that follow, and other programs whose
+            translations are asked later, do not translate them either.
         type: str
-        choices: [dnat, snat, masquerade]
+        choices: [dnat, snat, masquerade, exempt]
         required: true
       family:
         description: The address family. Required when the entry has no address.
         type: str
         choices: [ipv4, ipv6]
       protocol:
-        description: The protocol to match. Ports require V(tcp), V(udp) or V(sctp).
+        description:
+          - The protocol to match, V(tcp), V(udp), V(sctp), V(icmp), V(icmpv6), V(gre), V(esp), V(ah), V(any), or a
+            number from 1 to 255.
+          - Ports require V(tcp), V(udp) or V(sctp). Numbers of IPv6 extension headers, V(ah) among them, cannot be
+            matched in IPv6.
         type: str
-        choices: [tcp, udp, sctp, any]
         default: any
       source:
-        description: Match the source address, an address or a prefix.
+        description:
+          - Match the source address, an address, a prefix, or a range such as V(192.0.2.10-192.0.2.20).
+          - Several are separated by commas. With V(!) before the first, all addresses but these match.
+          - The entry becomes one entry for each prefix that is needed, and these are reported. A negated IPv4 prefix
+            needs as many entries as it is long, V(!10.0.0.0/8) for example eight.
         type: str
       source_port:
-        description: Match the source port, for example V(80) or V(5000-6000).
+        description:
+          - Match the source port, for example V(80), V(5000-6000) or V(80,443,5000-6000).
+          - Several ports become one entry for each, and these are reported.
         type: str
       destination:
-        description: Match the destination address, an address or a prefix.
+        description: Match the destination address, as in O(rules[].source).
         type: str
       destination_port:
-        description: Match the destination port, for example V(80) or V(5000-6000).
+        description: Match the destination port, as in O(rules[].source_port).
         type: str
       in_interface:
-        description: Match the interface that the packet came in by. Only for V(dnat).
+        description:
+          - Match the interface that the packet came in by. Only for V(dnat) and V(exempt).
+          - A name that ends in V(+) or V(*), a wildcard of iptables or nft, is refused. Give one entry for each
+            interface.
         type: str
       out_interface:
-        description: Match the interface that the packet leaves by. Only for V(snat) and V(masquerade).
+        description:
+          - Match the interface that the packet leaves by. Only for V(snat), V(masquerade) and V(exempt).
+          - Wildcards are refused, as in O(rules[].in_interface).
         type: str
       to_address:
         description:
@@ -88,8 +106,8 @@ options:
         type: str
       to_port:
         description:
-          - For V(dnat) the port to translate to. A range is as long as O(rules[].destination_port), and each port maps
-            to its counterpart. Without it ports are kept.
+          - For V(dnat) the port to translate to. All ports of a range may map to one port. A range is as long as
+            O(rules[].destination_port), and each port maps to its counterpart. Without it ports are kept.
           - For V(snat) and V(masquerade) the source port, or the range of source ports to choose from.
         type: str
       name:
@@ -116,14 +134,22 @@ options:
     default: multihome
   forget_flows:
     description:
-      - Whether to end connections that were created by entries that the run removes or changes. With V(false) they
-        continue with their old translation until they end by themselves.
-      - Only these connections are deleted from the kernel's connection tracking. Their later packets are translated
-        again, by the entries that exist then.
-      - Connection tracking does not record the interface of a connection. When an entry that stays differs only in its
-        interface, connections that either entry may have created continue.
-    type: bool
-    default: false
+      - Which connections to delete from the kernel's connection tracking. Their next packets are translated by the
+        entries that exist then. All other connections continue.
+      - The kernel translates a connection by its first packet. Without this option, a UDP client that keeps sending
+        from one port never reaches an entry that is newer than its first packet.
+      - V(new) deletes connections that an added or changed entry translates from now on, and that are not translated.
+      - V(changed) also deletes connections that an entry created which this run removes or changes, or which another
+        entry now precedes. A connection that still goes to the old server moves to the new one.
+      - V(none) deletes none. V(true) means V(changed), and V(false) means V(none).
+      - Connection tracking does not record the interface of a connection. Where an added entry matches by an interface,
+        the interface is the one that the kernel's routes have for the two addresses. Where it is not known, the
+        connection continues. When an entry that stays differs only in its interface from one that is removed,
+        connections that either entry may have created continue.
+      - With O(persist=true), the keeper always acts as with V(new) when it restores entries.
+    type: str
+    choices: [none, new, changed, "true", "false"]
+    default: none
   purge:
     description:
       - Whether to remove existing entries that the list does not contain, and third-party rules between them.
@@ -188,6 +214,39 @@ EXAMPLES = r"""
         to_address: "fd00:168::1"
         to_port: 9000-9010
 
+- name: Several ports and sources in an entry, a range to one port, and a protocol without ports
+  multihome.linux.nat_rules:
+    rules:
+      - name: web, except for the office
+        type: dnat
+        protocol: tcp
+        source: "!198.51.100.0/24"
+        destination: 203.0.113.10
+        destination_port: "80,443"
+        to_address: 192.168.168.1
+      - name: any of these ports reaches the game
+        type: dnat
+        protocol: udp
+        destination: 203.0.113.10
+        destination_port: 20000-20099
+        to_address: 192.168.168.1
+        to_port: 443
+      - name: tunnels of two partners
+        type: dnat
+        protocol: gre
+        source: 192.0.2.7,198.51.100.10-198.51.100.20
+        destination: 203.0.113.10
+        to_address: 192.168.168.1
+
+- name: Translate nothing that goes to the networks behind a VPN
+  multihome.linux.nat_rules:
+    rules:
+      - type: exempt
+        destination: 10.9.0.0/16
+      - type: masquerade
+        family: ipv4
+        out_interface: wan0
+
 - name: Translate an IPv6 prefix to another and masquerade IPv4
   multihome.linux.nat_rules:
     rules:
@@ -232,7 +291,7 @@ EXAMPLES = r"""
         destination: 203.0.113.10
         destination_port: 80
         to_address: 192.168.168.5
-    forget_flows: true
+    forget_flows: changed
 
 - name: Remove all translations and the table
   multihome.linux.nat_rules:
@@ -253,7 +312,7 @@ backend_reason:
   sample: auto prefers nftables
 forgotten_flows:
   description: How many connections were deleted from connection tracking. In check mode, how many would be.
-  returned: when O(forget_flows=true)
+  returned: when O(forget_flows) is not V(none)
   type: int
   sample: 3
 actions:
@@ -295,14 +354,15 @@ after:
 
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
-from ..module_utils._core.nat.engine import NatEngine
+from ..module_utils._core.nat.engine import FLOW_CHOICES, NatEngine
+from ..module_utils._core.nat.model import TYPES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
 _RULE = {
-    "type": {"type": "str", "choices": ["dnat", "snat", "masquerade"], "required": True},
+    "type": {"type": "str", "choices": list(TYPES), "required": True},
     "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
-    "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp", "any"], "default": "any"},
+    "protocol": {"type": "str", "default": "any"},
     **dict.fromkeys(("source", "source_port", "destination", "destination_port"), _TEXT),
     **dict.fromkeys(("in_interface", "out_interface", "to_address", "to_port", "name"), _TEXT),
 }
@@ -310,7 +370,7 @@ ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},
-    "forget_flows": {"type": "bool", "default": False},
+    "forget_flows": {"type": "str", "choices": [*FLOW_CHOICES, "true", "false"], "default": "none"},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

@@ -113,17 +113,18 @@ def parse_list(
     main_field: str,
     key: Callable[[T], Hashable],
     describe: Callable[[T], str] = str,
+    places: Sequence[str] | None = None,
 ) -> list[Entry[T]]:
     """Parse every entry of a list.
 
     Raises InvalidInput with every fault of the list: those that ``parse`` finds in each entry (it raises InvalidInput
-    with bare reasons), and every pair of entries with one ``key``, both named by index.
+    with bare reasons), and every pair of entries with one ``key``, both named by index, or as ``places`` says.
     """
     parsed: list[Entry[T]] = []
     faults: list[str] = []
     seen: dict[Hashable, str] = {}
     for index, entry in enumerate(entries or ()):
-        place = where(list_name, index, entry, main_field)
+        place = places[index] if places else where(list_name, index, entry, main_field)
         try:
             item = parse(entry)
         except InvalidInput as error:

@@ -10,6 +10,7 @@ python probe.py hold ADDRESS PORT              a TCP connection: for each line o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import selectors
 import socket
@@ -48,7 +49,8 @@ def serve(name: str, ports: list[int]) -> None:
                 # The answer has to leave from the address that was asked.
                 _question, asked, _flags, peer = ready.recvmsg(100, 100)
                 own = socket.inet_ntop(ready.family, asked[0][2][:16] if len(asked[0][2]) > 12 else asked[0][2][8:])
-                ready.sendmsg([_answer(name, peer, (own, ready.getsockname()[1]))], asked, 0, peer)
+                with contextlib.suppress(OSError):  # there may be no way back
+                    ready.sendmsg([_answer(name, peer, (own, ready.getsockname()[1]))], asked, 0, peer)
             elif key.data == socket.SOCK_STREAM:
                 connection, _peer = ready.accept()
                 selector.register(connection, selectors.EVENT_READ, "connection")

@@ -182,7 +182,7 @@ def test_every_kind_of_bad_input_is_refused_at_once_and_changes_nothing(host: Ho
         "has 10 ports and to_port 9": {**other, "destination_port": "90-99", "to_port": "90-98"},
         "mixes IPv4 and IPv6": {**other, "to_address": "fd00:168::1", "to_port": "90"},
         "destination_port without a protocol that has ports": {**other, "protocol": "any"},
-        'protocol "icmp": not one of': {**other, "protocol": "icmp"},
+        'protocol "ospf": not one of': {**other, "protocol": "ospf"},
         "port 0 is not within": {**other, "destination_port": "0"},
         "port 65536 is not within": {**other, "to_port": "65536"},
         "longer than the 128 bytes": {**other, "name": "x" * 129},

@@ -140,6 +140,18 @@ def test_source_and_interface_restrict(lab: NatLab, family: int) -> None:
     assert lab.reached("udp", PUBLIC[family], 5002, one, 40011) == ("firewall", 5002)
 
 
+@pytest.mark.parametrize("wildcard", ["wan+", "wan*"])
+def test_an_interface_with_a_wildcard_is_refused_and_changes_nothing(lab: NatLab, wildcard: str) -> None:
+    lab.translate(forward(4, "tcp", 443, to_port="80", in_interface="wan0"))
+    other = forward(4, "tcp", 443, DB[4], to_port="80", in_interface=wildcard)
+    options = {"rules": [other], "purge": True, "backend": lab.programs.backend}
+    assert "a wildcard, which maps cannot hold" in lab.module("nat_rules", options)["msg"]
+    assert lab.reached("tcp", PUBLIC[4], 443) == ("web", 80)
+    # The same entry with the name of the interface is configured.
+    lab.translate({**other, "in_interface": "wan0"})
+    assert lab.reached("tcp", PUBLIC[4], 443) == ("db", 80)
+
+
 @FAMILIES
 def test_source_nat_and_masquerading(lab: NatLab, family: int) -> None:
     client = "203.0.113.200" if family == 4 else "2001:db8:a::200"

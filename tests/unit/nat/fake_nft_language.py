@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import Any
 
-PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
+PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "47": "gre", "58": "ipv6-icmp", "132": "sctp"}
 
 
 class Refused(Exception):
@@ -58,7 +58,7 @@ def _data(word: str, kind: str) -> Any:
             raise Refused(f"interface {word}")
         return word.strip('"')
     if kind == "inet_proto":
-        return PROTOCOLS[word]
+        return _protocol(word)
     if kind == "inet_service":
         return _ports(word)
     version = 4 if kind == "ipv4_addr" else 6
@@ -66,6 +66,10 @@ def _data(word: str, kind: str) -> Any:
     if network.version != version:
         raise Refused(f"{word} is no {kind}")
     return _address(word)
+
+
+def _protocol(word: str) -> Any:
+    return PROTOCOLS.get(word) or (int(word) if word.isdigit() else word)
 
 
 def _ports(word: str) -> Any:
@@ -92,6 +96,8 @@ def parse_rule(line: list[str]) -> dict[str, Any]:
         # A match of an address implies the family, one of a port the protocol.
         implied = {"ip": "nfproto", "ip6": "nfproto", "tcp": "l4proto", "udp": "l4proto", "sctp": "l4proto"}
         protocol = expression.get("match", {}).get("left", {}).get("payload", {}).get("protocol")
+        if protocol is None and "ipv6-icmp" in str(expression):
+            protocol = "ip6"
         expressions = [e for e in expressions if implied.get(protocol, "nothing") not in str(e)]
         expressions.append(expression)
     return {**comment, "expr": expressions}
@@ -118,7 +124,7 @@ def _selector(line: list[str]) -> Found | None:
 
 def _one_or_set(rest: list[str]) -> tuple[Any, list[str]]:
     if rest[0] != "{":
-        return PROTOCOLS.get(rest[0], rest[0]), rest[1:]
+        return _protocol(rest[0]), rest[1:]
     end = rest.index("}")
     return {"set": [PROTOCOLS[word] for word in rest[1:end] if word != ","]}, rest[end + 1 :]
 
@@ -197,4 +203,6 @@ def bounds(value: Any) -> tuple[Any, Any]:
 def share(one: Any, other: Any) -> bool:
     """Return whether two parts of keys have a value in common."""
     (first, last), (other_first, other_last) = bounds(one), bounds(other)
+    if isinstance(first, str) != isinstance(other_first, str):
+        return False
     return bool(first <= other_last and other_first <= last)

@@ -12,7 +12,7 @@ import re
 import shlex
 from typing import Any
 
-from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet
+from ansible_collections.multihome.linux.tests.unit.nat.packets import WITH_PORTS, Packet
 
 
 def in_iptables(saved: str, packet: Packet) -> tuple[Any, ...] | None:
@@ -74,7 +74,7 @@ def _translated(target: str, options: dict[str, str], packet: Packet) -> tuple[A
     if target == "SNAT":
         return "snat", address, ports
     if ports is None:
-        return "dnat", address, packet.destination_port if packet.protocol != "icmp" else None
+        return "dnat", address, packet.destination_port if packet.protocol in WITH_PORTS else None
     ports, _slash, base = ports.partition("/")
     first = int(ports.partition("-")[0])
     return "dnat", address, first + packet.destination_port - int(base) if base else first

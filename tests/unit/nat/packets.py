@@ -14,6 +14,9 @@ from typing import Any
 
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft_language import share
 
+WITH_PORTS = ("tcp", "udp")
+FAMILY_OF = {"icmp": "ipv4", "icmpv6": "ipv6"}
+
 
 @dataclass(frozen=True)
 class Packet:
@@ -39,11 +42,12 @@ def first_match(entries: Sequence[Mapping[str, Any]], packet: Packet) -> tuple[A
 
 def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
     found = [entry[name] for name in ("source", "destination", "to_address") if name in entry]
-    family = (6 if ":" in found[0] else 4) if found else int(entry["family"][3:])
+    written = entry.get("family") or FAMILY_OF.get(str(entry.get("protocol")), "")
+    family = (6 if ":" in found[0] else 4) if found else int(written[3:])
     interface = entry.get("in_interface", entry.get("out_interface", packet.interface))
     return (
         family == packet.family
-        and (entry["type"] == "dnat") == (packet.hook == "destination")
+        and at_destination(entry) == (packet.hook == "destination")
         and entry.get("protocol", "any") in ("any", packet.protocol)
         and interface == packet.interface
         and _within(packet.source, entry.get("source"))
@@ -53,25 +57,46 @@ def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
     )
 
 
-def _within(address: str, prefix: str | None) -> bool:
-    return prefix is None or ipaddress.ip_address(address) in ipaddress.ip_network(prefix)
+def at_destination(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry concerns destinations, not sources."""
+    return entry["type"] == "dnat" or (entry["type"] == "exempt" and "in_interface" in entry)
+
+
+def _within(address: str, written: str | None) -> bool:
+    if written is None:
+        return True
+    if written.startswith("!"):
+        return not _within(address, written[1:])
+    return any(_in_one(address, part) for part in written.split(","))
+
+
+def _in_one(address: str, part: str) -> bool:
+    first, dash, last = part.partition("-")
+    if not dash:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(part)
+    return int(ipaddress.ip_address(first)) <= int(ipaddress.ip_address(address)) <= int(ipaddress.ip_address(last))
 
 
 def _among(port: int, ports: str | None) -> bool:
     if ports is None:
         return True
-    first, _dash, last = ports.partition("-")
-    return int(first) <= port <= int(last or first)
+    limits = [part.partition("-") for part in ports.split(",")]
+    return any(int(first) <= port <= int(last or first) for first, _dash, last in limits)
 
 
 def _translation(entry: Mapping[str, Any], packet: Packet) -> tuple[Any, ...]:
     kind, target, to_port = entry["type"], entry.get("to_address"), entry.get("to_port")
+    if kind == "exempt":
+        # Translated to itself: no other program translates it then.
+        return ("dnat", packet.destination, None) if at_destination(entry) else ("snat", packet.source, None)
     if target and "/" in target:
         return kind, _moved(packet.destination if kind == "dnat" else packet.source, target), None
     if kind != "dnat":
         return kind, target, to_port
     if to_port is None:
-        return kind, target, packet.destination_port if packet.protocol != "icmp" else None
+        return kind, target, packet.destination_port if packet.protocol in WITH_PORTS else None
+    if "-" not in to_port:
+        return kind, target, int(to_port)
     begin = int(to_port.partition("-")[0])
     return kind, target, begin + packet.destination_port - int(entry["destination_port"].partition("-")[0])
 
@@ -132,7 +157,7 @@ def _statement(
         return kind, _moved(packet.destination if kind == "dnat" else packet.source, prefix), None
     if isinstance(ports, dict):
         ports = "-".join(map(str, ports["range"]))
-    if kind == "dnat" and ports is None and packet.protocol != "icmp":
+    if kind == "dnat" and ports is None and packet.protocol in WITH_PORTS:
         ports = packet.destination_port
     return kind, address, str(ports) if kind != "dnat" and ports is not None else ports
 
@@ -161,6 +186,6 @@ def _value(left: Mapping[str, Any], packet: Packet) -> Any:
     if protocol in ("ip", "ip6"):
         same = (protocol == "ip6") == (packet.family == 6)
         return (packet.source if name == "saddr" else packet.destination) if same else None
-    if packet.protocol == "icmp" or protocol not in ("th", packet.protocol):
+    if packet.protocol not in WITH_PORTS or protocol not in ("th", packet.protocol):
         return None
     return packet.source_port if name == "sport" else packet.destination_port

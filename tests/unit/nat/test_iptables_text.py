@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.filters.iptables_save import split
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.iptables_text import parse_rule, rule_text
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import NatRule
-from ansible_collections.multihome.linux.tests.unit.nat.entries import entries
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import hook as hook_of
+from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, plain
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import Row
 from ansible_collections.multihome.linux.tests.unit.nat.listed import MASQUERADE, SIX
 from hypothesis import given
@@ -33,6 +34,13 @@ FORWARD = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.1", "to_
             {**SIX, "protocol": "sctp", "destination_port": 9, "to_port": 10, "source_port": "1-2"},
             "-d 2001:db8::1/128 -p sctp -m sctp --sport 1:2 --dport 9 -j DNAT --to-destination [fd00::1]:10",
         ),
+        (
+            {**FORWARD, "destination_port": "80-82", "to_port": 90},
+            "-d 203.0.113.1/32 -p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90",
+        ),
+        ({**SIX, "protocol": "47"}, "-d 2001:db8::1/128 -p gre -j DNAT --to-destination fd00::1"),
+        ({"type": "exempt", "destination": "10.9.0.0/16"}, "-d 10.9.0.0/16 -j NETMAP --to 0.0.0.0/0"),
+        ({"type": "exempt", "family": "ipv6", "in_interface": "lan0"}, "-i lan0 -j NETMAP --to ::/0"),
         (SIX, "-d 2001:db8::1/128 -j DNAT --to-destination fd00::1"),
         (
             {"type": "snat", "source": "10.0.0.1", "to_address": "10.1.0.1", "protocol": "udp", "to_port": "1024-2000"},
@@ -55,8 +63,8 @@ def test_an_entry_is_this_rule(entry: dict[str, Any], text: str) -> None:
 
 @given(entries())
 def test_what_is_written_is_read_back_as_it_was(listed: list[dict[str, Any]]) -> None:
-    for rule in map(NatRule.parse, listed):
-        hook = "destination" if rule.type == "dnat" else "source"
+    for rule in map(NatRule.parse, plain(listed)):
+        hook = hook_of(rule)
         printed = str(Row(split(rule_text(rule))))
         assert parse_rule(split(printed), rule.family, hook) == rule
         assert parse_rule(split(printed), rule.family, "source" if hook == "destination" else "destination") != rule
@@ -75,7 +83,7 @@ def test_what_is_written_is_read_back_as_it_was(listed: list[dict[str, Any]]) ->
         "-d 10.0.0.1/32 -m mark --mark 0x1 -j DNAT --to-destination 10.0.0.2",
         "-d 10.0.0.1/32 -m state -j DNAT --to-destination 10.0.0.2",
         "-p tcp -m udp --dport 80 -j DNAT --to-destination 10.0.0.2",
-        "-p gre -j DNAT --to-destination 10.0.0.2",
+        "-p no-protocol -j DNAT --to-destination 10.0.0.2",
         "-p tcp -m tcp --dport 0 -j DNAT --to-destination 10.0.0.2",
         "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2-10.0.0.3",
         "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2:70000",
@@ -84,7 +92,7 @@ def test_what_is_written_is_read_back_as_it_was(listed: list[dict[str, Any]]) ->
         "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90-92",
         "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90-92/81",
         "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90-91/80",
-        "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90",
+        "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90/80",
         "-p tcp -j DNAT --to-destination 10.0.0.2:90",
         "-d 10.0.0.1/32 -j DNAT --to-destination 10.0.0.0/24",
         "-d 10.0.0.0/25 -j NETMAP --to 10.1.0.0/24",

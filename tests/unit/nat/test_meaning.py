@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import parse_rules
-from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets
+from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets, plain
 from ansible_collections.multihome.linux.tests.unit.nat.hosts import KINDS, FakeHost
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, first_match
 from ansible_collections.multihome.linux.tests.unit.nat.world import some_packet_matches_both
@@ -96,6 +96,8 @@ def test_check_foretells_the_run_and_the_second_run_does_nothing(
 def test_an_order_that_means_the_same_changes_nothing(
     kind: str, listed: list[dict[str, Any]], sent: list[Packet], random: Any
 ) -> None:
+    # Parts of a negation or a range overlap at addresses that the small world does not have.
+    listed = plain([e for e in listed if not any(c in str(e.get(f)) for c in "!-" for f in ("source", "destination"))])
     host = FakeHost(kind)
     host.run(listed)
     shuffled = list(listed)
@@ -118,7 +120,7 @@ def test_without_purge_earlier_entries_keep_their_meaning_and_two_lists_do_not_q
     host = FakeHost(kind)
     host.run(configured)
     taken = {entry.object.key for entry in parse_rules(configured)}
-    new = [entry for entry in listed if parse_rules([entry])[0].object.key not in taken]
+    new = [entry for entry in plain(listed) if parse_rules([entry])[0].object.key not in taken]
     host.run(new, purge=False)
     same(configured + new, host, sent)
     for again in (configured, new, configured):
@@ -131,6 +133,7 @@ def test_without_purge_earlier_entries_keep_their_meaning_and_two_lists_do_not_q
 def test_without_purge_a_part_of_the_list_changes_nothing(
     kind: str, configured: list[dict[str, Any]], data: st.DataObject, sent: list[Packet]
 ) -> None:
+    configured = plain(configured)
     host = FakeHost(kind)
     host.run(configured)
     part = [entry for entry in configured if data.draw(st.booleans())]

@@ -57,7 +57,7 @@ def test_a_rule_is_read_with_all_its_fields() -> None:
         [IPV4, TCP, match(payload("udp", "dport"), 53), MASQUERADE],
         [IPV4, match({"meta": {"key": "mark"}}, 1), MASQUERADE],
         [IPV4, match({"meta": {"key": "oifname"}}, {"set": ["wan0", "wan1"]}), MASQUERADE],
-        [IPV4, match({"meta": {"key": "l4proto"}}, "gre"), MASQUERADE],
+        [IPV4, match({"meta": {"key": "l4proto"}}, "no-protocol"), MASQUERADE],
         [IPV4, {"log": None}, MASQUERADE],
         [OUT, MASQUERADE],
         [IPV4, OUT, {"accept": None}],

@@ -103,7 +103,7 @@ def test_a_chain_hooked_elsewhere_is_put_right(nft: FakeNft) -> None:
     nft.tables["multihome"].chains["nat_postrouting"].base["prio"] = 0
     outcome = run(nft, LISTED, purge=False)
     assert "nat_postrouting is not hooked" in outcome.actions()[0]["object"]["table"]
-    assert nft.tables["multihome"].chains["nat_postrouting"].base["prio"] == 100
+    assert nft.tables["multihome"].chains["nat_postrouting"].base["prio"] == 99
 
 
 def test_a_map_of_our_name_and_another_type_gives_way(nft: FakeNft) -> None:

@@ -8,13 +8,15 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.multihome.linux.tests.unit.nat.entries import ADDRESSES, INTERFACES, PORTS
+from ansible_collections.multihome.linux.tests.unit.nat.entries import ADDRESSES, INTERFACES, PORTS, WITHOUT_PORTS
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, first_match
 
 
 def every_packet() -> Iterator[Packet]:
     """Yield them all."""
-    for hook, family, protocol in itertools.product(("destination", "source"), (4, 6), ("tcp", "udp", "icmp")):
+    for hook, family, protocol in itertools.product(
+        ("destination", "source"), (4, 6), ("tcp", "udp", *WITHOUT_PORTS[4], "icmpv6")
+    ):
         ends = [*ADDRESSES[family], "10.9.0.1" if family == 4 else "fd99::1"]
         for source, destination, interface in itertools.product(ends, ends, INTERFACES):
             for ports in itertools.product(PORTS[:4], PORTS[:4]):

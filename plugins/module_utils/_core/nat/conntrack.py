@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's connection tracking: list translated connections, delete single ones. Needs no library.
+"""The kernel's connection tracking: list connections, delete single ones. Needs no library.
 
 pyroute2 takes five times as long for it (20,000 connections: 3.4 s against 0.7 s, both on the same machine), and a busy
 firewall has 100,000. Only little is read here: two tuples, the status, and the attributes that identify the entry when
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..errors import ReadFailed, Unsupported
+from .protocols import WITH_PORTS, name_of
 
 # linux/netlink.h, linux/netfilter/nfnetlink.h
 _NETLINK_NETFILTER = 12
@@ -33,7 +34,6 @@ _IP, _PROTOCOL = 1, 2
 _PORTS = (2, 3)
 # linux/netfilter/nf_conntrack_common.h
 SOURCE_TRANSLATED, DESTINATION_TRANSLATED = 0x10, 0x20
-_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 _FAMILIES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -51,7 +51,7 @@ class End:
 
 @dataclass(frozen=True)
 class Flow:
-    """One translated connection. ``protocol`` is tcp, udp, sctp or a number; ``handle`` identifies it to the kernel."""
+    """One connection. ``protocol`` is as in NatRule; ``handle`` identifies it to the kernel."""
 
     family: int
     protocol: str
@@ -73,11 +73,11 @@ class Conntrack:
             for _message in self._answers(connected, self._request(connected, _COUNT, _REQUEST | _ACK)):
                 pass
 
-    def translated(self) -> Iterator[Flow]:
-        """Yield the connections of which an address or port is translated. Raises Unsupported, ReadFailed."""
+    def flows(self, only_translated: bool) -> Iterator[Flow]:
+        """Yield the connections, or those of which an address or port is translated. Raises Unsupported, ReadFailed."""
         with self._socket() as connected:
             for kind, content in self._answers(connected, self._request(connected, _GET, _REQUEST | _DUMP)):
-                found = _flow(content) if kind == _NEW else None
+                found = _flow(content, only_translated) if kind == _NEW else None
                 if found is not None:
                     yield found
 
@@ -146,12 +146,12 @@ def _attributes(content: bytes) -> dict[int, bytes]:
     return found
 
 
-def _flow(content: bytes) -> Flow | None:
+def _flow(content: bytes, only_translated: bool) -> Flow | None:
     # After the four bytes of struct nfgenmsg.
     found = _attributes(content[4:])
     status = struct.unpack(">I", found[_STATUS])[0] if _STATUS in found else 0
     family = _FAMILIES.get(content[0])
-    if not status & (SOURCE_TRANSLATED | DESTINATION_TRANSLATED) or family is None:
+    if family is None or (only_translated and not status & (SOURCE_TRANSLATED | DESTINATION_TRANSLATED)):
         return None
     protocol, original = _end(found[_ORIGINAL])
     _protocol, reply = _end(found[_REPLY])
@@ -164,9 +164,9 @@ def _end(content: bytes) -> tuple[str, End]:
     addresses = [_address(value) for _kind, value in sorted(_attributes(parts[_IP]).items())]
     transport = _attributes(parts[_PROTOCOL])
     number = transport[1][0]
-    protocol = _PROTOCOLS.get(number, str(number))
+    protocol = name_of(number)
     ports: tuple[int | None, int | None] = (None, None)
-    if number in _PROTOCOLS:
+    if protocol in WITH_PORTS:
         source, destination = (int.from_bytes(transport[kind], "big") for kind in _PORTS)
         ports = (source, destination)
     return protocol, End(addresses[0], addresses[1], ports[0], ports[1])

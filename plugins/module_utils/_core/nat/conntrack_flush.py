@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletes the tracked connections of translations that were removed."""
+"""Deletes the tracked connections that a change of the translations makes wrong, and no others."""
 
 from __future__ import annotations
 
@@ -9,42 +9,75 @@ from collections.abc import Collection, Sequence
 from ..errors import FlowsRemain
 from ..routing.executor import Executor
 from ..routing.model import Alias
-from .conntrack import Conntrack
-from .conntrack_match import FlowOrigins, removed_rules
+from .conntrack import Conntrack, Flow
+from .conntrack_match import FlowOrigins, is_translated, removed_rules
+from .expected_translation import ExpectedTranslations, Paths, arriving_rules
+from .flow_paths import FlowPaths
 from .model import NatRule
+
+# Which connections are deleted: those that a new or changed translation would translate and that are not translated;
+# and with CHANGED also those that a removed, changed or preceded translation made.
+NEW, CHANGED = "new", "changed"
 
 
 class FlowFlusher:
-    """Deletes the entries of connection tracking that certain translations made, and no others."""
+    """Deletes the entries of connection tracking that a change makes wrong. ``which`` is NEW or CHANGED."""
 
-    def __init__(self, conntrack: Conntrack | None = None, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        which: str,
+        conntrack: Conntrack | None = None,
+        executor: Executor | None = None,
+        paths: Paths | None = None,
+    ) -> None:
+        self._which = which
         self._conntrack = conntrack or Conntrack()
         self._executor = executor or Executor()
+        self._paths = paths or FlowPaths()
         self._aliases: list[Alias] | None = None
 
     def prepare(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> None:
         """Raise Unsupported, or ReadFailed, when flush() will not be possible."""
-        leaving = removed_rules(before, after)
-        if leaving:
+        concerned = [*self._leaving(before, after), *arriving_rules(before, after)]
+        if concerned:
             self._conntrack.check()
-        if any(rule.type == "masquerade" for rule in leaving):
+        if any(rule.type == "masquerade" for rule in concerned):
             self._addresses(None)
 
     def flush(self, before: Sequence[NatRule], after: Sequence[NatRule], check_mode: bool) -> int:
-        """Delete the connections made by translations that are in ``before`` and not in ``after``; return their number.
+        """Delete the connections that the change from ``before`` to ``after`` makes wrong; return their number.
 
-        ``before`` is in the order in which the translations were tried.
+        Both are in the order in which the translations are tried.
         In check mode nothing is deleted. Raises FlowsRemain when the kernel keeps some.
         """
-        leaving = removed_rules(before, after)
-        if not leaving:
+        leaving, arriving = self._leaving(before, after), arriving_rules(before, after)
+        if not leaving and not arriving:
             return 0
         origins = FlowOrigins(before, leaving, self._addresses)
-        orphaned = [flow for flow in self._conntrack.translated() if origins.is_orphaned(flow)]
-        left = [] if check_mode else self._conntrack.delete(orphaned)
+        expected = ExpectedTranslations(after, arriving, self._addresses, self._paths)
+
+        def is_wrong(flow: Flow) -> bool:
+            return any(self._is_wrong(flow, end, origins, expected) for end in (True, False))
+
+        wrong = [flow for flow in self._conntrack.flows(only_translated=not arriving) if is_wrong(flow)]
+        left = [] if check_mode else self._conntrack.delete(wrong)
         if left:
             raise FlowsRemain([f"{flow}: {reason}" for flow, reason in left])
-        return len(orphaned)
+        return len(wrong)
+
+    def _is_wrong(self, flow: Flow, is_destination: bool, origins: FlowOrigins, expected: ExpectedTranslations) -> bool:
+        """Return whether the destination, or the source, of a connection is not what it has to be from now on."""
+        if not is_translated(flow, is_destination):
+            return expected.is_missing(flow, is_destination)
+        if self._which != CHANGED:
+            return False
+        if origins.is_orphaned(flow, is_destination):
+            return not expected.is_same(flow, is_destination)
+        # What another program translated is not judged.
+        return origins.may_have_translated(flow, is_destination) and expected.is_missing(flow, is_destination)
+
+    def _leaving(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> list[NatRule]:
+        return removed_rules(before, after) if self._which == CHANGED else []
 
     def _addresses(self, interface: str | None) -> Collection[str]:
         if self._aliases is None:

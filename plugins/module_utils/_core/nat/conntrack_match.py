@@ -22,6 +22,11 @@ Result = tuple[bool, "str | None", "int | None"]
 Addresses = Callable[["str | None"], Collection[str]]
 
 
+def is_translated(flow: Flow, is_destination: bool) -> bool:
+    """Return whether the destination of a connection is translated, or its source."""
+    return bool(flow.status & (DESTINATION_TRANSLATED if is_destination else SOURCE_TRANSLATED))
+
+
 def removed_rules(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[NatRule]:
     """Return the translations of ``before`` that ``after`` removes or changes; a new name is no change."""
     kept = {rule.key: (rule.to_address, rule.to_port) for rule in after}
@@ -39,13 +44,14 @@ class FlowOrigins:
         for position, rule in enumerate(ordered):
             self._index.setdefault(_result(rule), []).append(position)
 
-    def is_orphaned(self, flow: Flow) -> bool:
-        """Return whether a removed translation made a connection, and none that stays can have made it."""
-        return any(self._is_orphaned(flow, is_destination) for is_destination in (True, False))
+    def may_have_translated(self, flow: Flow, is_destination: bool) -> bool:
+        """Return whether one of the translations, not another program, can have made the connection as it is."""
+        positions = self._candidates(flow, is_destination) if is_translated(flow, is_destination) else []
+        return any(self._may_have_made(self._ordered[position], flow) for position in positions)
 
-    def _is_orphaned(self, flow: Flow, is_destination: bool) -> bool:
-        flag = DESTINATION_TRANSLATED if is_destination else SOURCE_TRANSLATED
-        if not flow.status & flag:
+    def is_orphaned(self, flow: Flow, is_destination: bool) -> bool:
+        """Return whether a removed translation made a connection, and none that stays can have made it."""
+        if not is_translated(flow, is_destination):
             return False
         possible = []
         for position in self._candidates(flow, is_destination):
@@ -74,15 +80,15 @@ class FlowOrigins:
         matched = original
         if rule.type != "dnat":
             matched = End(original.source, reply.source, original.source_port, reply.source_port)
-        if not _matches(rule, flow, matched):
+        if rule.type == "exempt" or not matches(rule, flow, matched):
             return False
         if rule.type == "dnat":
-            return reply.source == _moved(rule, original.destination) and reply.source_port == _port(rule, original)
-        if rule.to_port is not None and not _among(reply.destination_port, rule.to_port):
+            return reply.source == moved(rule, original.destination) and reply.source_port == moved_port(rule, original)
+        if rule.to_port is not None and not among(reply.destination_port, rule.to_port):
             return False
         if rule.type == "masquerade":
             return reply.destination in self._addresses(rule.out_interface)
-        return reply.destination == _moved(rule, original.source)
+        return reply.destination == moved(rule, original.source)
 
 
 def _result(rule: NatRule) -> Result:
@@ -95,14 +101,15 @@ def _result(rule: NatRule) -> Result:
     return is_destination, rule.to_address, port
 
 
-def _matches(rule: NatRule, flow: Flow, matched: End) -> bool:
+def matches(rule: NatRule, flow: Flow, matched: End) -> bool:
+    """Return whether a translation matches a packet, but for its interface."""
     return (
         rule.family == flow.family
         and rule.protocol in ("any", flow.protocol)
         and _within(matched.source, rule.source)
         and _within(matched.destination, rule.destination)
-        and (rule.source_port is None or _among(matched.source_port, rule.source_port))
-        and (rule.destination_port is None or _among(matched.destination_port, rule.destination_port))
+        and (rule.source_port is None or among(matched.source_port, rule.source_port))
+        and (rule.destination_port is None or among(matched.destination_port, rule.destination_port))
     )
 
 
@@ -117,11 +124,12 @@ def _network(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(prefix)
 
 
-def _among(port: int | None, ports: Ports) -> bool:
+def among(port: int | None, ports: Ports) -> bool:
+    """Return whether a port is within a range."""
     return port is not None and ports[0] <= port <= ports[1]
 
 
-def _moved(rule: NatRule, address: str) -> str:
+def moved(rule: NatRule, address: str) -> str:
     """Return the translated address: another one, or the same host of another prefix."""
     target = str(rule.to_address)
     if "/" not in target:
@@ -130,5 +138,6 @@ def _moved(rule: NatRule, address: str) -> str:
     return str(network.network_address + (int(ipaddress.ip_address(address)) & int(network.hostmask)))
 
 
-def _port(rule: NatRule, original: End) -> int | None:
+def moved_port(rule: NatRule, original: End) -> int | None:
+    """Return the translated port; None where the protocol has none."""
     return None if original.destination_port is None else target_port(rule, original.destination_port)

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..entries import Entry, Faults, Form
-from ..errors import InvalidInput
+from ..errors import InvalidInput, MultihomeError
 from ..filters.backend import Current, Step, apply_all, restore_all
 from ..filters.nftables import DEFAULT_TABLE, Nftables, table_name
 from ..filters.selection import Selection, available, read_both, select, steps
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .conntrack_flush import FlowFlusher
 
 
+# Of which connections the entries of connection tracking are deleted.
+FLOW_CHOICES = ("none", "new", "changed")
+
+
 class NatEngine(Persistable[Current[State], NatPlan]):
     """Converges the translations of one table. ``rules`` are entries as in the module's option."""
 
@@ -32,18 +36,21 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         table: str = DEFAULT_TABLE,
         purge: bool = False,
         backend: str = "auto",
-        forget_flows: bool = False,
+        forget_flows: object = "none",
         selection: Selection[NatBackend] | None = None,
         flows: FlowFlusher | None = None,
     ) -> None:
         faults = Faults()
         desired = faults.take(lambda: parse_rules(rules))
         name = faults.take(lambda: table_name(table))
+        which = faults.take(lambda: _flow_choice(forget_flows))
         faults.refuse()
         self.desired = desired.value
         self.selection = selection or select(backend, name.value, make_backend, "nat")
         self.purge = purge
-        self._flows = flows or _flow_flusher() if forget_flows else None
+        self._flows = flows or _flow_flusher(which.value) if which.value != "none" else None
+        self._given_flows = flows
+        self._not_deleted = ""
         _refuse_faults(self.desired, self.selection.backend)
 
     @classmethod
@@ -74,8 +81,24 @@ class NatEngine(Persistable[Current[State], NatPlan]):
     def _steps(self, plan: NatPlan, current: Current[State]) -> list[Step]:
         return steps(self.selection, current, plan.change, plan.leaving)
 
+    def repair(self, plan: NatPlan, current: Current[State]) -> Mapping[Hashable, str]:
+        """Carry the plan out, and delete the connections that began while its translations were missing."""
+        refused = super().repair(plan, current)
+        try:
+            flows = self._given_flows or _flow_flusher("new")
+            flows.flush(plan.evaluated, plan.after, check_mode=False)
+            self._not_deleted = ""
+        except MultihomeError as error:
+            # The translations exist: that some older connections stay must not undo them.
+            self._not_deleted = str(error)
+        return refused
+
+    def waiting(self) -> Mapping[str, str]:
+        """Return why connections older than the restored translations could not be deleted."""
+        return {"connections older than their translation": self._not_deleted} if self._not_deleted else {}
+
     def flush_flows(self, plan: NatPlan, check_mode: bool) -> dict[str, int]:
-        """Delete the connections of removed or changed translations from connection tracking; return their number.
+        """Delete the connections that the plan makes wrong from connection tracking; return their number.
 
         In check mode they are only counted. Raises FlowsRemain when the kernel keeps some.
         """
@@ -118,11 +141,20 @@ def make_backend(name: str, table: str, in_charge: bool = True) -> NatBackend:
     return IptablesBackend(table, in_charge=in_charge)
 
 
-def _flow_flusher() -> FlowFlusher:
+def _flow_choice(value: object) -> str:
+    """Return none, new or changed; true and false are changed and none."""
+    word = str(value).lower()
+    choices = {"true": "changed", "false": "none", **{name: name for name in FLOW_CHOICES}}
+    if word not in choices:
+        raise InvalidInput([f'forget_flows "{value}": not one of {", ".join(FLOW_CHOICES)}'])
+    return choices[word]
+
+
+def _flow_flusher(which: str) -> FlowFlusher:
     # Loaded only where it is asked for: the code for connection tracking takes as long to load as the rest together.
     from .conntrack_flush import FlowFlusher  # noqa: PLC0415 - as said
 
-    return FlowFlusher()
+    return FlowFlusher(which)
 
 
 def _refuse_faults(desired: Sequence[Entry[NatRule]], backend: NatBackend) -> None:

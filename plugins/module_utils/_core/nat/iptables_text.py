@@ -16,9 +16,10 @@ from typing import Any
 from .. import fields
 from ..errors import InvalidInput
 from ..filters.iptables_save import interface_faults, quoted
-from .model import NatRule, Ports
+from .model import EVERYTHING, NatRule, Ports
+from .model import hook as hook_of
+from .protocols import printed
 
-_PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp", "tcp": "tcp", "udp": "udp", "sctp": "sctp"}
 _TARGETS = {"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to", "MASQUERADE": "--to-ports"}
 _PORTS = r"(?P<ports>[0-9-]+)(?:/(?P<base>[0-9]+))?"
 _TO = {
@@ -78,6 +79,9 @@ def _target(rule: NatRule) -> list[str]:
     ports = fields.port_text(rule.to_port) if rule.to_port else None
     if rule.type == "masquerade":
         return ["MASQUERADE", "--to-ports", ports] if ports else ["MASQUERADE"]
+    if rule.type == "exempt":
+        # Translated to itself, so that no later chain of any program translates it either.
+        return ["NETMAP", "--to", EVERYTHING[rule.family]]
     address = str(rule.to_address)
     if "/" in address:
         return ["NETMAP", "--to", address]
@@ -115,7 +119,7 @@ def _value(field: str, argument: str) -> str | Ports | None:
     if field in ("source", "destination"):
         return _prefix(argument)
     if field == "protocol":
-        return _PROTOCOLS.get(argument)
+        return printed(argument)
     if field in ("source_port", "destination_port"):
         return _ports(argument.replace(":", "-"))
     return argument
@@ -160,9 +164,11 @@ def _with_target(values: dict[str, Any], words: Sequence[str], family: int, hook
         ports, base = _ports(match["ports"] or ""), match["base"]
         if match["ports"] and ports is None:
             return None
+    if address == EVERYTHING[family]:
+        kind, address = "exempt", None
     rule = NatRule(family, kind, to_address=address, to_port=ports, **values)
     counted_from = str(rule.destination_port[0]) if rule.shifts_ports and rule.destination_port else None
-    if base != counted_from or (kind == "dnat") != (hook == "destination"):
+    if base != counted_from or hook_of(rule) != hook:
         return None
     return rule if _can_be_asked_for(rule) else None
 

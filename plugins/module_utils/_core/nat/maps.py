@@ -20,7 +20,10 @@ from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, Ports, hook
 HOOKS = ("destination", "source")
 # In place of "dports" where a range is translated to another range: each port is an element of its own.
 SHIFT = "dshift"
-_ALL_TOKENS = (*dict.fromkeys(token for pair in TOKENS.values() for token in pair), SHIFT)
+# In place of "dports" where a range is translated to one port.
+JOIN = "djoin"
+_ALL_TOKENS = (*dict.fromkeys(token for pair in TOKENS.values() for token in pair), SHIFT, JOIN)
+_INTERVALS = INTERVALS | {JOIN}
 _NAME = re.compile(
     rf"(dnat|snat)_ipv([46])((?:_(?:{'|'.join(_ALL_TOKENS)}))+)(?:_([2-9]|[1-9]\d+))?",
 )
@@ -39,7 +42,7 @@ _VALUES: dict[str, Callable[[NatRule], KeyPart]] = {
     "sport": lambda rule: rule.source_port and rule.source_port[0],
     "sports": lambda rule: rule.source_port,
     "dport": lambda rule: rule.destination_port and rule.destination_port[0],
-    **dict.fromkeys(("dports", SHIFT), lambda rule: rule.destination_port),
+    **dict.fromkeys(("dports", SHIFT, JOIN), lambda rule: rule.destination_port),
 }
 
 
@@ -72,12 +75,12 @@ class MapName:
     @property
     def has_intervals(self) -> bool:
         """Whether keys hold prefixes or ranges."""
-        return not INTERVALS.isdisjoint(self.tokens)
+        return not _INTERVALS.isdisjoint(self.tokens)
 
     @property
     def has_port_value(self) -> bool:
         """Whether the map gives an address and a port, not an address alone."""
-        return self.type == "dnat" and self.tokens[-1] in ("dport", SHIFT)
+        return self.type == "dnat" and self.tokens[-1] in ("dport", SHIFT, JOIN)
 
     @property
     def needs_protocol(self) -> bool:
@@ -99,13 +102,16 @@ class Layout:
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     """Return the tokens of the map that a translation belongs to, or None when it is a rule.
 
-    Rules are: masquerading, prefix to prefix, a choice of source ports, and entries that match by no or by all fields.
+    Rules are: masquerading, exemptions, prefix to prefix, a choice of source ports, and entries that match by no or by
+    all fields.
     """
     shape = rule.tokens
-    if rule.type == "masquerade" or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
+    if rule.type in ("masquerade", "exempt") or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
         return None
     if rule.type == "snat" and rule.to_port:
         return None
+    if rule.joins_ports:
+        return (*shape[:-1], JOIN)
     return (*shape[:-1], SHIFT) if rule.shifts_ports else shape
 
 
@@ -128,7 +134,7 @@ def _rank(shape: tuple[str, ...] | None) -> Rank:
     """Return the rank of a shape; None is that of a rule."""
     if shape is None:
         return (2, 0, ())
-    return (0 if INTERVALS.isdisjoint(shape) else 1, -len(shape), shape)
+    return (0 if _INTERVALS.isdisjoint(shape) else 1, -len(shape), shape)
 
 
 def sort_key(rule: NatRule) -> tuple[str, ...]:

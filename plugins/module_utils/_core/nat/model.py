@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import fields
-from ..entries import Entry, Form, parse_fields, parse_list, without_none
+from ..entries import Entry, Form, parse_fields, parse_list, where, without_none
 from ..errors import InvalidInput
+from . import protocols
+from .expansion import expanded, is_plain
 
-PROTOCOLS = ("tcp", "udp", "sctp", "any")
+TYPES = ("dnat", "snat", "masquerade", "exempt")
+# The prefix that netmap translates to itself: an exemption is such a translation.
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 MAX_ENTRIES = 100_000
 # nft: NFTNL_UDATA_COMMENT_MAXLEN; names are kept as comments of elements and rules.
 MAX_NAME_BYTES = 128
@@ -78,10 +82,18 @@ def _ports(value: object) -> Ports:
 @_cached
 def _interface(value: object) -> str:
     name = fields.interface(value)
-    # nft takes a trailing asterisk for a wildcard and has no way to write a quotation mark.
+    if name.endswith(("+", "*")):
+        # One is iptables' wildcard, the other nft's; each is an ordinary character for the other tool.
+        raise ValueError("a wildcard, which maps cannot hold; give one entry for each interface")
+    # nft has no way to write a quotation mark.
     if any(character in name for character in '"*\\'):
         raise ValueError('nft cannot match an interface with ", * or \\ in its name')
     return name
+
+
+@_cached
+def _protocol(value: object) -> str:
+    return protocols.parse(fields.text(value))
 
 
 def _name(value: object) -> str:
@@ -120,9 +132,9 @@ class NatRule:
     name: str | None = None
 
     FIELDS = {
-        "type": fields.choice("dnat", "snat", "masquerade"),
+        "type": fields.choice(*TYPES),
         "family": _family_choice,
-        "protocol": fields.choice(*PROTOCOLS),
+        "protocol": _protocol,
         "source": _prefix,
         "source_port": _ports,
         "destination": _prefix,
@@ -188,6 +200,14 @@ class NatRule:
         """Whether a range of ports goes to another range: each port has its own counterpart."""
         return self.to_port is not None and self.to_port[0] != self.to_port[1] and self.type == "dnat"
 
+    @property
+    def joins_ports(self) -> bool:
+        """Whether all ports of a range go to one port."""
+        ports = self.destination_port
+        if self.type != "dnat" or self.to_port is None or ports is None:
+            return False
+        return self.to_port[0] == self.to_port[1] and ports[0] != ports[1]
+
     def satisfied_by(self, other: NatRule) -> bool:
         """Return whether ``other``, of the same key, does the same; without a name any name is accepted."""
         return self.to_address == other.to_address and self.to_port == other.to_port and self.name in (None, other.name)
@@ -222,10 +242,18 @@ def _faults_of_fields(entry: Mapping[str, object], values: dict[str, Any]) -> li
         faults.append(f"{kind} happens as a packet leaves: match out_interface instead of in_interface")
     if kind == "dnat" and "out_interface" in values:
         faults.append("dnat happens as a packet comes in: match in_interface instead of out_interface")
+    if kind == "exempt" and (entry.get("to_address") is not None or entry.get("to_port") is not None):
+        return ["exempt translates nothing: leave to_address and to_port out"]
+    if kind == "exempt" and "in_interface" in values and "out_interface" in values:
+        return [
+            "exempt keeps the destination with in_interface, and the source with out_interface: give one entry each"
+        ]
     if kind == "masquerade" and "to_address" in values:
         faults.append("masquerade takes the interface's own address: leave to_address out, or use snat")
     if kind in ("dnat", "snat") and entry.get("to_address") is None:
         faults.append(f"to_address is missing: {kind} needs the address to translate to")
+    if fields.is_everything(values.get("to_address", "")):
+        return ["to_address is every address: use type exempt to translate nothing"]
     if "/" in values.get("to_address", ""):
         field = "destination" if kind == "dnat" else "source"
         length = values["to_address"].partition("/")[2]
@@ -242,21 +270,26 @@ def _faults_of_family(entry: Mapping[str, object], values: dict[str, Any]) -> li
     found: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
     if "family" in values:
         found["family"] = int(values["family"][3:])
+    if values.get("protocol") in protocols.FAMILY_OF:
+        found["protocol"] = protocols.FAMILY_OF[values["protocol"]]
     families = set(found.values())
     if len(families) > 1:
         return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in found.items())]
     if not families:
         # A malformed value has its own fault already; so has a missing to_address.
         given = any(entry.get(name) is not None for name in ("family", *addresses))
-        is_masquerade = values.get("type") == "masquerade"
-        return ["nothing tells the family; give family: ipv4 or ipv6"] if is_masquerade and not given else []
+        needs_none = values.get("type") in ("masquerade", "exempt")
+        return ["nothing tells the family; give family: ipv4 or ipv6"] if needs_none and not given else []
     values["family"] = families.pop()
+    if values["family"] == 6 and values.get("protocol") in protocols.IPV6_EXTENSIONS:
+        return [f"protocol {values['protocol']} is an extension header of IPv6, which cannot be matched"]
     return []
 
 
 def _faults_of_ports(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
     given = [name for name in ("source_port", "destination_port", "to_port") if name in values]
-    if given and entry.get("protocol") in (None, "any"):
+    is_malformed = entry.get("protocol") is not None and "protocol" not in values
+    if given and not is_malformed and values.get("protocol", "any") not in protocols.WITH_PORTS:
         return [f"{' and '.join(given)} without a protocol that has ports: give protocol tcp, udp or sctp"]
     to_port = values.get("to_port")
     if to_port is None:
@@ -265,8 +298,9 @@ def _faults_of_ports(entry: Mapping[str, object], values: dict[str, Any]) -> lis
         ports = values.get("destination_port")
         if entry.get("destination_port") is None:
             return ["to_port without destination_port: say which ports are translated"]
-        if ports and span(ports) != span(to_port):
-            return [f"destination_port has {span(ports)} ports and to_port {span(to_port)}: make them equally long"]
+        if ports and span(to_port) not in (1, span(ports)):
+            longer = f"destination_port has {span(ports)} ports and to_port {span(to_port)}"
+            return [f"{longer}: make them equally long, or give one port"]
     elif "source_port" in values and (span(values["source_port"]), span(to_port)) != (1, 1):
         return ["source_port together with to_port: only one port to one port has a meaning here"]
     return []
@@ -279,7 +313,7 @@ def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> l
         raise InvalidInput(
             [f"{list_name} has {len(listed)} entries; at most {MAX_ENTRIES} are supported: use prefixes and ranges"]
         )
-    parsed = parse_list(listed, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+    parsed = _parsed(listed, list_name)
     faults = _overlapping_ranges(parsed, list_name) + _too_many_shifted(parsed, list_name)
     for entry in parsed:
         rule = entry.object
@@ -290,6 +324,37 @@ def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> l
                 f"{entry.where}: a range to another range by all of source, source_port, destination and interface is "
                 "more than an nft map can match; leave one out, or give one entry for each port"
             )
+    if faults:
+        raise InvalidInput(faults)
+    return parsed
+
+
+def _parsed(listed: Sequence[object], list_name: str) -> list[Entry[NatRule]]:
+    """Return the plain entries of a list, each with the place of the entry that it is a part of."""
+    if all(map(is_plain, listed)):
+        return parse_list(listed, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+    plain: list[object] = []
+    places: list[str] = []
+    faults: list[str] = []
+    for index, entry in enumerate(listed):
+        place = where(list_name, index, entry, "destination")
+        try:
+            parts = expanded(entry)
+        except InvalidInput as error:
+            faults += [f"{place}: {fault}" for fault in error.faults]
+            continue
+        plain += parts
+        places += [place] * len(parts)
+    if len(plain) > MAX_ENTRIES:
+        faults.append(
+            f"{list_name} has {len(plain)} combinations of sources and ports; at most {MAX_ENTRIES} are supported"
+        )
+    parse = functools.partial(parse_list, plain, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+    try:
+        parsed = parse(places=places) if len(plain) <= MAX_ENTRIES else []
+    except InvalidInput as error:
+        # A fault of one field is found in each part.
+        raise InvalidInput(list(dict.fromkeys([*faults, *error.faults]))) from None
     if faults:
         raise InvalidInput(faults)
     return parsed
@@ -330,5 +395,9 @@ def _overlapping_ranges(parsed: list[Entry[NatRule]], list_name: str) -> list[st
 
 
 def hook(rule: NatRule) -> str:
-    """Return where a translation happens: ``destination`` or ``source``."""
-    return "destination" if rule.type == "dnat" else "source"
+    """Return where a translation happens: ``destination`` or ``source``.
+
+    An exemption keeps the source, or with the interface of incoming packets their destination.
+    """
+    is_incoming = rule.type == "exempt" and rule.in_interface is not None
+    return "destination" if rule.type == "dnat" or is_incoming else "source"

@@ -25,17 +25,15 @@ from ..filters.nftables_json import (
     selector,
     values,
 )
-from .maps import SHIFT, Item, Key, KeyPart, MapName, elements, map_tokens, port_of
-from .model import FIELD_OF_TOKEN, NatRule, Ports
+from .maps import JOIN, SHIFT, Item, Key, KeyPart, MapName, elements, map_tokens, port_of
+from .model import EVERYTHING, FIELD_OF_TOKEN, NatRule, Ports
+from .model import hook as hook_of
 from .nftables_text import selector_of, target_port
+from .protocols import FAMILY_OF, WITH_PORTS, printed
 
-_PROTOCOLS: dict[object, str] = {}
-for _name, _number in (("tcp", 6), ("udp", 17), ("sctp", 132)):
-    # By number on a host without /etc/protocols.
-    _PROTOCOLS.update({_name: _name, _number: _name, str(_number): _name})
 _FAMILIES = {"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6}
 _FIELDS = {"saddr": "source", "daddr": "destination", "sport": "source_port", "dport": "destination_port"}
-_TYPES_OF_HOOK = {"destination": ("dnat",), "source": ("snat", "masquerade")}
+_TYPES_OF_HOOK = {"destination": ("dnat", "exempt"), "source": ("snat", "masquerade", "exempt")}
 
 # The translation that an element belongs to, and what the element counted.
 Element = tuple[NatRule, Counted]
@@ -43,10 +41,6 @@ Element = tuple[NatRule, Counted]
 
 def _interface(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _protocol(value: object) -> str | None:
-    return _PROTOCOLS.get(value) if isinstance(value, (str, int)) else None
 
 
 def _ports(value: object) -> Ports | None:
@@ -58,8 +52,12 @@ def _ports(value: object) -> Ports | None:
     return limits[0], limits[1]
 
 
+def _protocol(value: object) -> str | None:
+    return printed(value) if isinstance(value, (str, int)) else None
+
+
 def _protocol_or_other(value: object) -> KeyPart:
-    return _PROTOCOLS.get(value, value) if isinstance(value, (str, int)) else None
+    return _protocol(value) or (value if isinstance(value, (str, int)) else None)
 
 
 # The reader of the part of an element's key that belongs to a token.
@@ -67,7 +65,7 @@ _KEY_READERS: dict[str, Callable[[object], KeyPart]] = {
     **dict.fromkeys(("iif", "oif"), _interface),
     **dict.fromkeys(("saddr", "snet", "daddr", "dnet"), read_prefix),
     **dict.fromkeys(("sport", "dport", SHIFT), as_number),
-    **dict.fromkeys(("sports", "dports"), _ports),
+    **dict.fromkeys(("sports", "dports", JOIN), _ports),
     "proto": _protocol_or_other,
 }
 # What a comparison of a rule selects: the field, and how its value is read.
@@ -107,7 +105,7 @@ def _key(readers: Sequence[Callable[[object], KeyPart]], element: NftElement) ->
 
 def _fields(name: MapName) -> list[tuple[str, bool]]:
     """Return the field of each part of a map's key, and whether it is a single port."""
-    return [(FIELD_OF_TOKEN[token], token in ("sport", "dport")) for token in name.tokens]
+    return [(FIELD_OF_TOKEN.get(token, "destination_port"), token in ("sport", "dport")) for token in name.tokens]
 
 
 def _rule_of(
@@ -118,7 +116,8 @@ def _rule_of(
     if port is not None and port != key[-1]:
         given["to_port"] = (port, port)
     rule = NatRule(name.family, name.type, to_address=read_prefix(address), name=comment, **given)
-    return rule if rule.protocol in ("tcp", "udp", "sctp", "any") and map_tokens(rule) == name.tokens else None
+    is_known = rule.protocol == "any" or printed(rule.protocol) == rule.protocol
+    return rule if is_known and map_tokens(rule) == name.tokens else None
 
 
 def _read_shifted(name: MapName, listed: Iterable[NftElement]) -> tuple[dict[Key, Element], list[Key]]:
@@ -199,7 +198,9 @@ def parse_rule(rule: NftRule, hook: str) -> Item | None:
         if match is not None and not _note(noted, match):
             return None
     found = _translation(last.kind, content, noted, rule.comment)
-    return found if found and found.type in _TYPES_OF_HOOK[hook] and map_tokens(found) is None else None
+    if found is None or found.type not in _TYPES_OF_HOOK[hook] or hook_of(found) != hook:
+        return None
+    return found if map_tokens(found) is None else None
 
 
 def _note(noted: dict[str, object], match: NftMatch) -> bool:
@@ -211,7 +212,7 @@ def _note(noted: dict[str, object], match: NftMatch) -> bool:
     word = match.selector.partition(" ")[0]
     if word in _FAMILIES:
         new["family"] = _FAMILIES[word]
-    elif word in _PROTOCOLS:
+    elif word in WITH_PORTS:
         new["protocol"] = word
     if None in new.values() or any(noted.get(name, value) != value for name, value in new.items()):
         return False
@@ -235,7 +236,7 @@ def _is_protocol_match(expressions: Sequence[NftExpression]) -> bool:
     match = expressions[0].match() if len(expressions) == 1 else None
     if match is None or (match.selector, match.operator) != ("meta l4proto", "=="):
         return False
-    return {_protocol(value) for value in values(match.right)} == set(_PROTOCOLS.values())
+    return {_protocol(value) for value in values(match.right)} == set(WITH_PORTS)
 
 
 def _translation(
@@ -250,7 +251,8 @@ def _translation(
         return None
     fields: dict[str, Any] = dict(noted)
     printed_family = as_text(content.get("family"))
-    fields.setdefault("family", _FAMILIES.get(printed_family))
+    # nft leaves out the family where the protocol implies it.
+    fields.setdefault("family", _FAMILIES.get(printed_family) or FAMILY_OF.get(fields.get("protocol", "any")))
     if fields["family"] is None or (printed_family and _FAMILIES.get(printed_family) != fields["family"]):
         return None
     fields.update(to_address=read_prefix(content.get("addr")), to_port=_ports(content.get("port")), name=comment)
@@ -258,4 +260,8 @@ def _translation(
         name in content and fields[f"to_{field}"] is None for name, field in (("addr", "address"), ("port", "port"))
     ):
         return None
+    if fields["to_address"] == EVERYTHING[fields["family"]]:
+        # The hook that it is read from says which of both it exempts from.
+        found = NatRule(type="exempt", **{**fields, "to_address": None})
+        return found if (kind == "dnat") == (hook_of(found) == "destination") else None
     return NatRule(type=kind, **fields)

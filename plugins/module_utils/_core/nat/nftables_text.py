@@ -6,29 +6,31 @@ from __future__ import annotations
 
 from ..fields import port_text
 from ..filters.nftables_json import ip
-from .maps import SHIFT, Item, Key, MapName, port_of
-from .model import NatRule
+from .maps import JOIN, SHIFT, Item, Key, MapName, port_of
+from .model import EVERYTHING, NatRule, hook
+from .protocols import NUMBERS, WITH_PORTS, number_of
 
 # Names of nft's data types and expressions per token; {ip} is ip or ip6.
 TYPES = {"iif": "ifname", "oif": "ifname", "proto": "inet_proto"}
-TYPES.update(dict.fromkeys(("sport", "sports", "dport", "dports", SHIFT), "inet_service"))
+TYPES.update(dict.fromkeys(("sport", "sports", "dport", "dports", SHIFT, JOIN), "inet_service"))
 TYPES.update(dict.fromkeys(("saddr", "snet", "daddr", "dnet"), "{ip}_addr"))
 EXPRESSIONS = {"iif": "iifname", "oif": "oifname", "proto": "meta l4proto"}
 EXPRESSIONS.update(dict.fromkeys(("saddr", "snet"), "{ip} saddr"))
 EXPRESSIONS.update(dict.fromkeys(("daddr", "dnet"), "{ip} daddr"))
 EXPRESSIONS.update(dict.fromkeys(("sport", "sports"), "th sport"))
-EXPRESSIONS.update(dict.fromkeys(("dport", "dports", SHIFT), "th dport"))
+EXPRESSIONS.update(dict.fromkeys(("dport", "dports", SHIFT, JOIN), "th dport"))
 # By number: names would need /etc/protocols on the host.
-PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+_PORT_GUARD = f"meta l4proto {{ {', '.join(str(NUMBERS[name]) for name in WITH_PORTS)} }} "
 
 # The chain that holds the lookups and rules of each hook.
 CHAINS = {"destination": "nat_destination", "source": "nat_postrouting"}
-# name -> hook and priority; None is a chain that others jump to.
+# name -> hook and priority; None is a chain that others jump to. Chains of iptables, Docker and firewalld are at -100
+# and 100: of the same priority, the one that was loaded first would translate a connection.
 BASE_CHAINS: dict[str, tuple[str, int] | None] = {
     "nat_destination": None,
-    "nat_prerouting": ("prerouting", -100),
-    "nat_output": ("output", -100),
-    "nat_postrouting": ("postrouting", 100),
+    "nat_prerouting": ("prerouting", -101),
+    "nat_output": ("output", -101),
+    "nat_postrouting": ("postrouting", 99),
 }
 # Packets that a host sends to one of its own addresses are translated like those from elsewhere; loopback never is.
 FIXED_RULES = (
@@ -74,7 +76,7 @@ def key_text(name: MapName, key: Key) -> str:
         if token in ("iif", "oif"):
             parts.append(f'"{value}"')
         elif token == "proto":
-            parts.append(str(PROTOCOL_NUMBERS.get(str(value), value)))
+            parts.append(str(number_of(str(value))))
         elif isinstance(value, tuple):
             parts.append(port_text(value))
         else:
@@ -93,6 +95,8 @@ def target_port(rule: NatRule, port: int) -> int:
     """Return the port that one port of a translation becomes."""
     if rule.to_port is None or rule.destination_port is None:
         return port
+    if rule.to_port[0] == rule.to_port[1]:
+        return rule.to_port[0]
     return rule.to_port[0] + port - rule.destination_port[0]
 
 
@@ -114,7 +118,7 @@ def item_text(item: Item, counted: tuple[int, int] = (0, 0)) -> str:
 
 def _lookup(name: MapName) -> str:
     expressions = " . ".join(EXPRESSIONS[token] for token in name.tokens).replace("{ip}", ip(name.family))
-    guard = f"meta l4proto {{ {', '.join(map(str, PROTOCOL_NUMBERS.values()))} }} " if name.needs_protocol else ""
+    guard = _PORT_GUARD if name.needs_protocol else ""
     return f"{guard}{name.type} {ip(name.family)} to {expressions} map @{name}"
 
 
@@ -129,7 +133,7 @@ def _rule(rule: NatRule, counted: tuple[int, int]) -> str:
     if rule.destination:
         words.append(f"{ip(rule.family)} daddr {rule.destination}")
     if rule.protocol != "any":
-        words.append(f"meta l4proto {PROTOCOL_NUMBERS[rule.protocol]}")
+        words.append(f"meta l4proto {number_of(rule.protocol)}")
     if rule.source_port:
         words.append(f"th sport {port_text(rule.source_port)}")
     if rule.destination_port:
@@ -142,6 +146,10 @@ def _statement(rule: NatRule) -> str:
     ports = f":{port_text(rule.to_port)}" if rule.to_port else ""
     if rule.type == "masquerade":
         return f"masquerade to {ports}" if ports else "masquerade"
+    if rule.type == "exempt":
+        # Translated to itself, so that no later chain of any program translates it either.
+        kind = "dnat" if hook(rule) == "destination" else "snat"
+        return f"{kind} {ip(rule.family)} prefix to {EVERYTHING[rule.family]}"
     if rule.to_address and "/" in rule.to_address:
         return f"{rule.type} {ip(rule.family)} prefix to {rule.to_address}"
     address = f"[{rule.to_address}]" if rule.family == 6 and ports else rule.to_address

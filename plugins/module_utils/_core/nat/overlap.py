@@ -134,38 +134,37 @@ class _Alike:
 
 def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     """Return, for each position whose entry overlaps earlier ones, their positions in ascending order."""
-    shapes: dict[tuple[int, str], set[tuple[str, ...]]] = {}
-    for family, kind, tokens in {(rule.family, rule.type, rule.tokens) for rule in rules}:
-        shapes.setdefault((family, kind), set()).add(tokens)
+    shapes: dict[tuple[int, str], set[tuple[str, tuple[str, ...]]]] = {}
+    for family, side, kind, tokens in {(rule.family, hook(rule), rule.type, rule.tokens) for rule in rules}:
+        shapes.setdefault((family, side), set()).add((kind, tokens))
     # Keys are unique: forwards that all match by the same single values never meet, and need no index.
     apart = {
-        (family, kind)
-        for (family, kind), used in shapes.items()
-        if kind == "dnat" and len(used) == 1 and INTERVALS.isdisjoint(*used)
+        where
+        for where, used in shapes.items()
+        if len(used) == 1 and all(kind == "dnat" and INTERVALS.isdisjoint(tokens) for kind, tokens in used)
     }
     if len(apart) == len(shapes):
         return {}
-    groups: dict[tuple[int, str], dict[_Profile, _Alike]] = {}
+    groups: dict[tuple[int, str], dict[tuple[str, _Profile], _Alike]] = {}
     shared: dict[tuple[_Profile, _Profile], _Profile] = {}
     result: dict[int, list[int]] = {}
     for position, rule in enumerate(rules):
-        if (rule.family, rule.type) in apart:
+        place = (rule.family, hook(rule))
+        if place in apart:
             continue
-        profiles = groups.setdefault((rule.family, hook(rule)), {})
+        profiles = groups.setdefault(place, {})
         profile = _profile(rule)
-        # Keys are unique, so two such entries of one profile differ; snat and masquerade may share a match.
+        # Keys are unique, so two such entries of one profile differ; those of two types may share a match.
         unique = rule.type == "dnat" and all(length >= 0 for _field, length in profile)
         found: list[int] = []
-        for other, members in profiles.items():
-            if unique and other == profile:
+        for (kind, other), members in profiles.items():
+            if unique and (kind, other) == (rule.type, profile):
                 continue
             common = shared.get((other, profile))
             if common is None:
                 common = shared[other, profile] = _common(other, profile)
             found += [c for c in members.candidates(rules, rule, common) if overlap(rules[c], rule)]
-        if profile not in profiles:
-            profiles[profile] = _Alike()
-        profiles[profile].add(rules, position)
+        profiles.setdefault((rule.type, profile), _Alike()).add(rules, position)
         if found:
             result[position] = sorted(found)
     return result

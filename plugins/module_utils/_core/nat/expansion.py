@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an entry with lists, ranges or negations to several plain entries with the same meaning. Pure.
+
+Each plain entry has one prefix and one range of ports, and becomes an element of a map. Several of them cost a packet
+no more than one, and both backends carry them out alike.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Union
+
+from .. import fields
+from ..errors import InvalidInput
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_ADDRESSES = ("source", "destination")
+_PORTS = ("source_port", "destination_port")
+_ALL = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+def is_plain(entry: object) -> bool:
+    """Return whether an entry is already a plain one."""
+    if not isinstance(entry, Mapping):
+        return True
+    addresses = (entry.get(name) for name in _ADDRESSES)
+    if any(isinstance(value, str) and ("," in value or "-" in value or "!" in value) for value in addresses):
+        return False
+    return not any(isinstance(value, str) and "," in value for value in (entry.get(name) for name in _PORTS))
+
+
+def expanded(entry: object) -> list[Any]:
+    """Return the plain entries of an entry, which match together the same; raises InvalidInput with bare reasons.
+
+    A value that is malformed stays as it is, for the parser of the field.
+    """
+    if not isinstance(entry, Mapping) or is_plain(entry):
+        return [entry]
+    plain: list[dict[str, Any]] = [dict(entry)]
+    faults = []
+    for names, parts_of in ((_ADDRESSES, _prefixes), (_PORTS, _port_ranges)):
+        for name in names:
+            written = entry.get(name)
+            if not isinstance(written, str):
+                continue
+            try:
+                values = parts_of(written)
+            except ValueError as error:
+                faults.append(f'{name} "{written}": {error}')
+                continue
+            plain = [{**one, name: value} for one in plain for value in values]
+    if faults:
+        raise InvalidInput(faults)
+    return plain
+
+
+def _parts(written: str) -> list[str]:
+    return [part.strip() for part in written.split(",")]
+
+
+def _port_ranges(written: str) -> Sequence[str]:
+    if "," not in written:
+        return [written]
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(fields.port_range(part) for part in _parts(written)):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return [fields.port_text(ports) for ports in merged]
+
+
+def _prefixes(written: str) -> Sequence[str]:
+    is_negated = written.startswith("!")
+    parts = _parts(written[1:] if is_negated else written)
+    if len(parts) == 1 and not is_negated and "-" not in written:
+        return [written]
+    networks = [network for part in parts for network in _networks(part)]
+    found = [network for family in (4, 6) for network in _collapsed(networks, family)]
+    if is_negated:
+        found = [rest for everything in _ALL for rest in _without(everything, found)]
+        if not found:
+            raise ValueError("matches no packet")
+    return [str(network) for network in found]
+
+
+def _collapsed(networks: Iterable[Network], family: int) -> Iterable[Network]:
+    of_family: Any = [network for network in networks if network.version == family]
+    collapse: Callable[[Any], Iterable[Network]] = ipaddress.collapse_addresses
+    return collapse(of_family)
+
+
+def _networks(part: str) -> Sequence[Network]:
+    if "!" in part:
+        raise ValueError("one ! before the whole list: none of its addresses may match")
+    limits = re.fullmatch(r"([0-9A-Fa-f.:]+)-([0-9A-Fa-f.:]+)", part)
+    if not limits:
+        return [ipaddress.ip_network(fields.prefix(part))]
+    first, last = (ipaddress.ip_address(fields.address(limits[place])) for place in (1, 2))
+    if first.version != last.version:
+        raise ValueError("the range mixes IPv4 and IPv6")
+    if int(first) > int(last):
+        raise ValueError("the range runs backwards")
+    summarize: Callable[[Any, Any], Iterable[Network]] = ipaddress.summarize_address_range
+    return list(summarize(first, last))
+
+
+def _without(everything: Network, excluded: Sequence[Network]) -> list[Network]:
+    """Return the prefixes of a family without the excluded ones; none if nothing of the family is excluded."""
+    rest = [everything] if any(network.version == everything.version for network in excluded) else []
+    for network in excluded:
+        if network.version == everything.version:
+            rest = [part for one in rest for part in _cut(one, network)]
+    return sorted(rest, key=lambda network: int(network.network_address))
+
+
+def _cut(one: Any, network: Any) -> Iterable[Network]:
+    if not one.overlaps(network):
+        return [one]
+    found: Iterable[Network] = one.address_exclude(network) if network.subnet_of(one) else []
+    return found
