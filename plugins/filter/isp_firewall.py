@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, of_host
-from ..plugin_utils._firewall import checks, forwarding, interfaces, nat, routing, variables
+from ..plugin_utils._firewall import checks, forwarding, interfaces, nat, replies, routing, variables
 
 
 class FilterModule:
@@ -26,6 +26,8 @@ class FilterModule:
             "isp_firewall_addresses": as_filter(interfaces.addresses),
             "isp_firewall_tables": as_filter(routing.tables),
             "isp_firewall_rules": as_filter(routing.rules),
+            "isp_firewall_interface_groups": as_filter(routing.interface_groups),
+            "isp_firewall_replies": as_filter(replies.replies),
             "isp_firewall_marks": as_filter(routing.marks),
             "isp_firewall_nat_rules": as_filter(nat.nat_rules),
             "isp_firewall_accept": as_filter(forwarding.accept),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, of_host
-from ..plugin_utils._server import auto_lines, checks, interfaces, routing, variables
+from ..plugin_utils._server import auto_lines, checks, interfaces, replies, routing, variables
 
 
 class FilterModule:
@@ -25,5 +25,8 @@ class FilterModule:
             "multihomed_web_aliases": as_filter(interfaces.aliases),
             "multihomed_web_tables": as_filter(routing.tables),
             "multihomed_web_rules": as_filter(routing.rules),
+            "multihomed_web_interface_groups": as_filter(routing.interface_groups),
+            "multihomed_web_reply_way": as_filter(routing.reply_way),
+            "multihomed_web_replies": as_filter(replies.replies),
             "multihomed_web_marks": as_filter(routing.marks),
         }

@@ -9,9 +9,9 @@ from typing import Any  # the signature of a filter is its own
 from ..plugin_utils._declaration.checks import examine, read_declaration
 from ..plugin_utils._filters import as_filter
 from ..plugin_utils._roles.change_summary import summary
-from ..plugin_utils._roles.line_routing import MARK_MASK
-from ..plugin_utils._roles.module_lists import PathQuery, Target
-from ..plugin_utils._verify import paths, report, targets
+from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
+from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
+from ..plugin_utils._verify import paths, replies, report, targets
 
 
 def declaration_faults(declaration: object, groups: Mapping[str, Iterable[str]] | None = None) -> list[str]:
@@ -31,15 +31,23 @@ def path_info_paths(
     return paths.paths(read_declaration(declaration), host, destinations, mark_mask)
 
 
+def verify_replies(
+    declaration: object, host: str, table_base: object = TABLE_BASE, mark_mask: object = MARK_MASK
+) -> ReplyLists:
+    """The replies of path_info on one host."""
+    return replies.replies(read_declaration(declaration), host, table_base, mark_mask)
+
+
 def verify_report(
     declaration: object,
     probes: Mapping[str, object],
     paths: Mapping[str, object],
     expect_down: Sequence[str] = (),
     mark_mask: object = MARK_MASK,
+    findings: Mapping[str, object] | None = None,
 ) -> report.Report:
     """The matrix of a verification, and the faults."""
-    return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask)
+    return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask, findings or {})
 
 
 class FilterModule:
@@ -51,6 +59,7 @@ class FilterModule:
             "declaration_faults": as_filter(declaration_faults),
             "line_check_targets": as_filter(line_check_targets),
             "path_info_paths": as_filter(path_info_paths),
+            "verify_replies": as_filter(verify_replies),
             "verify_report": as_filter(verify_report),
             "change_summary": as_filter(summary),
         }

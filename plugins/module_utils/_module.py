@@ -59,9 +59,18 @@ def run_reader(
     read: Callable[[dict[str, Any]], dict[str, Any]],
     judged: Collection[str] = (),
 ) -> None:
-    """Run a module that only reads: ``read`` returns the result for the options. ``judged`` as in run_engine."""
+    """Run a module that only reads: ``read`` returns the result for the options. ``judged`` as in run_engine.
+
+    With ``failed`` in it, the module fails, and ``msg`` says why.
+    """
     module = AnsibleModule(argument_spec=_without_entries(argument_spec, judged), supports_check_mode=True)
-    with_errors_reported(module, lambda: module.exit_json(changed=False, **read(module.params)))
+
+    def work() -> None:
+        answer = read(module.params)
+        end = module.fail_json if answer.pop("failed", False) else module.exit_json
+        end(changed=False, **answer)
+
+    with_errors_reported(module, work)
 
 
 def _without_entries(argument_spec: Mapping[str, Any], judged: Collection[str]) -> dict[str, Any]:

@@ -181,10 +181,11 @@ interfaces:
     - The C(addresses) have prefix lengths. Link-local, temporary, deprecated and tentative ones are left out.
     - The C(gateways) contain, for each family, the gateway of the best default route by the interface in table main.
       Routes of this collection do not count. Without one, it is the other end of a point-to-point link.
+    - The gateways in C(onlink) are in no network of the interface, as the default route itself says.
     - The families in C(without_gateway) have a default route by the interface alone, as a tunnel has.
   returned: when O(gather_subset) has V(interfaces)
   type: dict
-  sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1], without_gateway: []}}
+  sample: {wan0: {addresses: [203.0.113.10/24], gateways: [203.0.113.1], without_gateway: [], onlink: []}}
 foreign_addresses:
   description: Addresses of other owners, without prefix lengths.
   returned: when O(gather_subset) has V(foreign_addresses)
@@ -208,6 +209,12 @@ keeper:
       description: How many objects it has restored since then.
       type: int
       sample: 3
+    taken:
+      description:
+        - The replies that do not leave by their line, as RV(multihome.linux.path_info#module:findings) has them.
+      type: list
+      elements: dict
+      sample: []
     last_repair:
       description: The C(time), C(kind) and C(object) of the last repair, null without one.
       type: dict

@@ -79,6 +79,12 @@ options:
       in_interface:
         description: The interface by which the reply comes in, where the host forwards it.
         type: str
+      forwarded:
+        description:
+          - Whether the host forwards the reply of a server behind it, which it gets by the interface that leads to
+            O(replies[].source).
+        type: bool
+        default: false
       interface:
         description: The line's own interface, where it has one on this host. Needed for a line without gateway.
         type: str
@@ -94,6 +100,13 @@ options:
     type: list
     elements: str
     default: []
+  reply_taken:
+    description:
+      - What to do about a finding V(reply-taken). The result has the findings in any case, apart from those of replies
+        that cannot be asked for now.
+    type: str
+    choices: [report, warn, fail]
+    default: report
   protocol:
     description: The owner tag by which the collection's own policy rules are known.
     type: int
@@ -257,7 +270,7 @@ findings:
 from typing import Any
 
 from ..module_utils._core.entries import objects
-from ..module_utils._core.routing.reply_paths import check_replies, parse_networks, parse_replies
+from ..module_utils._core.routing.reply_paths import TAKEN, check_replies, parse_networks, parse_replies
 from ..module_utils._core.routing.route_lookup import look_up, parse_paths
 from ..module_utils._module import DEFAULT_OWNER, run_reader
 
@@ -272,12 +285,14 @@ _REPLY = {
     "table": {"type": "int", "required": True},
     "source": {"type": "str", "required": True},
     **dict.fromkeys(("mark", "in_interface", "interface", "name"), _TEXT),
+    "forwarded": {"type": "bool", "default": False},
     **dict.fromkeys(("gateways", "networks"), _TEXTS),
 }
 ARGUMENT_SPEC = {
     "paths": {"type": "list", "elements": "dict", "default": [], "options": _PATH},
     "replies": {"type": "list", "elements": "dict", "default": [], "options": _REPLY},
     "inside_networks": {**_TEXTS, "default": []},
+    "reply_taken": {"type": "str", "choices": ["report", "warn", "fail"], "default": "report"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
 }
 
@@ -289,7 +304,11 @@ def read(options: dict[str, Any]) -> dict[str, Any]:
     rows = [] if replies and not options["paths"] else look_up(parse_paths(options["paths"]))
     inside = parse_networks(options["inside_networks"])
     findings = check_replies(replies, inside, options["protocol"]) if replies else []
-    return {"paths": rows, "findings": [finding.as_result() for finding in findings]}
+    answer: dict[str, Any] = {"paths": rows, "findings": [finding.as_result() for finding in findings]}
+    taken = [finding.message for finding in findings if finding.kind == TAKEN]
+    if taken and options["reply_taken"] == "fail":
+        return {**answer, "failed": True, "msg": "\n".join(taken)}
+    return {**answer, "warnings": taken} if taken and options["reply_taken"] == "warn" else answer
 
 
 def main() -> None:

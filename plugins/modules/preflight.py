@@ -72,6 +72,16 @@ options:
       learned:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
+      onlink:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: bool
+      ends_here:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: bool
+      not_held:
+        description: The addresses that another program adds and removes, with prefix lengths.
+        type: list
+        elements: str
   role:
     description:
       - The role of the host for the lines.
@@ -108,6 +118,35 @@ options:
     type: list
     elements: dict
     default: []
+  interface_groups:
+    description:
+      - The groups of interfaces that the caller will configure, as M(multihome.linux.policy_routing) accepts them.
+    type: list
+    elements: dict
+    default: []
+  replies:
+    description:
+      - The options C(replies) and C(inside_networks) of M(multihome.linux.path_info), for replies that have to leave by
+        their line.
+      - The kernel is asked for those whose rules, routes and groups are already as the caller will configure them.
+    type: dict
+    default: {}
+  reply_taken:
+    description: Whether a reply that does not leave by its line is an error or a warning.
+    type: str
+    choices: [fail, warn]
+    default: fail
+  auto_reply:
+    description:
+      - Whether the caller assigns replies to lines by mark where another program translates destinations on this host,
+        as container engines do. RV(reply_by_mark_needed) then says whether one does.
+    type: bool
+    default: false
+  skips_unavailable:
+    description:
+      - Whether the caller lets a line wait for its interface. Then one that is down or missing is a warning.
+    type: bool
+    default: false
   mark_mask:
     description: The bits of the mark that contain a line's id.
     type: str
@@ -283,6 +322,11 @@ networkd:
   type: list
   elements: str
   sample: [ManageForeignRoutes, ManageForeignRoutingPolicyRules]
+reply_by_mark_needed:
+  description: Whether another program translates destinations here. Always false without O(auto_reply).
+  returned: always
+  type: bool
+  sample: false
 kernel_parameters_pending:
   description:
     - Whether M(multihome.linux.kernel_parameters) would change anything here, or fail.
@@ -318,6 +362,9 @@ _LINE = {
     "left_out": _TEXT,
     "without_gateway": _TEXTS,
     "learned": {"type": "bool"},
+    "onlink": {"type": "bool"},
+    "ends_here": {"type": "bool"},
+    "not_held": _TEXTS,
 }
 _PARAMETER = {
     "name": {"type": "str", "required": True},
@@ -335,6 +382,11 @@ ARGUMENT_SPEC = {
     # The engine checks their entries, as in policy_routing.
     "tables": {"type": "list", "elements": "dict", "default": []},
     "rules": {"type": "list", "elements": "dict", "default": []},
+    "interface_groups": {"type": "list", "elements": "dict", "default": []},
+    "replies": {"type": "dict", "default": {}},
+    "reply_taken": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+    "skips_unavailable": {"type": "bool", "default": False},
+    "auto_reply": {"type": "bool", "default": False},
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": DEFAULT_TABLE},

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import short, shown
 from .._firewall.limits import limit_faults
-from .._input.addresses import FAMILIES, family_name, is_everyone, of_family
+from .._input.addresses import FAMILIES, family_name, is_everyone, is_link_local, of_family
 from .._input.faults import DeclarationError, Place
 from .._input.ports import LONGEST_SHIFTED_NAME
 from .._input.reading import AUTO, Auto, report_repeated
@@ -160,23 +160,25 @@ def _check_gateway(line: Line, gateway: IPAddress) -> None:
     own = of_family(line.held_addresses, gateway.version)
     if any(gateway == address.ip for address in [*line.public_addresses, *line.outside_addresses]):
         line.entry.place.fault(f"gateway: {gateway} is the line's own address")
-    elif (gateway.version == 6 and gateway.is_link_local()) or isinstance(line.public_addresses, Auto):
+    elif is_link_local(gateway) or isinstance(line.public_addresses, Auto) or line.onlink is not False:
         return
     elif not any(gateway in a for a in own) and not line.entry.broken & {"public_addresses", "outside_addresses"}:
         kind = "outside" if of_family(line.outside_addresses, gateway.version) else "public"
-        line.entry.place.fault(f"gateway: {gateway} is not in a network of the line's {kind} addresses")
+        reason = f"is not in a network of the line's {kind} addresses, so onlink cannot be false"
+        line.entry.place.fault(f"gateway: {gateway} {reason}")
 
 
 def _check_server(server: Server, declaration: Declaration) -> None:
     lines = declaration.line_named
     place = server.entry.place
     listed = server.entry.values.get("addresses", {})
-    for name, addresses in listed.items():
+    for name in listed:
         where = place.at("addresses").key(short(name))
         line = lines.get(name)
         if line is None:
             place.fault(f"line {shown(name)} is not in multihome_lines")
             continue
+        addresses = server.addresses[name]
         _repeated(place, f"addresses.{name}", [address.ip for address in addresses])
         if "firewall" in line.entry.broken:
             continue
@@ -193,9 +195,20 @@ def _check_server(server: Server, declaration: Declaration) -> None:
             for address in addresses:
                 if str(address) not in public:
                     where.fault(f"{address} is not a public address of the line, which has no firewall")
-    behind = sorted(name for name in listed if name in lines and lines[name].firewall)
-    if behind and not server.interface and "interface" not in server.entry.broken:
-        place.fault(f'"interface" is needed for the addresses of line {shown(behind[0])}')
+    _check_interfaces(server, [name for name in listed if name in lines and lines[name].firewall], declaration)
+
+
+def _check_interfaces(server: Server, behind: Iterable[str], declaration: Declaration) -> None:
+    """An interface towards each line behind a firewall."""
+    lines, place = declaration.line_named, server.entry.place
+    lacking = [name for name in sorted(behind) if not server.interface_to(lines[name])]
+    if lacking and "interface" not in server.entry.broken:
+        place.fault(f'"interface" is needed for the addresses of line {shown(lacking[0])}')
+    for name in server.interfaces:
+        if name and name not in lines:
+            place.fault(f"interface: line {shown(name)} is not in multihome_lines")
+        elif name and not lines[name].firewall and "firewall" not in lines[name].entry.broken:
+            place.fault(f"interface: line {shown(name)} has no firewall, so its own interface is used")
 
 
 def _check_alias_family(addresses: Iterable[IPNetwork], line: Line, where: Place) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import shown
-from .._input.addresses import overlap
+from .._input.addresses import is_link_local, overlap
 from .._input.faults import Place
 from .._input.ports import PortMapping
 from .model import Declaration, Line, Service
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Holder:
-    """The holder of an address: a host, for one purpose, on one line; ``place`` is where that is declared."""
+    """The holder of an address: a host, for one purpose, on one line; ``place`` is where that is declared.
+
+    Without ``always`` another program gives it the address, such as a floating one, which several hosts share.
+    """
 
     host: str
     purpose: str
     place: Place
     line: Line
+    always: bool = True
 
 
 def check_holders(declaration: Declaration) -> None:
@@ -39,18 +43,22 @@ def check_holders(declaration: Declaration) -> None:
                 _hold(seen, address.ip, _Holder(line.firewall, "public", line.entry.place, line))
             for address in line.outside_addresses:
                 _hold(seen, address.ip, _Holder(line.firewall, "outside", line.entry.place, line))
-            for address in line.inside_addresses:
+            # A link-local address is one of many hosts, each on a link of its own.
+            for address in (one for one in line.inside_addresses if not is_link_local(one.ip)):
                 _hold(seen, address.ip, _Holder(line.firewall, "inside", line.entry.place, line))
     for server in declaration.servers:
         for line in declaration.lines_of(server):
             for address in server.addresses[line.name]:
-                _hold(seen, address.ip, _Holder(server.name, "alias", server.entry.place, line))
+                floating = any(address.ip == other.ip for other in server.not_held.get(line.name, ()))
+                _hold(seen, address.ip, _Holder(server.name, "alias", server.entry.place, line, not floating))
 
 
 def _hold(seen: dict[IPAddress, _Holder], address: IPAddress, holder: _Holder) -> None:
     other = seen.setdefault(address, holder)
     if other.host != holder.host and other.purpose == holder.purpose == "outside":
         return  # two devices of two ISPs may use the same private addresses
+    if not other.always and not holder.always and other.line is holder.line:
+        return
     same_host = other.host == holder.host and other.purpose == holder.purpose
     if same_host and (holder.purpose == "inside" or other.line is holder.line):
         return  # twice in one list is reported there

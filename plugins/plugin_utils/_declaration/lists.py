@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import short, shown
@@ -16,12 +16,16 @@ from .._input.addresses import read_gateway, read_inside_address, read_interface
 from .._input.faults import Place
 from .._input.ports import read_port_mapping
 from .._input.reading import (
+    Auto,
+    Entry,
     Field,
     integer,
     list_of,
     or_auto,
     read_domain,
     read_entries,
+    read_entry,
+    read_flag,
     read_interface,
     read_line_name,
     read_service_name,
@@ -33,12 +37,48 @@ if TYPE_CHECKING:
     from netaddr import IPNetwork
 
 
-def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[IPNetwork, ...]] | None:
+@dataclass(frozen=True)
+class ServerAddress:
+    """An address of a server for a line. Without ``hold`` another program adds and removes it."""
+
+    address: IPNetwork
+    hold: bool = True
+
+
+SERVER_ADDRESS_FIELDS = {"address": Field(read_interface_address, required=True), "hold": Field(read_flag)}
+
+
+def read_server_address(value: object, place: Place) -> ServerAddress | None:
+    """An address with prefix length, or a dictionary of ``address`` and ``hold``."""
+    if isinstance(value, Mapping):
+        values = read_entry(value, SERVER_ADDRESS_FIELDS, place).values
+        return ServerAddress(**values) if "address" in values else None
+    address = read_interface_address(value, place)
+    return None if address is None else ServerAddress(address)
+
+
+def read_server_interfaces(value: object, place: Place) -> Mapping[str, str] | None:
+    """The name of an interface, for all lines, or a dictionary from the name of a line to its interface."""
+    if not isinstance(value, Mapping):
+        name = read_interface(value, place)
+        return None if name is None else {"": name}
+    found = {}
+    for line, given in value.items():
+        if not isinstance(line, str):
+            place.fault(f"{shown(line)} is not the name of a line")
+            continue
+        name = read_interface(given, place.key(short(line)))
+        if name is not None:
+            found[line] = name
+    return found
+
+
+def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[ServerAddress, ...]] | None:
     """A dictionary from the name of a line to a list of addresses with prefix length."""
     if not isinstance(value, Mapping):
         place.fault(f"must be a dictionary from line to addresses, not {shown(value)}")
         return None
-    read = or_auto(list_of(read_interface_address, least=1))
+    read = or_auto(list_of(read_server_address, least=1))
     addresses = {}
     for line, given in value.items():
         if not isinstance(line, str):
@@ -59,10 +99,11 @@ LINE_FIELDS = {
     "gateway": Field(or_auto(list_of(read_gateway, single=True))),
     "inside_addresses": Field(list_of(read_inside_address)),
     "weight": Field(integer(1, 256)),
+    "onlink": Field(read_flag),
 }
 SERVER_FIELDS = {
     "name": Field(read_text, required=True),
-    "interface": Field(read_interface),
+    "interface": Field(read_server_interfaces),
     "addresses": Field(read_server_addresses),
 }
 SERVICE_FIELDS = {
@@ -90,8 +131,20 @@ def read_lists(data: object, faults: list[str]) -> Declaration:
     }
     lines = tuple(Line(entry, **entry.values) for entry in entries["lines"])
     services = tuple(Service(entry, **entry.values) for entry in entries["services"])
-    servers = [Server(entry, **entry.values) for entry in entries["servers"]]
+    servers = [_server(entry) for entry in entries["servers"]]
     return Declaration(lines, _with_line_addresses(lines, servers, services), services)
+
+
+def _server(entry: Entry) -> Server:
+    values = entry.values
+    given: Mapping[str, tuple[ServerAddress, ...]] = values.get("addresses", {})
+    return Server(
+        entry,
+        values.get("name", ""),
+        values.get("interface", {}),
+        {line: own if isinstance(own, Auto) else tuple(one.address for one in own) for line, own in given.items()},
+        {line: tuple(one.address for one in own if not one.hold) for line, own in given.items()},
+    )
 
 
 def _with_line_addresses(

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .._input.addresses import FAMILIES, everyone_of, has_network, held_addresses, is_everyone, of_family
+from .._input.addresses import (
+    FAMILIES,
+    everyone_of,
+    has_network,
+    held_addresses,
+    is_everyone,
+    is_link_local,
+    of_family,
+)
 from .._input.ports import PortMapping
 from .._input.reading import Auto, Entry
 
@@ -37,6 +45,7 @@ class Line:
     gateway: tuple[IPAddress, ...] = ()
     inside_addresses: tuple[IPNetwork, ...] = ()
     weight: int = 1
+    onlink: bool | None = None
 
     @property
     def held_addresses(self) -> list[IPNetwork]:
@@ -46,12 +55,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Server:
-    """One server: its aliases by the name of the line that each belongs to."""
+    """One server: its aliases by the name of the line that each belongs to.
+
+    ``interfaces`` are by line too; the one of "" is for all other lines. ``not_held`` are the aliases that another
+    program adds and removes.
+    """
 
     entry: Entry = field(compare=False)
     name: str = ""
-    interface: str = ""
+    interfaces: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+    not_held: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+
+    def interface_to(self, line: Line) -> str:
+        """The interface towards a line that ends on a firewall; empty where none is given."""
+        return self.interfaces.get(line.name, self.interfaces.get("", ""))
 
 
 @dataclass(frozen=True)
@@ -182,7 +200,10 @@ def next_hops(line: Line, addresses: tuple[IPNetwork, ...], family: int) -> list
         return of_family(line.gateway, family)
     networks = [address for address in of_family(addresses, family) if has_network(address)]
     inside = [address.ip for address in of_family(line.inside_addresses, family)]
-    return [address for address in inside if not networks or any(address in network for network in networks)]
+    found = [address for address in inside if not networks or any(address in network for network in networks)]
+    # A link-local next hop works in every network; it is used where no other one does.
+    routable = [address for address in found if not is_link_local(address)]
+    return routable or [address for address in inside if is_link_local(address)]
 
 
 def line_ends(line: Line, servers: list[Server], services: tuple[Service, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from ...module_utils._core.fields import shown
 from .._input.addresses import (
     FAMILIES,
     held_addresses,
+    is_link_local,
     of_family,
     read_address,
     read_gateway,
@@ -29,11 +30,13 @@ from .._input.reading import (
     integer,
     list_of,
     read_entries,
+    read_flag,
     read_interface,
     read_line_name,
     read_service_name,
     report_repeated,
 )
+from .._roles import line_routing
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ LINE_FIELDS = {
     "outside_addresses": Field(list_of(read_interface_address)),
     "gateway": Field(list_of(read_gateway, single=True)),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
+    "onlink": Field(read_flag),
 }
 PORT_FIELDS = {
     "protocol": Field(choice(*PROTOCOLS), required=True),
@@ -87,6 +91,13 @@ class FirewallLine:
     outside_addresses: tuple[IPNetwork, ...] = ()
     gateway: tuple[IPAddress, ...] = ()
     weight: int = 1
+    onlink: bool | None = None
+
+    def is_onlink(self, gateway: IPAddress) -> bool:
+        """Whether the route has to say that a gateway is on the link."""
+        if is_link_local(gateway):
+            return False
+        return line_routing.needs_onlink(gateway, self.held_addresses) if self.onlink is None else self.onlink
 
     @property
     def held_addresses(self) -> list[IPNetwork]:

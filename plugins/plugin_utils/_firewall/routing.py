@@ -18,23 +18,34 @@ from .._input.addresses import FAMILIES, family_name, of_family, prefix_text
 from .._input.faults import Place, sound
 from .._input.reading import report_repeated
 from .._roles import line_routing
-from .._roles.module_lists import Mark, Route, Rule, Table
-from .lines import ROLE, FirewallLine, line_of, read_lines, read_snat
+from .._roles.module_lists import InterfaceGroup, Mark, Route, Rule, Table
+from .lines import ROLE, FirewallLine, line_of, read_inside_networks, read_lines, read_snat
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
 
 
-def tables(lines: object, table_base: object = line_routing.TABLE_BASE) -> list[Table]:
+def tables(
+    lines: object,
+    table_base: object = line_routing.TABLE_BASE,
+    interface_group: object = line_routing.INTERFACE_GROUP,
+    inside_networks: object = (),
+) -> list[Table]:
     """The tables of policy_routing: in main a default route by each gateway that is given.
 
-    Of several lines each has a table of its own too, and its metric in main follows from its weight.
+    Of several lines each has a table of its own too, with the line's own networks, and its metric in main follows from
+    its weight.
     """
     with sound() as faults:
         found = _read(lines, faults)
         base = line_routing.read_table_base(table_base, ROLE, found, faults)
+        alone = {entry["interface"] for entry in _groups(found, interface_group, inside_networks, faults)}
     several = len(found) > 1
-    entries = [line_routing.table(base, line, _routes(line)) for line in found if several]
+    entries = [
+        line_routing.table(base, line, _routes(line) + _connected(line, line.interface in alone))
+        for line in found
+        if several
+    ]
     routes = [route for line in found for route in _main_routes(line, several)]
     if routes:
         entries.append({"id": line_routing.MAIN_TABLE, "name": "main", "routes": routes})
@@ -48,6 +59,8 @@ def rules(
     priority_base: object = line_routing.PRIORITY_BASE,
     source_priority_base: object = line_routing.SOURCE_PRIORITY_BASE,
     mark_mask: object = line_routing.MARK_MASK,
+    interface_group: object = line_routing.INTERFACE_GROUP,
+    inside_networks: object = (),
 ) -> list[Rule]:
     """The rules of policy_routing, none for a single line.
 
@@ -60,11 +73,10 @@ def rules(
         first, source_first = line_routing.read_priorities(priority_base, source_priority_base, ROLE, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
         sources = _sources(found, snat, faults)
+        groups = _groups(found, interface_group, inside_networks, faults)
     if len(found) < 2:
         return []
-    entries = line_routing.main_rules(
-        first, [family for family in FAMILIES if any(family in line.families for line in found)]
-    )
+    entries = line_routing.main_rules(first, line_routing.families_of(found), groups)
     for line in found:
         entries += line_routing.mark_rules(first, line, line.families, base, mask)
     for line in found:
@@ -72,6 +84,14 @@ def rules(
         selectors = line_routing.by_source([*own, *map(prefix_text, sources[line.name])])
         entries += line_routing.source_rules(source_first, line, selectors, base)
     return entries
+
+
+def interface_groups(
+    lines: object, inside_networks: object = (), interface_group: object = line_routing.INTERFACE_GROUP
+) -> list[InterfaceGroup]:
+    """The interface_groups of policy_routing: the interfaces of several lines, unless they are inside ones too."""
+    with sound() as faults:
+        return _groups(_read(lines, faults), interface_group, inside_networks, faults)
 
 
 def marks(lines: object, mark_mask: object = line_routing.MARK_MASK) -> list[Mark]:
@@ -98,12 +118,26 @@ def _read(lines: object, faults: list[str]) -> list[FirewallLine]:
     return found
 
 
+def _groups(
+    lines: list[FirewallLine], interface_group: object, inside_networks: object, faults: list[str]
+) -> list[InterfaceGroup]:
+    group = line_routing.read_interface_group(interface_group, ROLE, faults)
+    inside = read_inside_networks(inside_networks, faults)
+    own = [(line.interface, line.held_addresses) for line in lines if len(lines) > 1]
+    return line_routing.interface_groups(own, inside, group)
+
+
+def _connected(line: FirewallLine, alone: bool) -> list[Route]:
+    return line_routing.connected(line.interface, line.held_addresses, alone)
+
+
 def _routes(line: FirewallLine) -> list[Route]:
-    return [
-        {"destination": "default", "gateway": str(gateway), "interface": line.interface}
-        for family in FAMILIES
-        for gateway in of_family(line.gateway, family)
-    ]
+    routes: list[Route] = []
+    for family in FAMILIES:
+        for gateway in of_family(line.gateway, family):
+            route: Route = {"destination": "default", "gateway": str(gateway), "interface": line.interface}
+            routes.append({**route, "onlink": True} if line.is_onlink(gateway) else route)
+    return routes
 
 
 def _main_routes(line: FirewallLine, several: bool) -> list[Route]:

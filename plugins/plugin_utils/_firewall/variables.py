@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from .._declaration.model import Declaration, Line, Offer
-from .._input.addresses import FAMILIES, has_network, of_family
+from .._input.addresses import FAMILIES, has_network, is_link_local, of_family
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
@@ -26,6 +26,7 @@ class FirewallLineVariables(TypedDict, total=False):
     outside_addresses: list[str]
     gateway: str | list[str]
     weight: int
+    onlink: bool
 
 
 class PortVariables(TypedDict):
@@ -102,10 +103,12 @@ def snat(declaration: Declaration, host: str) -> list[dict[str, str]]:
         {"line": line.name, "source": str(source)}
         for line in own_lines(declaration, host)
         for source in sorted(
-            address.ip
-            for server in declaration.servers_of(line)
-            for address in server.addresses[line.name]
-            if of_family(line.public_addresses, address.version)
+            {
+                address.ip
+                for server in declaration.servers_of(line)
+                for address in server.addresses[line.name]
+                if of_family(line.public_addresses, address.version)
+            }
         )
     ]
 
@@ -117,7 +120,7 @@ def inside_networks(declaration: Declaration, host: str) -> list[str]:
 
 def _inside(declaration: Declaration, host: str) -> list[IPNetwork]:
     mine = own_lines(declaration, host)
-    addresses = [address for line in mine for address in line.inside_addresses]
+    addresses = [address for line in mine for address in line.inside_addresses if not is_link_local(address.ip)]
     addresses += [
         address for line in mine for server in declaration.servers_of(line) for address in server.addresses[line.name]
     ]
@@ -133,6 +136,8 @@ def _line(line: Line) -> FirewallLineVariables:
     }
     if line.outside_addresses:
         entry["outside_addresses"] = [str(address) for address in line.outside_addresses]
+    if line.onlink is not None:
+        entry["onlink"] = line.onlink
     gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
     if gateways:
         entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways

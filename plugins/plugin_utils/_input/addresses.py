@@ -59,8 +59,9 @@ def read_interface_address(value: object, place: Place) -> IPNetwork | None:
 
 
 def read_inside_address(value: object, place: Place) -> IPNetwork | None:
-    """An address of an interface; without a prefix length it is a single address."""
-    text = _read_host_address(value, place)
+    """An address of an interface; without a prefix length it is a single address. It may be link-local IPv6."""
+    bare = value.partition("/")[0] if isinstance(value, str) else ""
+    text = _read_link_local(value, place) if bare.lower().startswith("fe80:") else _read_host_address(value, place)
     return None if text is None else IPNetwork(text)
 
 
@@ -89,6 +90,11 @@ def held_addresses(public: Iterable[IPNetwork], outside: Iterable[IPNetwork]) ->
 def has_network(address: IPNetwork) -> bool:
     """Whether the prefix length says which network is on the link; /32 and /128 do not."""
     return bool(address.prefixlen < LONGEST_PREFIX[address.version])
+
+
+def is_link_local(address: IPAddress) -> bool:
+    """Whether it is an IPv6 address of one link only."""
+    return bool(address.version == 6 and address.is_link_local())
 
 
 def is_everyone(prefix: IPNetwork) -> bool:
@@ -135,6 +141,13 @@ def _interface_address(value: object) -> str:
     return text
 
 
+def _link_local_address(value: object) -> str:
+    text = fields.host_address(value)
+    fields.next_hop(text.partition("/")[0])
+    return text
+
+
+_read_link_local = reader_of(_link_local_address)
 _read_unicast = reader_of(fields.unicast)
 _read_next_hop = reader_of(fields.next_hop)
 _read_host_address = reader_of(_host_address)

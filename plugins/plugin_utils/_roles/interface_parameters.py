@@ -52,7 +52,8 @@ def interface_parameters(lines: Iterable[tuple[str, Iterable[IPNetwork]]]) -> li
 def parameter(family: int, interface: str, name: str, value: str) -> KernelParameter:
     """An entry of kernel_parameters for one interface."""
     # sysctl writes a dot within an interface's name as "/".
-    return {"name": f"net.ipv{family}.conf.{interface.replace('.', '/')}.{name}", "value": value}
+    # The interface of a line may be missing now; that line must not stop the others.
+    return {"name": f"net.ipv{family}.conf.{interface.replace('.', '/')}.{name}", "value": value, "optional": True}
 
 
 def _overlap(some: Iterable[IPNetwork], others: Iterable[IPNetwork]) -> bool:

@@ -9,18 +9,25 @@ All numbers follow from a line's id, never from its place in a list, so that no 
 The order of the rules: main without its default routes, so that the LAN and more specific routes win; then for each
 line the packets that are marked as its connections; then for each line the packets that carry one of its addresses.
 Each rule of a line is followed by an end: packets for which the line has no route must not leave by another line.
+The first rule also passes over routes that are defaults in all but length (0.0.0.0/1), and over routes by interfaces
+that belong to lines: a neighbour on one line must not draw the replies of another. So each table has its line's
+networks too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...module_utils._core.fields import mark_number
+from .._input.addresses import FAMILIES, has_network, is_link_local, of_family, overlap
 from .._input.faults import Place
 from .._input.reading import integer, reader_of
-from .module_lists import Route, Rule, Selector, Table
+from .module_lists import InterfaceGroup, Route, Rule, Selector, Table
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress, IPNetwork
 
 MAIN_TABLE = 254
 # Tables that the kernel or iproute2 has a meaning for: unspec, default, main, local.
@@ -38,6 +45,12 @@ WHOLE_BAND = BAND * (LARGEST_ID + 1)
 MAIN_RULE_PRIORITY = 32766
 # The defaults of both roles' variables.
 TABLE_BASE, PRIORITY_BASE, SOURCE_PRIORITY_BASE, MARK_MASK = 1000, 20000, 23000, "0xff"
+INTERFACE_GROUP = 109
+# The kernel's group of every interface, and the largest number that a rule can name.
+_DEFAULT_GROUP, _LARGEST_GROUP = 0, 2**31 - 1
+# Routes of main up to these lengths are defaults in effect: 0.0.0.0/1 and 128.0.0.0/1, 2000::/3, 8000::/1.
+SUPPRESSED_LENGTH = {4: 7, 6: 6}
+_LINK_LOCAL = "fe80::/64"
 
 
 class NumberedLine(Protocol):
@@ -54,6 +67,14 @@ class NumberedLine(Protocol):
     @property
     def weight(self) -> int:
         """How much the line is preferred."""
+
+
+class HasFamilies(Protocol):
+    """A line that knows its families."""
+
+    @property
+    def families(self) -> list[int]:
+        """The families that the line has addresses of."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +106,54 @@ def metric(line: NumberedLine) -> int:
     return (LARGEST_WEIGHT + 1 - line.weight) * METRIC_STEP + line.id
 
 
-def main_rules(priority: int, families: Iterable[int]) -> list[Rule]:
-    """The rules that look up main first, without its default routes."""
+def main_rules(priority: int, families: Iterable[int], groups: Sequence[InterfaceGroup] = ()) -> list[Rule]:
+    """The rules that look up main first, without its default routes, and without those by interfaces in ``groups``."""
+    by_group: Rule = {"suppress_interface_group": groups[0]["group"]} if groups else {}
     return [
         {
             "name": "main",
             "priority": priority,
             "family": f"ipv{family}",
             "table": MAIN_TABLE,
-            "suppress_prefix_length": 0,
+            "suppress_prefix_length": SUPPRESSED_LENGTH[family],
+            **by_group,
         }
         for family in families
     ]
+
+
+def interface_groups(
+    interfaces: Iterable[tuple[str, Iterable[IPNetwork]]], inside: Iterable[IPNetwork], group: int
+) -> list[InterfaceGroup]:
+    """The interfaces that belong to lines alone, each with the lines' networks; one with an inside network does not."""
+    networks = list(inside)
+    return [
+        {"interface": interface, "group": group}
+        for interface, own in interfaces
+        if not any(overlap(one, other) for one in own if has_network(one) for other in networks)
+    ]
+
+
+def connected(interface: str, addresses: Iterable[IPNetwork], alone: bool) -> list[Route]:
+    """The routes to a line's own networks; where its interface is in the group, to link-local neighbours too."""
+    held = list(addresses)
+    networks = [str(address.cidr) for address in held if has_network(address)]
+    if alone and of_family(held, 6):
+        networks.append(_LINK_LOCAL)
+    return [{"destination": network, "interface": interface} for network in dict.fromkeys(networks)]
+
+
+def needs_onlink(gateway: IPAddress, networks: Iterable[IPNetwork]) -> bool:
+    """Whether no network of an interface contains a gateway, so that its route has to say that it is on the link."""
+    return not is_link_local(gateway) and not any(
+        gateway in network for network in networks if network.version == gateway.version
+    )
+
+
+def families_of(lines: Iterable[HasFamilies]) -> list[int]:
+    """The families that any line has."""
+    having = list(lines)
+    return [family for family in FAMILIES if any(family in line.families for line in having)]
 
 
 def mark_rules(base: int, line: NumberedLine, families: Iterable[int], table_base: int, mask: MarkMask) -> list[Rule]:
@@ -154,6 +211,12 @@ def read_priorities(first: object, source_first: object, role: str, faults: list
     if base and source_base and source_base < base + WHOLE_BAND:
         place.fault(f"{source_base} must be at least {base + WHOLE_BAND}, behind the priorities of {base}")
     return base or 0, source_base or 0
+
+
+def read_interface_group(value: object, role: str, faults: list[str]) -> int:
+    """``ROLE_interface_group``."""
+    group = integer(_DEFAULT_GROUP + 1, _LARGEST_GROUP)(value, Place(f"{role}_interface_group", faults))
+    return INTERFACE_GROUP if group is None else group
 
 
 def read_mark_mask(value: object, role: str, lines: Sequence[NumberedLine], faults: list[str]) -> MarkMask:

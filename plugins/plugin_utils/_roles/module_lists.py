@@ -18,11 +18,12 @@ class Alias(TypedDict):
     interface: str
 
 
-class KernelParameter(TypedDict):
+class KernelParameter(TypedDict, total=False):
     """An entry of kernel_parameters."""
 
     name: str
     value: str
+    optional: bool
 
 
 class Route(TypedDict, total=False):
@@ -34,6 +35,7 @@ class Route(TypedDict, total=False):
     interface: str
     metric: int
     source: str
+    onlink: bool
 
 
 class Table(TypedDict, total=False):
@@ -56,10 +58,18 @@ class Rule(TypedDict, total=False):
     table: int
     action: str
     suppress_prefix_length: int
+    suppress_interface_group: int
 
 
 # The part of a rule that says which packets it is about.
 Selector = Rule
+
+
+class InterfaceGroup(TypedDict):
+    """An entry of ``interface_groups`` of policy_routing."""
+
+    interface: str
+    group: int
 
 
 class Mark(TypedDict, total=False):
@@ -119,6 +129,26 @@ class PathQuery(TypedDict, total=False):
     source: str
     mark: str
     destination: str
+
+
+class Reply(TypedDict, total=False):
+    """An entry of ``replies`` of path_info."""
+
+    line: str
+    table: int
+    source: str
+    gateways: list[str]
+    mark: str
+    forwarded: bool
+    interface: str
+    networks: list[str]
+
+
+class ReplyLists(TypedDict):
+    """What path_info checks about replies."""
+
+    replies: list[Reply]
+    inside_networks: list[str]
 
 
 class Target(TypedDict):

@@ -125,8 +125,10 @@ def _resolved(line: RawLine, auto: Sequence[str], interfaces: object) -> RawLine
     if not families:
         lacking = " and ".join(family_name(family) for family in FAMILIES if of_family(addresses, family))
         raise Unusable(f"interface {shown(name)} has no gateway for {lacking}")
+    onlink = {"onlink": bool(state.get("onlink"))} if "gateways" in auto and "onlink" not in line else {}
     return {
         **line,
+        **onlink,
         "addresses": _texts(addresses, families),
         "gateways": _texts(gateways, families),
         "without_gateway": [f"ipv{family}" for family in families if not of_family(gateways, family)],

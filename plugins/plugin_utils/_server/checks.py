@@ -23,6 +23,8 @@ def faults(
     balance_from: object = BALANCE_FROM,
     mark_mask: object = line_routing.MARK_MASK,
     other_addresses: object = (),
+    interface_group: object = line_routing.INTERFACE_GROUP,
+    inside_networks: object = (),
 ) -> list[str]:
     """Every fault that keeps one of the modules' lists from being made; none when the variables are sound."""
     return all_faults(
@@ -30,6 +32,7 @@ def faults(
         lambda: routing.rules(
             lines, table_base, priority_base, source_priority_base, reply, default_route, mark_mask, other_addresses
         ),
+        lambda: routing.interface_groups(lines, interface_group, inside_networks),
         lambda: routing.marks(lines, reply, default_route, balance_from, mark_mask, other_addresses),
         lambda: interfaces.aliases(lines, default_route, balance_from),
     )

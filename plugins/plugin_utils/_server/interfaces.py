@@ -33,7 +33,7 @@ def aliases(lines: object, default_route: object = "none", balance_from: object 
     entries: dict[tuple[str, str], Alias] = {
         (line.interface, str(address)): {"name": line.name, "address": str(address), "interface": line.interface}
         for line in reversed(found)
-        for address in reversed(line.addresses)
+        for address in reversed(line.held_addresses)
         if not line.learned
     }
     own = {address.ip for line in found for address in line.addresses}

@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._input.addresses import FAMILIES, family_name, of_family, read_address, read_gateway, read_interface_address
+from .._input.addresses import (
+    FAMILIES,
+    family_name,
+    is_link_local,
+    of_family,
+    read_address,
+    read_gateway,
+    read_interface_address,
+    read_prefix,
+)
 from .._input.faults import Place
 from .._input.reading import (
     Entry,
@@ -25,6 +34,7 @@ from .._input.reading import (
     read_line_name,
     report_repeated,
 )
+from .._roles import line_routing
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
@@ -42,6 +52,9 @@ LINE_FIELDS = {
     "addresses": Field(list_of(read_interface_address, least=1), required=True),
     "gateways": Field(list_of(read_gateway, single=True), required=True),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
+    "onlink": Field(read_flag),
+    "ends_here": Field(read_flag),
+    "not_held": Field(list_of(read_interface_address)),
     # Set by auto_lines: the line's addresses are not managed by the role; the families that need no gateway.
     "learned": Field(read_flag),
     "without_gateway": Field(list_of(choice("ipv4", "ipv6"))),
@@ -59,6 +72,9 @@ class ServerLine:
     addresses: tuple[IPNetwork, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
     weight: int = 1
+    onlink: bool | None = None
+    ends_here: bool = False
+    not_held: tuple[IPNetwork, ...] = ()
     learned: bool = False
     without_gateway: tuple[str, ...] = ()
 
@@ -68,7 +84,24 @@ class ServerLine:
 
     def address(self, family: int) -> IPNetwork:
         """The first address of a family of the line: the source of connections that the server initiates there."""
-        return of_family(self.addresses, family)[0]
+        return (of_family(self.held_addresses, family) or of_family(self.addresses, family))[0]
+
+    def holds(self, family: int) -> bool:
+        """Whether the server always has an address of a family of the line."""
+        return bool(of_family(self.held_addresses, family))
+
+    @property
+    def held_addresses(self) -> list[IPNetwork]:
+        """The addresses of the line that no other program adds and removes."""
+        others = {address.ip for address in self.not_held}
+        return [address for address in self.addresses if address.ip not in others]
+
+    def is_onlink(self, family: int) -> bool:
+        """Whether the route has to say that the gateway is on the link."""
+        gateway = self.gateway(family)
+        if gateway is None or is_link_local(gateway):
+            return False
+        return line_routing.needs_onlink(gateway, self.addresses) if self.onlink is None else self.onlink
 
     def next_hop(self, family: int) -> tuple[str, IPAddress | None]:
         """Interface and next hop of a family; two lines of one next hop differ only beyond it."""
@@ -88,6 +121,9 @@ def read_lines(value: object, faults: list[str]) -> list[ServerLine]:
     for line in lines:
         if line.entry.broken:
             continue
+        for address in line.not_held:
+            if address.ip not in {own.ip for own in line.addresses}:
+                line.entry.place.fault(f"not_held: {address} is not in addresses")
         for family in FAMILIES:
             needed = int(family in line.families and f"ipv{family}" not in line.without_gateway)
             given = of_family(line.gateways, family)
@@ -96,6 +132,27 @@ def read_lines(value: object, faults: list[str]) -> list[ServerLine]:
             elif len(given) > max(needed, 1):
                 line.entry.place.fault(f"gateways: one per family, not {' and '.join(map(str, given))}")
     return sorted(lines, key=lambda line: line.id)
+
+
+def own_interfaces(lines: Sequence[ServerLine]) -> list[tuple[str, list[IPNetwork]]]:
+    """The interfaces that belong to lines alone, with their networks.
+
+    Those of lines that end on this host, and those of one line each where the lines have several interfaces. On an
+    interface that lines behind firewalls share is the LAN.
+    """
+    by_interface: dict[str, list[ServerLine]] = {}
+    for line in lines:
+        by_interface.setdefault(line.interface, []).append(line)
+    return [
+        (interface, [address for line in own for address in line.addresses])
+        for interface, own in by_interface.items()
+        if len(lines) > 1 and (all(line.ends_here for line in own) or len(own) == 1)
+    ]
+
+
+def read_inside_networks(value: object, faults: list[str]) -> tuple[IPNetwork, ...]:
+    """``multihomed_web_inside_networks``."""
+    return list_of(read_prefix)(value, Place(f"{ROLE}_inside_networks", faults)) or ()
 
 
 def read_default_route(value: object, faults: list[str]) -> str:

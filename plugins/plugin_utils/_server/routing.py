@@ -11,12 +11,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import shown
-from .._input.addresses import FAMILIES, everyone_of, has_network
+from .._input.addresses import everyone_of, has_network
 from .._input.faults import Place, sound
 from .._input.reading import choice
 from .._roles import line_routing
-from .._roles.module_lists import Mark, MarkLists, Route, Rule, Share, Table
-from .lines import BALANCE_FROM, ROLE, ServerLine, read_balance_from, read_default_route, read_lines
+from .._roles.module_lists import InterfaceGroup, Mark, MarkLists, Route, Rule, Share, Table
+from .lines import (
+    BALANCE_FROM,
+    ROLE,
+    ServerLine,
+    own_interfaces,
+    read_balance_from,
+    read_default_route,
+    read_inside_networks,
+    read_lines,
+)
 from .sources import Sources, read_other_addresses
 
 if TYPE_CHECKING:
@@ -31,8 +40,10 @@ def tables(
     default_route: object = "none",
     table_base: object = line_routing.TABLE_BASE,
     balance_from: object = BALANCE_FROM,
+    interface_group: object = line_routing.INTERFACE_GROUP,
+    inside_networks: object = (),
 ) -> list[Table]:
-    """The tables of policy_routing: one per line with a default route by each family's gateway.
+    """The tables of policy_routing: one per line with its own networks and a default route by each family's gateway.
 
     With ``failover`` main gets these default routes too, each with the line's own address as source and a metric of
     its own. With ``balance`` their source is the initial address of connections that are given to lines.
@@ -42,7 +53,9 @@ def tables(
         kind = read_default_route(default_route, faults)
         base = line_routing.read_table_base(table_base, ROLE, found, faults)
         initial = read_balance_from(balance_from, found, faults) if kind == "balance" else {}
-    entries = [line_routing.table(base, line, [_route(line, family) for family in line.families]) for line in found]
+        groups = read_groups(found, interface_group, inside_networks, faults)
+    alone = {entry["interface"] for entry in groups}
+    entries = [line_routing.table(base, line, _routes(line, line.interface in alone)) for line in found]
     if kind != "none" and found:
         routes = [_main_route(line, family, initial.get(family)) for line in found for family in line.families]
         entries.append({"id": line_routing.MAIN_TABLE, "name": "main", "routes": routes})
@@ -58,6 +71,8 @@ def rules(
     default_route: object = "none",
     mark_mask: object = line_routing.MARK_MASK,
     other_addresses: object = (),
+    interface_group: object = line_routing.INTERFACE_GROUP,
+    inside_networks: object = (),
 ) -> list[Rule]:
     """The rules of policy_routing: by mark where marks are in use, and by source.
 
@@ -71,13 +86,13 @@ def rules(
         first, source_first = line_routing.read_priorities(priority_base, source_priority_base, ROLE, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
         kind = read_default_route(default_route, faults)
-        by_mark = _read_reply(reply, faults) == "mark"
+        by_mark = read_reply(reply, found, faults) == "mark"
         others = read_other_addresses(other_addresses, faults)
-        ambiguous = {} if faults else _ambiguous(found)
+        groups = read_groups(found, interface_group, inside_networks, faults)
+        ambiguous = {} if faults else ambiguous_addresses(found)
         if not by_mark:
             _refuse_ambiguous(ambiguous, faults)
-    families = [family for family in FAMILIES if any(family in line.families for line in found)]
-    entries = line_routing.main_rules(first, families)
+    entries = line_routing.main_rules(first, line_routing.families_of(found), groups)
     sources = Sources(found, ambiguous, others)
     for line in found:
         marked = line.families if by_mark or kind == "balance" else sources.marked_families(line)
@@ -95,6 +110,24 @@ def rules(
     return entries
 
 
+def interface_groups(
+    lines: object, interface_group: object = line_routing.INTERFACE_GROUP, inside_networks: object = ()
+) -> list[InterfaceGroup]:
+    """The interface_groups of policy_routing: the interfaces that belong to lines alone."""
+    with sound() as faults:
+        found = read_lines(lines, faults)
+        return read_groups(found, interface_group, inside_networks, faults)
+
+
+def read_groups(
+    lines: Sequence[ServerLine], interface_group: object, inside_networks: object, faults: list[str]
+) -> list[InterfaceGroup]:
+    """The same of lines that were read."""
+    group = line_routing.read_interface_group(interface_group, ROLE, faults)
+    inside = read_inside_networks(inside_networks, faults)
+    return line_routing.interface_groups(own_interfaces(lines), inside, group)
+
+
 def marks(
     lines: object,
     reply: object = "source",
@@ -110,7 +143,7 @@ def marks(
     with sound() as faults:
         found = read_lines(lines, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
-        by_mark = _read_reply(reply, faults) == "mark"
+        by_mark = read_reply(reply, found, faults) == "mark"
         balanced = read_default_route(default_route, faults) == "balance"
         initial = read_balance_from(balance_from, found, faults) if balanced else {}
         others = read_other_addresses(other_addresses, faults)
@@ -118,7 +151,7 @@ def marks(
             _refuse_indistinct(found)
     networks = {address.cidr for line in found for address in line.addresses if has_network(address)}
     own = {address.ip for line in found for address in line.addresses}
-    by_source = Sources(found, _ambiguous(found), others).marks(mask)
+    by_source = Sources(found, ambiguous_addresses(found), others).marks(mask)
     return {
         "marks": (_marks(found, mask) if by_mark else []) + by_source,
         "balance": [_share(line, mask) for line in found if balanced],
@@ -152,28 +185,47 @@ def _share(line: ServerLine, mask: line_routing.MarkMask) -> Share:
     return {"name": line.name, "mark": mask.mark_of(line), "weight": line.weight, "sources": sources}
 
 
+def _routes(line: ServerLine, alone: bool) -> list[Route]:
+    routes = [_route(line, family) for family in line.families]
+    return routes + line_routing.connected(line.interface, line.addresses, alone)
+
+
 def _route(line: ServerLine, family: int) -> Route:
     gateway = line.gateway(family)
     if gateway is None:
         return {"destination": str(everyone_of(family)), "interface": line.interface}
-    return {"destination": "default", "gateway": str(gateway), "interface": line.interface}
+    route: Route = {"destination": "default", "gateway": str(gateway), "interface": line.interface}
+    return {**route, "onlink": True} if line.is_onlink(family) else route
 
 
 def _main_route(line: ServerLine, family: int, source: IPAddress | None) -> Route:
     metric = line_routing.metric(line) + (0 if source is None else BALANCE_METRIC)
-    return {
-        "name": line.name,
-        **_route(line, family),
-        "metric": metric,
-        "source": str(source or line.address(family).ip),
-    }
+    route: Route = {"name": line.name, **_route(line, family), "metric": metric}
+    if source is None and not line.holds(family):
+        # The kernel refuses a source that the host does not have now.
+        return route
+    return {**route, "source": str(source or line.address(family).ip)}
 
 
-def _read_reply(value: object, faults: list[str]) -> str | None:
-    return choice("source", "mark")(value, Place(f"{ROLE}_reply", faults))
+def reply_way(lines: object, reply: object = "auto", by_mark_needed: bool = False) -> object:
+    """``multihomed_web_reply`` with ``auto`` replaced: by mark where an address, or the host, needs it."""
+    if reply != "auto":
+        return reply
+    faults: list[str] = []
+    found = read_lines(lines, faults)
+    # Faulty lines are reported where the lists are made.
+    return "mark" if by_mark_needed or (not faults and ambiguous_addresses(found)) else "source"
 
 
-def _ambiguous(lines: Sequence[ServerLine]) -> dict[IPAddress, list[ServerLine]]:
+def read_reply(value: object, lines: Sequence[ServerLine], faults: list[str]) -> str:
+    """``multihomed_web_reply``; ``auto`` as far as the lines decide it."""
+    read = choice("auto", "source", "mark")(value, Place(f"{ROLE}_reply", faults))
+    if read == "auto":
+        return "mark" if not faults and ambiguous_addresses(lines) else "source"
+    return read or "source"
+
+
+def ambiguous_addresses(lines: Sequence[ServerLine]) -> dict[IPAddress, list[ServerLine]]:
     """The addresses that belong to lines of different next hops, each with these lines."""
     holders: dict[IPAddress, list[ServerLine]] = {}
     for line in lines:

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from .._declaration.model import Declaration, Line, Server, next_hops
-from .._input.addresses import FAMILIES, of_family
+from .._input.addresses import FAMILIES, has_network, of_family
 from .._input.reading import AUTO, Auto
 
 
-class ServerLineVariables(TypedDict):
+class ServerLineVariables(TypedDict, total=False):
     """An entry of ``multihomed_web_lines``."""
 
     name: str
@@ -24,6 +24,9 @@ class ServerLineVariables(TypedDict):
     addresses: list[str]
     gateways: list[str]
     weight: int
+    onlink: bool
+    ends_here: bool
+    not_held: list[str]
 
 
 def lines(declaration: Declaration, host: str) -> list[ServerLineVariables]:
@@ -31,23 +34,34 @@ def lines(declaration: Declaration, host: str) -> list[ServerLineVariables]:
     server = declaration.server_named.get(host)
     if server is None:
         return []
-    return [
-        {
-            "name": line.name,
-            "id": line.id,
-            "interface": server.interface if line.firewall else line.interface,
-            "addresses": _texts(server.addresses[line.name]),
-            "gateways": gateways(line, server),
-            "weight": line.weight,
-        }
-        for line in declaration.lines_of(server)
-    ]
+    return [_line(line, server) for line in declaration.lines_of(server)]
+
+
+def _line(line: Line, server: Server) -> ServerLineVariables:
+    entry: ServerLineVariables = {
+        "name": line.name,
+        "id": line.id,
+        "interface": server.interface_to(line) if line.firewall else line.interface,
+        "addresses": _texts(server.addresses[line.name]),
+        "gateways": gateways(line, server),
+        "weight": line.weight,
+    }
+    if not line.firewall:
+        entry["ends_here"] = True
+        if line.onlink is not None:
+            entry["onlink"] = line.onlink
+    elif not any(has_network(address) for address in server.addresses[line.name]):
+        # The network of such an alias is configured by another program, with the firewall in it.
+        entry["onlink"] = False
+    if server.not_held.get(line.name):
+        entry["not_held"] = _texts(server.not_held[line.name])
+    return entry
 
 
 def reply(declaration: Declaration, host: str) -> str:
-    """``multihomed_web_reply``: ``mark`` where an address belongs to lines of different next hops."""
+    """``multihomed_web_reply``: ``mark`` where an address belongs to lines of different next hops, else ``auto``."""
     server = declaration.server_named.get(host)
-    return "mark" if server is not None and declaration.ambiguous(server) else "source"
+    return "mark" if server is not None and declaration.ambiguous(server) else "auto"
 
 
 def _texts(items: Iterable[object]) -> list[str]:

@@ -16,7 +16,7 @@ from .._input.addresses import FAMILIES, family_name
 from .._input.ports import PortMapping
 from .._input.reading import AUTO
 from .._roles.line_routing import MARK_MASK
-from . import paths
+from . import paths, replies
 from .targets import ports_to_verify
 
 # ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
@@ -63,11 +63,13 @@ def report(
     taken: Mapping[str, object],
     expect_down: Sequence[str],
     mark_mask: object = MARK_MASK,
+    findings: Mapping[str, object] | None = None,
 ) -> Report:
     """The matrix and all faults.
 
     ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by host; a missing row counts
-    as a failure, so that a host that could not be asked never counts as a good one.
+    as a failure, so that a host that could not be asked never counts as a good one. ``findings`` has those of
+    path_info about replies, by host.
     """
     answers = {vantage: _by_target(rows) for vantage, rows in sorted(probes.items())}
     cells = [_cell(offer, answers, offer.line.name in expect_down) for offer in declaration.offers()]
@@ -82,6 +84,7 @@ def report(
     faults += _grouped(cells)
     for host in paths.hosts(declaration):
         faults += paths.faults(declaration, host, taken.get(host), mark_mask)
+        faults += replies.faults(host, (findings or {}).get(host))
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     unknown = declaration.offers_unknown()

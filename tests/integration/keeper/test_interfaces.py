@@ -124,3 +124,45 @@ def test_the_keeper_refuses_while_lookup_local_does_not_come_first(hosts: Hosts,
     assert "20000:" not in server.run("ip", "rule").stdout
     server.run("ip", "rule", "add", "priority", "0", "lookup", "local")
     kept.eventually(lambda: "20000:" in server.run("ip", "rule").stdout, 20)
+
+
+def reachable(hosts: Hosts) -> bool:
+    return hosts["isp"].run("ping", "-n", "-c", "1", "-W", "1", "198.18.1.10", check=False).returncode == 0
+
+
+def test_the_keeper_keeps_the_host_reachable_when_lookup_local_is_moved(hosts: Hosts, kept: Kept) -> None:
+    server = hosts["server"]
+    # Without a group, as on a LAN that lines share: main's connected network would say where our own address is.
+    first = {name: value for name, value in OPTIONS["rules"][0].items() if name != "suppress_interface_group"}
+    kept.run("policy_routing", **{**OPTIONS, "rules": [first], "interface_groups": []})
+    server.run("ip", "rule", "add", "priority", "32765", "lookup", "local")
+    server.run("ip", "rule", "delete", "priority", "0")
+    # The control: without the keeper nobody reaches it.
+    assert not reachable(hosts)
+    kept.start()
+    kept.eventually(lambda: "20000:" not in server.run("ip", "rule").stdout)
+    assert reachable(hosts)
+    kept.eventually(lambda: any("has to come first" in entry["reason"] for entry in kept.said("waiting")))
+    server.run("ip", "rule", "add", "priority", "0", "lookup", "local")
+    kept.eventually(lambda: "20000:" in server.run("ip", "rule").stdout, 20)
+    assert reachable(hosts)
+
+
+def test_the_keeper_tells_a_reply_that_is_taken_and_that_it_is_over(hosts: Hosts, kept: Kept) -> None:
+    server = hosts["server"]
+    source = {"priority": 23010, "source": "198.18.1.10", "table": 1001}
+    options = {**OPTIONS, "rules": [*OPTIONS["rules"], source]}
+    kept.run("policy_routing", **options)
+    kept.start()
+    assert kept.said("taken") == []
+    server.run("ip", "rule", "add", "priority", "100", "from", "198.18.1.10", "lookup", "200")
+    server.run("ip", "route", "add", "default", "via", "198.18.1.2", "dev", "wan1", "table", "200")
+    # Any change of our own objects makes it look at once; else it looks once a minute.
+    server.run("ip", "rule", "delete", "priority", "23010")
+    kept.eventually(lambda: [entry["line"] for entry in kept.said("taken")] == ["1001"], 10)
+    assert "rule 100 (source 198.18.1.10, table 200)" in kept.said("taken")[0]["message"]
+    assert kept.log().count("rule 100") == 1
+    server.run("ip", "rule", "delete", "priority", "100")
+    server.run("ip", "rule", "delete", "priority", "23010")
+    kept.eventually(lambda: kept.said("taken") == [], 10)
+    assert "leave by their line again" in kept.log()

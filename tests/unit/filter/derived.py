@@ -44,7 +44,11 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
     return {
         "addresses": FILTERS["isp_firewall_addresses"](lines),
         "tables": FILTERS["isp_firewall_tables"](lines),
-        "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"]),
+        "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"], inside_networks=variables["inside_networks"]),
+        "interface_groups": FILTERS["isp_firewall_interface_groups"](lines, variables["inside_networks"]),
+        "replies": FILTERS["isp_firewall_replies"](
+            lines, variables["forwards"], variables["snat"], variables["inside_networks"]
+        ),
         "marks": FILTERS["isp_firewall_marks"](lines),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
         "accept": FILTERS["isp_firewall_accept"](
@@ -63,6 +67,8 @@ def web_lists(lines: list[dict[str, Any]], default_route: str = "failover", repl
         "aliases": FILTERS["multihomed_web_aliases"](lines, default_route),
         "tables": FILTERS["multihomed_web_tables"](lines, default_route),
         "rules": FILTERS["multihomed_web_rules"](lines, reply=reply, default_route=default_route),
+        "interface_groups": FILTERS["multihomed_web_interface_groups"](lines),
+        "replies": FILTERS["multihomed_web_replies"](lines, reply),
         "marks": FILTERS["multihomed_web_marks"](lines, reply, default_route),
     }
 

@@ -51,8 +51,8 @@ def test_removing_a_line_removes_its_objects_and_touches_no_others(ids: list[int
     del after["servers"][0]["addresses"][gone["name"]]
     removed = server_objects(before) - server_objects(after)
     assert server_objects(after) < server_objects(before)
-    # Two aliases; a route in its table and one in main for each; two rules for each.
-    assert len(removed) == 2 + 4 + 4
+    # Two aliases; two routes in its table and one in main for each; two rules for each.
+    assert len(removed) == 2 + 6 + 4
     own = everything(before)
     rest = everything(after)
     for line in after["lines"]:

@@ -26,8 +26,8 @@ from .nftables_json import (
 # A word of iptables-save: a text in quotation marks, which a backslash may escape, or anything up to a space.
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 _ALL = 0xFFFFFFFF
-OTHER = "other"
 _NFT_FAMILIES = {"ip": frozenset((4,)), "ip6": frozenset((6,)), "inet": frozenset((4, 6))}
+OTHER, NO_WAY_BACK = "other", "no way back"
 _NFT_SELECTORS = {
     "meta iifname": "in_interface",
     "meta oifname": "out_interface",
@@ -76,7 +76,10 @@ class MarkWrite:
 
 @dataclass(frozen=True)
 class FilterRule:
-    """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty."""
+    """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty.
+
+    The ``target`` of a rule that translates destinations is DNAT or REDIRECT.
+    """
 
     verdict: str = ""
     target: str = ""
@@ -92,6 +95,11 @@ class Chain:
     hook: str = ""
     policy: str = ""
     rules: list[FilterRule] = field(default_factory=list)
+
+    @property
+    def translates(self) -> bool:
+        """Whether it translates destinations of packets that come in."""
+        return self.hook != "output" and any(rule.target in ("DNAT", "REDIRECT") for rule in self.rules)
 
 
 @dataclass
@@ -139,6 +147,8 @@ def _nft_rules(expressions: Sequence[NftExpression]) -> list[FilterRule]:
             matches.append(_nft_match(comparison))
         elif expression.kind == "mangle":
             marks += _nft_mark(as_dict(expression.body))
+        elif expression.kind in ("dnat", "redirect"):
+            return [FilterRule("accept", expression.kind.upper(), tuple(matches), tuple(marks))]
         elif expression.kind not in _WITHOUT_EFFECT:
             matches.append(Match(OTHER))
     return [FilterRule("", "", tuple(matches), tuple(marks))]
@@ -177,6 +187,9 @@ def _nft_match(comparison: NftMatch) -> Match:
     if protocol in ("icmp", "icmpv6"):
         # Only ICMP has a field of ICMP.
         return Match("protocol", frozenset((protocol,)))
+    if comparison.selector.startswith("fib saddr") and comparison.right is False:
+        # No route leads back to the sender, as the rule looks it up.
+        return Match(NO_WAY_BACK, frozenset(comparison.selector.split()), comparison.operator == "!=")
     what = _NFT_SELECTORS.get(comparison.selector, OTHER)
     listed = [_nft_value(value) for value in values(comparison.right)]
     if what == OTHER or "" in listed:

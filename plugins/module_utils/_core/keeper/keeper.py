@@ -14,9 +14,12 @@ from typing import Any, Protocol
 from ..errors import Busy, MultihomeError
 from ..routing.model import Alias
 from ..routing.snapshot import Snapshot
+from . import parameters
 from .backoff import Backoff
 from .interest import ADDRESSES, ROUTES, Interest
+from .parameters import ParameterCheck
 from .reconcile import reconcile
+from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
 from .stored_states import EVENTS, State, States, error_text
@@ -30,6 +33,8 @@ SHARE, LONGEST_REST = 5, 0.5
 IDLE = 300.0
 # Waiting objects are tried again after this, then after twice as long, and so on up to IDLE.
 FIRST_RETRY = 1.0
+# It is time to ask what sends no events.
+POLL = "poll"
 KeeperReport = Mapping[str, Any]
 
 
@@ -59,9 +64,11 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
         startup_delay: StartupDelay | None = None,
         spent: Callable[[], float] = processor_seconds,
+        replies: ReplyCheck | None = None,
+        parameters: ParameterCheck | None = None,
     ) -> None:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
-        self._backoff = Backoff()
+        self._backoff, self._replies, self._parameters = Backoff(), replies, parameters
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
@@ -98,16 +105,19 @@ class Keeper:
         self._busy = False
         try:
             with self._lock():
-                everything = not happened <= {ADDRESSES, ROUTES, FILTERS}
+                everything = not happened <= {ADDRESSES, ROUTES, FILTERS, POLL}
                 if everything:
                     self._checked_all = started
                 for kind, fault in self._states.roll_back():
                     self._note_rollback(kind, fault)
                 states = self._states.reload()
+                # First: an interface without IPv6 takes no address.
+                self._check_parameters(happened)
                 for state in states:
                     if everything or EVENTS.get(state.kind, frozenset()) & happened:
                         self._check_state(state)
                 self._note_faults(states)
+                self._check_replies(states, happened)
         except (Busy, OSError, MultihomeError) as error:
             self._busy = True
             self._fail("the lock", error_text(error), for_now=True)
@@ -131,9 +141,33 @@ class Keeper:
                 for file, found in sorted(self._waiting.items())
                 for name, reason in sorted(found.items())
             ],
+            "taken": self._replies.report() if self._replies else [],
             "refused": [{"file": file, "reason": reason} for file, reason in sorted(self._faults.items())],
             "last_error": self._last_error,
         }
+
+    def _check_parameters(self, happened: set[str]) -> None:
+        """Set kernel parameters that have another value: after events of interfaces, and now and then."""
+        if self._parameters is None:
+            return
+        if happened & {ADDRESSES, FILES}:
+            self._parameters.changed(self._clock())
+        if POLL in happened or self._clock() >= self._parameters.next_time:
+            for name in self._parameters.check(self._clock(), self._is_due):
+                self._note_repair(parameters.KIND, name, "set")
+
+    def _check_replies(self, states: list[State], happened: set[str]) -> None:
+        """Ask whether replies leave by their line: after changes of routes and rules, and now and then."""
+        engines = [state.engine for state in states if state.kind == "policy_routing" and state.engine is not None]
+        if self._replies is None:
+            return
+        if not engines:
+            self._replies.forget()
+            return
+        if happened & {ROUTES, FILES}:
+            self._replies.changed(self._clock())
+        if self._clock() >= self._replies.next_time:
+            self._replies.check(engines[0], self._clock())
 
     def _note_faults(self, states: list[State]) -> None:
         files = {state.file for state in states if state.engine is not None}
@@ -213,13 +247,24 @@ class Keeper:
             now = self._clock()
             # A check of some states may last beyond the time at which an object of another one is due.
             delayed = self._backoff.next_time(self._checked_all)
-            due = min(self._checked + IDLE, self._retry_at, float("inf") if delayed is None else delayed)
-            happened = events.wait(max(0.0, min(due - now, alive or IDLE)))
+            idle = max(self._checked_all + IDLE, self._checked + FIRST_RETRY)
+            due = min(idle, self._retry_at, float("inf") if delayed is None else delayed)
+            polled = min([max(each.next_time, self._checked + FIRST_PAUSE) for each in self._polled()], default=due)
+            happened = events.wait(max(0.0, min(due - now, polled - now, alive or IDLE)))
             if happened:
                 return self._gathered(events, happened)
-            if self._clock() >= due:
+            now = self._clock()
+            if now >= due:
                 return {FILES}
+            if self._replies and now >= self._replies.next_time:
+                return {POLL}
+            # Without the lock, which a module may hold for long: mostly there is nothing to do.
+            if self._parameters and now >= self._parameters.next_time and self._parameters.differ(now, self._is_due):
+                return {POLL}
             still_alive(self.report())
+
+    def _polled(self) -> list[ReplyCheck | ParameterCheck]:
+        return [each for each in (self._replies, self._parameters) if each]
 
     def _gathered(self, events: Waiting, happened: set[str]) -> set[str]:
         """Return these events at once if the last check is long past; else after a pause, with those that follow."""

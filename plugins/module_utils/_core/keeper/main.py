@@ -13,6 +13,8 @@ from ..lock import exclusive
 from ..store.persistence import DIRECTORY
 from .keeper import Keeper, KeeperReport
 from .notify import Notifier
+from .parameters import ParameterCheck
+from .replies import ReplyCheck
 from .report import Report, log
 from .stored_states import ENGINES, States
 from .watch import Watch
@@ -26,7 +28,12 @@ _PROGRAM_TIMEOUT = 10.0
 def main() -> int:
     """Run until a signal stops it; return the exit status. The kernel keeps all objects."""
     notifier, report = Notifier(os.environ), Report()
-    keeper = Keeper(States(DIRECTORY, ENGINES), functools.partial(exclusive, timeout=_PATIENCE))
+    keeper = Keeper(
+        States(DIRECTORY, ENGINES),
+        functools.partial(exclusive, timeout=_PATIENCE),
+        replies=ReplyCheck(),
+        parameters=ParameterCheck(),
+    )
 
     def after_check(content: KeeperReport) -> None:
         try:

@@ -78,6 +78,7 @@ def _possible(engine: Engine, current: Current, waiting: dict[str, str]) -> tupl
             return engine, engine.plan(current)
         except (ForeignObject, InvalidInput) as error:
             if not error.objects:
+                engine.withdraw(current)
                 raise
             waiting.update({str(item): reason for item, reason in error.objects.items()})
             engine = engine.without({item.key for item in error.objects})

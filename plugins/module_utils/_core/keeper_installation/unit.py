@@ -67,8 +67,9 @@ ProtectProc=invisible
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# For promote_secondaries, which keeps secondary addresses while their primary is replaced.
-ReadWritePaths=-/proc/sys/net/ipv4/conf
+# For promote_secondaries, which keeps secondary addresses while their primary is replaced, and for the parameters of
+# the lines' interfaces and of forwarding.
+ReadWritePaths=-/proc/sys/net/ipv4/conf -/proc/sys/net/ipv4/ip_forward -/proc/sys/net/ipv6/conf
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictNamespaces=yes

@@ -73,8 +73,13 @@ def finding(kind: str, subject: str, message: str, **words: object) -> Finding:
 KINDS: dict[str, Kind] = {
     "interface-missing": Kind(
         ERROR,
-        "A line's interface does not exist on this host.",
+        "A line's interface does not exist on this host. With the roles a warning: the line waits for it.",
         "correct the line's interface, or create the interface first",
+    ),
+    "interface-alternative-name": Kind(
+        ERROR,
+        "A line's interface is given by an alternative name, and packet filters know only the interface's own name.",
+        "write {interface} as the line's interface",
     ),
     "interface-not-yet": Kind(
         WARNING,
@@ -88,7 +93,7 @@ KINDS: dict[str, Kind] = {
     ),
     "interface-down": Kind(
         ERROR,
-        "A line's interface is down, so the kernel accepts no route by it.",
+        "A line's interface is down, so the kernel accepts no route by it. With the roles a warning: it waits.",
         "ip link set dev {interface} up, and have your network configuration do so at boot",
     ),
     "no-carrier": Kind(
@@ -134,7 +139,8 @@ KINDS: dict[str, Kind] = {
     "arp-ignored": Kind(
         ERROR,
         "With this arp_ignore the host does not answer ARP requests of the line's gateway for an address of the line.",
-        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0 or 1 (the larger counts)",
+        "set net.ipv4.conf.{interface}.arp_ignore and net.ipv4.conf.all.arp_ignore to 0, or to 1 if no address has a "
+        "peer (the larger counts)",
     ),
     "arp-answers-twice": Kind(
         WARNING,
@@ -177,6 +183,29 @@ KINDS: dict[str, Kind] = {
         WARNING,
         "Another program writes or matches bits of the mark mask, with a value that belongs to no line now.",
         "configure it to use bits outside 0x{mask:x}, or set another mark_mask",
+    ),
+    "reverse-path-filter": Kind(
+        ERROR,
+        "A third-party packet filter drops packets to whose sender it finds no way back. It looks that up without the "
+        "connection's mark, which alone tells the line where a server has one address for several lines.",
+        "with firewalld: set IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf and restart firewalld; or give the "
+        "server an address for each line",
+    ),
+    "local-rule-not-first": Kind(
+        ERROR,
+        "The rule `lookup local` does not come before the rules of the lines. Then they would decide about packets for "
+        "the host's own addresses, and it could not be reached any more.",
+        "{command}",
+    ),
+    "reply-taken": Kind(
+        ERROR,
+        "A reply does not leave by its line: another program's rule or route takes it. The finding names both.",
+        "{remedy}",
+    ),
+    "reply-taken-tolerated": Kind(
+        WARNING,
+        "The same, where the role's variable `reply_taken` is `warn`.",
+        "{remedy}",
     ),
     "networkd-removes-foreign": Kind(
         ERROR,

@@ -25,6 +25,9 @@ from ..host import configuration, kernel_features, networkd_state, programs, req
 from ..host.configuration import Setting
 from ..host.kernel_parameters import System
 from ..routing.executor import Executor
+from ..routing.reply_paths import Finding as ReplyFinding
+from ..routing.reply_paths import check_replies
+from ..routing.settled import settled_tables
 from ..routing.snapshot import Snapshot
 from .link_probe import Answers, Questions, Target, ask
 from .model import Desired
@@ -58,7 +61,8 @@ class Facts:
     ``parameters``: path below /proc/sys to value; ``boot``: the same in the order set at boot; ``networkd``: its
     settings, None when it does not run; ``networkd_knows``: the relevant settings that it supports; ``features``:
     kernel options, None when unknown; ``asked``: the gateways that a request was sent to; ``iptables``: the filter
-    tables, (tool, family) as in Table, that this host's iptables manages.
+    tables, (tool, family) as in Table, that this host's iptables manages; ``replies``: what path_info finds about them;
+    ``alternative_names``: those of interfaces, each with the interface's own name.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -72,6 +76,8 @@ class Facts:
     features: Mapping[str, bool | None] = field(default_factory=dict)
     asked: Sequence[Target] = ()
     answers: Answers = field(default_factory=Answers)
+    replies: Sequence[ReplyFinding] = ()
+    alternative_names: Mapping[str, str] = field(default_factory=dict)
     not_checked: Sequence[tuple[str, str]] = ()
 
 
@@ -80,19 +86,25 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
     missing: list[tuple[str, str]] = []
     links = read_links()
     routing = read_routing(executor or Executor(), missing)
+    own_names = alternative_names(routing)
+    links.update({name: links[own] for name, own in own_names.items() if own in links and name not in links})
     features = kernel_features.kernel_features(root)
     filters: list[Table] = []
-    if desired.filters_packets:
-        filters = read_filters(run, features, missing, os.path.join(root, "proc/net"))
+    if desired.filters_packets or desired.auto_reply:
+        # Where no packet is marked yet, nothing is lacking when there is no packet filter.
+        unread = missing if desired.filters_packets else []
+        filters = read_filters(run, features, unread, os.path.join(root, "proc/net"))
     networkd = networkd_state.networkd_process(os.path.join(root, "proc"))
     questions = questions_of(desired, links, routing)
     answers = ask(questions, desired.probe_timeout)
+    replies = read_replies(desired, routing, missing)
     missing += [(name, f"cannot send requests to neighbours: {reason}") for name, reason in answers.unasked.items()]
     return Facts(
         links=links,
         parameters=read_parameters(desired, System()),
         boot=configuration.boot_parameters(root),
         routing=routing,
+        alternative_names=own_names,
         filters=filters,
         iptables=iptables_in_charge(filters, Iptables()),
         networkd=networkd_state.networkd_settings(root) if networkd else None,
@@ -100,6 +112,7 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
         features=features,
         asked=[t for t in questions.gateways if t[0] not in answers.unasked] if desired.probe_timeout > 0 else [],
         answers=answers,
+        replies=replies,
         not_checked=missing,
     )
 
@@ -142,10 +155,30 @@ def read_parameters(desired: Desired, system: System) -> dict[str, str]:
 def read_routing(executor: Executor, missing: list[tuple[str, str]]) -> Snapshot | None:
     """Return the addresses, routes and policy rules, or None with the reason added to ``missing``."""
     try:
-        return executor.read("address", "route", "rule")
+        return executor.read("address", "route", "rule", "link")
     except (Unsupported, ReadFailed) as error:
         missing.append(("addresses, routes and policy rules", str(error)))
         return None
+
+
+def alternative_names(routing: Snapshot | None) -> Mapping[str, str]:
+    """Return the alternative names of interfaces, each with the own name."""
+    return routing.alternative_names if routing and "link" in routing.messages else {}
+
+
+def read_replies(desired: Desired, routing: Snapshot | None, missing: list[tuple[str, str]]) -> Sequence[ReplyFinding]:
+    """Return the replies that do not leave by their line, as far as this run would not change their way."""
+    if routing is None or not desired.replies:
+        return ()
+    # With auto_reply the caller may keep rules by mark that are not in its lists yet.
+    purge = desired.purge and not desired.auto_reply
+    tables = settled_tables(desired.routing, routing, desired.protocol, purge)
+    settled = [reply for reply in desired.replies if reply.table in tables]
+    try:
+        return check_replies(settled, desired.inside_networks, desired.protocol) if settled else ()
+    except ReadFailed as error:
+        missing.append(("the way of replies", str(error)))
+        return ()
 
 
 def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:
@@ -242,7 +275,12 @@ def questions_of(desired: Desired, links: Mapping[str, Link], routing: Snapshot 
     held = {address.partition("/")[0] for addresses in own.values() for address in addresses}
     lines = [line for line in desired.lines if _has_neighbours(links.get(line.interface))]
     gateways = [(line.interface, gateway) for line in lines for gateway in line.gateways if gateway not in held]
-    future = [(line.interface, address.partition("/")[0]) for line in lines for address in line.addresses]
+    future = [
+        (line.interface, address.partition("/")[0])
+        for line in lines
+        for address in line.addresses
+        if address not in line.not_held
+    ]
     senders = {(name, gateway): _sender(gateway, own.get(name, ())) for name, gateway in gateways}
     return Questions(
         list(dict.fromkeys(gateways)),

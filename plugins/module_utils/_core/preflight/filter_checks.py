@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from .. import fields
 from ..fields import listed
-from ..filters.rulesets import Chain, MarkWrite, Table
+from ..filters.rulesets import NO_WAY_BACK, Chain, FilterRule, MarkWrite, Table
 from .catalogue import Finding, finding
 from .facts import Facts
-from .model import Desired
+from .model import FIREWALL, Desired
 
 
 def kernel_features(desired: Desired, facts: Facts) -> Iterator[Finding]:
@@ -60,6 +61,29 @@ def _is_a_line(desired: Desired, write: MarkWrite) -> bool:
 def _written(write: MarkWrite) -> str:
     value = "a computed mark" if write.value is None else f"mark 0x{write.value:x}"
     return f"{value} in the bits 0x{write.bits:x}"
+
+
+def reverse_path(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Filters that drop packets whose way back, looked up without the connection's mark, leads by another line."""
+    if desired.role != FIREWALL or len(desired.interfaces) < 2:
+        return
+    sources = {entry.object.source for entry in desired.routing.rules or () if entry.object.source}
+    shared = {fields.family_of(server) for server in desired.servers if fields.prefix(server) not in sources}
+    for table in facts.filters:
+        for chain in foreign_chains(desired, table) if shared & table.families else ():
+            dropping = [rule for rule in chain.rules if chain.hook == "prerouting" and _drops_without_way(rule)]
+            if dropping and 6 in shared & set(desired.families):
+                message = "it drops IPv6 packets of all lines but one for a server that has one address for them"
+                yield finding("reverse-path-filter", f"{table}, chain {chain.name}", message)
+
+
+def _drops_without_way(rule: FilterRule) -> bool:
+    return rule.verdict == "drop" and any(match.what == NO_WAY_BACK and not match.negated for match in rule.matches)
+
+
+def translates(desired: Desired, tables: Iterable[Table]) -> bool:
+    """Tell whether another program translates destinations on this host, so that the source does not tell the line."""
+    return any(chain.translates for table in tables for chain in foreign_chains(desired, table))
 
 
 def foreign_chains(desired: Desired, table: Table) -> list[Chain]:

@@ -9,12 +9,13 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..fields import listed
 from ..host import networkd_state
 from ..host.configuration import Setting
 from ..host.kernel_parameter_file import followers, parameter_name
-from .catalogue import Finding, finding
+from .catalogue import WARNING, Finding, finding
 from .facts import Facts
 from .model import FIREWALL, Desired, Line
 
@@ -29,10 +30,15 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """The lines' interfaces: whether they exist, are up and have a carrier; and lines that cannot be used now."""
     for name, lines in desired.interfaces.items():
         link = facts.links.get(name)
+        if name in facts.alternative_names and desired.filters_packets:
+            own_name = facts.alternative_names[name]
+            message = f"{_of(lines)} ends on {name}, which is another name of {own_name}"
+            yield finding("interface-alternative-name", name, message, interface=own_name)
         if link is None:
             there = listed(sorted(facts.links))
             kind = "interface-not-yet" if all(line.dynamic for line in lines) else "interface-missing"
-            yield finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; this host has {there}")
+            missing = finding(kind, name, f"{_of(lines)} ends on {name}, which does not exist; this host has {there}")
+            yield _waiting(desired, missing)
             continue
         for line in lines:
             if line.left_out:
@@ -41,9 +47,18 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
             # The program that gives it an address switches it on.
             continue
         if not link.up:
-            yield finding("interface-down", name, f"{_of(lines)} ends on {name}, which is down", interface=name)
+            down = finding("interface-down", name, f"{_of(lines)} ends on {name}, which is down", interface=name)
+            yield _waiting(desired, down)
         elif not link.running:
             yield finding("no-carrier", name, f"{_of(lines)} ends on {name}, which has no carrier")
+
+
+def _waiting(desired: Desired, found: Finding) -> Finding:
+    """A line that waits for its interface must not stop the others."""
+    if not desired.skips_unavailable:
+        return found
+    message = f"{found.message}; the line is stored, and the keeper configures it when the interface is up"
+    return replace(found, severity=WARNING, message=message)
 
 
 def ipv6(desired: Desired, facts: Facts) -> Iterator[Finding]:
@@ -93,20 +108,34 @@ def forwarding(desired: Desired, facts: Facts) -> Iterator[Finding]:
 def arp(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Whether the host answers ARP requests of the gateway (Linux arp_ignore(), net/ipv4/arp.c).
 
-    0, 1 and 3 answer for every alias of the interface; 2 only senders in the alias's subnet; 8 never; others are 0.
+    0, 1 and 3 answer for every alias of the interface, 1 not for one with a peer; 2 only senders in the alias's subnet;
+    8 never; others are 0.
     """
+    peers = _with_peer(facts)
     for name, lines in desired.interfaces.items():
         link, value = facts.links.get(name), _effective(facts, name, "arp_ignore")
-        if value not in (2, 8) or (link and not link.neighbours):
+        if value not in (1, 2, 8) or (link and not link.neighbours):
             continue
-        deaf = [address for line in lines for address in _unanswered(line, value)]
+        deaf = [address for line in lines for address in _unanswered(line, value, peers)]
         if deaf:
             message = f"arp_ignore is {value}, so the host does not answer gateways that ask for {listed(deaf)}"
             yield finding("arp-ignored", name, message, interface=_written(name))
 
 
-def _unanswered(line: Line, value: int) -> list[str]:
+def _with_peer(facts: Facts) -> frozenset[str]:
+    """Return the IPv4 addresses of this host that have a peer."""
+    messages = facts.routing.messages["address"] if facts.routing else ()
+    return frozenset(
+        message.get("IFA_LOCAL", "")
+        for message in messages
+        if message.get("IFA_LOCAL") and message.get("IFA_ADDRESS") != message.get("IFA_LOCAL")
+    )
+
+
+def _unanswered(line: Line, value: int, peers: frozenset[str]) -> list[str]:
     addresses = [text for text in line.addresses if ":" not in text]
+    if value == 1:
+        return [text for text in addresses if text.partition("/")[0] in peers]
     if value == 8:
         return addresses
     gateways = [text for text in line.gateways if ":" not in text]

@@ -17,6 +17,7 @@ from ..host.kernel_parameter_file import Parameter
 from ..host.kernel_parameters import DEFAULT_FILE, parse_file_name
 from ..marks.model import parse_addresses, parse_mask
 from ..routing.lists import RoutingLists
+from ..routing.reply_paths import Reply, parse_networks, parse_replies
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
@@ -49,7 +50,7 @@ def _texts(parser: fields.Parser) -> fields.Parser:
 class Line:
     """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are assigned later.
 
-    ``left_out`` is the reason why it cannot be used now.
+    ``left_out`` is the reason why it cannot be used now. Another program manages the addresses in ``not_held``.
     """
 
     id: int
@@ -59,6 +60,7 @@ class Line:
     name: str = ""
     dynamic: bool = False
     left_out: str = ""
+    not_held: tuple[str, ...] = ()
 
     FIELDS = {
         "id": fields.integer(1, _LARGEST_ID),
@@ -67,11 +69,12 @@ class Line:
         "outside_addresses": _texts(fields.host_address),
         "gateways": _texts(fields.host),
         "left_out": fields.text,
+        "not_held": _texts(fields.host_address),
     }
     # The names of the same fields in the declaration and in the list of role isp_firewall.
     ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
     # The fields of the roles' lists that preflight ignores.
-    IGNORED = ("weight", "without_gateway", "learned")
+    IGNORED = ("weight", "without_gateway", "learned", "onlink", "ends_here")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:
@@ -110,7 +113,10 @@ class Desired:
     """The options of preflight. ``protocol``, ``table`` (of nft) and ``file`` tell what this collection owns.
 
     ``servers`` are the addresses that a firewall maps to. ``kernel_parameters`` are those that the caller will set,
-    path below /proc/sys to value. ``routing`` are the lists that the caller will give to policy_routing.
+    path below /proc/sys to value. ``routing`` are the lists that the caller will give to policy_routing, and
+    ``skips_unavailable`` says whether it lets routes wait for their interface. ``replies`` have to leave by their line;
+    ``auto_reply`` says that the caller uses marks where other programs translate destinations here, ``reply_taken``
+    whether one that does not is an error (``fail``) or a warning (``warn``).
     """
 
     lines: tuple[Line, ...]
@@ -126,6 +132,12 @@ class Desired:
     manages_forwarding: bool = False
     probe_timeout: float = 1.0
     routing: RoutingLists = _NO_ROUTING
+    purge: bool = False
+    replies: tuple[Reply, ...] = ()
+    inside_networks: tuple[str, ...] = ()
+    reply_taken: str = "fail"
+    skips_unavailable: bool = False
+    auto_reply: bool = False
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -157,14 +169,17 @@ class Desired:
 
 def parse_desired(options: Mapping[str, Any]) -> Desired:
     """Return the parsed options; raises InvalidInput with every fault of the list and of the numbers."""
-    names = ("role", "uses_marks", "protocol", "table", "manages_networkd", "manages_forwarding", "probe_timeout")
+    names: tuple[str, ...] = ("role", "uses_marks", "protocol", "table", "purge", "reply_taken", "probe_timeout")
+    names += ("manages_networkd", "manages_forwarding", "skips_unavailable", "auto_reply")
     faults = Faults()
     lines = faults.take(lambda: _parse_lines(options["lines"]))
     mask = faults.take(lambda: parse_mask(options["mark_mask"]))
     servers = faults.take(lambda: parse_addresses(options["servers"], "servers"))
     parameters = faults.take(lambda: _parse_parameters(options["kernel_parameters"]))
     file = faults.take(lambda: parse_file_name(options["file"]))
-    routing = faults.take(lambda: RoutingLists.parse(options["tables"], options["rules"]))
+    routing = faults.take(lambda: RoutingLists.parse(options["tables"], options["rules"], options["interface_groups"]))
+    replies = faults.take(lambda: objects(parse_replies(options["replies"].get("replies") or ())))
+    inside = faults.take(lambda: parse_networks(options["replies"].get("inside_networks") or ()))
     faults.refuse()
     return Desired(
         lines=lines.value,
@@ -173,6 +188,8 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
         kernel_parameters=parameters.value,
         file=file.value,
         routing=routing.value,
+        replies=tuple(replies.value),
+        inside_networks=tuple(inside.value),
         **{name: options[name] for name in names},
     )
 

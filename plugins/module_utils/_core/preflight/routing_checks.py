@@ -14,6 +14,8 @@ from ..netlink.rtnetlink import Message
 from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
 from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
+from ..routing.reply_paths import TAKEN
+from ..routing.rule_walk import listed_rules, local_rule_behind
 from .catalogue import Finding, finding
 from .facts import Facts
 from .model import Desired, Network
@@ -149,10 +151,13 @@ def gateways(desired: Desired, facts: Facts) -> Iterator[Finding]:
         route = item.object
         if route.type == "unicast" and not route.gateway and route.table == MAIN_TABLE and route.interface:
             connected.setdefault(route.interface, []).append(ipaddress.ip_network(route.destination))
+    onlink = {entry.object.gateway for entry in desired.routing.routes or () if entry.object.onlink}
     for line in desired.lines:
         if line.interface not in facts.links:
             continue
         for gateway in line.gateways:
+            if gateway in onlink:
+                continue
             parsed = ipaddress.ip_address(gateway)
             networks = [*line.networks(parsed.version), *connected.get(line.interface, ())]
             if not parsed.is_link_local and not any(parsed in network for network in networks):
@@ -183,6 +188,25 @@ def duplicates(desired: Desired, facts: Facts) -> Iterator[Finding]:
         if item.handle.get("IFA_FLAGS", item.handle.header["flags"]) & _FAILED and address in hosts:
             message = f"duplicate address detection failed: another host on {item.object.interface} has {address}"
             yield finding("duplicate-address", address, message)
+
+
+def local_rule(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """The rule ``lookup local`` behind those of the lines: then the host could not be reached any more."""
+    if facts.routing is None:
+        return
+    ours = [(entry.object, "") for entry in desired.routing.rules or ()]
+    for family, message in local_rule_behind(listed_rules(facts.routing.messages["rule"]), ours):
+        command = f"ip -{family} rule add priority 0 lookup local"
+        yield finding("local-rule-not-first", f"IPv{family}", message, command=command)
+
+
+def replies(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Replies that do not leave by their line, though the lines' rules and routes are there."""
+    kind = "reply-taken" if desired.reply_taken == "fail" else "reply-taken-tolerated"
+    for found in facts.replies:
+        if found.kind == TAKEN:
+            subject = f"line {found.reply.line}"
+            yield finding(kind, subject, f"{found.reply} to {found.destination}: {found.cause}", remedy=found.remedy)
 
 
 def not_checked(_desired: Desired, facts: Facts) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ Check = Callable[[Desired, Facts], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     host_checks.interfaces,
     host_checks.ipv6,
+    routing_checks.local_rule,
     routing_checks.duplicates,
     routing_checks.gateways,
     routing_checks.silent_gateways,
@@ -31,7 +32,9 @@ CHECKS: tuple[Check, ...] = (
     routing_checks.tables,
     routing_checks.priorities,
     routing_checks.rule_marks,
+    routing_checks.replies,
     filter_checks.marks,
+    filter_checks.reverse_path,
     forward_checks.forwarded,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,
@@ -51,7 +54,8 @@ class Report:
 
     ``networkd`` are the settings that keep the running systemd-networkd from removing foreign objects; ``host`` is the
     name of this host in messages; ``requirements`` are as multihome_info returns them; ``kernel_parameters_pending``
-    tells whether kernel_parameters would change anything.
+    tells whether kernel_parameters would change anything; ``reply_by_mark_needed`` whether other programs translate
+    destinations here, where the caller asks for that.
     """
 
     findings: Sequence[Finding]
@@ -60,6 +64,7 @@ class Report:
     host: str = ""
     requirements: Mapping[str, Any] = field(default_factory=dict)
     kernel_parameters_pending: bool = False
+    reply_by_mark_needed: bool = False
 
     def of(self, severity: str) -> list[Finding]:
         """Return the findings of a severity."""
@@ -94,6 +99,7 @@ class Report:
             "networkd": list(self.networkd),
             "requirements": self.requirements,
             "kernel_parameters_pending": self.kernel_parameters_pending,
+            "reply_by_mark_needed": self.reply_by_mark_needed,
         }
 
 
@@ -113,6 +119,9 @@ def run(options: Mapping[str, Any]) -> Report:
     """Check this host. Raises InvalidInput for bad options; all that the host lacks is a finding."""
     desired = parse_desired(options)
     facts = gather(desired)
+    by_mark = desired.auto_reply and filter_checks.translates(desired, facts.filters)
+    if by_mark:
+        desired = replace(desired, uses_marks=True)
     return Report(
         judge(desired, facts),
         options["fail_on"],
@@ -120,6 +129,7 @@ def run(options: Mapping[str, Any]) -> Report:
         options["host"],
         requirements.report(),
         _kernel_parameters_pending(options),
+        by_mark,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..entries import Entry, Faults, Form, Options
-from ..errors import ForeignObject, InvalidInput, StepFailed
+from ..errors import ApplyFailed, ForeignObject, InvalidInput, StepFailed
 from ..plan import Action, Existing, M, Model, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
@@ -19,11 +19,11 @@ from .interface_names import is_too_long
 from .iproute_names import ETC, Name, plan_names, texts_after
 from .links import NOT_THERE, Skipped, available_routes, named_interfaces, renamed, resolved
 from .lists import RoutingLists, tables_form
-from .model import Route, Rule
+from .model import MAIN_TABLE, Route, Rule
 from .owner import parse_owner
 from .route_reading import read_routes
 from .rule_sequence import inverse_to_what_stays
-from .rule_walk import listed_rules, local_rule_first
+from .rule_walk import listed_rules, local_rule_behind, local_rule_first
 from .snapshot import Snapshot
 
 # Entries of ``tables`` and of ``rules``.
@@ -243,6 +243,24 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         warnings = [*plan.remarks, *plan.skipped.warnings()]
         found: Form = {"warnings": warnings} if warnings else {}
         return {**found, "skipped": plan.skipped.as_result()} if plan.skipped.places else found
+
+    def withdraw(self, current: Snapshot) -> None:
+        """Remove our rules that look up main first, where the rule ``lookup local`` does not come before them.
+
+        The host would not be reachable at its own addresses otherwise; our other rules do not select what comes in.
+        """
+        if self.rules is None:
+            return
+        ours = [(item.object, "") for item in current.rules() if item.owner == self.owner]
+        families = dict(local_rule_behind(listed_rules(current.messages["rule"]), ours))
+        doing_harm = [
+            Action("remove", item.object, item)
+            for item in current.rules()
+            if item.owner == self.owner and item.object.table == MAIN_TABLE and item.object.family in families
+        ]
+        refused = self.executor.repair(doing_harm, current, self.owner) if doing_harm else {}
+        if refused:
+            raise ApplyFailed("cannot remove our rules that look up main", "; ".join(refused.values()))
 
     def waiting(self) -> dict[str, str]:
         """Return the routes and groups that wait for their interface, each with the reason."""

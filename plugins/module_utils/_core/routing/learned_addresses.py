@@ -19,10 +19,11 @@ def learned_addresses(snapshot: Snapshot, owner: int) -> dict[str, dict[str, lis
     Addresses are foreign ones of global scope, in the kernel's order, without tentative, deprecated or temporary ones
     (RFC 8981). There is at most one gateway per family: that of the best foreign default route of the table main by
     the interface, else the other end of a point-to-point link, else none. ``without_gateway`` are the families without
-    a gateway that have a default route by the interface alone, as a tunnel has.
+    a gateway that have a default route by the interface alone, as a tunnel has; ``onlink`` are the gateways that no
+    network of the interface contains, as the route itself says.
     """
     found: dict[str, dict[str, list[str]]] = {
-        name: {"addresses": [], "gateways": [], "without_gateway": []} for name in snapshot.interfaces
+        name: {"addresses": [], "gateways": [], "without_gateway": [], "onlink": []} for name in snapshot.interfaces
     }
     peers: dict[tuple[str, int], str] = {}
     for existing in snapshot.addresses():
@@ -36,7 +37,9 @@ def learned_addresses(snapshot: Snapshot, owner: int) -> dict[str, dict[str, lis
     for route in sorted(_defaults(snapshot, owner), key=lambda route: route.metric):
         for gateway, interface in _ways(route):
             if interface in found and gateway:
-                gateways.setdefault((interface, route.family), gateway)
+                first = gateways.setdefault((interface, route.family), gateway)
+                if route.onlink and first == gateway:
+                    found[interface]["onlink"].append(gateway)
             elif interface in found:
                 alone.add((interface, route.family))
     known = {**peers, **gateways}

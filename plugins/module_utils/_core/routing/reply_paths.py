@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from .. import fields
@@ -21,6 +21,7 @@ from ..errors import InvalidInput, ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
 from . import rtnetlink_mapping
 from .model import MAIN_TABLE
+from .refusing_routes import described, refusing_route
 from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of, question
 from .rule_walk import LOCAL_TABLE, Found, ListedRule, listed_rules, refusing_rule, rule_of, which_rule
 
@@ -56,8 +57,9 @@ def _list(value: Any) -> list[Any]:
 class Reply:
     """One kind of reply of one line: what it looks like when it is routed, and the way that it has to take.
 
-    Without ``mark`` and ``in_interface`` the host itself sends it, from ``source``. ``interface`` and ``networks`` are
-    the line's own on this host, where it has any.
+    Without ``in_interface`` and ``forwarded`` the host itself sends it, from ``source``. With ``forwarded`` it comes in
+    by the interface that leads to ``source``. ``interface`` and ``networks`` are the line's own on this host, where it
+    has any.
     """
 
     line: str
@@ -68,6 +70,7 @@ class Reply:
     in_interface: str | None = None
     interface: str | None = None
     networks: tuple[str, ...] = ()
+    forwarded: bool = False
 
     FIELDS = {
         "line": fields.text,
@@ -78,6 +81,7 @@ class Reply:
         "in_interface": fields.interface,
         "interface": fields.interface,
         "networks": lambda value: tuple(fields.prefix(text) for text in _list(value)),
+        "forwarded": fields.boolean,
     }
 
     @classmethod
@@ -179,7 +183,10 @@ def check_replies(
         with connect() as socket:
             inquiry = _Inquiry(socket, indexes, owner)
             places = Destinations(replies, inside)
-            for reply in replies:
+            for listed in replies:
+                reply = inquiry.coming_in(listed) if listed.forwarded and not listed.in_interface else listed
+                if reply is None:
+                    continue
                 if reply.in_interface is not None and reply.in_interface not in indexes:
                     inquiry.not_asked(reply, f"interface {reply.in_interface} does not exist")
                     continue
@@ -252,6 +259,7 @@ class _Inquiry:
         self._names = {index: name for name, index in indexes.items()}
         self._rules: list[ListedRule] = listed_rules(socket.dump("rule"))
         self._groups: Mapping[int, int] | None = None
+        self._routes: Sequence[Message] | None = None
         self._known: set[Any] = set()
         self.findings: list[Finding] = []
 
@@ -266,6 +274,15 @@ class _Inquiry:
         if not self._is_right(reply, answer, table, expected):
             self._taken(reply, path, answer, table)
         return True
+
+    def coming_in(self, reply: Reply) -> Reply | None:
+        """Return a forwarded reply with the interface that leads to its source; None where there is none."""
+        try:
+            answer = self._socket.look_up(*question(Path(reply.source), self._indexes, LOOKUP_TABLE))
+        except RequestFailed:
+            self.not_asked(reply, f"this host has no way to {reply.source} now")
+            return None
+        return replace(reply, in_interface=self._names.get(answer.get("RTA_OIF", 0)))
 
     def not_asked(self, reply: Reply, cause: str) -> None:
         """Note that the kernel cannot be asked for a reply."""
@@ -292,6 +309,8 @@ class _Inquiry:
         if not reply.in_interface and (rule is None or rule.owner == self._owner) and not self._has(reply.source):
             self.not_asked(reply, f"{reply.source} is no address of this host now")
             return False
+        if self._refused_by_route(reply, path):
+            return True
         if rule and rule.owner == self._owner:
             cause = f"table {reply.table} has no way there, so {rule} refuses it, and no other line takes it"
             remedy = f"see whether the interface and the gateway of line {reply.line} are up"
@@ -300,6 +319,28 @@ class _Inquiry:
         by = f"{rule} of {fields.owner_name(rule.owner)} refuses it" if rule else f"the kernel says: {error}"
         remedy = "remove that rule, or give it a priority after ours" if rule else "see ip rule and ip route"
         self._add(Finding(TAKEN, reply, path.destination, by, remedy, rule_of(rule) if rule else None))
+        return True
+
+    def _refused_by_route(self, reply: Reply, path: Path) -> bool:
+        """Tell whether a route of type unreachable, prohibit or blackhole refuses a reply, and note it."""
+        if self._groups is None:
+            self._groups = groups_of(self._socket, self._rules)
+        if self._routes is None:
+            self._routes = self._socket.dump("route")
+        found = refusing_route(self._rules, self._routes, path.packet, self._groups)
+        if found is None:
+            return False
+        rule, route = found
+        shown = {
+            "table": route.get("RTA_TABLE", route.header["table"]),
+            "destination": rtnetlink_mapping.destination_of(route),
+            "gateway": None,
+            "interface": None,
+            "owner": fields.owner_name(route.header["proto"]),
+        }
+        cause = f"{rule} of {fields.owner_name(rule.owner)} leads it to the {described(route)}"
+        remedy = "remove that route: no rule can pass over a route that refuses packets"
+        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, rule_of(rule), shown))
         return True
 
     def _has(self, address: str) -> bool:

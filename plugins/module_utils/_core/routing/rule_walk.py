@@ -125,6 +125,16 @@ def local_rule_first(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str
     address of the host would be looked up in main first, whose connected network says that it is somewhere on the link:
     the host cannot be reached any more.
     """
+    given = list(ours)
+    first = {rule.family: place for rule, place in sorted(given, key=lambda one: -one[0].priority)}
+    return [
+        f"{first[family]}: {reason}; ip -{family} rule add priority 0 lookup local"
+        for family, reason in local_rule_behind(rules, given)
+    ]
+
+
+def local_rule_behind(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str]]) -> list[tuple[int, str]]:
+    """Return the same as families with the reason."""
     faults = []
     known = list(rules)
     first: dict[int, tuple[int, str]] = {}
@@ -134,17 +144,15 @@ def local_rule_first(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str
             listed_local.add((rule.family, rule.priority))
         elif rule.family not in first or rule.priority < first[rule.family][0]:
             first[rule.family] = (rule.priority, place)
-    for family, (priority, place) in sorted(first.items()):
+    for family, (priority, _place) in sorted(first.items()):
         of_family = [listed for listed in known if listed.message.header["family"] == rtnetlink_mapping.AF[family]]
         # Without any rule of a family the kernel has none of it.
         local = [listed.priority for listed in of_family if listed.rule and _is_local(listed.rule)]
         local += [number for of, number in listed_local if of == family]
         if of_family and not any(number <= priority for number in local):
             there = f"has priority {local[0]}" if local else "is missing"
-            faults.append(
-                f'{place}: the IPv{family} rule "lookup local" {there}, and has to come first, or this host cannot be '
-                f"reached at its own addresses; ip -{family} rule add priority 0 lookup local"
-            )
+            reason = f'the IPv{family} rule "lookup local" {there}, and has to come first, or this host cannot be '
+            faults.append((family, f"{reason}reached at its own addresses"))
     return faults
 
 

@@ -52,6 +52,9 @@ class Persistable(Engine[StateT, PlanT]):
         apply_or_restore(self, plan, current)
         return {}
 
+    def withdraw(self, current: StateT) -> None:
+        """Remove objects that do harm on a host as it is now, where the whole state is refused; raises ApplyFailed."""
+
     def waiting(self) -> Mapping[str, str]:
         """Return what is not yet as desired, each with the reason."""
         return {}

@@ -134,7 +134,7 @@ def test_what_is_unusual_but_sound_has_no_fault(changes: dict[Path, object]) -> 
 WRONG: list[tuple[dict[Path, object], str]] = [
     # public addresses that the ISP translates
     (
-        {(*LINE, "outside_addresses"): ["10.64.0.2/24"]},
+        {(*LINE, "outside_addresses"): ["10.64.0.2/24"], (*LINE, "onlink"): False},
         "multihome_lines[0] (unicom): gateway: 203.0.113.1 is not in a network of the line's outside addresses",
     ),
     (
@@ -258,7 +258,10 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         "multihome_lines[1] (interlink): address 192.168.168.11 is taken by multihome_lines[0] (unicom)",
     ),
     # next hops
-    ({(*LINE, "gateway"): "203.0.114.1"}, "gateway: 203.0.114.1 is not in a network of the line's public addresses"),
+    (
+        {(*LINE, "gateway"): "203.0.114.1", (*LINE, "onlink"): False},
+        "gateway: 203.0.114.1 is not in a network of the line's public addresses, so onlink cannot be false",
+    ),
     ({(*LINE, "gateway"): "203.0.113.10"}, "gateway: 203.0.113.10 is the line's own address"),
     ({(*LINE, "gateway"): ["203.0.113.1", "203.0.113.2"]}, "gateway: one per family is enough"),
     ({(*LINE, "gateway"): "203.0.113.1/24"}, "an address with a prefix length; leave the length out"),

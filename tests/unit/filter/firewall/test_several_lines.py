@@ -60,9 +60,10 @@ def balancing(declaration: declarations.Declaration) -> Lists:
     return web_lists(FILTERS["multihomed_web_lines"](declaration, "web1"), "balance")
 
 
-# What a line has of its own: routes in its table and main, rules (by mark; by source: public and alias), marks, and
-# addresses and translations on the firewall (of three ports, and of what the server begins), or on the server.
-FIREWALL, BY_MARK, BALANCE = 2 + 2 + 4 + 8 + 1 + 2 + 6 + 2, 2 + 2 + 4 + 2, 2 + 2 + 4 + 4 + 1 + 2
+# What a line has of its own: routes in its table (two networks; on a firewall link-local too) and in main, rules (by
+# mark; by source: public and alias), marks, and addresses and translations on the firewall (of three ports, and of what
+# the server begins), or on the server.
+FIREWALL, BY_MARK, BALANCE = 5 + 2 + 4 + 8 + 1 + 2 + 6 + 2, 4 + 2 + 4 + 2, 4 + 2 + 4 + 4 + 1 + 2
 
 
 @settings(max_examples=20)
@@ -160,7 +161,7 @@ def changed(lines: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]
             'isp_firewall_snat[1]: 10.1.1.1 is within 10.0.0.0/8 of line "line1", whose rule comes first',
         ),
         ("multihomed_web_rules", ONE_ADDRESS, {}, 'belongs to lines "line1" and "line2", which have different'),
-        ("multihomed_web_rules", WEB_LINES, {"reply": "marks"}, '"marks": not one of source, mark'),
+        ("multihomed_web_rules", WEB_LINES, {"reply": "marks"}, '"marks": not one of auto, source, mark'),
         ("multihomed_web_tables", WEB_LINES, {"default_route": "all"}, '"all": not one of none, failover, balance'),
         (
             "multihomed_web_marks",

@@ -88,7 +88,7 @@ def test_a_line_whose_default_route_leads_by_the_interface_alone_has_such_routes
         {"destination": "default", "gateway": "198.51.100.1", "interface": "tun0"},
         {"destination": "::/0", "interface": "tun0"},
     ]
-    assert lists["tables"][0]["routes"] == ways
+    assert lists["tables"][0]["routes"] == [*ways, {"destination": "2001:db8:9::/64", "interface": "tun0"}]
     assert [{**way, "source": address.partition("/")[0]} for way, address in zip(ways, addresses, strict=True)] == [
         {key: value for key, value in route.items() if key not in ("name", "metric")}
         for route in lists["tables"][1]["routes"]

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules, routes, tables, groups and interfaces as VPNs, containers and cloud tools create them, chosen by a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..namespaces import Host
+from .lines import GROUP, LINES, host_in
+
+# Halves of the address space, as OpenVPN's redirect-gateway def1 and others set them.
+HALVES = {
+    4: (("0.0.0.0/1", "128.0.0.0/1"), ("0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/1")),
+    6: (("2000::/3",), ("::/1", "8000::/1")),
+}
+VPN = {4: "10.8.0.1", 6: "fd00:8::1"}
+PRIVATE = {4: ("10.9.0.0/16", "172.30.0.0/16"), 6: ("fd00:9::/48", "fd00:30::/48")}
+WIDE = {4: "128.0.0.0/1", 6: "2000::/3"}
+
+
+@dataclass
+class Setup:
+    """What one seed puts on a host: commands of ip by family, each with the one that takes it back."""
+
+    seed: int
+    commands: dict[int, list[tuple[str, str]]] = field(default_factory=lambda: {4: [], 6: []})
+
+    def add(self, family: int, kind: str, text: str) -> None:
+        """Note a rule or route."""
+        self.commands[family].append((f"{kind} add {text}", f"{kind} del {text}"))
+
+    def apply(self, host: Host) -> None:
+        """Put it on a host: rules last, as a kernel takes no gateway that they lead away from."""
+        for commands in self.commands.values():
+            commands.sort(key=lambda both: both[0].startswith("rule"))
+        for family, commands in self.commands.items():
+            host.run("ip", f"-{family}", "-batch", "-", feed="".join(f"{one}\n" for one, _back in commands))
+
+    def remove(self, host: Host) -> None:
+        """Take it off the host."""
+        for family, commands in self.commands.items():
+            backwards = "".join(f"{back}\n" for _one, back in reversed(commands))
+            host.run("ip", "-force", f"-{family}", "-batch", "-", feed=backwards, check=False)
+
+    def __str__(self) -> str:
+        shown = [f"ip -{family} {one}" for family, commands in self.commands.items() for one, _back in commands]
+        return f"seed {self.seed}:\n  " + "\n  ".join(shown)
+
+
+Piece = Callable[[Setup, random.Random, int], None]
+
+
+def _whole_way(setup: Setup, chance: random.Random, family: int) -> None:
+    """A VPN that takes everything by two halves."""
+    for half in chance.choice(HALVES[family]):
+        setup.add(family, "route", f"{half} via {VPN[family]} dev tun0")
+
+
+def _vpn_by_mark(setup: Setup, chance: random.Random, family: int) -> None:
+    """As wg-quick: everything that is not its own goes by its table."""
+    table = chance.choice((51820, 52))
+    setup.add(family, "route", f"default via {VPN[family]} dev tun0 table {table}")
+    first = chance.choice((100, 5000, 21000, 32700))
+    setup.add(family, "rule", f"not fwmark 0xca6c lookup {table} priority {first + 1}")
+    if chance.random() < 0.7:
+        setup.add(family, "rule", f"lookup main suppress_prefixlength 0 priority {first}")
+
+
+def _mesh(setup: Setup, chance: random.Random, family: int) -> None:
+    """As a mesh VPN: its own table for all packets, with its own networks, and with a default at an exit node."""
+    networks = [chance.choice(PRIVATE[family])] + (["default"] if chance.random() < 0.5 else [])
+    for network in networks:
+        setup.add(family, "route", f"{network} via {VPN[family]} dev tun0 table 520")
+    setup.add(family, "rule", f"lookup 520 priority {chance.choice((5270, 220, 24500, 31000))}")
+
+
+def _by_source(setup: Setup, chance: random.Random, family: int) -> None:
+    """As cloud tools: a table for each address."""
+    line, other = chance.choice(LINES), chance.choice(LINES)
+    length = chance.choice((32, 24)) if family == 4 else chance.choice((128, 64))
+    network = (
+        host_in(line, family, 10)
+        if length in (32, 128)
+        else f"198.18.{line}.0/24"
+        if family == 4
+        else f"2001:db8:{line}::/64"
+    )
+    setup.add(family, "route", f"default via {host_in(other, family, 1)} dev wan{other} table 2{line}")
+    setup.add(family, "rule", f"from {network} lookup 2{line} priority {chance.choice((100, 1000, 30500))}")
+
+
+def _static(setup: Setup, chance: random.Random, family: int) -> None:
+    """Static routes of main, by a line's interface."""
+    line = chance.choice(LINES)
+    for network in PRIVATE[family]:
+        setup.add(family, "route", f"{network} via {host_in(line, family, 1)} dev wan{line}")
+    if chance.random() < 0.5:
+        far = "192.0.2.0/24" if family == 4 else "2001:db8:c::/48"
+        setup.add(family, "route", f"{far} via {host_in(line, family, 1)} dev wan{line}")
+
+
+def _default(setup: Setup, chance: random.Random, family: int) -> None:
+    """Default routes of main, of several owners."""
+    line = chance.choice(LINES)
+    setup.add(family, "route", f"default via {host_in(line, family, 1)} dev wan{line} metric {chance.randint(1, 900)}")
+
+
+def _in_our_table(setup: Setup, chance: random.Random, family: int) -> None:
+    """A route that somebody put into a line's table."""
+    line, other = LINES if chance.random() < 0.5 else LINES[::-1]
+    setup.add(family, "route", f"{WIDE[family]} via {host_in(other, family, 1)} dev wan{other} table 100{line}")
+
+
+def _refusing(setup: Setup, chance: random.Random, family: int) -> None:
+    """A kill switch."""
+    line = chance.choice(LINES)
+    kind = chance.choice(("unreachable", "prohibit", "blackhole"))
+    which = chance.choice((f"from {host_in(line, family, 10)}", f"to {WIDE[family]}", "not fwmark 0xca6c"))
+    setup.add(family, "rule", f"{which} {kind} priority {chance.choice((50, 19000, 30000))}")
+
+
+def _refusing_route(setup: Setup, chance: random.Random, family: int) -> None:
+    """Networks that a routing daemon refuses, and sometimes everything."""
+    kind = chance.choice(("unreachable", "prohibit", "blackhole"))
+    setup.add(family, "route", f"{kind} {chance.choice((PRIVATE[family][0], WIDE[family], 'default'))} metric 4096")
+
+
+def _jump(setup: Setup, chance: random.Random, family: int) -> None:
+    """A jump over our rules."""
+    setup.add(family, "rule", f"fwmark {chance.choice(('0', '0x40/0x40'))} goto 32766 priority 300")
+
+
+def _group(setup: Setup, chance: random.Random, _family: int) -> None:
+    """Another program puts a line's interface into a group of its own."""
+    line = chance.choice(LINES)
+    text = f"link set wan{line} group"
+    setup.commands[4].append((f"{text} {chance.choice((5, 77))}", f"{text} {GROUP}"))
+
+
+def _container(setup: Setup, chance: random.Random, family: int) -> None:
+    """A container's network on an interface of its own."""
+    name, network = f"c{chance.randint(0, 99)}", ("172.17.0.1/16" if family == 4 else "fd00:17::1/64")
+    if family == 4:
+        setup.commands[4].append((f"link add {name} type veth peer name {name}x", f"link del {name}"))
+        setup.commands[4].append((f"link set {name} up", f"link set {name} down"))
+        setup.add(4, "address", f"{network} dev {name}")
+        setup.add(4, "rule", f"from 172.17.0.0/16 lookup 300 priority {chance.choice((1000, 20005))}")
+
+
+PIECES: tuple[Piece, ...] = (
+    _whole_way,
+    _vpn_by_mark,
+    _mesh,
+    _by_source,
+    _static,
+    _default,
+    _in_our_table,
+    _refusing,
+    _refusing_route,
+    _jump,
+    _group,
+    _container,
+)
+
+
+def setup_of(seed: int) -> Setup:
+    """Return the setup of a seed: one to three pieces, in one family or both."""
+    chance = random.Random(seed)  # a test's choice, no secret
+    setup = Setup(seed)
+    for piece in chance.sample(PIECES, chance.randint(1, 3)):
+        for family in chance.choice(((4,), (6,), (4, 6))):
+            piece(setup, chance, family)
+    return setup
