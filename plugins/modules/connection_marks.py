@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
   - multihome.linux._persist
+  - multihome.linux._confirm
 requirements:
   - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8.7 or newer with ip6tables, on the managed host
 options:

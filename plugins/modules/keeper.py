@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
+  - multihome.linux._confirm
 options:
   state:
     description:
@@ -92,13 +93,13 @@ import functools
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.checkpoint.lazy import LazyGuard
 from ..module_utils._core.keeper_installation.engine import KeeperEngine
 from ..module_utils._core.keeper_installation.host import own_code
 from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
-ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, **CONFIRM_OPTION}
 # Not the lock of the stored state: the service takes that one when it starts.
 LOCK_FILE = "/run/multihome/installation.lock"
 WARNING = (
@@ -110,7 +111,8 @@ WARNING = (
 def install(module: AnsibleModule) -> None:
     """Converge the installation and end the module with the result; raises MultihomeError."""
     engine = KeeperEngine(module.params["state"], own_code())
-    outcome = converge(engine, module.check_mode, functools.partial(exclusive, LOCK_FILE))
+    guard = LazyGuard(module.params["confirm"], lock=exclusive)
+    outcome = guarded(engine, module, guard, lock=functools.partial(exclusive, LOCK_FILE))
     if engine.present and not engine.systemd:
         module.warn(WARNING)
     answer = result(engine, outcome, bool(module._diff))

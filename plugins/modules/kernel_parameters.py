@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
+  - multihome.linux._confirm
 options:
   parameters:
     description:
@@ -142,10 +143,10 @@ skipped_parameters:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.checkpoint.lazy import LazyGuard
+from ..module_utils._core.checkpoint.model import Scope
 from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
-from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
 # The engine checks the entries and reports all faults of the list at once.
 _PARAMETERS = {"type": "list", "elements": "dict", "required": True}
@@ -160,13 +161,18 @@ ARGUMENT_SPEC = {
     },
     "file": {"type": "str", "default": DEFAULT_FILE},
     "purge": {"type": "bool", "default": False},
+    **CONFIRM_OPTION,
 }
 
 
 def set_parameters(module: AnsibleModule) -> None:
     """Converge the parameters and end the module with the result; raises MultihomeError."""
-    engine = KernelParameterEngine(**module.params)
-    outcome = converge(engine, module.check_mode, exclusive)
+    options = {name: value for name, value in module.params.items() if name != "confirm"}
+    engine = KernelParameterEngine(**options)
+    guard = LazyGuard(
+        module.params["confirm"], lambda current: Scope(parameters=tuple(current.live), files=(engine.file,))
+    )
+    outcome = guarded(engine, module, guard)
     answer = result(engine, outcome, bool(module._diff))
     module.exit_json(**answer, skipped_parameters=list(outcome.plan.missing))
 

@@ -31,6 +31,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.full
   - multihome.linux._owner
   - multihome.linux._persist
+  - multihome.linux._confirm
 requirements:
   - nft 1.0.2 or newer, on the managed host (package C(nftables)), or iptables 1.8.7 or newer (package C(iptables))
   - With O(forget_flows=true), a kernel with C(nf_conntrack_netlink), and for V(masquerade) entries pyroute2

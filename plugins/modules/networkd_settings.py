@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
+  - multihome.linux._confirm
 options:
   state:
     description:
@@ -69,18 +70,17 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.checkpoint.lazy import LazyGuard
 from ..module_utils._core.host.networkd import NetworkdEngine
-from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
-ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, **CONFIRM_OPTION}
 
 
 def keep(module: AnsibleModule) -> None:
     """Converge the settings and end the module with the result; raises MultihomeError."""
     engine = NetworkdEngine(module.params["state"])
-    outcome = converge(engine, module.check_mode, exclusive)
+    outcome = guarded(engine, module, LazyGuard(module.params["confirm"]))
     module.exit_json(**result(engine, outcome, bool(module._diff)))
 
 

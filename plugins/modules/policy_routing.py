@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
   - multihome.linux._persist
+  - multihome.linux._confirm
 options:
   tables:
     description:

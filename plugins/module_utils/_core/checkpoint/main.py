@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What revert.pyz does: it sleeps until the deadline of a run and reverts it, or does so at boot."""
+
+from __future__ import annotations
+
+import sys
+import syslog
+import time
+from collections.abc import Sequence
+
+from ..errors import MultihomeError
+from ..netlink import pyroute2_loader
+from . import process
+from .directory import Directory
+from .ending import Ending
+from .model import ARMED, FAILED, REVERTED, REVERTING
+
+# The clock that sleeping uses stops while the host is suspended.
+_STEP = 0.25
+_USAGE = "usage: revert.pyz wait|sleep|boot|now DIRECTORY [RUN]"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return the exit status."""
+    if len(arguments) < 2 or arguments[0] not in ("wait", "sleep", "boot", "now"):
+        print(_USAGE, file=sys.stderr)
+        return 2
+    directory = Directory(arguments[1])
+    syslog.openlog("multihome-revert", syslog.LOG_PID, syslog.LOG_DAEMON)
+    try:
+        run = arguments[2] if len(arguments) > 2 else directory.pending()
+        if run is None:
+            return 0
+        return _run(arguments[0], run, directory)
+    except MultihomeError as error:
+        _log(syslog.LOG_ERR, str(error))
+        return 1
+
+
+def _run(command: str, run: str, directory: Directory) -> int:
+    ending = Ending(directory)
+    if command == "boot":
+        status = directory.status(run)
+        if status is None or status.state not in (ARMED, REVERTING, FAILED):
+            return 0
+        return _report(run, ending.expire(run, at_boot=True))
+    if command == "now":
+        return 0 if ending.revert(run) else 1
+    return _sleep(run, directory, ending)
+
+
+def _sleep(run: str, directory: Directory, ending: Ending) -> int:
+    """Revert the run when its deadline is over; it may be extended until then, or confirmed."""
+    # Everything is loaded before it is needed.
+    pyroute2_loader.message_classes()
+    failures: list[str] = []
+    status = directory.status(run)
+    while status is not None and status.state == ARMED:
+        left = status.deadline - process.now()
+        if left > 0:
+            time.sleep(min(left, _STEP))
+        else:
+            failures = ending.expire(run)
+        status = directory.status(run)
+    if status is not None and status.state in (REVERTED, FAILED):
+        return _report(run, failures or status.failures)
+    return 0
+
+
+def _report(run: str, failures: Sequence[str]) -> int:
+    if failures:
+        _log(syslog.LOG_ERR, f"run {run} could not be reverted: {'; '.join(failures)}")
+        return 1
+    _log(syslog.LOG_WARNING, f"run {run} was not confirmed in time: the state before it is restored")
+    return 0
+
+
+def _log(level: int, text: str) -> None:
+    syslog.syslog(level, text)
+    print(text, file=sys.stderr)

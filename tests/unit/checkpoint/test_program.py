@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that reverts stands alone; its timer, the unit for the boot, and the processes of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint import process, timer
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.archive import archive
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.directory import Directory
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.lazy import LazyGuard
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Refused
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.timer import Timer
+from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
+from ansible_collections.multihome.linux.plugins.module_utils._core.host import programs
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation.host import own_code
+
+
+def test_the_program_needs_nothing_of_this_collection(tmp_path: Path) -> None:
+    program = tmp_path / "revert.pyz"
+    program.write_bytes(archive(own_code(())))
+    command = [sys.executable, "-I", str(program)]
+    empty = subprocess.run([*command, "boot", str(tmp_path)], capture_output=True, text=True, check=False, cwd="/")
+    assert (empty.returncode, empty.stderr) == (0, "")
+    usage = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (usage.returncode, usage.stderr.startswith("usage: ")) == (2, True)
+
+
+def test_the_keeper_is_installed_without_checkpoints() -> None:
+    assert not [path for path in own_code() if path.startswith(("checkpoint/", "keeper_installation/"))]
+    assert "checkpoint/main.py" in own_code(())
+
+
+class Systemd:
+    """A host with systemd below ``root``, whose programs are noted."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "run/systemd/system").mkdir(parents=True)
+        self.root, self.calls, self.status = root, list[list[str]](), 0
+        monkeypatch.setattr(timer, "tool", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr(programs, "run", self.run)
+        self.timer = Timer(Directory("/var/lib/multihome/checkpoints"), str(root))
+
+    def run(self, path: str, arguments: Any) -> tuple[int, str, str]:
+        """Note a call."""
+        self.calls.append([path, *arguments])
+        return self.status, "", "Unit is already loaded" if self.status else ""
+
+
+def test_systemd_starts_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Systemd(tmp_path, monkeypatch)
+    host.timer.start("a", 60)
+    [call] = host.calls
+    assert call[0] == "/usr/bin/systemd-run"
+    assert "--on-active=59.0" in call
+    assert "--timer-property=AccuracySec=100ms" in call
+    assert call[-6:-2] == [sys.executable, "-I", "/var/lib/multihome/checkpoints/a/revert.pyz", "sleep"]
+    host.timer.stop("a")
+    assert host.calls[1] == ["/usr/bin/systemctl", "stop", "multihome-revert-a.timer"]
+    host.status = 1
+    with pytest.raises(Refused, match="already loaded; nothing was changed"):
+        host.timer.start("a", 60)
+
+
+def test_the_unit_for_the_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Systemd(tmp_path, monkeypatch)
+    host.timer.install_boot_unit()
+    host.timer.install_boot_unit()
+    text = (tmp_path / "etc/systemd/system/multihome-pending.service").read_text()
+    assert "Before=systemd-sysctl.service network-pre.target multihome-keeper.service" in text
+    assert "After=local-fs.target" in text
+    link = tmp_path / "etc/systemd/system/sysinit.target.wants/multihome-pending.service"
+    assert str(link.readlink()) == "/etc/systemd/system/multihome-pending.service"
+    assert host.calls == []
+    host.timer.remove_boot_unit()
+    assert not list(tmp_path.rglob("multihome-pending*"))
+
+
+def test_without_systemd_there_is_no_unit(tmp_path: Path) -> None:
+    Timer(Directory(str(tmp_path)), str(tmp_path)).install_boot_unit()
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_stopped_process_is_killed_and_another_one_of_its_number_is_not() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        os.kill(child.pid, signal.SIGSTOP)
+        number, start = process.process(child.pid)
+        process.kill((number, start + 1))
+        assert child.poll() is None
+        process.kill((number, start))
+        assert child.wait(5) == -signal.SIGKILL
+    process.kill((number, start))
+    process.kill(process.process())
+
+
+def test_the_clock_goes_on_while_the_host_sleeps_and_nobody_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert abs(process.now() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
+
+
+def test_who(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "ada")
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+    assert process.who() == "ada from 192.0.2.1"
+
+
+class Engine:
+    """An engine with or without something to do."""
+
+    def __init__(self, busy: bool) -> None:
+        self.actions = ["step"] if busy else []
+        self.applied = 0
+
+    def read(self) -> str:
+        """Return a state."""
+        return "read"
+
+    def plan(self, _current: str) -> Any:
+        """Return itself as the plan; once applied, nothing is left to do."""
+        return self if not self.applied else Engine(False)
+
+    def apply(self, _plan: Any, _current: str) -> None:
+        """Note it."""
+        self.applied += 1
+
+    def restore(self, _plan: Any, _current: str) -> list[str]:
+        """Do nothing."""
+        return []
+
+
+@pytest.mark.parametrize(("busy", "check", "calls"), [(True, False, ["read"]), (False, False, []), (True, True, [])])
+def test_a_run_calls_the_guard_only_before_its_first_change(busy: bool, check: bool, calls: list[str]) -> None:
+    called: list[str] = []
+    engine: Any = Engine(busy)
+    converge(engine, check, contextlib.nullcontext, None, called.append)
+    assert called == calls
+    assert engine.applied == len(calls)
+
+
+def test_a_guard_that_refuses_prevents_the_change() -> None:
+    def refuse(_current: str) -> None:
+        raise Refused("no")
+
+    engine: Any = Engine(True)
+    with pytest.raises(Refused):
+        converge(engine, False, contextlib.nullcontext, None, refuse)
+    assert engine.applied == 0
+
+
+def test_a_run_with_nothing_to_do_looks_at_one_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+
+    def look(path: str) -> bool:
+        looks.append(path)
+        return False
+
+    monkeypatch.setattr(os.path, "lexists", look)
+    LazyGuard({"run": "a", "timeout": 60}, place=str(tmp_path)).begin()
+    assert looks == [str(tmp_path / "a")]
+    LazyGuard(None, place=str(tmp_path)).begin()
+    assert looks == [str(tmp_path / "a")]
+    LazyGuard(None, place=str(tmp_path)).before_write(None)
+    assert looks[1:] == [str(tmp_path / "pending")]
