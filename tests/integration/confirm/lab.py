@@ -115,6 +115,10 @@ class Server:
             assert time.monotonic() < begin + seconds, self.checkpoints()
             time.sleep(0.02)
 
+    def tentative(self, negation: str) -> str:
+        """The IPv6 addresses of eth0 that are tentative; with the negation "-", the others."""
+        return self.host.run("ip", "-6", "address", "show", "dev", "eth0", f"{negation}tentative").stdout
+
     def checkpoints(self) -> str:
         """All files of all checkpoints, and the states of the runs."""
         script = f"cd {CHECKPOINTS} 2>/dev/null && ls -lR && cat */status.json"
@@ -182,6 +186,9 @@ def server(*, deployed: bool = True) -> Iterator[Server]:
         hosts["server"].address("eth0", "192.168.168.50/24")
         hosts["server"].run("nft", "-f", "-", feed=FOREIGN)
         made = Server(hosts["server"])
+        # The kernel gives the interface a link-local address, with a route of its own.
+        made.eventually(lambda: "fe80::" in made.tentative("-"), 5)
+        made.eventually(lambda: "fe80::" not in made.tentative(""), 5)
         if deployed:
             made.deploy()
         try:

@@ -95,13 +95,14 @@ def test_a_disk_that_fills_up_later_does_not_prevent_the_revert(host: Server) ->
     assert host.state() == before
 
 
-def test_a_module_that_hangs_with_the_lock_held_is_ended(host: Server, tmp_path: Path) -> None:
+# It stops with the lock held: while it reads, before it has written anything; and after that.
+@pytest.mark.parametrize("step", [3, 12])
+def test_a_module_that_hangs_with_the_lock_held_is_ended(host: Server, tmp_path: Path, step: int) -> None:
     before = host.state()
     host.run("ip_aliases", aliases=BAD_ALIASES, run="hung", timeout=2)
     confirm = {"run": "hung", "timeout": 2}
     log = tmp_path / "log"
-    # Step 6 is after the new deadline, and before its own change.
-    process = host.stopped(6, "SIGSTOP", log, "nat_rules", rules=[], purge=True, persist=True, confirm=confirm)
+    process = host.stopped(step, "SIGSTOP", log, "nat_rules", rules=[], purge=True, persist=True, confirm=confirm)
     host.eventually(log.exists, 5)
     assert process.poll() is None
     deadline = host.status("hung")["deadline"]

@@ -44,9 +44,9 @@ def test_a_confirmed_run_stays(host: Server) -> None:
 def test_a_host_without_any_state_is_empty_again() -> None:
     with server(deployed=False) as host:
         before = host.state()
-        host.deploy(run="first", timeout=2)
+        host.deploy(run="first", timeout=6)
         assert host.state() != before
-        host.ended("first", 5)
+        host.ended("first", 10)
         assert host.state() == before
 
 
@@ -88,8 +88,8 @@ def test_objects_of_other_owners_that_change_meanwhile_stay_changed(host: Server
 
 
 def test_routes_that_the_kernel_took_along_come_back(host: Server) -> None:
-    host.host.run("ip", "address", "add", "10.9.0.1/24", "dev", "eth0", "proto", "109")
-    host.host.run("ip", "route", "add", "203.0.113.0/24", "via", "10.9.0.2", "proto", "static")
+    host.run("ip_aliases", aliases=[{"address": "10.9.0.1/24", "interface": "eth0"}])
+    host.host.run("ip", "route", "add", "203.0.113.0/24", "via", "10.9.0.2", "src", "10.9.0.1")
     before = host.state()
     host.run("ip_aliases", aliases=[], purge=True, run="bad", timeout=1)
     assert "203.0.113.0/24" not in host.host.run("ip", "route", "show").stdout

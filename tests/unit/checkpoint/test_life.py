@@ -63,7 +63,7 @@ def test_only_root_can_read_a_checkpoint(world: World) -> None:
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(world.place.stat().st_mode) == 0o700
     # The control: these are the files.
-    assert sorted(modes) == ["before.json", "reserve", "revert.pyz", "status.json"]
+    assert sorted(modes) == ["before.json", "process-4194305-1", "reserve", "revert.pyz", "status.json"]
 
 
 def test_a_module_that_touches_more_adds_that_to_the_checkpoint(world: World) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 from typing import Any
 
@@ -126,6 +127,21 @@ class Directory:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(run, name))
+
+    def register(self, run: str, process: tuple[int, int]) -> None:
+        """Note a process of the run, without the host's lock: it may hang while it holds that."""
+        number, start = process
+        path = self.path(run, f"process-{number}-{start}")
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+    def processes(self, run: str) -> list[tuple[int, int]]:
+        """Return the noted processes of a run."""
+        found = [re.fullmatch(r"process-(\d+)-(\d+)", name) for name in os.listdir(self.path(run))]
+        return [(int(match[1]), int(match[2])) for match in found if match]
+
+    def unregister(self, run: str) -> None:
+        """No longer note any process of a run."""
+        self.release(run, *(f"process-{number}-{start}" for number, start in self.processes(run)))
 
     def set_pending(self, run: str) -> None:
         """Name the run that waits for its confirmation."""

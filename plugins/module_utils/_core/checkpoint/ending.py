@@ -132,9 +132,9 @@ class Ending:
         status = self._directory.status(run)
         if status is None or not self._is_due(status, only_late):
             return []
-        for writer in status.writers if status.boot == self._clock.boot() else ():
+        for found in self._directory.processes(run) if status.boot == self._clock.boot() else ():
             # A module that hangs holds the lock; and nothing of this run may be written any more.
-            process.kill(writer)
+            process.kill(found)
         try:
             failures = self._restore(run, at_boot or status.boot != self._clock.boot(), only_late)
         except (Busy, ReadFailed, OSError) as error:
@@ -181,6 +181,7 @@ class Ending:
     def _clean(self, run: str, *names: str) -> None:
         with contextlib.suppress(OSError):
             self._directory.release(run, *names)
+            self._directory.unregister(run)
             self._directory.clear_pending(run)
             self._timer.remove_boot_unit()
             self._directory.prune()

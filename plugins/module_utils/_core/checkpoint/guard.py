@@ -66,8 +66,14 @@ class Guard:
 
     def begin(self) -> None:
         """Refuse a run that was reverted; one stat for all others."""
-        if self._confirm is not None and self._directory.exists(self._confirm.run):
-            self._refuse_ended(self._directory.status(self._confirm.run), self._directory.pending())
+        if self._confirm is None or not self._directory.exists(self._confirm.run):
+            return
+        pending = self._directory.pending()
+        self._refuse_ended(self._directory.status(self._confirm.run), pending)
+        if pending == self._confirm.run:
+            # From now on it is ended before a revert, also when it hangs. On a full disk it is noted when it writes.
+            with contextlib.suppress(OSError):
+                self._directory.register(pending, self._clock.process())
 
     def arm(self, check: bool = False) -> bool:
         """Arm before any module does; return whether that was to do. Raises MultihomeError."""
@@ -131,8 +137,8 @@ class Guard:
             self._directory.reserve(run, _size(captured) + _ROOM)
             now = self._clock.now()
             status = Status(run, ARMED, self._clock.who(), self._clock.utc(), now, now, self._clock.boot())
-            status = status.extended(now, confirm.timeout).written_by(self._clock.process())
-            self._directory.save(status)
+            self._directory.save(status.extended(now, confirm.timeout))
+            self._directory.register(run, self._clock.process())
             # Nothing was changed yet. A run that is killed here waits for nothing, or is ended by its timer.
             self._timer.start(run, confirm.timeout)
             self._timer.install_boot_unit()
@@ -150,8 +156,8 @@ class Guard:
         if wanted:
             more = self._host_state().capture(covered | wanted, only=wanted)
             self._directory.write_json(confirm.run, "before.json", joined(captured, more))
-        extended = status.extended(self._clock.now(), confirm.timeout)
-        self._directory.save(extended.written_by(self._clock.process()))
+        self._directory.register(confirm.run, self._clock.process())
+        self._directory.save(status.extended(self._clock.now(), confirm.timeout))
 
     def _wanted(self, current: Any) -> Scope:
         scope = self._scope(current)

@@ -91,8 +91,7 @@ def _united(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
 class Status:
     """The state of one checkpoint. Times are CLOCK_BOOTTIME, except the texts ``armed_at`` and ``ended_at`` (UTC).
 
-    ``writers`` are the processes of the run that wrote, each with its start time, so that a later process of the same
-    number is another one. ``failures`` say why a revert failed.
+    ``failures`` say why a revert failed.
     """
 
     run: str
@@ -102,7 +101,6 @@ class Status:
     armed: float
     deadline: float
     boot: str
-    writers: tuple[tuple[int, int], ...] = ()
     ended_at: str = ""
     failures: tuple[str, ...] = ()
 
@@ -110,10 +108,6 @@ class Status:
         """Return the status with a deadline ``timeout`` from now, within the longest time of a run."""
         wanted = min(now + timeout, self.armed + LONGEST)
         return dataclasses.replace(self, deadline=max(self.deadline, wanted))
-
-    def written_by(self, process: tuple[int, int]) -> Status:
-        """Return the status with one more writer."""
-        return self if process in self.writers else dataclasses.replace(self, writers=(*self.writers, process))
 
     def ended(self, state: str, at: str, failures: Iterable[str] = ()) -> Status:
         """Return the status in another state."""
@@ -129,7 +123,6 @@ class Status:
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is unknown")
         values = {field.name: content[field.name] for field in dataclasses.fields(cls)}
-        values["writers"] = tuple((int(process), int(start)) for process, start in values["writers"])
         return cls(**{**values, "failures": tuple(values["failures"])})
 
     def refusal(self, now: float, boot: str) -> str:
