@@ -27,4 +27,9 @@ options:
         description: The seconds to wait for the confirmation after each change, within ten minutes of the first one.
         type: int
         default: 60
+attributes:
+  action_group:
+    membership:
+      - multihome.linux.changes
+      - multihome.linux.multihome
 """

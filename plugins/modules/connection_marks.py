@@ -24,12 +24,13 @@ description:
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
+  # First, for its action group.
+  - multihome.linux._confirm
   - multihome.linux._attributes
   - multihome.linux._attributes.full
   - multihome.linux._attributes.netlink
   - multihome.linux._owner
   - multihome.linux._persist
-  - multihome.linux._confirm
 requirements:
   - nft 1.0.2 or newer (package C(nftables)), or iptables 1.8.7 or newer with ip6tables, on the managed host
 options:

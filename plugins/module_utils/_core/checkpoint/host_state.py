@@ -79,8 +79,8 @@ class HostState:
         part = scope if only is None else only
         captured: Captured = {"version": VERSION, "scope": scope.as_json()}
         if only is None:
-            captured.update(network.capture(self._executor))
-            captured["keeper"] = {"kept": self._is_kept()}
+            captured.update(network.capture(self._executor, scope.owners))
+            captured["keeper"] = {"running": self._is_running()}
         captured["filters"] = {table: self._filters.capture(table) for table in part.tables}
         captured["parameters"] = {path: self._parameter(path) for path in part.parameters}
         captured["files"] = file_records.capture(part.files, self.root)
@@ -146,11 +146,11 @@ class HostState:
         """Tell whether the keeper's files or its service are not as recorded; raises OSError."""
         if any(path.startswith(KEEPER_FILES) for path in self._changed_files(captured)):
             return True
-        return bool(captured["keeper"]["kept"]) != self._is_kept()
+        return bool(captured["keeper"]["running"]) != self._is_running()
 
     def stop_keeper(self, captured: Captured) -> list[str]:
         """Stop a keeper that did not run; call it before its files go, and without the modules' lock."""
-        if captured["keeper"]["kept"] or not self._is_kept():
+        if captured["keeper"]["running"] or not self._is_running():
             return []
         return attempted(lambda: _done(self._keeper.stop))
 
@@ -158,16 +158,16 @@ class HostState:
         """Have the service run as it did; call it without the modules' lock, which the service takes."""
         if not self._keeper.has_systemd():
             return []
-        if captured["keeper"]["kept"] and (changed or not self._is_kept()):
+        if captured["keeper"]["running"] and (changed or not self._is_running()):
             return attempted(lambda: _done(self._keeper.start))
         if changed:
-            return attempted(lambda: _done(self._keeper.forget))
+            return attempted(lambda: _done(self._keeper.reload))
         return []
 
-    def _is_kept(self) -> bool:
+    def _is_running(self) -> bool:
         if not self._keeper.has_systemd() or not self._system.load(KEEPER_UNIT, follow=True):
             return False
-        return self._keeper.is_kept()
+        return self._keeper.is_running()
 
     def _parameter(self, path: str) -> str | None:
         try:

@@ -23,14 +23,22 @@ KINDS = ("address", "route", "rule")
 _LOCAL_TABLE = 255
 # linux/if_addr.h
 _NO_DETECTION, _FAILED, _TENTATIVE = 0x02, 0x08, 0x40
+# linux/rtnetlink.h: RTPROT_GATED, MRT, ZEBRA, BIRD, DNROUTED, XORP, NTK, MROUTED, BABEL, BGP, ISIS, OSPF, RIP, EIGRP
+_DAEMONS = frozenset((8, 10, 11, 12, 13, 14, 15, 17, 42, 186, 187, 188, 189, 192))
 # A policy rule can keep a route from being added, and is removed only after that.
 _PASSES = 3
 
 
-def capture(executor: Executor) -> dict[str, Any]:
-    """Return all addresses, routes and policy rules as plain data; raises ReadFailed."""
+def capture(executor: Executor, owners: Collection[int]) -> dict[str, Any]:
+    """Return all addresses, routes and policy rules as plain data; raises ReadFailed.
+
+    Routes of routing daemons, maybe hundreds of thousands, are left out: the daemons add them again themselves.
+    """
     snapshot = executor.read(*KINDS)
-    messages = {kind: [_text(message) for message in snapshot.messages[kind]] for kind in KINDS}
+    messages = {
+        kind: [_text(m) for m in snapshot.messages[kind] if owner_of(m) in owners or owner_of(m) not in _DAEMONS]
+        for kind in KINDS
+    }
     return {"interfaces": dict(snapshot.interfaces), "messages": messages}
 
 
