@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import signal
@@ -23,6 +24,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.t
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.host import programs
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation.host import own_code
+from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
 
 def test_the_program_needs_nothing_of_this_collection(tmp_path: Path) -> None:
@@ -33,6 +35,46 @@ def test_the_program_needs_nothing_of_this_collection(tmp_path: Path) -> None:
     assert (empty.returncode, empty.stderr) == (0, "")
     usage = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (usage.returncode, usage.stderr.startswith("usage: ")) == (2, True)
+
+
+@pytest.mark.parametrize("missing", ["checkpoint/main.py", "routing/rollback.py", "errors.py"])
+def test_a_program_that_cannot_be_loaded_does_not_arm(tmp_path: Path, missing: str) -> None:
+    code = own_code(())
+    directory = Directory(str(tmp_path / "checkpoints"))
+    directory.make("a")
+    directory.write("a", "revert.pyz", archive({path: text for path, text in code.items() if path != missing}))
+    with pytest.raises(Refused, match=r"cannot start .*revert.pyz: exit status 1; nothing was changed"):
+        Timer(directory, str(tmp_path)).start("a", 60)
+    # The control: the whole program starts, and ends at once, as there is no such checkpoint.
+    directory.write("a", "revert.pyz", archive(code))
+    Timer(directory, str(tmp_path)).start("a", 60)
+
+
+@pytest.mark.parametrize("name", specifications.modules())
+def test_ansible_sends_the_whole_program_with_each_module(name: str) -> None:
+    """Ansible sends what a module imports, wherever that is written; nothing that the program needs is missing."""
+    if "confirm" not in specifications.modules()[name].ARGUMENT_SPEC and name != "commit_confirm":
+        return
+    sent = imported(specifications.ROOT / "plugins" / "modules" / f"{name}.py")
+    assert {"main.py", "ending.py", "guard.py"} <= {path.name for path in sent if path.parent.name == "checkpoint"}
+    engine = specifications.ROOT / "plugins" / "module_utils" / "_core"
+    assert imported(engine / "checkpoint" / "main.py") <= sent
+
+
+def imported(path: Path) -> set[Path]:
+    """All files that a file imports relatively, at any depth."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        for node in ast.walk(ast.parse(one.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = one.parents[node.level - 1] / Path(*(node.module or "").split("."))
+                candidates = {base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)}
+                new = {candidate for candidate in candidates if candidate.is_file()} - found
+                found |= new
+                waiting += new
+    return found
 
 
 def test_the_keeper_is_installed_without_checkpoints() -> None:
@@ -48,6 +90,8 @@ class Systemd:
         self.root, self.calls, self.status = root, list[list[str]](), 0
         monkeypatch.setattr(timer, "tool", lambda name: f"/usr/bin/{name}")
         monkeypatch.setattr(programs, "run", self.run)
+        self.checks: list[list[str]] = []
+        monkeypatch.setattr(Timer, "_run", lambda _timer, command: self.checks.append(command))
         self.timer = Timer(Directory("/var/lib/multihome/checkpoints"), str(root))
 
     def run(self, path: str, arguments: Any) -> tuple[int, str, str]:
@@ -60,6 +104,8 @@ def test_systemd_starts_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     host = Systemd(tmp_path, monkeypatch)
     host.timer.start("a", 60)
     [call] = host.calls
+    [check] = host.checks
+    assert check[-2] == "check"
     assert call[0] == "/usr/bin/systemd-run"
     assert "--on-active=59.0" in call
     assert "--timer-property=AccuracySec=100ms" in call

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import syslog
 import time
@@ -18,14 +19,20 @@ from .model import ARMED, FAILED, REVERTED, REVERTING
 
 # The clock that sleeping uses stops while the host is suspended.
 _STEP = 0.25
-_USAGE = "usage: revert.pyz wait|sleep|boot|now DIRECTORY [RUN]"
+_USAGE = "usage: revert.pyz wait|sleep|boot|now|check DIRECTORY [RUN]"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Return the exit status."""
-    if len(arguments) < 2 or arguments[0] not in ("wait", "sleep", "boot", "now"):
+def main(arguments: Sequence[str], ready: int | None = None) -> int:
+    """Return the exit status. ``ready`` is a pipe to write to once everything is loaded that may be needed."""
+    if len(arguments) < 2 or arguments[0] not in ("wait", "sleep", "boot", "now", "check"):
         print(_USAGE, file=sys.stderr)
         return 2
+    pyroute2_loader.message_classes()
+    if ready is not None:
+        os.write(ready, b".")
+        os.close(ready)
+    if arguments[0] == "check":
+        return 0
     directory = Directory(arguments[1])
     syslog.openlog("multihome-revert", syslog.LOG_PID, syslog.LOG_DAEMON)
     try:
@@ -52,8 +59,6 @@ def _run(command: str, run: str, directory: Directory) -> int:
 
 def _sleep(run: str, directory: Directory, ending: Ending) -> int:
     """Revert the run when its deadline is over; it may be extended until then, or confirmed."""
-    # Everything is loaded before it is needed.
-    pyroute2_loader.message_classes()
     failures: list[str] = []
     status = directory.status(run)
     while status is not None and status.state == ARMED:

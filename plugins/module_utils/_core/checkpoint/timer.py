@@ -58,11 +58,15 @@ class Timer:
         """Have the run reverted when its deadline is over; raises OSError or Refused."""
         command = [sys.executable, "-I", self._directory.path(run, "revert.pyz")]
         if self.has_systemd():
+            self._run([*command, "check", self._directory.place])
             self._start_by_systemd(run, seconds, command)
-            return
-        # The process outlives this one, its session and its connection.
+        else:
+            self._run([*command, "wait", self._directory.place, run])
+
+    def _run(self, command: list[str]) -> None:
+        # The process that waits outlives this one, its session and its connection.
         done = subprocess.run(  # pylint: disable=ansible-bad-function  # _core knows no Ansible, and so no run_command
-            [*command, "wait", self._directory.place, run],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -72,7 +76,7 @@ class Timer:
             cwd="/",
         )
         if done.returncode:
-            raise Refused(f"cannot start {command[-1]}: exit status {done.returncode}; nothing was changed")
+            raise Refused(f"cannot start {command[2]}: exit status {done.returncode}; nothing was changed")
 
     def _start_by_systemd(self, run: str, seconds: float, command: list[str]) -> None:
         path = tool("systemd-run")
