@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..keeper_installation.unit import NAME as KEEPER
 from ..keeper_installation.unit import PATH as KEEPER_UNIT
 from ..routing.executor import Executor
 from ..routing.iproute_names import DATABASES, own_file
+from ..store.journal import RUN, interrupted
 from ..store.persistence import DIRECTORY as STORE
 from . import file_records, network, packet_filters
 from .model import VERSION, Scope
@@ -106,6 +108,9 @@ class HostState:
     def restore(self, captured: Captured) -> list[str]:
         """Restore everything but the service of the keeper; return what could not be restored."""
         scope = Scope.of_json(captured["scope"])
+        # A module that was killed may have left one; the keeper would restore a state within the run.
+        for journal in interrupted(os.path.join(self.root, RUN.lstrip("/"))):
+            journal.remove()
         steps: list[Callable[[], list[str]]] = [
             lambda: self._restore_files(captured),
             lambda: self._restore_parameters(captured),
