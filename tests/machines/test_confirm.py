@@ -41,10 +41,10 @@ def leftovers(design: Deployed) -> str:
 
 def test_the_timer_restores_everything_and_the_keeper(design: Deployed) -> None:
     server = design.bed.server
-    cut_off(design, "timer", 5)
+    cut_off(design, "timer", 30)
     assert PENDING in leftovers(design)
     deadline = status(design, "timer")["deadline"]
-    assert checks.eventually(lambda: [] if status(design, "timer")["state"] == "reverted" else ["armed"], 20) == []
+    assert checks.eventually(lambda: [] if status(design, "timer")["state"] == "reverted" else ["armed"], 45) == []
     assert time.clock_gettime(time.CLOCK_BOOTTIME) - deadline < 3
     assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
     assert design.mended() == []
@@ -59,6 +59,17 @@ def test_a_reboot_in_the_window_boots_the_confirmed_state(design: Deployed) -> N
     assert status(design, "boot")["state"] == "reverted"
     assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
     assert leftovers(design) == ""
+
+
+def test_a_keeper_that_was_new_does_not_start_after_the_reboot(design: Deployed) -> None:
+    server = design.bed.server
+    design.module(server, "multihome.linux.keeper", state="absent")
+    design.module(server, "multihome.linux.keeper", confirm={"run": "new", "timeout": 300})
+    server.reboot()
+    assert status(design, "new")["state"] == "reverted"
+    assert design.run(server, "systemctl", "is-active", KEEPER, check=False).strip() == "inactive"
+    assert leftovers(design) == ""
+    design.module(server, "multihome.linux.keeper")
 
 
 def test_a_confirmed_change_survives_the_reboot(design: Deployed) -> None:

@@ -15,11 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint import process, timer
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint import (
+    file_records,
+    host_state,
+    process,
+    timer,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.archive import archive
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.directory import Directory
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.lazy import LazyGuard
-from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Refused
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Refused, Scope
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.timer import Timer
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.host import programs
@@ -129,6 +134,33 @@ def test_the_unit_for_the_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert host.calls == []
     host.timer.remove_boot_unit()
     assert not list(tmp_path.rglob("multihome-pending*"))
+
+
+@pytest.mark.parametrize(("runs", "verb"), [(True, "start"), (False, "stop")])
+def test_at_boot_systemd_learns_of_the_restored_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: bool, verb: str
+) -> None:
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    unit = tmp_path / "etc/systemd/system/multihome-keeper.service"
+    unit.write_text("old")
+    files = ("/etc/systemd/system/multihome-keeper.service",)
+    captured = {
+        "scope": Scope(files=files).as_json(),
+        "files": file_records.capture(files, str(tmp_path)),
+        "keeper": {"running": runs},
+    }
+    calls: list[str] = []
+    monkeypatch.setattr(host_state, "systemctl", lambda *words, **_unit: calls.append(" ".join(words)))
+    state = host_state.HostState(str(tmp_path))
+    assert state.restore_at_boot(captured) == []
+    # The control: a unit that is as it was needs nothing.
+    assert calls == []
+    unit.write_text("new")
+    assert state.restore_at_boot(captured) == []
+    assert unit.read_text() == "old"
+    assert sorted(calls) == ["daemon-reload", f"{verb} --no-block multihome-keeper.service"]
+    assert calls.index("daemon-reload") == (0 if runs else 1)
 
 
 def test_without_systemd_there_is_no_unit(tmp_path: Path) -> None:

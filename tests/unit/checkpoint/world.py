@@ -68,7 +68,7 @@ class FakeState:
             self.value = captured["value"]
         return failures
 
-    def restore_files(self, _captured: dict[str, Any]) -> list[str]:
+    def restore_at_boot(self, _captured: dict[str, Any]) -> list[str]:
         """Restore the files alone."""
         self.calls.append("restore files")
         return []

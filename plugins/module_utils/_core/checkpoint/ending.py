@@ -157,7 +157,7 @@ class Ending:
             self._directory.release(run, "reserve")
             self._directory.save(status.ended(REVERTING, ""))
             if files_only:
-                return self._state.restore_files(captured)
+                return self._state.restore_at_boot(captured)
             changed = self._state.keeper_changes(captured)
             if not changed:
                 return self._state.restore(captured)

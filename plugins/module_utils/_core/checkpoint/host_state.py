@@ -17,6 +17,7 @@ from ..host.kernel_parameter_file import parse_file, setting_order
 from ..host.kernel_parameters import DEFAULT_FILE, System
 from ..host.networkd import FILE as NETWORKD_FILE
 from ..host.networkd import NetworkdHost
+from ..host.systemd import systemctl
 from ..keeper_installation.host import KeeperHost
 from ..keeper_installation.unit import LIBRARY
 from ..keeper_installation.unit import NAME as KEEPER
@@ -122,8 +123,26 @@ class HostState:
         return failures or attempted(lambda: self.differences(captured))
 
     def restore_files(self, captured: Captured) -> list[str]:
-        """Restore the files alone, before anything uses them at boot; return what could not be restored."""
+        """Restore the files alone; return what could not be restored."""
         return attempted(lambda: file_records.restore(captured["files"], captured["scope"]["files"], self.root))
+
+    def restore_at_boot(self, captured: Captured) -> list[str]:
+        """Restore the files alone, before anything uses them, and have systemd know the keeper's unit as it is then."""
+        changed = any(path.startswith(KEEPER_FILES) for path in self._changed_files(captured))
+        failures = self.restore_files(captured)
+        if not changed or not self._keeper.has_systemd():
+            return failures
+        # systemd has read its units already. Nothing may wait here for a unit that starts later.
+        runs = captured["keeper"]["running"]
+        commands = [["daemon-reload"], ["start" if runs else "stop", "--no-block", KEEPER]]
+        for command in commands if runs else reversed(commands):
+            failures += attempted(functools.partial(self._systemctl, *command))
+        return failures
+
+    @staticmethod
+    def _systemctl(*arguments: str) -> list[str]:
+        systemctl(*arguments, unit=KEEPER)
+        return []
 
     def _restore_files(self, captured: Captured) -> list[str]:
         before = attempted_text(lambda: self._networkd.load(NETWORKD_FILE))
