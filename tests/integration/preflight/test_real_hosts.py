@@ -132,7 +132,7 @@ def test_a_reply_that_is_taken_is_found_once_the_rules_are_there(hosts: Hosts) -
         "addresses": ["203.0.113.11/24"],
         "gateways": ["203.0.113.1"],
     }
-    desired = {"lines": [line], "role": "server", "uses_marks": False, "replies": {"replies": [reply]}, **routing}
+    desired: dict[str, Any] = {"lines": [line], "role": "server", "uses_marks": False, "replies": {"replies": [reply]}, **routing}
     fw.run("ip", "route", "add", "default", "via", "198.51.100.1", "dev", "wan2", "table", "200")
     fw.run("ip", "rule", "add", "priority", "100", "from", "203.0.113.11", "lookup", "200")
     # This run would add the rules: the role's last step asks.
