@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.service import Service
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.monitor import Service
 
 _WRITING = threading.Lock()
 

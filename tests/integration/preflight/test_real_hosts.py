@@ -88,7 +88,7 @@ def test_a_reverse_path_filter_drops_ipv6_of_all_lines_but_one(hosts: Hosts) -> 
     routing = {"tables": tables, "rules": rules}
     assert run_module("policy_routing", routing, netns_prefix=fw.prefix)["changed"] is True
     assert run_module("connection_marks", {"marks": marks}, netns_prefix=fw.prefix)["changed"] is True
-    desired = {"lines": lines, "role": "firewall", "servers": ["fd00:168::1"], **routing}
+    desired: dict[str, Any] = {"lines": lines, "role": "firewall", "servers": ["fd00:168::1"], **routing}
 
     def answered() -> list[bool]:
         return [pings(hosts[f"isp{n}"], "-I", "2001:db8:c::9", "fd00:168::1") for n in (1, 2)]
@@ -132,7 +132,13 @@ def test_a_reply_that_is_taken_is_found_once_the_rules_are_there(hosts: Hosts) -
         "addresses": ["203.0.113.11/24"],
         "gateways": ["203.0.113.1"],
     }
-    desired: dict[str, Any] = {"lines": [line], "role": "server", "uses_marks": False, "replies": {"replies": [reply]}, **routing}
+    desired: dict[str, Any] = {
+        "lines": [line],
+        "role": "server",
+        "uses_marks": False,
+        "replies": {"replies": [reply]},
+        **routing,
+    }
     fw.run("ip", "route", "add", "default", "via", "198.51.100.1", "dev", "wan2", "table", "200")
     fw.run("ip", "rule", "add", "priority", "100", "from", "203.0.113.11", "lookup", "200")
     # This run would add the rules: the role's last step asks.

@@ -9,9 +9,9 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import Line
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.watch import Watch
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.probe_schedule import Watch
 
 ADDRESSES = {4: "192.0.2.1", 6: "2001:db8::1"}
 TARGETS = {

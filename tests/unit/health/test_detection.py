@@ -10,9 +10,9 @@ import statistics
 from unittest.mock import patch
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.health import verdict, watch
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN, RECOVERING, UP
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.watch import Watch
+from ansible_collections.multihome.linux.plugins.module_utils._core.health import line_state, probe_schedule
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN, RECOVERING, UP
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.probe_schedule import Watch
 from ansible_collections.multihome.linux.tests.unit.health.simulation import Network, Simulation, detection, line
 
 DEATHS = 100
@@ -57,12 +57,12 @@ def test_no_false_verdict_in_a_day_of_ten_percent_loss_and_jitter() -> None:
 
 def test_it_is_the_faster_pace_that_tells_loss_from_death() -> None:
     assert day(1, DAY / 8, loss=0.3).times(DOWN) == []
-    with patch.object(watch, "FAST_SHARE", 1.0), patch.object(verdict, "PROBES_TO_JUDGE", 4):
+    with patch.object(probe_schedule, "FAST_SHARE", 1.0), patch.object(line_state, "PROBES_TO_JUDGE", 4):
         assert len(day(1, DAY / 8, loss=0.3).times(DOWN)) > 0
 
 
 def test_control_of_a_judge_that_does_not_wait() -> None:
-    with patch.object(verdict.Judge, "_is_silent", lambda self, now: now - self._silent_since() > 0.6):
+    with patch.object(line_state.Judge, "_is_silent", lambda self, now: now - self._silent_since() > 0.6):
         assert len(day(1, DAY / 8).times(DOWN)) > 0
 
 

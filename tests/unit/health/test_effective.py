@@ -19,7 +19,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.health.effec
     family_of_default,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import Line, parse_lines
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.selection import Usable
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.usable_lines import Usable
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.lists import RoutingLists, tables_form
 from hypothesis import given
 from hypothesis import strategies as st

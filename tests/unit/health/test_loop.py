@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN, UNKNOWN, UP
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.loop import Change, Loop
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN, UNKNOWN, UP
 from ansible_collections.multihome.linux.tests.unit.health.certificate import certificate
 
 # The line's own address, and one that answers.

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN, UP, LineHealth
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.metrics import as_text, escaped
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import DOWN, UP, LineHealth
 
 _SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[0-9.e+-]+)')
 STATES_OF_LINES = [

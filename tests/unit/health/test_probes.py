@@ -9,10 +9,15 @@ import socket
 import struct
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.health import pin, probe_dns, probe_http, probe_icmp
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.names import Names
+from ansible_collections.multihome.linux.plugins.module_utils._core.health import (
+    probe_dns,
+    probe_http,
+    probe_icmp,
+    socket_binding,
+)
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import BLOCKED, UNREACHABLE
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.resolver import Names
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.targets import Target
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import BLOCKED, UNREACHABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,13 +32,13 @@ from hypothesis import strategies as st
         (errno.ENETUNREACH, UNREACHABLE),
         (errno.EADDRNOTAVAIL, UNREACHABLE),
         (errno.ENODEV, UNREACHABLE),
-        (errno.EHOSTUNREACH, pin.COUNTS_AS_SENT),
-        (errno.ECONNREFUSED, pin.COUNTS_AS_SENT),
-        (errno.EINVAL, pin.COUNTS_AS_SENT),
+        (errno.EHOSTUNREACH, socket_binding.COUNTS_AS_SENT),
+        (errno.ECONNREFUSED, socket_binding.COUNTS_AS_SENT),
+        (errno.EINVAL, socket_binding.COUNTS_AS_SENT),
     ],
 )
 def test_what_an_error_in_sending_says(number: int, said: str | None) -> None:
-    assert pin.trouble(OSError(number, "")) == said
+    assert socket_binding.trouble(OSError(number, "")) == said
 
 
 def test_a_query_has_its_identifier_and_one_question() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health import state
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import UP, LineHealth
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import UP, LineHealth
 
 HEALTH = LineHealth("unicom", 4, UP, "answers", 90.0, loss=0.104, rtt=0.0312, address="203.0.113.10", hold=10.0)
 REMEMBERED = {("unicom", 4): {"state": "up", "reason": "answers", "age": 10.0, "steps": 1, "degraded": False}}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, ForeignObject
-from ansible_collections.multihome.linux.plugins.module_utils._core.host import networkd_state
+from ansible_collections.multihome.linux.plugins.module_utils._core.host import networkd_facts
 from ansible_collections.multihome.linux.plugins.module_utils._core.host.networkd import (
     FILE,
     HEADER,
@@ -71,8 +71,8 @@ def test_the_file_is_written_once(host: FakeHost) -> None:
         assert done(run(host, check=check)) == []
     assert host.seen == [TEXT]
     # networkd.conf(5) as preflight reads it.
-    found = networkd_state.networkd_settings(host.root)
-    assert all(networkd_state.is_off(found[name]) for name in BOTH)
+    found = networkd_facts.networkd_settings(host.root)
+    assert all(networkd_facts.is_off(found[name]) for name in BOTH)
 
 
 def test_only_supported_settings_are_written(host: FakeHost) -> None:

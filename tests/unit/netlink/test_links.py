@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.codec import HEADER
-from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.links import LinkCodec
+from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.link_codec import LinkCodec
 
 
 def attribute(number: int, content: bytes) -> bytes:

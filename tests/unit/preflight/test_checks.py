@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ForeignObject, InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.host.configuration import Setting
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.boot_configuration import Setting
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import host_checks, routing_checks
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import Finding

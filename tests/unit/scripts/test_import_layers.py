@@ -40,7 +40,7 @@ def test_the_engine_keeps_its_layers(copy: Path) -> None:
         ("nat/model.py", "from ..marks import model"),
         ("marks/model.py", "from ..forwarding import model"),
         ("keeper/main.py", "from ..keeper_installation import unit"),
-        ("health/verdict.py", "from ..keeper import backoff"),
+        ("health/line_state.py", "from ..keeper import backoff"),
         ("plan.py", "from .routing import model"),
     ],
 )

@@ -199,7 +199,9 @@ def test_a_stored_choice_that_no_module_offers_is_refused(name: str, wrong: str)
 @pytest.mark.parametrize("module", [connection_marks, forward_policy, nat_rules])
 def test_the_stored_choices_are_those_of_the_modules(module: Any) -> None:
     spec = module.ARGUMENT_SPEC
-    offered = {name: tuple(option["choices"]) for name, option in spec.items() if "choices" in option and name in CHOICES}
+    offered = {
+        name: tuple(option["choices"]) for name, option in spec.items() if "choices" in option and name in CHOICES
+    }
     assert offered == {name: CHOICES[name] for name in offered}
     assert "backend" in offered
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import fields
 from .model import FAMILIES, Line
-from .selection import Usable
+from .usable_lines import Usable
 
 # Added to the metric of a line's default route: more than any metric that the roles give. The route stays, so that
 # there is a way also while everything is down.

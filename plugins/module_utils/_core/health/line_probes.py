@@ -7,14 +7,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 
-from .names import Names
-from .pin import COUNTS_AS_SENT, Pin, Poller, Prober, trouble
 from .probe_dns import DnsProber
 from .probe_http import HttpProber
 from .probe_icmp import IcmpProber
+from .probe_schedule import Watch
 from .probe_tcp import TcpProber
+from .resolver import Names
+from .socket_binding import COUNTS_AS_SENT, Pin, Poller, Prober, trouble
 from .targets import DNS, HTTP, ICMP, is_address
-from .watch import Watch
 
 
 def pin_of(watch: Watch) -> Pin:

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .line_probes import LineProbes
-from .links import Carriers, Links
+from .line_state import DOWN, RECOVERING, LineHealth
+from .link_monitor import Carriers, Links
 from .model import Line
-from .names import Names
+from .probe_schedule import Watch
+from .resolver import Names
 from .targets import HTTP, is_address
-from .verdict import DOWN, RECOVERING, LineHealth
-from .watch import Watch
 
 # A loop that is so late cannot tell silence from its own: all silences are counted from then on.
 LAG = 0.1

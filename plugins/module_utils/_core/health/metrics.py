@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Optional
 
-from .verdict import STATES, SUSPECT, UP, LineHealth
+from .line_state import STATES, SUSPECT, UP, LineHealth
 
 NAME = "metrics.prom"
 _Value = Callable[[LineHealth], Optional[float]]

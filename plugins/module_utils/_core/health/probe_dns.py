@@ -10,7 +10,7 @@ import socket
 import struct
 from collections import OrderedDict
 
-from .pin import Answered, Pin, Poller
+from .socket_binding import Answered, Pin, Poller
 from .targets import Target
 
 _HEADER = struct.Struct("!HHHHHH")

@@ -13,8 +13,8 @@ import ssl
 from collections.abc import Callable
 from typing import Union
 
-from .pin import Answered, Pin, Poller
 from .probe_tcp import AddressOf, TcpProber
+from .socket_binding import Answered, Pin, Poller
 from .targets import Target
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")

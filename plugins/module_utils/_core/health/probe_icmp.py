@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Mapping
 
 from ..probes.icmp_echo import echo_request, internet_checksum
-from .pin import Answered, Pin, Poller
+from .socket_binding import Answered, Pin, Poller
 
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _ECHO_REPLY = {4: 0, 6: 129}

@@ -13,7 +13,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable
 
-from .pin import Answered, Pin, Poller
+from .socket_binding import Answered, Pin, Poller
 from .targets import Target
 
 # Connections of one target at a time, and the seconds that each may take.

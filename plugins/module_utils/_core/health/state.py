@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..host import files
-from .verdict import LineHealth
+from .line_state import LineHealth
 
 DIRECTORY = "/run/multihome"
 NAME = "health.json"

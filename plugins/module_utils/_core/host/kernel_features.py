@@ -8,7 +8,7 @@ import gzip
 import os
 from collections.abc import Mapping
 
-from .configuration import lines_of
+from .boot_configuration import lines_of
 
 # Features that the roles' packet filter needs: module, option of the kernel's configuration.
 _FEATURES = (

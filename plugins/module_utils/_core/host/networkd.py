@@ -12,7 +12,7 @@ from ..entries import Entry
 from ..errors import ForeignObject, StepFailed
 from ..plan import Existing, Plan, plan
 from .files import Files
-from .networkd_state import networkd_knows, networkd_process
+from .networkd_facts import networkd_knows, networkd_process
 from .systemd import systemctl
 
 FILE = "/etc/systemd/networkd.conf.d/60-multihome.conf"

@@ -20,7 +20,7 @@ from ..plan import Existing
 from ..routing.executor import Executor
 from ..routing.learned_addresses import learned_addresses
 from ..routing.lists import tables_form
-from ..routing.owner import parse_owner
+from ..routing.owner_tag import parse_owner
 from ..routing.snapshot import Snapshot
 
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")

@@ -16,13 +16,14 @@ from ..routing.model import Alias
 from ..routing.snapshot import Snapshot
 from . import parameters
 from .backoff import Backoff
+from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest
 from .parameters import ParameterCheck
 from .reconcile import reconcile
 from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
-from .stored_states import EVENTS, State, States, error_text
+from .stored_states import EVENTS, State, States
 from .watch import FILES, FILTERS, STOP
 
 # The first event starts a check at once. While events keep coming, the pause before the next check doubles.

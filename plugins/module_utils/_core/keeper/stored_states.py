@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import MultihomeError
 from ..forwarding.engine import ForwardEngine
 from ..marks.engine import MarkEngine
 from ..nat.engine import NatEngine
-from ..rollback import apply_or_restore
 from ..routing.alias_engine import AliasEngine
 from ..routing.duplicate_address_detection import usable
 from ..routing.engine import RoutingEngine
 from ..routing.neighbours import resolve
 from ..routing.snapshot import Snapshot
 from ..store.format import KINDS, Refused, Stored, parse
-from ..store.journal import RUN, interrupted
+from ..store.journal import RUN
 from ..store.persistence import load, reason
+from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest, interest_in
+from .interrupted_runs import roll_back
 from .reconcile import Engine
 from .watch import FILTERS
 
@@ -47,8 +47,6 @@ EVENTS: dict[str, frozenset[str]] = {
 }
 # Engines that inspect the host when they are created, for rulesets that other programs load later.
 CREATED_EACH_TIME = frozenset(("forward_policy",))
-# Longest text of an unexpected error: it may quote a whole file.
-_LONGEST = 300
 
 
 @dataclass
@@ -121,24 +119,8 @@ class States:
         return state.engine is not None
 
     def roll_back(self) -> Iterator[tuple[str, str]]:
-        """Roll back each run that was killed while it changed the host, and yield its kind and what remains wrong.
-
-        Call it under the host's lock, before the states are checked: objects of that run would stay otherwise, as the
-        keeper only restores.
-        """
-        for run in interrupted(self._run_directory):
-            text = run.fault
-            if run.before is not None:
-                options = {**dict.fromkeys(KINDS[run.before.kind].lists), **run.before.options, "purge": True}
-                try:
-                    engine = self._engines[run.before.kind](options)
-                    current = engine.read()
-                    apply_or_restore(engine, engine.plan(current), current)
-                except Exception as error:  # pylint: disable=broad-exception-caught  # the states come after it
-                    text = error_text(error)
-            run.remove()
-            if run.before is not None or text:
-                yield (run.before.kind if run.before else os.path.basename(run.file)), text
+        """Roll back each killed run, see interrupted_runs.py; call it under the host's lock."""
+        return roll_back(self._run_directory, self._engines)
 
     def interest(self) -> Interest:
         """Return which routes concern the stored states."""
@@ -160,14 +142,6 @@ class States:
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             state.fault = error_text(error)
         return state
-
-
-def error_text(error: Exception) -> str:
-    """Return the text of an error; an unexpected one is named by its class, and shortened."""
-    if isinstance(error, MultihomeError):
-        return str(error)
-    text = f"unexpected {type(error).__name__}: {error}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _signature(path: str) -> Signature | None:

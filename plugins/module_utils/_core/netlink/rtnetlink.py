@@ -19,7 +19,7 @@ from typing import Protocol
 from ..errors import ReadFailed
 from . import pyroute2_loader
 from .codec import HEADER, Codec, Value
-from .links import DUMP_ATTRIBUTES, LinkCodec
+from .link_codec import DUMP_ATTRIBUTES, LinkCodec
 from .transport import Answer, Keep, NetlinkSocket, RequestFailed
 
 __all__ = [

@@ -21,8 +21,8 @@ from .. import fields
 from ..errors import ReadFailed, Unsupported
 from ..filters.iptables import Iptables
 from ..filters.rulesets import Table, read_iptables, read_nft
-from ..host import configuration, kernel_features, networkd_state, programs, requirements
-from ..host.configuration import Setting
+from ..host import boot_configuration, kernel_features, networkd_facts, programs, requirements
+from ..host.boot_configuration import Setting
 from ..host.kernel_parameters import System
 from ..routing.executor import Executor
 from ..routing.reply_paths import Finding as ReplyFinding
@@ -94,7 +94,7 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
         # Where no packet is marked yet, nothing is lacking when there is no packet filter.
         unread = missing if desired.filters_packets else []
         filters = read_filters(run, features, unread, os.path.join(root, "proc/net"))
-    networkd = networkd_state.networkd_process(os.path.join(root, "proc"))
+    networkd = networkd_facts.networkd_process(os.path.join(root, "proc"))
     questions = questions_of(desired, links, routing)
     answers = ask(questions, desired.probe_timeout)
     replies = read_replies(desired, routing, missing)
@@ -102,13 +102,13 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
     return Facts(
         links=links,
         parameters=read_parameters(desired, System()),
-        boot=configuration.boot_parameters(root),
+        boot=boot_configuration.boot_parameters(root),
         routing=routing,
         alternative_names=own_names,
         filters=filters,
         iptables=iptables_in_charge(filters, Iptables()),
-        networkd=networkd_state.networkd_settings(root) if networkd else None,
-        networkd_knows=networkd_state.networkd_knows(networkd) if networkd else (),
+        networkd=networkd_facts.networkd_settings(root) if networkd else None,
+        networkd_knows=networkd_facts.networkd_knows(networkd) if networkd else (),
         features=features,
         asked=[t for t in questions.gateways if t[0] not in answers.unasked] if desired.probe_timeout > 0 else [],
         answers=answers,

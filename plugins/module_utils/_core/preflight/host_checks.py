@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..fields import listed
-from ..host import networkd_state
-from ..host.configuration import Setting
+from ..host import networkd_facts
+from ..host.boot_configuration import Setting
 from ..host.kernel_parameter_file import followers, parameter_name
 from .catalogue import WARNING, Finding, finding
 from .facts import Facts
@@ -198,7 +198,7 @@ def networkd(_desired: Desired, facts: Facts) -> Iterator[Finding]:
         return
     for setting, what in (("ManageForeignRoutes", "routes"), ("ManageForeignRoutingPolicyRules", "policy rules")):
         given = facts.networkd.get(setting)
-        if not networkd_state.is_off(given):
+        if not networkd_facts.is_off(given):
             why = f"{given.file} says {setting}={given.value}" if given else f"{setting} is yes by default"
             message = f"systemd-networkd removes {what} of other owners when it reconfigures an interface: {why}"
             yield finding("networkd-removes-foreign", what, message, setting=setting)

@@ -11,9 +11,9 @@ from ..plan import Action, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .executor import Executor
-from .links import Skipped, available_aliases, renamed, resolved
+from .interface_availability import Skipped, available_aliases, renamed, resolved
 from .model import Alias
-from .owner import parse_owner
+from .owner_tag import parse_owner
 from .rtnetlink_mapping import SECONDARY
 from .snapshot import Snapshot
 

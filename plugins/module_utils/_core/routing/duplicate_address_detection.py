@@ -12,10 +12,12 @@ import fcntl
 import socket as sockets
 import struct
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from ..errors import StepFailed
 from ..netlink.rtnetlink import Message, Socket, dump
+from ..plan import Action, Model
 from . import rtnetlink_mapping
 from .model import Alias
 from .snapshot import Place, Snapshot
@@ -54,6 +56,16 @@ def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience:
             return failed
         time.sleep(_INTERVAL)
     return []
+
+
+def refuse(duplicates: Sequence[Alias], done: Sequence[Action[Model]]) -> None:
+    """Raise StepFailed for addresses that another host has already; ``done`` are the actions up to now.
+
+    IPv4 has no detection in the kernel: preflight asks for these before (preflight/link_probe.py).
+    """
+    if duplicates:
+        failed = f"cannot add {', '.join(map(str, duplicates))}"
+        raise StepFailed(failed, "another host on this link has the address already", done)
 
 
 def usable(snapshot: Snapshot) -> frozenset[Place]:

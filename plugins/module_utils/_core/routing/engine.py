@@ -14,14 +14,14 @@ from ..plan import Action, Existing, M, Model, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .executor import Executor
+from .interface_availability import NOT_THERE, Skipped, available_routes, named_interfaces, renamed, resolved
 from .interface_groups import InterfaceGroup, plan_groups
 from .interface_names import is_too_long
 from .iproute_names import ETC, Name, plan_names, texts_after
-from .links import NOT_THERE, Skipped, available_routes, named_interfaces, renamed, resolved
 from .lists import RoutingLists, tables_form
 from .model import MAIN_TABLE, Route, Rule
-from .owner import parse_owner
-from .route_reading import read_routes
+from .owner_tag import parse_owner
+from .route_dump import read_routes
 from .rule_sequence import inverse_to_what_stays
 from .rule_walk import listed_rules, local_rule_behind, local_rule_first
 from .snapshot import Snapshot

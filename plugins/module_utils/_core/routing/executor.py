@@ -22,7 +22,7 @@ from .loopback_placeholders import LoopbackPlaceholders
 from .model import Alias, Route, Rule
 from .owner_records import FILE as RECORD
 from .owner_records import AddressRecords, TaggedAddresses, tagged
-from .rollback import bring_back_routes, restore
+from .restore import bring_back_routes, restore
 from .rule_sequence import RuleSequence
 from .snapshot import Snapshot
 
@@ -187,9 +187,7 @@ def _finish(socket: TaggedAddresses, actions: Sequence[Action[Model]], snapshot:
         raise StepFailed(f"cannot write {RECORD}", str(error), actions) from error
     except ReadFailed as error:
         raise StepFailed("cannot check the added addresses", str(error), actions) from error
-    if duplicates:
-        failed = f"cannot add {', '.join(map(str, duplicates))}"
-        raise StepFailed(failed, "another host on this link has the address already", actions)
+    duplicate_address_detection.refuse(duplicates, actions)
 
 
 class _Requests:

@@ -13,8 +13,8 @@ from ..fields import listed, shown
 from ..netlink.rtnetlink import Message
 from ..plan import Action, Existing, M, Model
 from . import rtnetlink_mapping
+from .interface_availability import NOT_THERE, Link, decode_link
 from .iproute_names import NameState
-from .links import NOT_THERE, Link, decode_link
 from .model import Alias, Route, Rule
 
 # An IPv6 address on an interface: the interface's index, and the address's key.

@@ -18,10 +18,10 @@ from typing import Any
 from . import hooks as hooks_module
 from . import metrics, state
 from .hooks import Hooks, Log
+from .line_state import CARRYING, DOWN, UP, LineHealth
 from .loop import Change, Loop
 from .model import Line
-from .selection import Usable, usable
-from .verdict import CARRYING, DOWN, UP, LineHealth
+from .usable_lines import Usable, usable
 
 # The file is written at least so often, so that a new run has something to resume from.
 WRITE_EVERY = 10.0

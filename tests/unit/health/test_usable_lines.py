@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.selection import drain_fault, usable
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import (
     CARRYING,
     DOWN,
     RECOVERING,
@@ -15,6 +14,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdi
     UP,
     LineHealth,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.usable_lines import drain_fault, usable
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.host import (
-    configuration,
+    boot_configuration,
     kernel_features,
-    networkd_state,
+    networkd_facts,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.host.configuration import Setting
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.boot_configuration import Setting
 
 
 def write(root: Path, files: dict[str, str]) -> str:
@@ -34,7 +34,7 @@ def test_files_of_sysctl_d_are_read_in_the_order_of_their_names(tmp_path: Path) 
             "etc/sysctl.d/README": "net.ipv4.ip_forward = 0\n",
         },
     )
-    assert configuration.boot_parameters(root) == [
+    assert boot_configuration.boot_parameters(root) == [
         ("net/ipv4/ip_forward", Setting("1", "/etc/sysctl.d/60-multihome.conf")),
         ("net/ipv4/conf/eth0.100/rp_filter", Setting("2", "/run/sysctl.d/70-run.conf")),
         ("net/ipv4/conf/eth0.100/rp_filter", Setting("1", "/usr/lib/sysctl.d/90-vendor.conf")),
@@ -50,7 +50,7 @@ def test_a_file_hides_those_of_its_name_in_later_places(tmp_path: Path) -> None:
             "usr/lib/sysctl.d/60-other.conf": "net.ipv4.ip_forward = 0\n",
         },
     )
-    assert [setting.file for _path, setting in configuration.boot_parameters(root)] == [
+    assert [setting.file for _path, setting in boot_configuration.boot_parameters(root)] == [
         "/usr/lib/sysctl.d/60-other.conf"
     ]
 
@@ -58,7 +58,7 @@ def test_a_file_hides_those_of_its_name_in_later_places(tmp_path: Path) -> None:
 def test_a_linked_sysctl_conf_has_the_last_word(tmp_path: Path) -> None:
     root = write(tmp_path, {"etc/sysctl.conf": "net.ipv4.ip_forward=0\n", "etc/sysctl.d/60-a.conf": "net.ipv4.x=1\n"})
     (tmp_path / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
-    assert configuration.boot_parameters(root)[-1] == (
+    assert boot_configuration.boot_parameters(root)[-1] == (
         "net/ipv4/ip_forward",
         Setting("0", "/etc/sysctl.d/99-sysctl.conf"),
     )
@@ -73,7 +73,7 @@ def test_drop_ins_of_networkd_have_the_last_word(tmp_path: Path) -> None:
             "usr/lib/systemd/networkd.conf.d/10.conf": "[Network]\nManageForeignRoutes = yes\n",
         },
     )
-    found = networkd_state.networkd_settings(root)
+    found = networkd_facts.networkd_settings(root)
     assert found["ManageForeignRoutes"] == Setting("yes", "/usr/lib/systemd/networkd.conf.d/10.conf")
     assert "SpeedMeter" not in found
     # The main file is the first that there is.
@@ -85,7 +85,7 @@ def test_drop_ins_of_networkd_have_the_last_word(tmp_path: Path) -> None:
     [("no", True), ("False", True), ("0", True), ("off", True), ("yes", False), ("", False), (None, False)],
 )
 def test_a_setting_is_off_when_it_says_so(value: str | None, off: bool) -> None:
-    assert networkd_state.is_off(None if value is None else Setting(value, "f")) is off
+    assert networkd_facts.is_off(None if value is None else Setting(value, "f")) is off
 
 
 def process(proc: Path, number: str, name: str, network: str) -> None:
@@ -110,16 +110,16 @@ def test_networkd_runs_where_its_process_is_in_our_network(tmp_path: Path, name:
     # A process that has ended meanwhile, and what is no process.
     (tmp_path / "78").mkdir()
     (tmp_path / "sys").mkdir()
-    assert networkd_state.networkd_process(str(tmp_path)) == (found if runs else None)
+    assert networkd_facts.networkd_process(str(tmp_path)) == (found if runs else None)
 
 
 def test_supported_settings_are_found_in_the_program(tmp_path: Path) -> None:
-    assert networkd_state.networkd_knows(str(tmp_path)) == []
+    assert networkd_facts.networkd_knows(str(tmp_path)) == []
     (tmp_path / "systemd-networkd").write_bytes(b"\x7fELF..ManageForeignRoutes\0ManageForeignRoutingPolicyRules\0")
     (tmp_path / "exe").symlink_to("systemd-networkd")
-    assert networkd_state.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignRoutingPolicyRules"]
+    assert networkd_facts.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignRoutingPolicyRules"]
     (tmp_path / "systemd-networkd").write_bytes(b"ManageForeignRoutes\0ManageForeignNextHops\0")
-    assert networkd_state.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignNextHops"]
+    assert networkd_facts.networkd_knows(str(tmp_path)) == ["ManageForeignRoutes", "ManageForeignNextHops"]
 
 
 OPTIONS = "CONFIG_NF_TABLES=m\nCONFIG_NF_CONNTRACK=y\nCONFIG_IP_MULTIPLE_TABLES=y\n# CONFIG_NFT_NAT is not set\n"
@@ -158,4 +158,4 @@ def test_what_nobody_tells_is_not_missing(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "etc/sysctl.d/60-a.conf").mkdir(parents=True)
     (tmp_path / "etc/sysctl.d/70-b.conf").symlink_to("nowhere")
-    assert configuration.boot_parameters(str(tmp_path)) == []
+    assert boot_configuration.boot_parameters(str(tmp_path)) == []

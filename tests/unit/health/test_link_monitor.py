@@ -8,14 +8,14 @@ import errno
 import fcntl
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.health import links
+from ansible_collections.multihome.linux.plugins.module_utils._core.health import link_monitor
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def test_an_interface_is_asked_for_its_carrier_and_told_once() -> None:
     told: list[tuple[str, bool]] = []
-    carriers = links.Carriers(["lo", "nowhere"], lambda name, there: told.append((name, there)))
+    carriers = link_monitor.Carriers(["lo", "nowhere"], lambda name, there: told.append((name, there)))
     carriers.ask()
     assert told == []
     carriers._last["lo"] = False
@@ -30,7 +30,7 @@ def test_an_interface_that_cannot_say_is_not_asked_again(monkeypatch: pytest.Mon
         raise OSError(errno.EOPNOTSUPP, "")
 
     monkeypatch.setattr(fcntl, "ioctl", refuse)
-    carriers = links.Carriers(["ppp0"], lambda _name, _there: None)
+    carriers = link_monitor.Carriers(["ppp0"], lambda _name, _there: None)
     assert carriers
     carriers.ask()
     assert not carriers
@@ -41,7 +41,7 @@ def test_many_interfaces_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch) -> N
     asked: list[bytes] = []
     monkeypatch.setattr(fcntl, "ioctl", lambda _channel, _what, request: asked.append(request[:16].rstrip(b"\0")))
     names = [f"eth{number:03}" for number in range(100)]
-    carriers = links.Carriers(names, lambda _name, _there: None)
+    carriers = link_monitor.Carriers(names, lambda _name, _there: None)
     for _time in range(4):
         carriers.ask()
     assert [name.decode() for name in asked] == names
@@ -50,7 +50,7 @@ def test_many_interfaces_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_kernel_tells_of_links_without_being_told_twice() -> None:
     heard: list[tuple[str, bool]] = []
-    listening = links.Links(lambda name, there: heard.append((name, there)), lambda *_neighbour: None)
+    listening = link_monitor.Links(lambda name, there: heard.append((name, there)), lambda *_neighbour: None)
     listening.take()
     assert ("lo", True) in heard
     listening.close()
@@ -58,5 +58,5 @@ def test_the_kernel_tells_of_links_without_being_told_twice() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_message_is_too_strange(data: bytes) -> None:
-    for _kind, _sequence, body in links._messages(data):
-        dict(links._attributes(body))
+    for _kind, _sequence, body in link_monitor._messages(data):
+        dict(link_monitor._attributes(body))

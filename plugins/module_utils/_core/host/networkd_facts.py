@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from .configuration import PLACES, Setting, configuration_files, lines_of, shown
+from .boot_configuration import PLACES, Setting, configuration_files, lines_of, shown
 
 _FALSE = ("0", "no", "n", "false", "f", "off")
 

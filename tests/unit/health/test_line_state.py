@@ -8,8 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import Health
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import (
     BLOCKED,
     CARRYING,
     DOWN,
@@ -21,6 +20,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdi
     UP,
     Judge,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import Health
 from ansible_collections.multihome.linux.tests.unit.health.simulation import TARGETS
 from hypothesis import given
 from hypothesis import strategies as st

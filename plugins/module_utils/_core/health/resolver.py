@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from .pin import SOCKET_FAMILY
+from .socket_binding import SOCKET_FAMILY
 
 # An address is used for so long, and a name without one is looked up again after so long. Seconds.
 REFRESH, RETRY = 300.0, 10.0

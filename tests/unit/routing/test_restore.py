@@ -26,7 +26,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     Message,
     RequestFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor, rollback, rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor, restore, rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -162,7 +162,7 @@ def test_without_undo_the_difference_would_be_seen(
 
 @pytest.mark.parametrize("part", ["_order_of_addresses", "_routes"])
 def test_each_part_of_undo_is_needed_for_addresses(settings: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    monkeypatch.setattr(rollback, part, lambda *_arguments: None)
+    monkeypatch.setattr(restore, part, lambda *_arguments: None)
     with pytest.raises(AssertionError):
         fault_at_each_request(partial(alias_host, settings), alias_engine, FakeKernel.state)
 

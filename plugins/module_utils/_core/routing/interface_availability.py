@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..entries import Entry
 from ..errors import InvalidInput
-from ..netlink.links import UP
+from ..netlink.link_codec import UP
 from ..netlink.rtnetlink import Message
 from .interface_groups import InterfaceGroup
 from .model import Alias, Route, Rule

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .verdict import LineHealth
+from .line_state import LineHealth
 
 
 @dataclass(frozen=True)

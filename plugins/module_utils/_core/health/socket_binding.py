@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .verdict import BLOCKED, UNREACHABLE
+from .line_state import BLOCKED, UNREACHABLE
 
 # linux/in.h and in6.h, which not every Python names: a port is chosen when the destination is known, and ICMP errors
 # about a datagram are reported at once.

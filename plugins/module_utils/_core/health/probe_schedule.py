@@ -7,9 +7,9 @@ from __future__ import annotations
 import math
 import random
 
+from .line_state import SUSPECT, UP, Judge, LineHealth
 from .model import FAST_SHARE, Line
 from .targets import Target
-from .verdict import SUSPECT, UP, Judge, LineHealth
 
 # So much of the time between two probes of a line is up to chance, so that hosts do not ask in step.
 _JITTER = 0.1

@@ -11,11 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.health import service as service_module
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.loop import Change
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.service import Service, events_of, facts_of
-from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdict import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.health import monitor as service_module
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import (
     DOWN,
     RECOVERING,
     SUSPECT,
@@ -23,6 +20,9 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.health.verdi
     UP,
     LineHealth,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.loop import Change
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.monitor import Service, events_of, facts_of
 
 LINES = [{"name": "a", "id": 1, "addresses": ["127.0.0.2"]}, {"name": "b", "id": 2, "addresses": ["127.0.0.3"]}]
 HEALTH = LineHealth("a", 4, UP, "answers", 0.0, address="192.0.2.1")
