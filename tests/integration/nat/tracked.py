@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.reconcile import reconcile
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.reconcile import Policy, reconcile
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.conntrack import Conntrack
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine import NatEngine
 
@@ -19,7 +19,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.nat.engine i
 def main(command: str) -> None:
     """Do what the argument says."""
     if command == "repair":
-        found = reconcile(NatEngine.from_options(json.load(sys.stdin)), "nat_rules", lambda _name: True)
+        found = reconcile(NatEngine.from_options(json.load(sys.stdin)), "nat_rules", Policy())
         print(json.dumps([sorted(found.repaired), sorted(found.waiting)]))
     else:
         flows = Conntrack().flows(only_translated=False)

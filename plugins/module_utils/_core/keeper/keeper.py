@@ -19,7 +19,7 @@ from .backoff import Backoff
 from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest
 from .parameters import ParameterCheck
-from .reconcile import reconcile
+from .reconcile import Policy, reconcile
 from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
@@ -186,9 +186,10 @@ class Keeper:
         try:
             if state.kind == "ip_aliases":
                 delayed = functools.partial(self._delayed, state.engine.owner)
-                result = reconcile(state.engine, state.kind, self._is_due, delayed, state.completed)
+                policy = Policy(self._is_due, delayed, state.completed)
             else:
-                result = reconcile(state.engine, state.kind, self._is_due)
+                policy = Policy(self._is_due)
+            result = reconcile(state.engine, state.kind, policy)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             # Another program may be the cause for a moment; the state is tried again, like waiting objects.
             text = error_text(error)

@@ -11,7 +11,7 @@ from typing import Any, Callable
 from ..errors import ForeignObject, InvalidInput
 from ..plan import Action
 
-# Engines, their states, plans and objects have no common base class; converge.Engine and Keepable describe them.
+# Engines, their states, plans and objects have no common base class; Engine and Persistable describe them.
 Engine = Any
 Current = Any
 Object = Any
@@ -22,6 +22,19 @@ MANY = 20
 _DONE = {"add": "restored", "replace": "corrected", "remove": "removed a duplicate:"}
 
 
+@dataclass(frozen=True)
+class Policy:
+    """The decisions of the keeper about one state; by default everything is restored at once.
+
+    ``is_due`` says by name whether an object may be restored now. ``delayed`` returns the objects that have to wait for
+    other programs, each with the reason; ``complete`` adds knowledge of the last check to the state read.
+    """
+
+    is_due: Callable[[str], bool] = lambda _name: True
+    delayed: Delayed = lambda _objects, _current: {}
+    complete: Callable[[Current], Current] = lambda current: current
+
+
 @dataclass
 class Result:
     """What a reconciliation did: the repaired objects with a verb, and the waiting ones with the reason."""
@@ -30,29 +43,21 @@ class Result:
     waiting: dict[str, str] = field(default_factory=dict)
 
 
-def reconcile(
-    engine: Engine,
-    kind: str,
-    is_due: Callable[[str], bool],
-    delayed: Delayed = lambda _objects, _current: {},
-    complete: Callable[[Current], Current] = lambda current: current,
-) -> Result:
-    """Restore the missing objects of the engine's desired state, as far as possible and as ``is_due`` allows by name.
+def reconcile(engine: Engine, kind: str, policy: Policy) -> Result:
+    """Restore the missing objects of the engine's desired state, as far as possible and as ``policy`` allows.
 
-    ``delayed`` returns the objects that have to wait for other programs, each with the reason; ``complete`` adds
-    knowledge of the last check to the state read. Raises MultihomeError when the state cannot be read or, for packet
-    filters, written.
+    Raises MultihomeError when the state cannot be read or, for packet filters, written.
     """
     result = Result()
     # What an engine finds out in one check, such as the places of gateways, may have changed at the next.
     engine = engine.without(())
-    current = complete(engine.read())
+    current = policy.complete(engine.read())
     engine, plan = _possible(engine, current, result.waiting)
     steps = engine.steps(plan)
-    early = delayed([action.object for action in steps if action.op == "add"], current)
+    early = policy.delayed([action.object for action in steps if action.op == "add"], current)
     result.waiting.update({str(item): reason for item, reason in early.items()})
     names = _names(kind, steps)
-    left_out = {key for key, name in names.items() if not is_due(name)}.union(item.key for item in early)
+    left_out = {key for key, name in names.items() if not policy.is_due(name)}.union(item.key for item in early)
     if left_out:
         engine = engine.without(left_out)
         plan = engine.plan(current)
