@@ -110,6 +110,15 @@ def lan_reaches_aliases(lab: Lab, timeout: float = TIMEOUT) -> list[str]:
     return problems
 
 
+def client_reaches_aliases(lab: Lab, client: str, timeout: float = TIMEOUT) -> list[str]:
+    """The LAN client gets an answer at its address ``client`` from every alias of that family."""
+    servers = lab.topology.servers
+    addresses = [plain(address) for server in servers for own in server.addresses.values() for address in own]
+    aliases = [address for address in addresses if (":" in address) == (":" in client)]
+    answers = ask(lab, LAN_CLIENT, [url(alias) for alias in aliases], source=client, timeout=timeout)
+    return [f"alias {alias}: {client} gets no answer" for alias in aliases if url(alias) not in answers]
+
+
 def hairpin(lab: Lab, lines: Sequence[str] | None = None, timeout: float = TIMEOUT) -> list[str]:
     """A client on the LAN gets an answer from every service by its public address."""
     wanted = offers(lab.topology, lines)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..lab.lab import Lab
+from ..lab.topology import LAN_CLIENT
 from . import checks
 
 
@@ -53,6 +54,25 @@ def _lan(lab: Lab) -> list[str]:
     return checks.lan_reaches_aliases(lab, timeout=1)
 
 
+def _inside(lab: Lab) -> list[str]:
+    """A client in an inside network that only main has a route to gets an answer from every alias, directly."""
+    problems: list[str] = []
+    servers = list(lab.topology.servers)
+    for client, network in (("10.250.0.1", "10.250.0.0/24"), ("fd00:250::1", "fd00:250::/64")):
+        host = f"{client}/{128 if ':' in client else 32}"
+        nodad = ["nodad"] if ":" in client else []
+        lab.exec(LAN_CLIENT, "ip", "address", "add", host, "dev", "eth0", *nodad)
+        for server in servers:
+            lab.exec(server.name, "ip", "route", "add", network, "dev", "eth0")
+        try:
+            problems += checks.client_reaches_aliases(lab, client, timeout=1)
+        finally:
+            lab.exec(LAN_CLIENT, "ip", "address", "del", host, "dev", "eth0")
+            for server in servers:
+                lab.exec(server.name, "ip", "route", "del", network, "dev", "eth0")
+    return problems
+
+
 def _hairpin(lab: Lab) -> list[str]:
     return checks.hairpin(lab, timeout=1)
 
@@ -80,8 +100,8 @@ GROUPS = {
     "table main": (
         Fault("web1", "ip route del default src 192.168.168.1", _unbound, "web1 IPv4: seen as 198.51.100.20"),
         Fault("web1", "ip -6 route del default via fd00:168::11", _unbound, "web1 IPv6: seen as 2001:db8:b::20"),
-        Fault("web1", "ip rule del priority 20000", _lan, "alias 192.168.168.1: the LAN client gets no answer"),
-        Fault("web1", "ip -6 rule del priority 20000", _lan, "alias fd00:168::1: the LAN client gets no answer"),
+        Fault("web1", "ip rule del priority 20000", _inside, "alias 192.168.168.1: 10.250.0.1 gets no answer"),
+        Fault("web1", "ip -6 rule del priority 20000", _inside, "alias fd00:168::1: fd00:250::1 gets no answer"),
     ),
     "aliases": (
         Fault("web1", "ip address del 192.168.168.2/24 dev eth0", _services, "line interlink, web IPv4"),

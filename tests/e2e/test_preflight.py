@@ -100,7 +100,7 @@ def test_somebody_elses_rule_between_ours_stops_the_role_alone(lab: Lab) -> None
 def actions(run: Run) -> Sequence[Any]:
     """What was done about the kernel parameters of the firewall, or would be."""
     (mended,) = (result for result in run.results if result.host == HOST and result.task.endswith(MEND))
-    return [(action["op"], *action["object"].values()) for action in mended.values["actions"]]
+    return [(action["op"], action["object"]["name"], action["object"]["value"]) for action in mended.values["actions"]]
 
 
 BY_HAND = ("priority", "23010", "from", "192.168.168.1", "lookup")
