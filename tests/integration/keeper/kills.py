@@ -65,6 +65,10 @@ class Site:
         """Kill a run at a random moment; return "old", "new" or how the host differs from both."""
         old = self.stored()
         self.run_and_kill(draw)
+        return self.outcome(old)
+
+    def outcome(self, old: int) -> str:
+        """Return "old" or "new" once the host is in that state, else how it differs from the stored one."""
         until = time.monotonic() + _LONGEST
         while True:
             found, stored = self.routing(), self.stored()
@@ -80,6 +84,19 @@ class Site:
         time.sleep(draw.uniform(0.1, 1.1) * self.seconds)
         process.kill()
         process.wait()
+
+    def run_and_kill_half_way(self) -> None:
+        """Start the run to the other state, and kill it once the first policy rules have changed."""
+        before = self._rules()
+        process = start_module("policy_routing", self.options[1 - self.stored()], self.kept.host.prefix)
+        until = time.monotonic() + _LONGEST
+        while self._rules() == before and process.poll() is None and time.monotonic() < until:
+            pass
+        process.kill()
+        process.wait()
+
+    def _rules(self) -> int:
+        return self.kept.host.run("ip", "rule").stdout.count("\n")
 
     def _difference(self, found: Mapping[str, list[str]], stored: int) -> str:
         wanted = self.states[stored]
