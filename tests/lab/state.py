@@ -32,7 +32,8 @@ class LabError(Exception):
 
 def directory(name: str) -> Path:
     """Return the directory of lab `name`: inside a checkout; in the user's cache for an installed collection."""
-    if (CHECKOUT / "galaxy.yml").exists():
+    # Ansible writes this file into what it installs.
+    if not (CHECKOUT / "MANIFEST.json").exists():
         return CHECKOUT / ".cache" / "lab" / name
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache, "multihome", "lab", name)
