@@ -71,7 +71,9 @@ class Asked:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             answered = list(pool.map(lambda one: asks(*one), clients))
         return {
-            (f"line{n}", f"ipv{family}") for (n, family, _), good in zip(clients, answered, strict=True) if not good
+            (f"line{n}", f"ipv{family}")
+            for (n, family, _client), good in zip(clients, answered, strict=True)
+            if not good
         }
 
     def silent(self) -> set[tuple[str, str]]:

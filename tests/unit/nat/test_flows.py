@@ -99,9 +99,8 @@ def flow_of(listed: Listed, packet: Packet) -> Flow:
         status, source = SOURCE_TRANSLATED, done[1] or "198.51.100.1"
         if done[2]:
             source_port = int(done[2].partition("-")[0])
-    return Flow(
-        packet.family, packet.protocol, original, End(destination, source, destination_port, source_port), status
-    )
+    reply = End(source=destination, destination=source, source_port=destination_port, destination_port=source_port)
+    return Flow(packet.family, packet.protocol, original, reply, status)
 
 
 def deleted(before: Listed, after: Listed, flow: Flow, which: str, paths: FakePaths | None = None) -> bool:
