@@ -23,7 +23,7 @@ from .model import MAIN_TABLE, Route, Rule
 from .owner_tag import parse_owner
 from .route_dump import read_routes
 from .rule_sequence import inverse_to_what_stays
-from .rule_walk import listed_rules, local_rule_behind, local_rule_first
+from .rule_walk import local_rule_behind, local_rule_first, rules_for_local
 from .snapshot import Snapshot
 
 # Entries of ``tables`` and of ``rules``.
@@ -252,7 +252,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         if self.rules is None:
             return
         ours = [(item.object, "") for item in current.rules() if item.owner == self.owner]
-        families = dict(local_rule_behind(listed_rules(current.messages["rule"]), ours))
+        families = dict(local_rule_behind(rules_for_local(current.messages["rule"]), ours))
         doing_harm = [
             Action("remove", item.object, item)
             for item in current.rules()
@@ -272,14 +272,17 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             return
         # A rule may wait for its interface, but only under a name that the interface can have.
         unknown = {
-            entry.object: entry.where for entry in self.rules if any(map(is_too_long, named_interfaces(entry.object)))
+            entry.object: entry.where
+            for entry in self.rules
+            if (entry.object.in_interface or entry.object.out_interface)
+            and any(map(is_too_long, named_interfaces(entry.object)))
         }
         if unknown:
             reason = f"an interface of this name {NOT_THERE}"
             raise InvalidInput([f"{where}: {reason}" for where in unknown.values()], dict.fromkeys(unknown, reason))
         ours = [entry for entry in self.rules if entry.object not in done.others]
         faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule not in done.others])
-        listed = listed_rules(current.messages["rule"])
+        listed = rules_for_local(current.messages["rule"])
         faults += local_rule_first(listed, ((entry.object, entry.where) for entry in self.rules))
         if faults:
             raise InvalidInput(faults)

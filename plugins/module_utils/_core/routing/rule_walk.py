@@ -89,6 +89,18 @@ def listed_rules(messages: Iterable[Message]) -> list[ListedRule]:
     return listed
 
 
+def rules_for_local(messages: Iterable[Message]) -> list[ListedRule]:
+    """Return the rules of a dump that local_rule_behind() needs: those of table local, and the first of each family."""
+    kept: list[Message] = []
+    families: set[int] = set()
+    for message in messages:
+        family = message.header["family"]
+        if family not in families or message.get("FRA_TABLE", message.header["table"]) == LOCAL_TABLE:
+            kept.append(message)
+            families.add(family)
+    return listed_rules(kept)
+
+
 def which_rule(rules: Sequence[ListedRule], packet: Packet, found: Found) -> ListedRule | None:
     """Return the rule by which the kernel came to this route: the first one that selects the packet and gives it.
 
@@ -157,7 +169,7 @@ def local_rule_behind(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, st
 
 
 def _is_local(rule: Rule) -> bool:
-    return rule == Rule(rule.priority, rule.family, table=LOCAL_TABLE)
+    return rule.table == LOCAL_TABLE and rule == Rule(rule.priority, rule.family, table=LOCAL_TABLE)
 
 
 def _within(address: str | None, prefix: str | None) -> bool:
