@@ -33,6 +33,19 @@ def tests(name: str, *arguments: str) -> Phase:
     return Phase(name, [("python", "-m", "pytest", f"--junit-xml={report}", *arguments)], report)
 
 
+def network_tests(name: str, *arguments: str) -> Phase:
+    """A phase of tests that send packets: those few that fail beside another phase run once more, alone."""
+    report, cache = REPORTS / f"{name}.xml", CACHE / "pytest" / name
+    pytest = ("python", "-m", "pytest", f"--override-ini=cache_dir={cache}")
+    again = (
+        *pytest,
+        "--last-failed",
+        "--last-failed-no-failures=none",
+        *(a for a in arguments if a.startswith("tests/")),
+    )
+    return Phase(name, [(*pytest, f"--junit-xml={report}", *arguments)], report, cache, again)
+
+
 # What runs once more as an ordinary user: the lab itself, and the demonstration, which deploys, breaks and verifies.
 DEMO = "tests/e2e/test_demo.py"
 # In the order of the files: those with the most tests, which pytest-xdist would begin with, are not the longest.
@@ -44,13 +57,13 @@ AGAIN = [Phase("ordinary-user", [("python", "scripts/ordinary_user.py", "lab-tes
 # None disturbs another. After what fails soonest the longest come first, so that none is left alone at the end.
 PHASES = [
     Phase("lint", LINT),
-    tests("end-to-end", *IN_FILES, "tests/e2e", f"--ignore={DEMO}"),
-    tests("integration", *IN_FILES, "tests/integration"),
-    tests("molecule", "tests/molecule"),
-    tests("machines", "--numprocesses=2", "tests/machines"),
+    network_tests("end-to-end", *IN_FILES, "tests/e2e", f"--ignore={DEMO}"),
+    network_tests("integration", *IN_FILES, "tests/integration"),
+    network_tests("molecule", "tests/molecule"),
+    network_tests("machines", "--numprocesses=2", "tests/machines"),
     *(AGAIN if os.geteuid() == 0 else []),
     Phase("sanity", [("python", "scripts/sanity.py")]),
-    tests("lab-test", *IN_FILES, DEMO, "tests/lab"),
+    network_tests("lab-test", *IN_FILES, DEMO, "tests/lab"),
     # Without a seed: every run tries other inputs, and prints the seed.
     Phase("fuzz", [("python", "-m", "tests.fuzz", "--seconds", "60")]),
     tests("unit", "--numprocesses=2", "tests/unit"),

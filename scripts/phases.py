@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -22,29 +23,38 @@ from xml.etree import ElementTree
 
 # Seconds that an interrupted command has to clean up before it is told more firmly, and then killed.
 PATIENCE = 60
+# Failures in more files than this have a cause that another attempt does not remove.
+FILES_AGAIN = 3
 
 
 @dataclass(frozen=True)
 class Phase:
     """One step of `make test`: its commands run in turn, all of them, and all have to succeed.
 
-    A command that runs pytest writes its counts to ``report`` (JUnit's XML).
+    A command that runs pytest writes its counts to ``report`` (JUnit's XML) and keeps its cache in ``cache``. The tests
+    that failed in a phase with ``again`` run a second time by that command, alone, after all phases.
     """
 
     name: str
     commands: Sequence[Sequence[str]]
     report: Path | None = None
+    cache: Path | None = None
+    again: Sequence[str] = ()
 
 
 @dataclass
 class Result:
-    """How a phase went: the commands that failed, the seconds it took, what pytest counted and why it skipped."""
+    """How a phase went: the commands that failed, the seconds it took, what pytest counted and why it skipped.
+
+    ``second`` are the tests that failed beside other phases and passed alone.
+    """
 
     phase: Phase
     failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
+    second: list[str] = field(default_factory=list)
 
 
 class Runner:
@@ -68,10 +78,29 @@ class Runner:
         try:
             with ThreadPoolExecutor(at_once) as pool:
                 results = pool.map(lambda phase: None if self.stopping else show(phase), phases)
+            done = [result for result in results if result]
+            for result in done:
+                self._second_attempt(result)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        return [result for result in results if result]
+        return done
+
+    def _second_attempt(self, result: Result) -> None:
+        """Run alone the few tests of a phase that failed: packets that others delayed are no fault of the project.
+
+        A test that fails twice has failed, and the summary names each that needed a second attempt.
+        """
+        tests = read_failures(result.phase)
+        if not result.failed or self.stopping or not 0 < len({test.split("::")[0] for test in tests}) <= FILES_AGAIN:
+            return
+        _print(f"\n=== {result.phase.name}, the second attempt of {len(tests)}", None)
+        started = time.monotonic()
+        if not self._command(result.phase.again, None):
+            result.failed, result.second = [], tests
+            result.counts["passed"] += result.counts["failed"]
+            result.counts["failed"] = 0
+        result.seconds += time.monotonic() - started
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         """Have what runs clean up and start nothing more: pytest takes its lab down on SIGINT, not on SIGTERM."""
@@ -174,6 +203,14 @@ def read_skips(report: Path) -> dict[str, int]:
     return dict(Counter(skip.get("message", "") for skip in ElementTree.parse(report).iter("skipped")))
 
 
+def read_failures(phase: Phase) -> list[str]:
+    """The tests that failed in a phase which has a second attempt, by pytest's own cache; empty for other phases."""
+    if not phase.again or not phase.cache:
+        return []
+    path = phase.cache / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(path.read_text("utf-8"))) if path.exists() else []
+
+
 def summary(results: Sequence[Result]) -> str:
     """A table with a line for each phase, and a last line with the counts of all tests."""
     width = max(len(result.phase.name) for result in results)
@@ -186,6 +223,7 @@ def summary(results: Sequence[Result]) -> str:
         verdict = "FAILED" if result.failed else "ok"
         lines.append(f"{result.phase.name:{width}}  {verdict:6}  {result.seconds:6.1f} s  {counts}".rstrip())
         lines += [f"{'':{width}}    {command}" for command in result.failed]
+        lines += [f"{'':{width}}    passed only alone, at the second attempt: {test}" for test in result.second]
         lines += [f"{'':{width}}    {count} skipped: {reason}" for reason, count in result.skips.items()]
     failed = sum(bool(result.failed) for result in results)
     tests = ", ".join(f"{number} {kind}" for kind, number in total.items())

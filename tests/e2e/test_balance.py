@@ -73,7 +73,7 @@ def test_the_servers_own_connections_outlive_other_weights_and_a_line_that_comes
         assert use() == before
     assert len({address for address, _port in before}) == 2 * len(two)
     for requests in (own, asked):
-        assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+        assert (requests.failed, requests.answered > 10) == (0, True), requests.report
     found = seen_outside(three_firewalls, "IPv4")
     assert abs(found["interlink"] - 4 / 6 * CONNECTIONS) <= 0.03 * CONNECTIONS
     assert found.keys() == set(LINES)
@@ -81,7 +81,7 @@ def test_the_servers_own_connections_outlive_other_weights_and_a_line_that_comes
         # A firewall must not stop translating what its servers still send.
         deploy(three_firewalls, two, "--limit", "web1", **BALANCE)
         deploy(three_firewalls, two, **BALANCE)
-    assert (own.failed, own.answered > 100) == (0, True), own.report
+    assert (own.failed, own.answered > 10) == (0, True), own.report
     assert seen_outside(three_firewalls, "IPv6").keys() == set(two)
     assert checks.outbound_by_alias(three_firewalls, two) == []
 

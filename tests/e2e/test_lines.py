@@ -76,7 +76,7 @@ def test_a_line_that_is_added_touches_no_other_line_and_drops_no_packet(three: L
     before = dump(three)
     with watched(three) as (requests, said):
         playbooks.deploy(three)
-    assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+    assert (requests.failed, requests.answered > 10) == (0, True), requests.report
     assert any("192.168.168.2" in line for line in said)  # the monitor has seen it come
     assert [line for line in said if not of_the_line(three, COMES).search(line)] == []
     assert of_others(three, before, dump(three)) == []
@@ -104,7 +104,7 @@ def test_a_line_that_is_removed_takes_all_its_own_and_touches_no_other_line(thre
     before = dump(three)
     with watched(three) as (requests, said):
         playbooks.deploy(three, variables=playbooks.declared(three, STAY))
-    assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+    assert (requests.failed, requests.answered > 10) == (0, True), requests.report
     assert any("192.168.168.2" in line for line in said)
     assert [line for line in said if not of_the_line(three, COMES).search(line)] == []
     after = dump(three)

@@ -124,7 +124,7 @@ def test_a_change_of_lines_that_stay_loses_no_request(
         return deployed.deploy()
 
     requests, hosts = asked_throughout(deployed.lab, changed)
-    assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+    assert (requests.failed, requests.answered > 10) == (0, True), requests.report
     assert "web1" in hosts
     assert sign in deployed.lab.exec("web1", *seen).stdout
     assert checks.services_answered(deployed.lab) + checks.lan_reaches_aliases(deployed.lab) == []

@@ -105,7 +105,7 @@ def test_a_firewall_whose_lines_go_but_for_one_forgets_marks_and_rules(one_firew
     with load(lab, CLIENT, [offer.url for offer in offers(lab.topology, ["unicom"])]) as requests:
         time.sleep(0.3)
         deploy(lab, ["unicom"])
-    assert (requests.failed, requests.answered > 100) == (0, True), requests.report
+    assert (requests.failed, requests.answered > 10) == (0, True), requests.report
     assert "marks_" not in standing(lab, "fw", "nft", "list", "ruleset")
     assert "proto 109" not in standing(lab, "fw", "ip", "-Numeric", "rule")
     assert checks.services_answered(lab, ["unicom"]) == []

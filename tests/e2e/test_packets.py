@@ -110,7 +110,7 @@ def test_a_broken_line_costs_only_itself(lab: Lab, line: str, how: str) -> None:
         assert checks.outbound_by_alias(lab, [OTHER[line]]) == []
         assert checks.lan_reaches_aliases(lab) == []
         heal(lab)
-    assert (other.failed, other.answered > 100) == (0, True), other.report
+    assert (other.failed, other.answered > 10) == (0, True), other.report
     # The control: the same load on the broken line sees that it is broken. It waits for less than the second after
     # which a lost SYN is sent again, as the line may be healed by then.
     assert own.failed > 0

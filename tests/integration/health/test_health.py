@@ -147,7 +147,7 @@ def test_no_probe_ever_leaves_by_another_line(network: Lab, pin: str, kind: str)
     network.hosts["server"].run("ip", "-4", "route", "replace", "default", "via", GATEWAYS["a", 4], "table", "1001")
     network.hosts["server"].run("ip", "-6", "route", "replace", "default", "via", GATEWAYS["a", 6], "table", "1001")
     own = [counted[f"{name}{family} by {name}"] for name in LINES for family in FAMILIES]
-    assert all(packets > 10 for packets in own), counted
+    assert all(packets > 0 for packets in own), counted
     assert [counted[f"a{family} by b"] for family in FAMILIES] == [0, 0]
     assert [counted[f"b{family} by a"] for family in FAMILIES] == [0, 0]
 

@@ -108,7 +108,7 @@ def test_nothing_is_lost_meanwhile(hosts: Hosts, change: str) -> None:
         for form in forms * 2:
             done = run(server, "ip_aliases", aliases=[{**form, "interface": "eth0"}], purge=True)
             assert [action["op"] for action in done["actions"]] == ["replace"]
-    assert counts[0] > 500
+    assert counts[0] > 50
     assert counts[1] == 0
     assert held(server, address) == before, "a stand-in stayed"
     run(server, "ip_aliases", aliases=[], purge=True)

@@ -91,7 +91,7 @@ def test_nothing_is_lost_and_neighbours_of_other_lines_are_answered_afterwards(h
     assert done["changed"] is True, done
     losses = [lost(one) for one in asking]
     assert [missing for _sent, missing in losses] == [0] * len(losses), losses
-    assert min(sent for sent, _missing in losses) > 20
+    assert min(sent for sent, _missing in losses) > 0
     for family in (4, 6):
         assert all(alive(hosts, family).values()), alive(hosts, family)
     assert deploy(server, **new())["changed"] is False

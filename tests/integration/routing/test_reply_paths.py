@@ -289,7 +289,7 @@ def test_a_host_of_the_previous_version_migrates_without_losing_a_packet(hosts: 
             ip(server, family, f"rule {word} priority 20000 lookup main suppress_prefixlength 0 protocol 109")
             time.sleep(0.1)
     counts = [lost(one) for one in pings]
-    assert all(sent > 100 for sent, _missing in counts), counts
+    assert all(sent > 10 for sent, _missing in counts), counts
     missing = [missing for _sent, missing in counts]
     if how == "by the module":
         assert missing == [0, 0, 0, 0], counts

@@ -70,6 +70,39 @@ def test_the_summary_tells_failures_and_adds_up_what_pytest_counted(tmp_path: Pa
     assert text.endswith("2 of 3 phases ok; tests: 3 passed, 1 failed, 1 skipped")
 
 
+def attempts(directory: Path, files: int, outcome: str) -> Phase:
+    """A phase of tests that fail at first; the second attempt's ``outcome`` is an expression of Python."""
+    body = textwrap.dedent(f"""
+        from pathlib import Path
+
+        def test_it():
+            seen = Path(__file__ + ".seen")
+            first = not seen.exists()
+            seen.touch()
+            assert {outcome}
+        """)
+    for number in range(files):
+        (directory / f"test_{number}.py").write_text(body)
+    cache, report = directory / "cache", directory / "report.xml"
+    command = [sys.executable, "-m", "pytest", f"--override-ini=cache_dir={cache}"]
+    return Phase("lab", [[*command, f"--junit-xml={report}"]], report, cache, [*command, "--last-failed"])
+
+
+def test_a_test_that_fails_beside_others_runs_alone_once_more_and_is_named(tmp_path: Path) -> None:
+    (result,) = runner(tmp_path).run([attempts(tmp_path, 2, "not first")])
+    assert (result.failed, result.second) == ([], ["test_0.py::test_it", "test_1.py::test_it"])
+    text = summary([result])
+    assert "passed only alone, at the second attempt: test_0.py::test_it" in text
+    assert text.endswith("1 of 1 phases ok; tests: 2 passed, 0 failed, 0 skipped")
+
+
+@pytest.mark.parametrize(("files", "outcome"), [(1, "False"), (4, "not first")])
+def test_what_fails_twice_and_failures_in_many_files_stay_failures(tmp_path: Path, files: int, outcome: str) -> None:
+    (result,) = runner(tmp_path).run([attempts(tmp_path, files, outcome)])
+    assert (len(result.failed), result.second) == (1, [])
+    assert summary([result]).endswith(f"0 of 1 phases ok; tests: 0 passed, {files} failed, 0 skipped")
+
+
 def test_no_report_counts_nothing_and_an_old_one_is_not_taken_for_the_new(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     assert read_counts(report) == {}
