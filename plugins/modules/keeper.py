@@ -13,6 +13,8 @@ description:
     does so early at boot and as interfaces appear, and restores objects that disappear.
   - It runs the same code as the modules on the host's own Python. The code is copied to C(/usr/lib/multihome). Neither
     Ansible nor pip is needed on the host.
+  - It also installs the command C(multihome) as C(/usr/local/sbin/multihome), which shows and explains the state of the
+    host. A file of another program in that place is left unchanged, with a warning.
   - The service is restarted only when its code or its unit changed. The kernel keeps its configuration when the service
     stops.
   - On a host without systemd, the code is copied, and a warning says that nothing starts it.
@@ -93,8 +95,9 @@ import functools
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
-from ..module_utils._core.keeper_installation.engine import KeeperEngine
+from ..module_utils._core.keeper_installation.engine import COMMAND_IN_LIBRARY, KeeperEngine
 from ..module_utils._core.keeper_installation.host import own_code
+from ..module_utils._core.keeper_installation.unit import COMMAND
 from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
 
@@ -105,6 +108,10 @@ WARNING = (
     "this host does not run systemd, so nothing applies the stored state at boot; have its service manager start "
     "/usr/lib/multihome/multihome-keeper"
 )
+FOREIGN_COMMAND = (
+    f"{COMMAND} is a file of another program, and is left unchanged; the command is {COMMAND_IN_LIBRARY}. To have it "
+    "in its place, move that file and run again"
+)
 
 
 def install(module: AnsibleModule) -> None:
@@ -113,6 +120,8 @@ def install(module: AnsibleModule) -> None:
     outcome = converge(engine, module.check_mode, functools.partial(exclusive, LOCK_FILE))
     if engine.present and not engine.systemd:
         module.warn(WARNING)
+    if engine.present and engine.foreign_command:
+        module.warn(FOREIGN_COMMAND)
     answer = result(engine, outcome, bool(module._diff))
     module.exit_json(**answer, starts_at_boot=engine.present and engine.systemd)
 

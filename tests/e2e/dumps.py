@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "settings": ("sysctl", "--all", "--ignore", "--pattern", r"^net\."),
     # Of each file its mode, owner, size, and when its content and its inode changed.
     "files": (
-        "find", "/etc", "/run", "/usr/lib/multihome", "/var/lib/multihome", "-xdev",
+        "find", "/etc", "/run", "/usr/lib/multihome", "/usr/local/sbin", "/var/lib/multihome", "-xdev",
         "-path", str(LOG_DIRECTORY), "-prune", "-o", "-printf", "%p %y %m %u:%g %s %T@ %C@ %l\\n",
     ),
 }  # fmt: skip

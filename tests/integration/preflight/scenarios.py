@@ -278,6 +278,12 @@ SCENARIOS = [
         _FLUSH,
     ),
     Scenario(
+        "a file of another program in the place of the command",
+        [("command-name-taken", "/usr/local/sbin/multihome")],
+        on("host", "mount -t tmpfs tmpfs /usr/local/sbin", "touch /usr/local/sbin/multihome"),
+        on("host", "umount /usr/local/sbin"),
+    ),
+    Scenario(
         "systemd-networkd as it comes",
         [("networkd-removes-foreign", "routes"), ("networkd-removes-foreign", "policy rules")],
         steps.run_networkd,

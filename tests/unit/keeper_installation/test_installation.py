@@ -161,9 +161,66 @@ def test_an_installation_loads_nothing_of_what_it_installs() -> None:
     """Python compiles all that a module loads, at each run; the control is what the service loads."""
 
     def loaded(import_: str) -> set[str]:
-        shown = "import sys; print(*(name for name in sys.modules if '._core.keeper.' in name))"
+        shown = "import sys; print(*(name for name in sys.modules if '._core.keeper.' in name or '.command.' in name))"
         done = subprocess.run([sys.executable, "-c", f"{import_}; {shown}"], capture_output=True, text=True, check=True)
         return set(done.stdout.split())
 
     assert loaded(f"import {keeper_engine.__name__}") == set()
-    assert keeper_engine.service().__module__ in loaded(f"from {keeper_engine.__name__} import service; service()")
+    modules = {program.__module__ for program in keeper_engine.programs()}
+    assert modules <= loaded(f"from {keeper_engine.__name__} import programs; programs()")
+
+
+COMMAND = "usr/local/sbin/multihome"
+
+
+@pytest.mark.parametrize("systemd", [True, False])
+def test_the_command_is_installed_for_root_to_run_and_removed_again(tmp_path: Path, systemd: bool) -> None:
+    host = FakeHost(tmp_path, systemd)
+    run(host)
+    command = tmp_path / COMMAND
+    assert command.read_text().splitlines()[0] == f"#!{host.python()} -I"
+    assert command.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "usr/lib/multihome/multihome").read_text() == command.read_text()
+    run(host, "absent")
+    assert not command.exists()
+    # The directory is the host's own, also when nothing else is in it.
+    assert command.parent.is_dir()
+
+
+def test_a_changed_command_is_restored(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    run(host)
+    command = tmp_path / COMMAND
+    before = command.read_text()
+    command.write_text(before + "# changed\n")
+    assert run(host).changed
+    assert command.read_text() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory", "binary"])
+def test_a_file_of_another_program_in_the_place_of_the_command_stays(tmp_path: Path, kind: str) -> None:
+    host = FakeHost(tmp_path)
+    command = tmp_path / COMMAND
+    command.parent.mkdir(parents=True)
+    (tmp_path / "other").write_text("#!/bin/sh\n")
+    if kind == "directory":
+        command.mkdir()
+    elif kind == "link":
+        command.symlink_to(tmp_path / "other")
+    else:
+        command.write_bytes(b"\x7fELF\xff\n" if kind == "binary" else b"#!/bin/sh\necho other\n")
+    before = command.lstat()
+    engine = KeeperEngine("present", CODE, host)
+    converge(engine, False, contextlib.nullcontext)
+    assert engine.foreign_command
+    assert (tmp_path / "usr/lib/multihome/multihome").exists()
+    assert host.running
+    assert not run(host).changed
+    run(host, "absent")
+    after = command.lstat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    # The control: without the foreign file the command is installed.
+    if kind == "file":
+        command.unlink()
+        run(host)
+        assert "_core.command.main" in command.read_text()

@@ -14,21 +14,25 @@ from ..errors import StepFailed
 from ..host.systemd import CommandFailed
 from ..plan import Action, Existing, Plan, plan
 from .host import KeeperHost
-from .unit import LIBRARY, NAME, PATH, PROGRAM, PROGRAM_TEXT, unit_text
+from .unit import COMMAND, LIBRARY, NAME, PATH, PROGRAM, PROGRAM_TEXT, command_text, unit_text
+
+# The command beside the engine: it exists also where another program has a file in the place of COMMAND.
+COMMAND_IN_LIBRARY = f"{LIBRARY}/multihome"
 
 # All of these files are ours, by their place.
 _OURS = 0
 
 
-def service() -> Callable[[], int]:
-    """Return what the installed program runs.
+def programs() -> tuple[Callable[[], int], Callable[[], int]]:
+    """Return what the installed programs run: the keeper, and the command.
 
     Ansible packs everything that a module imports, wherever the import statement is; but only code imported at run time
     is compiled, and an installation runs no code of the keeper.
     """
-    from ..keeper.main import main  # noqa: PLC0415 - see above
+    from ..command.main import main as command  # noqa: PLC0415 - see above
+    from ..keeper.main import main as keeper  # noqa: PLC0415 - see above
 
-    return main
+    return keeper, command
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Installation:
-    """The current installation: texts by path, whether the service runs and is enabled, and leftovers."""
+    """The current installation: texts by path, whether the service runs and is enabled, and leftovers.
+
+    ``foreign_command`` says that a file of another program is in the place of the command.
+    """
 
     texts: Mapping[str, str]
     running: bool
     leftovers: bool
+    foreign_command: bool = False
 
 
 class KeeperEngine:
@@ -71,8 +79,10 @@ class KeeperEngine:
         self.host = host or KeeperHost()
         self.systemd = self.host.has_systemd()
         self.present = state == "present"
+        self.foreign_command = False
         texts = {f"{LIBRARY}/_core/{path}": text for path, text in code.items()}
         texts[PROGRAM] = PROGRAM_TEXT
+        texts[COMMAND] = texts[COMMAND_IN_LIBRARY] = command_text(self.host.python())
         if self.systemd:
             texts[PATH] = unit_text(self.host.python())
         self._desired = texts if self.present else {}
@@ -81,11 +91,13 @@ class KeeperEngine:
         """Return what is installed."""
         texts = self.host.installed()
         running = self.systemd and PATH in texts and self.host.is_running()
-        return Installation(texts, running, self.host.has_leftovers())
+        self.foreign_command = self.host.has_foreign_command()
+        return Installation(texts, running, self.host.has_leftovers(), self.foreign_command)
 
     def plan(self, current: Installation) -> Plan[Part]:
         """Return the plan: files that differ, and the service when it or any file differs."""
-        desired = [Entry(Part(path, text), path) for path, text in self._desired.items()]
+        left_out = {COMMAND} if current.foreign_command else set()
+        desired = [Entry(Part(path, text), path) for path, text in self._desired.items() if path not in left_out]
         existing = [Existing(Part(path, text), _OURS) for path, text in current.texts.items()]
         result = plan(desired, existing, _OURS, purge=True)
         actions: list[Action[Part]] = list(result.actions)

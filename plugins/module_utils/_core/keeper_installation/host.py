@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..host.files import Files
+from ..host.installed_paths import is_foreign
 from ..host.systemd import CommandFailed, systemctl
-from .unit import LIBRARY, NAME, PATH
+from .unit import COMMAND, LIBRARY, NAME, PATH
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable  # Python 3.11 has it elsewhere too
@@ -33,12 +34,23 @@ class KeeperHost:
 
     def installed(self) -> dict[str, str]:
         """Return the texts of all files that make up the keeper, by path."""
-        found = {path: self.files.load(path) for path in (*self._library(), PATH)}
+        paths = (*self._library(), PATH) if self.has_foreign_command() else (*self._library(), PATH, COMMAND)
+        found = {path: self.files.load(path) for path in paths}
         return {path: text for path, text in found.items() if text is not None}
+
+    def has_foreign_command(self) -> bool:
+        """Tell whether another program has a file, a link or a directory in the place of the command."""
+        return is_foreign(self.files, COMMAND)
 
     def save(self, path: str, text: str | None) -> None:
         """Write a file; None removes it."""
-        self.files.save(path, text, 0o644)
+        if text is None and path == COMMAND:
+            # Not through Files, which removes directories that are empty then: this one is not ours.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.files.path_of(path))
+            return
+        is_program = text is not None and text.startswith("#!")
+        self.files.save(path, text, 0o755 if is_program else 0o644)
 
     def compile(self) -> None:
         """Compile the code: the service cannot write there, and starts in half the time."""

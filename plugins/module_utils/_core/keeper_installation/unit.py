@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-NAME = "multihome-keeper.service"
+from ..host.installed_paths import COMMAND, LIBRARY, MARKER, NAME, PROGRAM
+
+__all__ = ["COMMAND", "LIBRARY", "MARKER", "NAME", "PATH", "PROGRAM", "PROGRAM_TEXT", "command_text", "unit_text"]
 PATH = f"/etc/systemd/system/{NAME}"
-LIBRARY = "/usr/lib/multihome"
-PROGRAM = f"{LIBRARY}/multihome-keeper"
 
 # The program file. Python's -I keeps the script's directory out of the path.
-PROGRAM_TEXT = """\
-# Installed by Ansible, multihome.linux.keeper: change it there, not here.
-import os
+PROGRAM_TEXT = f"""\
+{MARKER}import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -21,8 +20,18 @@ from _core.keeper.main import main
 sys.exit(main())
 """
 
-_UNIT = """\
-# Installed by Ansible, multihome.linux.keeper: change it there, not here.
+_COMMAND = """\
+import sys
+
+sys.path.insert(0, "{library}")
+from _core.command.main import main
+
+sys.exit(main())
+"""
+
+_UNIT = (
+    MARKER
+    + """\
 [Unit]
 Description=Keeps addresses, routes, rules and translations of multihome.linux
 # These load their rules into an empty packet filter, and would remove ours.
@@ -85,6 +94,15 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 """
+)
+
+
+def command_text(python: str) -> str:
+    """Return the text of the command for an interpreter.
+
+    With -I neither the environment nor the user's own packages count.
+    """
+    return f"#!{python} -I\n{MARKER}{_COMMAND.format(library=LIBRARY)}"
 
 
 def unit_text(python: str) -> str:

@@ -213,6 +213,12 @@ KINDS: dict[str, Kind] = {
         "set {setting}=no in section [Network] of /etc/systemd/networkd.conf and restart systemd-networkd",
         NETWORKD,
     ),
+    "command-name-taken": Kind(
+        WARNING,
+        "Another program has a file in the place of this collection's command. It stays, and the command is installed "
+        "in /usr/lib/multihome only.",
+        "move {path} to another name, if you want the command there",
+    ),
     "several-default-routes": Kind(
         WARNING,
         "The table main has several default routes, not all of them of the lines. The one with the smallest metric "

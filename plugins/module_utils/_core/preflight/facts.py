@@ -23,6 +23,8 @@ from ..filters.iptables import Iptables
 from ..filters.rulesets import Table, read_iptables, read_nft
 from ..host import boot_configuration, kernel_features, networkd_facts, programs, requirements
 from ..host.boot_configuration import Setting
+from ..host.files import Files
+from ..host.installed_paths import COMMAND, is_foreign
 from ..host.kernel_parameters import System
 from ..routing.executor import Executor
 from ..routing.reply_paths import Finding as ReplyFinding
@@ -62,7 +64,8 @@ class Facts:
     settings, None when it does not run; ``networkd_knows``: the relevant settings that it supports; ``features``:
     kernel options, None when unknown; ``asked``: the gateways that a request was sent to; ``iptables``: the filter
     tables, (tool, family) as in Table, that this host's iptables manages; ``replies``: what path_info finds about them;
-    ``alternative_names``: those of interfaces, each with the interface's own name.
+    ``alternative_names``: those of interfaces, each with the interface's own name; ``foreign_command``: whether
+    another program has a file in the place of the command.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Facts:
     answers: Answers = field(default_factory=Answers)
     replies: Sequence[ReplyFinding] = ()
     alternative_names: Mapping[str, str] = field(default_factory=dict)
+    foreign_command: bool = False
     not_checked: Sequence[tuple[str, str]] = ()
 
 
@@ -113,6 +117,7 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
         asked=[t for t in questions.gateways if t[0] not in answers.unasked] if desired.probe_timeout > 0 else [],
         answers=answers,
         replies=replies,
+        foreign_command=is_foreign(Files(root), COMMAND),
         not_checked=missing,
     )
 

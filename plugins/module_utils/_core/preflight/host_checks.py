@@ -14,6 +14,7 @@ from dataclasses import replace
 from ..fields import listed
 from ..host import networkd_facts
 from ..host.boot_configuration import Setting
+from ..host.installed_paths import COMMAND
 from ..host.kernel_parameter_file import followers, parameter_name
 from .catalogue import WARNING, Finding, finding
 from .facts import Facts
@@ -202,6 +203,12 @@ def networkd(_desired: Desired, facts: Facts) -> Iterator[Finding]:
             why = f"{given.file} says {setting}={given.value}" if given else f"{setting} is yes by default"
             message = f"systemd-networkd removes {what} of other owners when it reconfigures an interface: {why}"
             yield finding("networkd-removes-foreign", what, message, setting=setting)
+
+
+def command(_desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """A file of another program in the place of the command."""
+    if facts.foreign_command:
+        yield finding("command-name-taken", COMMAND, "this file is not one of this collection", path=COMMAND)
 
 
 def _of(lines: list[Line]) -> str:

@@ -44,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     host_checks.shared_subnets,
     host_checks.boot,
     host_checks.networkd,
+    host_checks.command,
     routing_checks.not_checked,
 )
 

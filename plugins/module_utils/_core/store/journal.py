@@ -65,14 +65,18 @@ class Interrupted:
             os.unlink(self.file)
 
 
-def interrupted(directory: str) -> Iterator[Interrupted]:
-    """Yield the runs that were killed while they changed the host. Call it under the host's lock."""
+def journals(directory: str) -> list[str]:
+    """Return the files of runs that have not ended, or were killed."""
     try:
         names = sorted(name for name in os.listdir(directory) if name.startswith(_PREFIX))
     except OSError:
-        return
-    for name in names:
-        file = os.path.join(directory, name)
+        return []
+    return [os.path.join(directory, name) for name in names]
+
+
+def interrupted(directory: str) -> Iterator[Interrupted]:
+    """Yield the runs that were killed while they changed the host. Call it under the host's lock."""
+    for file in journals(directory):
         try:
             with open(file, encoding="utf-8") as text:
                 content = json.load(text)
