@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import name_servers
 import system_tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,6 +111,7 @@ def main() -> int:
         system_tools.ensure()
         try:
             ensure_environment()
+            name_servers.ensure(ROOT / ".cache")
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"Set-up failed: {' '.join(map(str, error.cmd))}") from error
     return 0

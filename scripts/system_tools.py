@@ -29,7 +29,10 @@ TOOLS_OF_ROOT = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-containe
 # Debian splits these off its own Python.
 PYTHON_PARTS = {"venv": "python3-venv", "ensurepip": "python3-venv"}
 # The keeper runs on the distribution's Python, so its tests need the distribution's libraries, outside of .venv.
-FILES = {"/usr/lib/python3/dist-packages/pyroute2": "python3-pyroute2"}
+FILES = {
+    "/usr/lib/python3/dist-packages/pyroute2": "python3-pyroute2",
+    "/usr/lib/python3/dist-packages/dns": "python3-dnspython",
+}
 # An ordinary user's PATH leaves out where Debian keeps most of the tools above.
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 

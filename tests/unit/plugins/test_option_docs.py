@@ -21,6 +21,7 @@ FRAGMENTS = {"_attributes": _attributes, "_owner": _owner, "_persist": _persist}
 # Of these lists Ansible checks nothing inside the entries.
 JUDGED = {
     "connection_marks": ["marks", "balance"],
+    "dns_records": ["records"],
     "forward_policy": ["accept"],
     "ip_aliases": ["aliases"],
     "kernel_parameters": ["parameters"],
@@ -34,6 +35,7 @@ LISTS = [(module, option) for module, options in JUDGED.items() for option in op
 # What a list needs beside it, so that the engine comes to judge its entries.
 BESIDE: dict[str, dict[str, Any]] = {
     "connection_marks": {"balance_from": ["192.0.0.8"]},
+    "dns_records": {"zone": "svc.example.com", "servers": ["192.0.2.53"]},
     "preflight": {"role": "server", "lines": [], "probe_timeout": 0},
 }
 

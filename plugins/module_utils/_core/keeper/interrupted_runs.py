@@ -24,7 +24,8 @@ def roll_back(
     """
     for run in interrupted(run_directory):
         text = run.fault
-        if run.before is not None:
+        # Record sets are replaced in one step, so that a killed run has changed all of them or none.
+        if run.before is not None and run.before.kind in engines:
             options = {**dict.fromkeys(KINDS[run.before.kind].lists), **run.before.options, "purge": True}
             try:
                 engine = engines[run.before.kind](options)

@@ -108,6 +108,12 @@ class States:
 
         A tool may be missing, and be there at the next check without a change of the file.
         """
+        if state.kind in self._engines or state.stored is None:
+            return self._create(state)
+        # A kind that is published in the background has no engine here.
+        return False
+
+    def _create(self, state: State) -> bool:
         if state.stored is None or (state.engine is not None and state.kind not in CREATED_EACH_TIME):
             return state.engine is not None
         state.engine, state.fault = None, ""

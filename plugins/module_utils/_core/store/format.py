@@ -33,6 +33,10 @@ class Kind:
     scope: str
     default_scope: object
     idle: Mapping[str, object] = field(default_factory=dict)
+    # What the scope may look like: it is a part of the file's name.
+    scope_pattern: str = r"[A-Za-z0-9_]{1,64}"
+    # A DNS name: neither case nor a last dot makes a difference.
+    scope_is_domain: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -48,13 +52,29 @@ KINDS: dict[str, Kind] = {
     "forward_policy": Kind(
         ("accept",), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
     ),
+    "dns_records": Kind(
+        ("records",),
+        ("zone", "servers", "port", "key_name", "key_algorithm", "sources", "empty_family", "publisher"),
+        "zone",
+        "",
+        scope_pattern=r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,126}",
+        scope_is_domain=True,
+    ),
 }
 # What the modules offer for these options; a value of another version must not be taken for one of them.
 CHOICES: dict[str, tuple[str, ...]] = {
     "backend": ("auto", "nftables", "iptables"),
     "policy": ("leave", "drop"),
+    "empty_family": ("keep", "drop"),
 }
-_TYPES: dict[str, type] = {"protocol": int, "balance_from": list, "balance_exclude": list}
+_TYPES: dict[str, type] = {
+    "protocol": int,
+    "balance_from": list,
+    "balance_exclude": list,
+    "servers": list,
+    "port": int,
+    "sources": list,
+}
 
 
 class Refused(ValueError):
@@ -94,6 +114,8 @@ class Stored:
 def file_name(kind: str, options: Options) -> str:
     """Return the name of the file that holds a kind of state in the scope of these options."""
     scope = options[KINDS[kind].scope]
+    if KINDS[kind].scope_is_domain:
+        scope = str(scope).lower().rstrip(".")
     return f"{kind}.json" if scope == KINDS[kind].default_scope else f"{kind}.{scope}.json"
 
 
@@ -142,7 +164,7 @@ def _faults(kind: Kind, content: Options) -> list[str]:
             choices = ", ".join(CHOICES[name])
             faults.append(f"{name} {shown(content[name])} is none of {choices}")
     scope = content.get(kind.scope)
-    if scope is not None and not re.fullmatch(r"[A-Za-z0-9_]{1,64}", str(scope)):
+    if scope is not None and not re.fullmatch(kind.scope_pattern, str(scope)):
         faults.append(f"{kind.scope} is no name")
     return faults
 

@@ -1,0 +1,313 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine of record sets: one zone's sets, read from its primary server and replaced there in one UPDATE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..entries import Entry, Form, Options
+from ..errors import InvalidInput, ReadFailed, StepFailed
+from ..host.files import Files
+from ..plan import Action, Existing, Model, Plan, plan
+from ..store.format import merged
+from ..store.persistable import Persistable
+from . import keys
+from .client import Conflict, Content, ServerFault
+from .effective import ByFamily, effective
+from .keys import Key
+from .model import Key as SetKey
+from .model import RecordSet
+from .updates import ZoneServers, replacements
+from .zone import Zone, as_records, parse
+
+# Of the stored states.
+STORE = "/etc/multihome"
+# The record sets that this host wrote, by zone: with purge, only these are removed.
+OWNED = "/var/lib/multihome/dns_records.json"
+# Every set that was listed or written is this collection's.
+_OWNER = 0
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """The file of a key, as a step of a plan; the secret is not shown."""
+
+    name: str
+    path: str
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Its path."""
+        return (self.path,)
+
+    def satisfied_by(self, other: KeyFile) -> bool:
+        """Tell whether it is the same file."""
+        return self == other
+
+    def as_input(self) -> Form:
+        """Return the file."""
+        return {"file": self.path}
+
+    def __str__(self) -> str:
+        return f"the key {self.name} in {self.path}"
+
+
+@dataclass(frozen=True)
+class Current:
+    """The sets at the server, those this host wrote, and the text of the key's file."""
+
+    sets: Mapping[SetKey, RecordSet]
+    owned: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
+    owned_text: str | None = None
+    key_text: str | None = None
+
+
+@dataclass(frozen=True)
+class DnsPlan:
+    """The planner's ``steps``; ``foreign``: the addresses of others that a replaced set had."""
+
+    steps: Plan[RecordSet]
+    wanted: Mapping[SetKey, RecordSet | None]
+    foreign: Mapping[SetKey, tuple[str, ...]]
+    key_file: Action[Model] | None = None
+
+    @property
+    def actions(self) -> Sequence[Action[Model]]:
+        """The steps in the order in which they are applied."""
+        return [*([self.key_file] if self.key_file else []), *self.steps.actions]
+
+
+class DnsEngine(Persistable[Current, DnsPlan]):
+    """Converges the record sets of a zone. ``lines`` says which lines are in service now, by family.
+
+    With ``keep_key`` the key is written to its file, for the keeper.
+    """
+
+    def __init__(
+        self,
+        zone: Zone,
+        desired: Sequence[Entry[RecordSet]],
+        purge: bool = False,
+        keep_key: bool = False,
+        lines: ByFamily | None = None,
+        files: Files | None = None,
+        servers: ZoneServers | None = None,
+    ) -> None:
+        self.zone, self.desired, self.purge, self.keep_key = zone, list(desired), purge, keep_key
+        self.in_service = lines or {}
+        self.files = files or Files()
+        self._servers = servers
+        self.foreign: Mapping[SetKey, tuple[str, ...]] = {}
+
+    @classmethod
+    def from_options(cls, options: Options, lines: ByFamily | None = None) -> DnsEngine:
+        """Return the engine for the options of dns_records; raises InvalidInput."""
+        zone, desired = parse(options)
+        return cls(zone, desired, bool(options.get("purge")), bool(options.get("persist")), lines)
+
+    def read(self) -> Current:
+        """Return the sets at the server; raises ReadFailed, and InvalidInput for a key without a secret."""
+        owned, owned_text = self._owned()
+        key_text = self._key_text()
+        zone = self.zone.with_secret(self._key(key_text))
+        self._servers = self._servers or ZoneServers(zone)
+        wanted = {entry.object.key for entry in self.desired} | set(owned)
+        try:
+            content = self._servers.read(sorted(wanted))
+        except ServerFault as fault:
+            raise ReadFailed(f"{fault}\nnothing was changed") from fault
+        return Current(self._labelled(content), owned, owned_text, key_text)
+
+    def plan(self, current: Current) -> DnsPlan:
+        """Return the plan to the sets that the lines in service allow."""
+        listed = [entry.object for entry in self.desired]
+        wanted = effective(listed, self.in_service, current.sets, self.zone.empty_family)
+        entries = [
+            replace(entry, object=found) for entry in self.desired if (found := wanted[entry.object.key]) is not None
+        ]
+        removed = {key for key, found in wanted.items() if found is None}
+        existing = [Existing(each, _OWNER) for each in current.sets.values()]
+        steps = plan(entries, [each for each in existing if each.object.key not in removed], _OWNER, self.purge)
+        gone = [each for each in existing if each.object.key in removed]
+        steps = replace(
+            steps,
+            actions=(*steps.actions, *(Action("remove", each.object, each) for each in gone)),
+            before=tuple(sorted((*steps.before, *(each.object for each in gone)), key=lambda each: each.key)),
+        )
+        targets = {action.object.key: action.object if action.op != "remove" else None for action in steps.actions}
+        return DnsPlan(steps, targets, self._foreign(current, targets), self._key_action(current))
+
+    def apply(self, plan: DnsPlan, current: Current) -> None:
+        """Write the key's file, then send one UPDATE; raises StepFailed."""
+        what = str(plan.key_file)
+        try:
+            if plan.key_file and self.zone.key:
+                removed = plan.key_file.op == "remove"
+                self.files.save(self.zone.key.path, None if removed else self.zone.key.file_text(), 0o600)
+            changes = replacements(current.sets, plan.wanted)
+            if not changes:
+                return
+            what = "; ".join(map(str, plan.steps.actions))
+            assert_servers(self._servers).replace(changes)
+            what = f"write {OWNED}"
+            self._save_owned(current, plan.wanted)
+        except OSError as error:
+            raise StepFailed(what, error.strerror or str(error)) from error
+        except Conflict as error:
+            raise StepFailed(what, f"{error}; run again") from error
+        except ServerFault as error:
+            raise StepFailed(what, str(error)) from error
+
+    def restore(self, plan: DnsPlan, current: Current) -> list[str]:
+        """Restore the sets of ``current``, where they still are as this run left them, and the files."""
+        failed: list[str] = []
+        try:
+            now = assert_servers(self._servers).read(sorted(plan.wanted)).sets
+            ours = {key: current.sets.get(key) for key, new in plan.wanted.items() if _same(now.get(key), new)}
+            changes = replacements(now, ours)
+            if changes:
+                assert_servers(self._servers).replace(changes)
+        except ServerFault as error:
+            failed += [f"{action}: {error}" for action in plan.steps.actions]
+        for path, text in ((OWNED, current.owned_text), self._key_place(current)):
+            try:
+                if path and self.files.load(path) != text:
+                    self.files.save(path, text, 0o600)
+            except OSError as error:
+                failed.append(f"{path}: {error.strerror or error}")
+        return failed
+
+    def before(self, plan: DnsPlan) -> list[Form]:
+        """Return the listed or owned sets as entries of ``records``."""
+        return as_records(plan.steps.before)
+
+    def after(self, plan: DnsPlan) -> list[Form]:
+        """Return the sets after the plan as entries of ``records``."""
+        return as_records(plan.steps.after)
+
+    def lines_of(self, sets: Sequence[RecordSet]) -> list[str]:
+        """Return one line an address, as in a zone file."""
+        return [f"{each.domain}. {each.ttl} IN {each.type} {value}" for each in sets for value in each.values]
+
+    def lines(self, plan: DnsPlan) -> dict[str, list[str]]:
+        """Return one line a record for the diff."""
+        return {"before": self.lines_of(plan.steps.before), "after": self.lines_of(plan.steps.after)}
+
+    def withdrawn(self, plan: DnsPlan) -> list[Form]:
+        """Return the listed addresses that the lines in service do not allow now."""
+        published = {each.key: each.values for each in plan.steps.after}
+        return [
+            {"domain": entry.object.domain, "address": each.address, "line": each.line}
+            for entry in self.desired
+            for each in entry.object.addresses
+            if each.address not in published.get(entry.object.key, ())
+        ]
+
+    def state_before(self, plan: DnsPlan) -> Form:
+        """Return the sets before the plan as options."""
+        return {**self.zone.as_settings(), "records": self.before(plan)}
+
+    def to_store(self, older: DnsEngine | None, _plan: DnsPlan) -> Form:
+        """Return the options to store: the listed sets, whatever the lines allow now."""
+        kept = merged(older.desired if older else [], self.desired, self.purge, lambda each: each.key)
+        return {**self.zone.as_settings(), "records": as_records(kept)}
+
+    # ---------------------------------------------------------------- parts
+    def _key(self, text: str | None) -> Key | None:
+        """Return the key with its secret: of the option, else of its file."""
+        key = self.zone.key
+        if key is None or key.secret:
+            return key
+        if text is None:
+            raise InvalidInput([f"key_secret is missing, and there is no file {key.path}"])
+        try:
+            return keys.parse_file(text)
+        except ValueError as error:
+            raise InvalidInput([f"{key.path}: {error}"]) from None
+
+    def _key_text(self) -> str | None:
+        if self.zone.key is None:
+            return None
+        try:
+            return self.files.load(self.zone.key.path)
+        except OSError as error:
+            raise ReadFailed(f"{self.zone.key.path}: {error.strerror or error}") from error
+
+    def _key_action(self, current: Current) -> Action[Model] | None:
+        key = self.zone.key
+        if not self.keep_key or key is None:
+            return None
+        if self.purge and not self.desired:
+            needed = current.key_text is None or self._used_elsewhere(key)
+            return None if needed else Action("remove", KeyFile(key.name, key.path))
+        if not key.secret or current.key_text == key.file_text():
+            return None
+        return Action("add" if current.key_text is None else "replace", KeyFile(key.name, key.path))
+
+    def _used_elsewhere(self, key: Key) -> bool:
+        """Tell whether another stored zone uses the key."""
+        own = f"dns_records.{self.zone.name}.json"
+        names = [name for name in self.files.names(STORE) if name.startswith("dns_records.") and name != own]
+        texts = [self.files.load(f"{STORE}/{name}") or "" for name in names]
+        return any(json.dumps(key.name) in text for text in texts)
+
+    def _key_place(self, current: Current) -> tuple[str, str | None]:
+        return (self.zone.key.path if self.zone.key and self.keep_key else "", current.key_text)
+
+    def _labelled(self, content: Content) -> dict[SetKey, RecordSet]:
+        """Return the sets with the lines of their addresses, as the entries have them."""
+        known = {entry.object.key: {each.address: each for each in entry.object.addresses} for entry in self.desired}
+        return {
+            key: found.with_addresses(known.get(key, {}).get(each.address, each) for each in found.addresses)
+            for key, found in content.sets.items()
+        }
+
+    def _foreign(self, current: Current, targets: Mapping[SetKey, RecordSet | None]) -> dict[SetKey, tuple[str, ...]]:
+        """Return the addresses that a replaced set has, and that neither the entries nor this host's last run had."""
+        listed = {entry.object.key: entry.object.values for entry in self.desired}
+        found = {}
+        for key in targets:
+            here = current.sets.get(key)
+            known = {*listed.get(key, ()), *current.owned.get(key, ())}
+            others = tuple(value for value in (here.values if here else ()) if value not in known)
+            if others:
+                found[key] = others
+        return found
+
+    def _owned(self) -> tuple[dict[SetKey, tuple[str, ...]], str | None]:
+        try:
+            text = self.files.load(OWNED)
+            zones: dict[str, Any] = json.loads(text) if text else {}
+            rows = zones.get(self.zone.name, [])
+            return {(domain, kind): tuple(values) for domain, kind, values in rows}, text
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise ReadFailed(f"cannot read the records that this host wrote: {OWNED}: {error}; move it away") from error
+
+    def _save_owned(self, current: Current, wanted: Mapping[SetKey, RecordSet | None]) -> None:
+        """Note which sets this host wrote; raises OSError."""
+        owned = {**current.owned}
+        listed = {entry.object.key: entry.object.values for entry in self.desired}
+        for key, new in wanted.items():
+            owned.pop(key, None)
+            if new is not None or key in listed:
+                owned[key] = listed.get(key, new.values if new else ())
+        zones: dict[str, Any] = json.loads(current.owned_text) if current.owned_text else {}
+        zones.pop(self.zone.name, None)
+        if owned:
+            zones[self.zone.name] = [[*key, list(values)] for key, values in sorted(owned.items())]
+        self.files.save(OWNED, json.dumps(zones) + "\n" if zones else None, 0o600)
+
+
+def assert_servers(servers: ZoneServers | None) -> ZoneServers:
+    """Return the servers; read() has set them."""
+    if servers is None:
+        raise ReadFailed("the zone was not read yet")
+    return servers
+
+
+def _same(one: RecordSet | None, other: RecordSet | None) -> bool:
+    return (one is None and other is None) or bool(one and other and one.satisfied_by(other))

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lines in service as DNS needs them, from the file that the keeper writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..dns.effective import Lines
+from . import state
+
+
+def lines_in_service(directory: str = state.DIRECTORY, now: float | None = None) -> dict[int, Lines]:
+    """Return the lines by family as the keeper judged them last; empty when that is too old to say anything."""
+    known = state.read(directory)
+    _resumed, passed = state.resumable(known, time.monotonic() if now is None else now, state.boot_id())
+    lines = known.get("lines")
+    if not passed or not isinstance(lines, Mapping):
+        return {}
+    return {family: _lines(lines, family) for family in (4, 6)}
+
+
+def _lines(lines: Mapping[str, Any], family: int) -> Lines:
+    found = {
+        name: bool(shown.get("usable"))
+        for name, families in lines.items()
+        if isinstance(families, Mapping) and isinstance(shown := families.get(f"ipv{family}"), Mapping)
+    }
+    usable = frozenset(name for name, serves in found.items() if serves)
+    return Lines(frozenset(found), usable, alarm=bool(found) and not usable)

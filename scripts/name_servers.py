@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The name servers of the tests: Debian's packages, unpacked below .cache/dns.
+
+Nothing is installed, so no service starts, now or at the next boot, and root is not needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+PACKAGES = ("knot", "bind9", "bind9-dnsutils", "pdns-server", "pdns-backend-sqlite3", "unbound")
+STAMP = "packages"
+
+
+def ensure(cache: Path) -> None:
+    """Unpack the packages and the libraries that this system lacks, unless that is done.
+
+    Raises subprocess.CalledProcessError when they cannot be had.
+    """
+    unpacked = cache / "dns"
+    stamp = unpacked / STAMP
+    wanted = "".join(f"{name}\n" for name in PACKAGES)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Unpacking name servers for the tests: {' '.join(PACKAGES)}", flush=True)
+    archives = cache / "dns-packages"
+    for directory in (unpacked, archives):
+        shutil.rmtree(directory, ignore_errors=True)
+    (archives / "partial").mkdir(parents=True)
+    unpacked.mkdir()
+    download(archives)
+    for archive in sorted(archives.glob("*.deb")):
+        subprocess.run(["dpkg-deb", "--extract", archive, unpacked], check=True)
+    shutil.rmtree(archives)
+    stamp.write_text(wanted)
+
+
+def download(archives: Path) -> None:
+    """Fetch the packages, and those that they need and this system lacks, into a directory."""
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", "--download-only", "--quiet=2"]
+    command += ["-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    first = subprocess.run([*command, *PACKAGES], env=environment, check=False, stderr=subprocess.DEVNULL)
+    if first.returncode == 0:
+        return
+    if os.geteuid() == 0:
+        subprocess.run(["apt-get", "update"], env=environment, check=True)
+    subprocess.run([*command, *PACKAGES], env=environment, check=True)
