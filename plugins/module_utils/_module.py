@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._core.converge import Outcome, converge
 from ._core.engine import Engine
-from ._core.entries import Options
+from ._core.entries import Options, json_list
 from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
 from ._core.lock import exclusive
 from ._core.store.persistable import Persistable
@@ -49,8 +49,7 @@ def run_engine(
     than the whole run. ``stored_as`` is the kind of state that ``persist: true`` stores.
     """
     with _no_garbage_collection():
-        spec = _without_entries(argument_spec, judged)
-        module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **dict(rules or {}))
+        module = ListModule(argument_spec, judged, **dict(rules or {}))
         with_errors_reported(module, lambda: _converge(module, make_engine, extra, stored_as))
 
 
@@ -63,7 +62,7 @@ def run_reader(
 
     With ``failed`` in it, the module fails, and ``msg`` says why.
     """
-    module = AnsibleModule(argument_spec=_without_entries(argument_spec, judged), supports_check_mode=True)
+    module = ListModule(argument_spec, judged)
 
     def work() -> None:
         answer = read(module.params)
@@ -71,6 +70,29 @@ def run_reader(
         end(changed=False, **answer)
 
     with_errors_reported(module, work)
+
+
+class ListModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
+    """A module whose ``judged`` lists only the engine checks; each of them may be the JSON text of a list.
+
+    Ansible would copy and check each entry before the engine does, which takes longer than the whole run.
+    """
+
+    def __init__(self, argument_spec: Mapping[str, Any], judged: Collection[str] = (), **rules: Any) -> None:
+        self._judged, self._given = judged, dict[str, Any]()
+        spec = _without_entries(argument_spec, judged)
+        super().__init__(argument_spec=spec, supports_check_mode=True, **rules)
+        for name, given in self._given.items():
+            try:
+                self.params[name] = json_list(given, name)
+            except InvalidInput as error:
+                fail(self, error)
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        for name in self._judged:
+            if isinstance(self.params.get(name), (list, str)):
+                self._given[name], self.params[name] = self.params[name], []
 
 
 def _without_entries(argument_spec: Mapping[str, Any], judged: Collection[str]) -> dict[str, Any]:

@@ -95,8 +95,8 @@ import functools
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.converge import converge
+from ..module_utils._core.host_plan.contents import code
 from ..module_utils._core.keeper_installation.engine import COMMAND_IN_LIBRARY, KeeperEngine
-from ..module_utils._core.keeper_installation.host import own_code
 from ..module_utils._core.keeper_installation.unit import COMMAND
 from ..module_utils._core.lock import exclusive
 from ..module_utils._module import result, with_errors_reported
@@ -116,7 +116,7 @@ FOREIGN_COMMAND = (
 
 def install(module: AnsibleModule) -> None:
     """Converge the installation and end the module with the result; raises MultihomeError."""
-    engine = KeeperEngine(module.params["state"], own_code())
+    engine = KeeperEngine(module.params["state"], code())
     outcome = converge(engine, module.check_mode, functools.partial(exclusive, LOCK_FILE))
     if engine.present and not engine.systemd:
         module.warn(WARNING)

@@ -145,7 +145,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.converge import converge
 from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import ListModule, result, with_errors_reported
 
 # The engine checks the entries and reports all faults of the list at once.
 _PARAMETERS = {"type": "list", "elements": "dict", "required": True}
@@ -173,7 +173,7 @@ def set_parameters(module: AnsibleModule) -> None:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={**ARGUMENT_SPEC, "parameters": _PARAMETERS}, supports_check_mode=True)
+    module = ListModule(ARGUMENT_SPEC, judged=("parameters",))
     with_errors_reported(module, lambda: set_parameters(module))
 
 

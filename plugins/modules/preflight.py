@@ -191,6 +191,22 @@ options:
       - Only RV(kernel_parameters_pending) depends on it.
     type: bool
     default: false
+  plan:
+    description:
+      - The modules that the caller will run, each with its options. RV(pending) then names those that have anything to
+        do, so that the caller need not run the others.
+      - The keys are V(forward_policy), V(nat_rules), V(kernel_parameters), V(ip_aliases), V(connection_marks),
+        V(policy_routing) and V(keeper). A key without a value counts as missing.
+      - Lists may be given as JSON text, which is much faster for long ones.
+      - O(tables), O(rules), O(interface_groups), O(kernel_parameters), O(file) and O(purge) are taken from here where
+        the plan has their module.
+    type: dict
+    default: {}
+  plan_by_mark:
+    description:
+      - The modules that have other options than in O(plan) where RV(reply_by_mark_needed) is true.
+    type: dict
+    default: {}
   manages_networkd:
     description:
       - Whether the caller will keep systemd-networkd from removing foreign routes and policy rules, with
@@ -334,6 +350,52 @@ kernel_parameters_pending:
   returned: unless an option is invalid
   type: bool
   sample: false
+pending:
+  description:
+    - The modules of O(plan) that have anything to do, in the order in which they have to run.
+    - A module is also pending where its run would fail, and where an earlier pending one may change its objects.
+  returned: when the module does not fail
+  type: list
+  elements: str
+  sample: [nat_rules]
+plan:
+  description: A forecast for each module of O(plan).
+  returned: when the module does not fail
+  type: list
+  elements: dict
+  contains:
+    module:
+      description: The module.
+      type: str
+      sample: nat_rules
+    pending:
+      description: Whether the module is in RV(pending).
+      type: bool
+      sample: true
+    count:
+      description: The number of changes.
+      type: int
+      sample: 1
+    actions:
+      description: The first 20 changes, as the module returns them.
+      type: list
+      elements: dict
+      sample: [{op: add, object: {type: masquerade, family: ipv4, out_interface: wan0}}]
+    error:
+      description: Why the module would fail now. Missing otherwise.
+      type: str
+      sample: nft needs 1.0.2 or newer, found none in PATH or the system directories
+    disturbed_by:
+      description: The pending module that may change the objects of this one. Missing otherwise.
+      type: str
+      sample: ip_aliases
+  sample:
+    - module: nat_rules
+      pending: true
+      count: 1
+      actions:
+        - op: add
+          object: {type: masquerade, family: ipv4, out_interface: wan0}
 requirements:
   description: The tools that the modules of this collection need, as M(multihome.linux.multihome_info) returns them.
   returned: unless an option is invalid
@@ -346,8 +408,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE
-from ..module_utils._core.preflight.run import run
-from ..module_utils._module import DEFAULT_OWNER, with_errors_reported
+from ..module_utils._core.host_plan.run import look
+from ..module_utils._module import DEFAULT_OWNER, ListModule, with_errors_reported
 
 _TEXT = {"type": "str"}
 _TEXTS = {"type": "list", "elements": "str"}
@@ -395,27 +457,31 @@ ARGUMENT_SPEC = {
     "purge": {"type": "bool", "default": False},
     "manages_networkd": {"type": "bool", "default": False},
     "manages_forwarding": {"type": "bool", "default": False},
+    "plan": {"type": "dict", "default": {}},
+    "plan_by_mark": {"type": "dict", "default": {}},
     "probe_timeout": {"type": "float", "default": 1.0},
     "host": {"type": "str", "default": ""},
     "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},
 }
 
 
-def look(module: AnsibleModule) -> None:
+def check(module: AnsibleModule) -> None:
     """Check the host and end the module with the result; raises MultihomeError."""
-    report = run(module.params)
+    report, plan = look(module.params)
     if report.failed:
         module.fail_json(msg=report.message, **report.as_result())
     for warning in report.warnings:
         module.warn(warning)
-    module.exit_json(changed=False, **report.as_result())
+    pending = [forecast.module for forecast in plan if forecast.pending]
+    forecasts = [forecast.as_result() for forecast in plan]
+    module.exit_json(changed=False, **report.as_result(), pending=pending, plan=forecasts)
 
 
 def main() -> None:
     """Run the module."""
-    spec = {**ARGUMENT_SPEC, "lines": _LINES, "kernel_parameters": _PARAMETERS}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    with_errors_reported(module, lambda: look(module))
+    judged = ("lines", "tables", "rules", "interface_groups", "kernel_parameters")
+    module = ListModule(ARGUMENT_SPEC, judged)
+    with_errors_reported(module, lambda: check(module))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, TypeVar
@@ -25,6 +26,22 @@ class Entry(Generic[T_co]):
 
     object: T_co
     where: str
+
+
+def json_list(value: Any, called: str) -> Any:
+    """Return the list of a JSON text, anything else unchanged; raises InvalidInput for a text that is not one.
+
+    Ansible handles one long text in a fraction of the time that it takes for the same list.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput([f"{called}: neither a list nor the JSON text of one ({error})"]) from None
+    if not isinstance(parsed, list):
+        raise InvalidInput([f"{called}: the JSON text is not a list"])
+    return parsed
 
 
 class Part(Generic[T]):

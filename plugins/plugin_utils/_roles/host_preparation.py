@@ -15,13 +15,17 @@ NETWORKD_FINDING = "networkd-removes-foreign"
 
 
 class Preparation(TypedDict):
-    """``missing`` has names of packages; ``needed`` says whether anything has to be done before kernel parameters."""
+    """``missing`` has names of packages; ``needed`` says whether anything has to be done before the lines.
+
+    ``pending`` has the modules that have to run for the lines, in order.
+    """
 
     missing: list[str]
     read_requirements: bool
     networkd: bool
     kernel_parameters: bool
     needed: bool
+    pending: list[str]
 
 
 def preparation(
@@ -34,16 +38,18 @@ def preparation(
     requirements: Mapping[str, object] | None = None,
     networkd: Mapping[str, object] | None = None,
     not_needed: Iterable[str] = (),
+    modules: Iterable[str] = (),
 ) -> Preparation:
     """The steps that are left, from the results of preflight, multihome_info and networkd_settings so far.
 
-    Where preflight did not run, multihome_info has to be asked for requirements, and all kernel parameters are set.
+    ``modules`` are those that the role runs for the lines. Where preflight did not run, all of them are pending, and
+    multihome_info has to be asked for requirements.
     """
     unknown = install_packages and not run_preflight
     report = preflight.get("requirements") or (requirements or {}).get("requirements")
     missing = _missing(report, packages, set(not_needed)) if install_packages else []
     unfriendly = manage_networkd and NETWORKD_FINDING in _finding_ids(preflight.get("findings"))
-    # The values that preflight saw before systemd-networkd was restarted do not count.
+    # What preflight saw before systemd-networkd was restarted does not count.
     restarted = bool((networkd or {}).get("changed"))
     pending = bool(preflight.get("kernel_parameters_pending", True)) or restarted
     return {
@@ -52,7 +58,13 @@ def preparation(
         "networkd": unfriendly,
         "kernel_parameters": manage_sysctl and pending,
         "needed": bool(missing) or unknown or unfriendly,
+        "pending": _pending(None if restarted else preflight.get("pending"), list(modules)),
     }
+
+
+def _pending(found: object, modules: list[str]) -> list[str]:
+    """The modules that preflight found to be pending; all of them where that is not known."""
+    return [name for name in modules if name in found] if isinstance(found, Sequence) else modules
 
 
 def removes_mark_rules(actions: object) -> bool:

@@ -19,6 +19,8 @@ TIMEOUT = 60.0
 _REST = 1.0
 _limits = [TIMEOUT]
 _hung: dict[str, float] = {}
+# The answers in the contexts of remembered().
+_answers: list[dict[tuple[str, ...], tuple[int, str, str]]] = []
 
 
 class ProgramHangs(StepFailed):
@@ -43,6 +45,16 @@ def limited(timeout: float) -> Iterator[None]:
         _limits.pop()
 
 
+@contextlib.contextmanager
+def remembered() -> Iterator[None]:
+    """Run each program without input only once for equal arguments, in a context in which nothing is changed."""
+    _answers.append({})
+    try:
+        yield
+    finally:
+        _answers.pop()
+
+
 def run(
     path: str, arguments: Sequence[str], text: str | None = None, errors: str = "replace", timeout: float | None = None
 ) -> tuple[int, str, str]:
@@ -52,6 +64,14 @@ def run(
     ProgramHangs when it does not end in time.
     """
     limit = _limits[-1] if timeout is None else timeout
+    known = _answers[-1] if _answers and text is None else {}
+    question = (path, *arguments, errors)
+    if question not in known:
+        known[question] = _run(path, arguments, text, errors, limit)
+    return known[question]
+
+
+def _run(path: str, arguments: Sequence[str], text: str | None, errors: str, limit: float) -> tuple[int, str, str]:
     if time.monotonic() < _hung.get(path, 0.0):
         raise ProgramHangs(path, arguments, limit)
     # _core knows no Ansible, and so no run_command.

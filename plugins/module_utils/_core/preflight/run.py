@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import MultihomeError
 from ..host import requirements
 from ..host.kernel_parameters import KernelParameterEngine
+from ..routing.executor import Executor
 from . import filter_checks, forward_checks, host_checks, routing_checks
 from .catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .facts import Facts, gather
@@ -116,10 +117,13 @@ def judge(desired: Desired, facts: Facts) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def run(options: Mapping[str, Any]) -> Report:
-    """Check this host. Raises InvalidInput for bad options; all that the host lacks is a finding."""
+def run(options: Mapping[str, Any], executor: Executor | None = None) -> Report:
+    """Check this host. Raises InvalidInput for bad options; all that the host lacks is a finding.
+
+    ``executor`` reads addresses, routes and policy rules.
+    """
     desired = parse_desired(options)
-    facts = gather(desired)
+    facts = gather(desired, executor)
     by_mark = desired.auto_reply and filter_checks.translates(desired, facts.filters)
     if by_mark:
         desired = replace(desired, uses_marks=True)

@@ -13,7 +13,15 @@ PACKAGES = {"pyroute2": "python3-pyroute2", "nft": "nftables", "ip": "iproute2"}
 COMPLETE = {"pyroute2": {"ok": True}, "nft": {"ok": True}, "ip": {"ok": True}}
 WITHOUT_NFT = {**COMPLETE, "nft": {"ok": False}}
 READY = {"requirements": COMPLETE, "findings": [], "kernel_parameters_pending": False}
-NOTHING = {"missing": [], "read_requirements": False, "networkd": False, "kernel_parameters": False, "needed": False}
+NOTHING = {
+    "missing": [],
+    "read_requirements": False,
+    "networkd": False,
+    "kernel_parameters": False,
+    "needed": False,
+    "pending": [],
+}
+MODULES = ["nat_rules", "policy_routing", "keeper"]
 UNFRIENDLY = {"findings": [{"id": "gateway-silent"}, {"id": "networkd-removes-foreign"}]}
 SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
 
@@ -56,6 +64,22 @@ def test_without_preflight_requirements_are_read_and_kernel_parameters_set(resul
     then = preparation(result, run_preflight=False, requirements={"requirements": WITHOUT_NFT})
     assert then["missing"] == ["nftables"]
     assert not preparation(result, run_preflight=False, install_packages=False)["needed"]
+
+
+@pytest.mark.parametrize(
+    ("result", "networkd", "expected"),
+    [
+        ({**READY, "pending": []}, {}, []),
+        # In the order of the role, and without modules that it does not run.
+        ({**READY, "pending": ["keeper", "ip_aliases", "nat_rules"]}, {}, ["nat_rules", "keeper"]),
+        # Unknown: preflight did not run, or failed, or systemd-networkd was restarted after it.
+        (SKIPPED, {}, MODULES),
+        ({}, {}, MODULES),
+        ({**READY, "pending": []}, {"changed": True}, MODULES),
+    ],
+)
+def test_the_modules_that_preflight_found_pending_run(result: object, networkd: object, expected: list[str]) -> None:
+    assert preparation(result, networkd=networkd, modules=MODULES)["pending"] == expected
 
 
 @pytest.mark.parametrize(

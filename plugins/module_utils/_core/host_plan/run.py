@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One look at a host: whether it is ready for its lines, and which modules have anything to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..preflight.run import Report, run
+from .kinds import KINDS
+from .plan import Forecast, forecast, one_look, parse_plan
+
+
+def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
+    """Return the report of preflight, and the forecast of each module in ``plan``; raises InvalidInput.
+
+    The lists of preflight that are parts of the plan need not be given again. Where ``plan_by_mark`` is given and
+    replies have to be routed by mark, its kinds take the place of those in ``plan``.
+    """
+    plan = parse_plan(options["plan"])
+    by_mark = parse_plan(options["plan_by_mark"])
+    with one_look() as executor:
+        report = run({**options, **_lists(plan)}, executor)
+        if report.failed:
+            return report, []
+        chosen = {**plan, **by_mark} if report.reply_by_mark_needed else plan
+        return report, forecast({name: chosen[name] for name in KINDS if name in chosen}, executor)
+
+
+def _lists(plan: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the options of preflight that the plan contains."""
+    routing, parameters = plan.get("policy_routing"), plan.get("kernel_parameters")
+    found: dict[str, Any] = {}
+    if routing:
+        found = {name: routing[name] or [] for name in ("tables", "rules", "interface_groups")}
+        found["purge"] = routing["purge"]
+    if parameters:
+        found["kernel_parameters"] = parameters["parameters"]
+        found["file"] = parameters["file"]
+    return found

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of a plan are those of the modules, with the same defaults."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core import host_plan
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.kinds import KINDS
+from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.plan import parse_plan
+from ansible_collections.multihome.linux.tests.unit.plugins import specifications
+
+CORE = Path(host_plan.__file__).parents[1]
+# Options that no forecast depends on.
+WITHOUT_EFFECT = {"confirm"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_kind_has_the_options_of_its_module_with_their_defaults(name: str) -> None:
+    spec: dict[str, dict[str, Any]] = specifications.modules()[name].ARGUMENT_SPEC
+    kind = KINDS[name]
+    own = {**dict.fromkeys((*kind.required, *kind.lists)), **kind.defaults}
+    assert own.keys() == spec.keys() - WITHOUT_EFFECT
+    assert set(kind.required) == {option for option in spec if spec[option].get("required")}
+    lists = {option for option in spec if spec[option]["type"] == "list"}
+    assert lists == {*kind.required, *kind.lists}
+    assert {option: spec[option].get("default") for option in kind.defaults} == kind.defaults
+
+
+def test_values_are_converted_as_ansible_does() -> None:
+    (parsed,) = parse_plan(
+        {"nat_rules": {"rules": '[{"type": "masquerade"}]', "purge": "no", "persist": "True"}}
+    ).values()
+    assert (parsed["rules"], parsed["purge"], parsed["persist"]) == ([{"type": "masquerade"}], False, True)
+
+
+def test_a_kind_without_options_is_not_planned() -> None:
+    assert parse_plan({"nat_rules": None, "keeper": {}}) == {"keeper": {"state": "present"}}
+
+
+def test_every_fault_of_a_plan_is_reported_at_once() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_plan(
+            {
+                "packages": {},
+                "nat_rules": {"purge": "perhaps"},
+                "ip_aliases": {"aliases": "192.0.2.1", "colour": 1},
+                "forward_policy": {"accept": '{"mapped_to": "192.0.2.1"}'},
+                "keeper": [],
+            }
+        )
+    said = "\n".join(caught.value.faults)
+    assert "plan: packages: not one of forward_policy, nat_rules" in said
+    assert "plan: nat_rules: rules is missing" in said
+    assert "plan: nat_rules: purge: neither true nor false" in said
+    assert "plan: ip_aliases: unknown: colour" in said
+    assert "plan: ip_aliases: aliases: neither a list nor the JSON text of one" in said
+    assert "plan: forward_policy: accept: the JSON text is not a list" in said
+    assert "plan: keeper: not a dictionary of options" in said
+
+
+def imported(path: Path) -> set[Path]:
+    """The files of the engine that a file imports, anywhere in it."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            found |= {base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)}
+    return {one for one in found if one.is_file()}
+
+
+def test_what_modules_pack_for_an_installation_is_the_whole_engine() -> None:
+    seen: set[Path] = set()
+    waiting = {CORE / "host_plan" / "contents.py"}
+    while waiting:
+        seen |= waiting
+        waiting = {one for path in waiting for one in imported(path)} - seen
+    missing = {path for path in CORE.rglob("*.py") if path.name != "__init__.py"} - seen
+    assert sorted(str(path.relative_to(CORE)) for path in missing) == [], "name them in everything()"
