@@ -48,7 +48,9 @@ def _fake(counts: dict[str, int], name: str, _options: object) -> FakeEngine:
 
 def forecasts() -> dict[str, Forecast]:
     """The forecasts of a plan of all kinds by name, with nothing to store."""
-    given = {name: {option: [] for option in kind.required} for name, kind in kinds.KINDS.items()}
+    given: dict[str, dict[str, list[str]]] = {
+        name: {option: [] for option in kind.required} for name, kind in kinds.KINDS.items()
+    }
     return {one.module: one for one in forecast(parse_plan(given), Executor())}
 
 
