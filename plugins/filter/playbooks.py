@@ -25,10 +25,14 @@ def line_check_targets(declaration: object, timeout: float = 3) -> list[Target]:
 
 
 def path_info_paths(
-    declaration: object, host: str, destinations: Iterable[str], mark_mask: object = MARK_MASK
+    declaration: object,
+    host: str,
+    destinations: Iterable[str],
+    mark_mask: object = MARK_MASK,
+    answers: Iterable[object] = (),
 ) -> list[PathQuery]:
     """The paths of path_info on one host."""
-    return paths.paths(read_declaration(declaration), host, destinations, mark_mask)
+    return paths.paths(read_declaration(declaration), host, destinations, mark_mask, answers)
 
 
 def verify_replies(
@@ -45,9 +49,10 @@ def verify_report(
     expect_down: Sequence[str] = (),
     mark_mask: object = MARK_MASK,
     findings: Mapping[str, object] | None = None,
+    played: Sequence[str] | None = None,
 ) -> report.Report:
     """The matrix of a verification, and the faults."""
-    return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask, findings or {})
+    return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask, findings or {}, played)
 
 
 class FilterModule:

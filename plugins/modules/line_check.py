@@ -164,6 +164,10 @@ rows:
       description: The source address as given, or V(none).
       type: str
       sample: 192.168.168.1
+    local_address:
+      description: The address of this host that the kernel sends from, V(none) where it has no route to the target.
+      type: str
+      sample: 192.0.2.50
     ok:
       description: Whether the target answered.
       type: bool

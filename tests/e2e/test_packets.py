@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
@@ -13,6 +16,7 @@ from ansible_collections.multihome.linux.tests.e2e.offers import offers
 from ansible_collections.multihome.linux.tests.e2e.traffic import load
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import BREAKS, Lab
+from ansible_collections.multihome.linux.tests.lab.state import CHECKOUT
 from ansible_collections.multihome.linux.tests.lab.topology import LAN_CLIENT
 
 LINES = ["unicom", "interlink"]
@@ -126,6 +130,37 @@ def test_verify_passes_when_all_is_whole(lab: Lab) -> None:
     for line in LINES:
         (row,) = (row for row in rows if row.split()[:2] == [line, "web"])
         assert row.count("✓") == 2
+
+
+def test_verify_from_inside_says_nothing_about_a_line(lab: Lab, tmp_path: Path) -> None:
+    # The hairpin of the firewall answers, though the line is dead. A vantage host needs no root rights.
+    lab.break_line("interlink", "blackhole")
+    host: dict[str, object] = {
+        "ansible_connection": "lab",
+        "ansible_python_interpreter": sys.executable,
+        "lab_name": lab.name,
+    }
+    host |= {"ansible_become": True, "ansible_become_method": "no_such_method"}
+    (tmp_path / "inside.json").write_text(json.dumps({"multihome_vantage": {"hosts": {LAN_CLIENT: host}}}))
+    inventories = ("-i", str(CHECKOUT / "inventory" / "lab" / "hosts.py"), "-i", str(tmp_path / "inside.json"))
+    variables = {"multihome_verify_timeout": 1, "multihome_vantages": [LAN_CLIENT]}
+    run = playbooks.run(lab, playbooks.VERIFY, *inventories, variables=variables)
+    asked = {(offer.line, offer.service, offer.family) for offer in offers(lab.topology)}
+    rows = run.message("Show line, service, family and answer")
+    assert [row for row in rows if "✓" in row or "✗" in row] == []
+    assert sum(row.count("- from inside") for row in rows) == len(asked) + 1
+    assert rows[-1] == "0 of 0 as expected"
+    assert run.code == 0, run.failures
+
+
+def test_verify_names_the_hosts_that_limit_leaves_out(lab: Lab) -> None:
+    run = playbooks.run(lab, playbooks.VERIFY, "--limit", "web1")
+    assert run.code == 0, run.failures
+    rows = run.message("Show line, service, family and answer")
+    assert "left out by --limit, asked no service: client1, client2" in rows
+    run = playbooks.run(lab, playbooks.VERIFY, "--limit", "client1", variables={"multihome_verify_timeout": 1})
+    assert run.code == 0, run.failures
+    assert "left out by --limit, looked up no path: web1" in run.message("Show line, service, family and answer")
 
 
 @pytest.mark.parametrize("how", BREAKS)

@@ -17,6 +17,7 @@ from .._input.faults import sound
 from .._input.reading import Auto
 from .._roles import line_routing
 from .._roles.module_lists import PathQuery
+from . import vantages
 
 REMEDY = "deploy the host again, and look for another program that changes its rules or routes"
 
@@ -87,10 +88,17 @@ def expected_paths(declaration: Declaration, host: str, mark_mask: object) -> li
 
 
 def paths(
-    declaration: Declaration, host: str, destinations: Iterable[str], mark_mask: object = line_routing.MARK_MASK
+    declaration: Declaration,
+    host: str,
+    destinations: Iterable[str],
+    mark_mask: object = line_routing.MARK_MASK,
+    answers: Iterable[object] = (),
 ) -> list[PathQuery]:
-    """The paths of path_info on a host: each expected one, to each destination of the same family."""
-    return [
+    """The paths of path_info on a host: each expected one, to each destination of the same family.
+
+    A host on which a line ends also looks up the way to each vantage, by the rows of line_check in ``answers``.
+    """
+    return vantages.paths(declaration, host, vantages.local_addresses(answers)) + [
         _query(path, destination)
         for path in expected_paths(declaration, host, mark_mask)
         for destination in destinations

@@ -18,6 +18,7 @@ from .._input.reading import AUTO
 from .._roles.line_routing import MARK_MASK
 from . import paths, replies
 from .targets import ports_to_verify
+from .vantages import Vantages
 
 # ansible.builtin.debug indents by eight and adds quotes and a comma: this much fits a terminal of 80 columns.
 WIDEST = 68
@@ -28,6 +29,10 @@ UP_REMEDY = "answers, though the line is in multihome_verify_expect_down: take i
 MARKS = {True: "✓", False: "✗", None: "-"}
 UNKNOWN = f"{MARKS[None]} {AUTO}"
 LEGEND = f"{UNKNOWN}: not asked, as only the server knows its addresses there"
+INSIDE = "from inside"
+INSIDE_LEGEND = f"{MARKS[None]} {INSIDE}: answers, which says nothing about the line"
+INSIDE_REMEDY = "Put a host outside your network into group multihome_vantage."
+NOT_ASKED = "not asked"
 
 Row = Mapping[str, object]
 
@@ -44,12 +49,16 @@ class Report(TypedDict):
 
 @dataclass
 class Cell:
-    """The outcome for one line, service and family. ``good`` is None where nothing was asked."""
+    """The outcome for one line, service and family.
+
+    ``good`` is None where nothing was asked, and where all answered that was asked from ``inside`` alone.
+    """
 
     offer: Offer
     good: bool | None = None
     detail: str = ""
     wrong: list[_Answer] = field(default_factory=list)
+    inside: bool = False
 
     @property
     def text(self) -> str:
@@ -64,15 +73,22 @@ def report(
     expect_down: Sequence[str],
     mark_mask: object = MARK_MASK,
     findings: Mapping[str, object] | None = None,
+    played: Sequence[str] | None = None,
 ) -> Report:
     """The matrix and all faults.
 
     ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by host; a missing row counts
     as a failure, so that a host that could not be asked never counts as a good one. ``findings`` has those of
-    path_info about replies, by host.
+    path_info about replies, by host. ``played`` are the hosts that --limit has left in the run; the report names the
+    others, and does not count them.
     """
-    answers = {vantage: _by_target(rows) for vantage, rows in sorted(probes.items())}
-    cells = [_cell(offer, answers, offer.line.name in expect_down) for offer in declaration.offers()]
+    asking = sorted(vantage for vantage in probes if played is None or vantage in played)
+    answers = {vantage: _by_target(probes[vantage]) for vantage in asking}
+    vantages = Vantages(declaration, taken)
+    cells = [
+        _left_out(offer) if probes and not asking else _cell(offer, answers, offer.line.name in expect_down, vantages)
+        for offer in declaration.offers()
+    ]
     known = declaration.line_named
     faults = [
         f'multihome_verify_expect_down: line "{name}" is not in multihome_lines'
@@ -83,16 +99,31 @@ def report(
         faults.append("no vantage host asked")
     faults += _grouped(cells)
     for host in paths.hosts(declaration):
+        if played is not None and host not in played:
+            continue
         faults += paths.faults(declaration, host, taken.get(host), mark_mask)
         faults += replies.faults(host, (findings or {}).get(host))
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     unknown = declaration.offers_unknown()
     legend = [LEGEND] if unknown else []
+    if inside := sum(cell.inside for cell in cells):
+        legend += [INSIDE_LEGEND, f"{inside} of {len(cells)} not seen from outside. {INSIDE_REMEDY}"]
+    legend += _limited(declaration, probes, played)
     return {
         "matrix": [*_matrix(cells, unknown), *legend, f"{good} of {len(asked)} as expected"],
         "faults": faults,
     }
+
+
+def _limited(declaration: Declaration, probes: Mapping[str, object], played: Sequence[str] | None) -> list[str]:
+    """A line for each kind of question that --limit left out, with its hosts."""
+    if played is None:
+        return []
+    asking = [vantage for vantage in sorted(probes) if vantage not in played]
+    looked_up = [host for host in paths.hosts(declaration) if host not in played]
+    texts = {"asked no service": asking, "looked up no path": looked_up}
+    return [f"left out by --limit, {text}: {_listed(hosts)}" for text, hosts in texts.items() if hosts]
 
 
 def _matrix(cells: Sequence[Cell], unknown: Iterable[tuple[Line, Service]]) -> list[str]:
@@ -134,6 +165,10 @@ class _Answer:
         """Whether line_check has a row on it."""
         return bool(self.row)
 
+    def is_inside(self, line: Line, vantages: Vantages) -> bool:
+        """Whether it was asked from inside, so that no answer says anything about the line."""
+        return vantages.is_inside(self.vantage, line, self.row.get("local_address"))
+
     @property
     def ok(self) -> bool:
         """Whether the service answered."""
@@ -142,7 +177,7 @@ class _Answer:
     @property
     def error(self) -> str:
         """The error in a few words."""
-        return str(self.row.get("error") or "no answer") if self.asked else "not asked"
+        return str(self.row.get("error") or "no answer") if self.asked else NOT_ASKED
 
     @property
     def trouble(self) -> str:
@@ -160,7 +195,12 @@ def _by_target(rows: object) -> dict[Key, Row]:
     return {tuple(row.get(key) for key in keys): row for row in rows} if isinstance(rows, Sequence) else {}
 
 
-def _cell(offer: Offer, rows: Mapping[str, Mapping[Key, Row]], expected_down: bool) -> Cell:
+def _left_out(offer: Offer) -> Cell:
+    """The outcome where --limit has left no vantage host."""
+    return Cell(offer, detail=NOT_ASKED if ports_to_verify(offer) else "no verify_ports")
+
+
+def _cell(offer: Offer, rows: Mapping[str, Mapping[Key, Row]], expected_down: bool, vantages: Vantages) -> Cell:
     """The outcome of one offer at all its targets, from all vantage hosts."""
     cell = Cell(offer)
     targets = [(str(address), port) for address in offer.public for port in ports_to_verify(offer)]
@@ -173,6 +213,11 @@ def _cell(offer: Offer, rows: Mapping[str, Mapping[Key, Row]], expected_down: bo
         for vantage, found in rows.items()
         for address, port in targets
     ]
+    hairpins = [answer for answer in answers if answer.ok and answer.is_inside(offer.line, vantages)]
+    if hairpins and len(hairpins) == len(answers):
+        cell.detail, cell.inside = INSIDE, True
+        return cell
+    answers = [answer for answer in answers if answer not in hairpins]
     if expected_down:
         cell.wrong = [answer for answer in answers if answer.ok or not answer.asked]
         bad = "expected to be down, but answers"

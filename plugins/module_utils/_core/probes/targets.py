@@ -129,11 +129,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one target: ``milliseconds`` until the answer, or why there was none."""
+    """The result of one target: ``milliseconds`` until the answer, or why there was none.
+
+    ``local_address`` is the one that the kernel sends from; None where it has no route there.
+    """
 
     target: Target
     milliseconds: float | None = None
     failure: Failure | None = None
+    local_address: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -145,6 +149,7 @@ class Row:
         shown = ("line", "name", "address", "port", "protocol", "source")
         return {
             **{field: getattr(self.target, field) for field in shown},
+            "local_address": self.local_address,
             "ok": self.ok,
             "milliseconds": self.milliseconds,
             "error": self.failure.error if self.failure else None,
@@ -193,8 +198,20 @@ async def _probe(target: Target) -> Row:
     try:
         await asyncio.wait_for(_PROBES[target.protocol](target), target.timeout)
     except (OSError, WrongAnswerError, asyncio.TimeoutError) as error:
-        return Row(target, failure=explain(error, target))
-    return Row(target, milliseconds=round((time.perf_counter() - started) * 1000, 3))
+        return Row(target, failure=explain(error, target), local_address=_local_address(target))
+    milliseconds = round((time.perf_counter() - started) * 1000, 3)
+    return Row(target, milliseconds=milliseconds, local_address=_local_address(target))
+
+
+def _local_address(target: Target) -> str | None:
+    """Return the address that packets to the target leave with; to connect a datagram socket sends nothing."""
+    try:
+        with socket.socket(_SOCKET_FAMILY[target.family], socket.SOCK_DGRAM) as connection:
+            _bind(connection, target)
+            connection.connect((target.address, target.port or 1))
+            return str(connection.getsockname()[0])
+    except OSError:
+        return None
 
 
 async def _tcp(target: Target) -> None:

@@ -202,3 +202,97 @@ def test_ports_to_verify_are_those_the_service_names_else_the_first_of_each_tcp_
     asked["services"][0]["verify_ports"] = ["53/udp", "5500/tcp"]
     ports = {(target["port"], target["protocol"]) for target in FILTERS["line_check_targets"](asked)}
     assert ports == {(53, "udp"), (5500, "tcp")}
+
+
+def asked_from(address: str, **wrong: str) -> list[dict[str, Any]]:
+    """Rows of line_check on a vantage host with an address."""
+    return [{**row, "local_address": address} for row in answers(**wrong)]
+
+
+def vantage_paths(interface: str, address: str) -> dict[str, Any]:
+    """Rows of path_info from both firewalls to a vantage host."""
+    row = {"name": "vantage", "destination": address, "source": None, "mark": None, "interface": interface}
+    return {"web1": ways(), "fw-a": [row], "fw-b": [row]}
+
+
+def seen_by(probes: dict[str, Any], paths: dict[str, Any], *arguments: Any) -> dict[str, list[str]]:
+    """The report on the seed, with the paths of all hosts."""
+    outcome: dict[str, list[str]] = FILTERS["verify_report"](SEED, probes, paths, *arguments)
+    return outcome
+
+
+FROM_INSIDE = [
+    "line       service  IPv4           IPv6",
+    "unicom     web      - from inside  - from inside",
+    "interlink  web      - from inside",
+    "- from inside: answers, which says nothing about the line",
+    "3 of 3 not seen from outside. Put a host outside your network into group multihome_vantage.",
+    "0 of 0 as expected",
+]
+
+
+@pytest.mark.parametrize(
+    ("vantage", "address", "interface"),
+    [
+        ("web1", "192.0.2.1", "wan0"),
+        ("fw-a", "203.0.113.10", "wan0"),
+        ("controller", "192.168.168.77", "wan0"),
+        ("controller", "10.9.0.7", "lan0"),
+    ],
+    ids=["a server", "a firewall", "in the network of the servers", "behind another interface of the firewall"],
+)
+def test_an_answer_from_inside_is_no_tick(vantage: str, address: str, interface: str) -> None:
+    outcome = seen_by({vantage: asked_from(address)}, vantage_paths(interface, address))
+    assert outcome == {"matrix": FROM_INSIDE, "faults": []}
+    down = seen_by({vantage: asked_from(address)}, vantage_paths(interface, address), ["interlink", "unicom"])
+    assert down == {"matrix": FROM_INSIDE, "faults": []}
+
+
+def test_control_an_answer_by_the_interface_of_the_line_is_a_tick() -> None:
+    outcome = seen_by({"home": asked_from("10.9.0.7")}, vantage_paths("wan0", "10.9.0.7"))
+    assert outcome["matrix"][-1] == "3 of 3 as expected"
+
+
+def test_a_vantage_outside_decides_whatever_one_inside_says() -> None:
+    outside = asked_from("192.0.2.10", interlink="timed out")
+    outcome = seen_by({"home": outside, "web1": asked_from("192.168.168.1")}, vantage_paths("wan0", "192.0.2.10"))
+    assert [row.count("✓") for row in outcome["matrix"]] == [0, 2, 0, 0]
+    assert outcome["matrix"][-1] == "2 of 3 as expected"
+    assert outcome["faults"] == [
+        "line interlink: 198.51.100.20 80/tcp, 198.51.100.20 443/tcp, from home: timed out: mend it"
+    ]
+
+
+def test_no_answer_from_inside_is_a_fault() -> None:
+    outcome = seen_by({"web1": asked_from("192.168.168.1", unicom="timed out")}, {"web1": ways()})
+    assert [fault.split(":")[0] for fault in outcome["faults"]] == ["line unicom"]
+    assert outcome["matrix"][2] == "interlink  web      - from inside"
+
+
+def test_a_limited_run_names_the_hosts_that_it_left_out() -> None:
+    outcome = seen_by({"localhost": False}, {"web1": ways()}, [], "0xff", None, ["web1"])
+    assert outcome["matrix"][1:] == [
+        "unicom     web      - not asked  - not asked",
+        "interlink  web      - not asked",
+        "left out by --limit, asked no service: localhost",
+        "0 of 0 as expected",
+    ]
+    assert outcome["faults"] == []
+    outcome = seen_by({"home": asked_from("192.0.2.10")}, {"web1": False}, [], "0xff", None, ["home"])
+    assert outcome["matrix"][-2:] == ["left out by --limit, looked up no path: web1", "3 of 3 as expected"]
+    assert outcome["faults"] == []
+
+
+def test_control_a_host_that_is_in_the_run_but_did_not_answer_is_a_fault() -> None:
+    outcome = seen_by({"home": False}, {"web1": False}, [], "0xff", None, ["web1", "home"])
+    assert len(outcome["faults"]) == 3
+
+
+def test_the_ends_of_the_lines_look_up_the_path_to_each_vantage() -> None:
+    rows = [asked_from("192.0.2.10"), asked_from("10.9.0.7"), False]
+    found = FILTERS["path_info_paths"](SEED, "fw-a", DESTINATIONS, "0xff", rows)
+    assert found == [
+        {"name": "vantage", "destination": "10.9.0.7"},
+        {"name": "vantage", "destination": "192.0.2.10"},
+    ]
+    assert FILTERS["path_info_paths"](SEED, "elsewhere", DESTINATIONS, "0xff", rows) == []
