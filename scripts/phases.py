@@ -151,10 +151,16 @@ class Runner:
             start_new_session=True,
         )
         self._running.add(process)
+        self._pass_on(process)
         try:
             return self._wait(process)
         finally:
             self._running.discard(process)
+
+    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
+        """Interrupt a command that was being started when the interruption reached the others."""
+        if self.stopping:
+            _signal(process, signal.SIGINT)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         while not self.stopping:
