@@ -42,7 +42,8 @@ _NOT_SHARED = on("peer", "ip address del 192.168.168.12/24 dev eth1")
 _TIDY_ARP = sysctl("net.ipv4.conf.eth0.arp_ignore=0", "net.ipv4.conf.eth1.arp_ignore=0")
 _TIDY_ANNOUNCE = sysctl("net.ipv4.conf.eth0.arp_announce=0", "net.ipv4.conf.eth1.arp_announce=0")
 _LOOSE = sysctl("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0", "net.ipv4.conf.eth1.rp_filter=0")
-_NEW_ADDRESS = {"lines": [{**UNICOM, "addresses": ["192.168.168.3/24"]}, INTERLINK]}
+# The role adds it on a server; a firewall has its addresses already.
+_NEW_ADDRESS = {"lines": [{**UNICOM, "addresses": ["192.168.168.3/24"]}, INTERLINK], "role": "server"}
 
 
 def _with(line: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -86,7 +87,7 @@ SCENARIOS = [
     ),
     Scenario(
         "IPv6 switched off on an interface",
-        [("ipv6-disabled", "eth0"), ("gateway-silent", "fd00:168::11")],
+        [("ipv6-disabled", "eth0"), ("gateway-silent", "fd00:168::11"), ("public-address-missing", "fd00:168::1")],
         sysctl("net.ipv6.conf.eth0.disable_ipv6=1"),
         also(
             sysctl("net.ipv6.conf.eth0.disable_ipv6=0"),
@@ -315,7 +316,21 @@ SCENARIOS = [
         [("gateway-not-on-link", "10.9.9.9")],
         on("peer", "ip address add 10.9.9.9/32 dev eth0"),
         on("host", "ip route add 10.9.9.9 dev eth0"),
-        _with(UNICOM, gateways=["10.9.9.9"]),
+        _with(UNICOM, gateways=["10.9.9.9", "fd00:168::11"]),
+    ),
+    Scenario(
+        "a line without a gateway in the declaration, and without a default route",
+        [("no-way-out", "line interlink, IPv4")],
+        on("host"),
+        on("host", "ip route add 0.0.0.0/1 via 198.51.100.1", "ip route add 128.0.0.0/1 via 198.51.100.1"),
+        _with(INTERLINK, gateway=None),
+    ),
+    Scenario(
+        "an address of the line that the host does not have",
+        [("public-address-missing", "198.51.100.3")],
+        on("host", "ip route del 0.0.0.0/1", "ip route del 128.0.0.0/1"),
+        on("host", "ip address add 198.51.100.3/24 dev eth1"),
+        _with(INTERLINK, public_addresses=["198.51.100.2/24", "198.51.100.3/24", "203.0.113.9/28"]),
     ),
     Scenario(
         "gateways that do not answer",
@@ -338,7 +353,7 @@ SCENARIOS = [
             on("host", "ip address del fd00:168::9/64 dev eth0"),
             on("peer", "ip address del fd00:168::9/64 dev eth0"),
         ),
-        _with(UNICOM, addresses=["fd00:168::9/64"]),
+        {**_with(UNICOM, addresses=["fd00:168::9/64"]), "role": "server"},
     ),
     Scenario(
         "rules of iptables-legacy; its empty tables do no harm",

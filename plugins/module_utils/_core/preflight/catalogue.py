@@ -231,6 +231,18 @@ KINDS: dict[str, Kind] = {
         "correct the gateway or the prefix length of the line's addresses, or add a route to it: "
         "ip route add {gateway} dev {interface}",
     ),
+    "no-way-out": Kind(
+        ERROR,
+        "A line of a firewall has no gateway in the declaration, and its interface has no default route. No reply "
+        "could leave by it.",
+        "add the gateway of the ISP to the line, or configure a default route by {interface}",
+    ),
+    "public-address-missing": Kind(
+        WARNING,
+        "A line of a firewall has an address that this host does not have. The host does not answer ARP or neighbour "
+        "discovery for it, so nothing comes in by the line, unless the ISP routes the address to this host.",
+        "configure {address} on {interface} as your distribution does, or correct the line's addresses",
+    ),
     "gateway-silent": Kind(
         WARNING,
         "A line's gateway does not answer ARP or neighbour discovery. That is normal for a line that is down.",

@@ -15,7 +15,7 @@ from ..errors import MultihomeError
 from ..host import requirements
 from ..host.kernel_parameters import KernelParameterEngine
 from ..routing.executor import Executor
-from . import filter_checks, forward_checks, host_checks, routing_checks
+from . import filter_checks, forward_checks, host_checks, line_checks, routing_checks
 from .catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .facts import Facts, gather
 from .model import NEVER, Desired, parse_desired
@@ -28,6 +28,8 @@ CHECKS: tuple[Check, ...] = (
     routing_checks.local_rule,
     routing_checks.duplicates,
     routing_checks.gateways,
+    line_checks.ways_out,
+    line_checks.public_addresses,
     routing_checks.silent_gateways,
     routing_checks.default_routes,
     routing_checks.tables,
