@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils._filters import as_filter, of_host
+from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._firewall import checks, forwarding, interfaces, nat, replies, routing, variables
 
 
@@ -21,7 +21,7 @@ class FilterModule:
             "isp_firewall_hairpins": of_host(variables.hairpins),
             "isp_firewall_snat": of_host(variables.snat),
             "isp_firewall_inside_networks": of_host(variables.inside_networks),
-            "isp_firewall_faults": as_filter(checks.faults),
+            "isp_firewall_faults": as_filter(checks.faults, netaddr_missing),
             "isp_firewall_kernel_parameters": as_filter(interfaces.kernel_parameters),
             "isp_firewall_addresses": as_filter(interfaces.addresses),
             "isp_firewall_tables": as_filter(routing.tables),

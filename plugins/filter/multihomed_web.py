@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils._filters import as_filter, of_host
+from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._server import auto_lines, checks, interfaces, replies, routing, variables
 
 
@@ -19,8 +19,8 @@ class FilterModule:
             "multihomed_web_lines": of_host(variables.lines),
             "multihomed_web_reply": of_host(variables.reply),
             "multihomed_web_learned": as_filter(auto_lines.auto_lines),
-            "multihomed_web_gather_subset": as_filter(auto_lines.gather_subset),
-            "multihomed_web_faults": as_filter(checks.faults),
+            "multihomed_web_gather_subset": as_filter(auto_lines.gather_subset, list),
+            "multihomed_web_faults": as_filter(checks.faults, netaddr_missing),
             "multihomed_web_kernel_parameters": as_filter(interfaces.kernel_parameters),
             "multihomed_web_aliases": as_filter(interfaces.aliases),
             "multihomed_web_tables": as_filter(routing.tables),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._declaration.checks import examine, read_declaration
-from ..plugin_utils._filters import as_filter
+from ..plugin_utils._filters import as_filter, netaddr_missing
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
@@ -61,7 +61,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by name."""
         return {
-            "declaration_faults": as_filter(declaration_faults),
+            "declaration_faults": as_filter(declaration_faults, netaddr_missing),
             "line_check_targets": as_filter(line_check_targets),
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),

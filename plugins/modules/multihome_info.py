@@ -259,17 +259,21 @@ left_out:
   sample:
     nat_rules: nft needs 1.0.2 or newer, found none in PATH or the system directories; install the package nftables
 requirements:
-  description: For each tool whether it is suitable (C(ok)), the version C(needed), the one C(found), and a C(remedy).
+  description:
+    - For each tool whether it is suitable (C(ok)), the version C(needed), the one C(found), and a C(remedy).
+    - C(package) is the package of the host's distribution that has the tool.
   returned: when O(gather_subset) has V(requirements)
   type: dict
   sample:
-    ip: {ok: true, needed: any version, found: /usr/sbin/ip}
-    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft}
+    ip: {ok: true, needed: any version, found: /usr/sbin/ip, package: iproute2}
+    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft, package: nftables}
     pyroute2:
       ok: false
       needed: 0.7.2 or newer
       found: none (No module named 'pyroute2')
-      remedy: install python3-pyroute2 for /usr/bin/python3, or name another ansible_python_interpreter
+      remedy: >-
+        install the distribution's package of pyroute2 for /usr/bin/python3, or name another ansible_python_interpreter
+      package: python3-pyroute2
 """
 
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE

@@ -401,7 +401,7 @@ requirements:
   returned: unless an option is invalid
   type: dict
   sample:
-    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft}
+    nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft, package: nftables}
 """
 
 from ansible.module_utils.basic import AnsibleModule

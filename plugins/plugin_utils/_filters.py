@@ -23,11 +23,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def as_filter(function: Callable[P, R]) -> Callable[P, R]:
-    """``function`` with its faults as AnsibleFilterError, which it also raises where netaddr is missing."""
+def as_filter(function: Callable[P, R], without_netaddr: Callable[[], R] | None = None) -> Callable[P, R]:
+    """``function`` with its faults as AnsibleFilterError.
+
+    Where netaddr is missing it gives the value of ``without_netaddr``, and raises AnsibleFilterError without that.
+    """
 
     @functools.wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> R:
+        if NETADDR_MISSING and without_netaddr:
+            return without_netaddr()
         if NETADDR_MISSING:
             raise AnsibleFilterError(NETADDR_MISSING)
         try:
@@ -36,6 +41,11 @@ def as_filter(function: Callable[P, R]) -> Callable[P, R]:
             raise AnsibleFilterError(str(error)) from error
 
     return run
+
+
+def netaddr_missing() -> list[str]:
+    """That netaddr is missing, as the only fault: a filter of faults says it in a sentence of its own."""
+    return [NETADDR_MISSING]
 
 
 def of_host(derive: Callable[[Declaration, str], R]) -> Callable[[object, object], R]:

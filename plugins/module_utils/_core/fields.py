@@ -60,6 +60,8 @@ _LARGEST_MARK = 0xFFFFFFFF
 # What nft, iptables and sysctl.d can all write. A trailing plus is a wildcard of iptables, an asterisk one of nft.
 _FILTERED_INTERFACE = re.compile(r"[A-Za-z0-9._@~-]+")
 _LINE_NAME = re.compile(r"[a-z0-9_-]+")
+# `ip` takes these for the tables that every host has, and numbers in any notation for the table of that number.
+_TABLE = re.compile(r"all|default|local|main|unspec|[0-9]+|0x[0-9a-f]+")
 # A routing table and a mark have the line's name; of both this is the longest one.
 LONGEST_LINE_NAME = 64
 
@@ -142,11 +144,13 @@ def label(longest: int | None = None, forbidden: str = "") -> Parser:
 
 
 def line_name(value: Any) -> str:
-    """Return the name of a line: letters a-z, digits, ``_`` and ``-``."""
+    """Return the name of a line: letters a-z, digits, ``_`` and ``-``. Its routing table gets the same name."""
     if not isinstance(value, str) or not _LINE_NAME.fullmatch(value):
         raise ValueError("not a name of the characters a-z, 0-9, _ and -")
     if len(value) > LONGEST_LINE_NAME:
         raise ValueError(f"a line's name has at most {LONGEST_LINE_NAME} characters")
+    if _TABLE.fullmatch(value):
+        raise ValueError("names a routing table, and the table of the line gets the name of the line; choose another")
     return value
 
 

@@ -96,7 +96,7 @@ LINE_FIELDS = {
     "interface": Field(read_interface, required=True),
     "public_addresses": Field(or_auto(list_of(read_interface_address, least=1)), required=True),
     "outside_addresses": Field(list_of(read_interface_address)),
-    "gateway": Field(or_auto(list_of(read_gateway, single=True))),
+    "gateway": Field(or_auto(list_of(read_gateway))),
     "inside_addresses": Field(list_of(read_inside_address)),
     "weight": Field(integer(1, 256)),
     "onlink": Field(read_flag),

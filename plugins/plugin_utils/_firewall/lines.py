@@ -52,7 +52,7 @@ LINE_FIELDS = {
     "interface": Field(read_interface, required=True),
     "public_addresses": Field(list_of(read_interface_address, least=1), required=True),
     "outside_addresses": Field(list_of(read_interface_address)),
-    "gateway": Field(list_of(read_gateway, single=True)),
+    "gateway": Field(list_of(read_gateway)),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
     "onlink": Field(read_flag),
 }

@@ -23,7 +23,7 @@ try:
 
     NETADDR_MISSING = ""
 except ImportError as error:
-    NETADDR_MISSING = f"The Python library netaddr is needed on the controller (pip install netaddr): {error}"
+    NETADDR_MISSING = f"netaddr is needed on the controller (python3 -m pip install netaddr): {error}"
 
 FAMILIES = (4, 6)
 LONGEST_PREFIX = {4: 32, 6: 128}
@@ -115,6 +115,11 @@ def overlap(one: IPNetwork, other: IPNetwork) -> bool:
 def prefix_text(prefix: IPNetwork) -> str:
     """A network as modules take it: a single address has no prefix length."""
     return str(prefix) if has_network(prefix) else str(prefix.ip)
+
+
+def address_of(text: str) -> IPAddress:
+    """An address that a host reported."""
+    return IPAddress(text)
 
 
 def prefix_of(first: int, length: int, version: int) -> IPNetwork:

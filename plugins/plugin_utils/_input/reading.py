@@ -102,14 +102,14 @@ def report_repeated(entries: Iterable[Entry], *keys: str) -> None:
                 entry.place.fault(f"{key} {label} is taken by {first.text}")
 
 
-def list_of(read: Reader[T], *, least: int = 0, single: bool = False, distinct: bool = False) -> Reader[tuple[T, ...]]:
+def list_of(read: Reader[T], *, least: int = 0, distinct: bool = False) -> Reader[tuple[T, ...]]:
     """A reader of lists: the values that could be read, in order.
 
-    ``single`` takes a bare string for a list of one; ``distinct`` refuses values that are the same.
+    A bare string is a list of one, as Ansible itself takes it; ``distinct`` refuses values that are the same.
     """
 
     def read_list(value: object, place: Place) -> tuple[T, ...] | None:
-        if single and isinstance(value, str):
+        if isinstance(value, str):
             value = [value]
         if not _is_list(value):
             place.fault(f"must be a list, not {shown(value)}")

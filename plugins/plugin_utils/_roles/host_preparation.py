@@ -79,9 +79,13 @@ def removes_mark_rules(actions: object) -> bool:
 
 
 def _missing(report: object, packages: Mapping[str, str], not_needed: set[str]) -> list[str]:
-    """The packages of the requirements that a host does not meet and that a package is named for."""
-    met = {name: state.get("ok") for name, state in report.items()} if isinstance(report, Mapping) else {}
-    return [packages[name] for name, ok in met.items() if not ok and name in packages and name not in not_needed]
+    """The packages of the requirements that a host does not meet.
+
+    ``packages`` take precedence over the names that the host itself gives.
+    """
+    states = report.items() if isinstance(report, Mapping) else ()
+    named = {name: packages.get(name) or state.get("package") for name, state in states if not state.get("ok")}
+    return [package for name, package in named.items() if package and name not in not_needed]
 
 
 def _finding_ids(findings: object) -> set[object]:

@@ -50,7 +50,7 @@ LINE_FIELDS = {
     "id": Field(integer(1, LARGEST_ID), required=True),
     "interface": Field(read_interface, required=True),
     "addresses": Field(list_of(read_interface_address, least=1), required=True),
-    "gateways": Field(list_of(read_gateway, single=True), required=True),
+    "gateways": Field(list_of(read_gateway), required=True),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
     "onlink": Field(read_flag),
     "ends_here": Field(read_flag),

@@ -11,13 +11,14 @@ A request from inside for a public address is answered by the firewall itself (h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeGuard
-
-from netaddr import IPAddress, IPNetwork
+from typing import TYPE_CHECKING, TypeGuard
 
 from .._declaration.model import Declaration, Line
-from .._input.addresses import has_network, is_link_local
+from .._input.addresses import address_of, has_network, is_link_local
 from .._roles.module_lists import PathQuery
+
+if TYPE_CHECKING:
+    from netaddr import IPNetwork
 
 Row = Mapping[str, object]
 
@@ -65,7 +66,7 @@ class Vantages:
             return True
         if not isinstance(local_address, str):
             return False
-        address = IPAddress(local_address)
+        address = address_of(local_address)
         return any(address in network for network in self._networks) or any(
             self._is_behind(host, local_address) for host in ends(self._declaration, line)
         )

@@ -14,6 +14,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 from hypothesis import given
 from hypothesis import strategies as st
 
+_OF_A_TABLE = "names a routing table, and the table of the line gets the name of the line; choose another"
 PARSERS: dict[str, fields.Parser] = {
     "text": fields.text,
     "integer": fields.integer(0, 100),
@@ -81,6 +82,8 @@ PARSERS: dict[str, fields.Parser] = {
         ("mark_number", "0xFF", 255),
         ("mark_number", 4294967295, 4294967295),
         ("line_name", "a" * 64, "a" * 64),
+        ("line_name", "main2", "main2"),
+        ("line_name", "2nd", "2nd"),
         ("label", "é 1234567", "é 1234567"),
     ],
 )
@@ -146,6 +149,7 @@ def test_one_form_for_all_that_means_the_same(kind: str, written: Any, canonical
         ("mark_number", 0, "not within 1 to 0xffffffff; a mark of 0 is no mark"),
         ("mark_number", 1 << 40, "not within 1 to 0xffffffff; a mark of 0 is no mark"),
         ("line_name", "a" * 65, "a line's name has at most 64 characters"),
+        *(("line_name", name, _OF_A_TABLE) for name in ("main", "254", "0x10", "all")),
         ("line_name", "A", "not a name of the characters a-z, 0-9, _ and -"),
         ("label", " a", "begins or ends with white space"),
         ("label", 'a"b', 'holds a character that it cannot: "'),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.multihome.linux.plugins.module_utils._core.host import requirements
+from ansible_collections.multihome.linux.plugins.module_utils._core.host import distributions, requirements
 from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,6 +91,5 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
 
 
 def test_whatever_the_modules_report_as_missing_has_a_package() -> None:
-    reported = set(requirements.report())
-    assert reported <= set(role("isp_firewall", "defaults")["isp_firewall_packages"])
-    assert reported <= set(role("multihomed_web", "defaults")["multihomed_web_packages"])
+    for packages in distributions.PACKAGES.values():
+        assert set(requirements.report()) | {"iptables"} == set(packages)

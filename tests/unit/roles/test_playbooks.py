@@ -119,3 +119,13 @@ def test_a_vantage_that_cannot_ask_fails_the_verification(tmp_path: Path) -> Non
     assert status != 0
     assert "0 of 3 as expected" in output
     assert "not asked: see the messages of the host above" in output
+
+
+def test_without_netaddr_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netaddr.py").write_text("raise ImportError('no netaddr here')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    status, output = run(tmp_path, "deploy", declarations.seed())
+    assert status != 0
+    assert "Error rendering template" not in output
+    assert "netaddr is needed on the controller (python3 -m pip install netaddr): no netaddr here" in output
+    assert TOUCHED not in output

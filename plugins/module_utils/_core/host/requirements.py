@@ -13,6 +13,7 @@ from ..errors import Unsupported
 from ..fields import version_tuple
 from ..netlink import pyroute2_loader
 from . import programs
+from .distributions import packages
 
 NFT_NEEDED = "1.0.2"
 # The oldest tested version; it shifts port ranges and shows its variant (both from 1.8.0).
@@ -34,7 +35,7 @@ def nft() -> str:
     if "nft" in _CACHE:
         return _CACHE["nft"]
     path = tool("nft")
-    remedy = "install the package nftables"
+    remedy = _install("nft")
     if path is None:
         raise Unsupported("nft", f"{NFT_NEEDED} or newer", NOWHERE, remedy)
     found = nft_version(path)
@@ -56,7 +57,7 @@ def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: 
 
     ``run`` takes a path, arguments and standard input. Raises Unsupported when it is missing or too old.
     """
-    remedy = "install the package iptables"
+    remedy = _install("iptables")
     # The program that writes: update-alternatives can give it another variant than its siblings.
     path = find(f"{name}-restore")
     if path is None:
@@ -69,12 +70,25 @@ def iptables_variant(name: str, run: Callable[..., tuple[int, str, str]], find: 
 
 
 def report() -> dict[str, dict[str, object]]:
-    """Return ``{name: {ok, needed, found, remedy}}`` of every requirement; never raises."""
-    return {
+    """Return ``{name: {ok, needed, found, remedy, package}}`` of every requirement; never raises.
+
+    ``package`` is the one of this distribution that meets it. It is left out where none would help.
+    """
+    rows = {
         "pyroute2": _row(f"{pyroute2_loader.NEEDED} or newer", _find_pyroute2),
         "nft": _row(f"{NFT_NEEDED} or newer", _find_nft),
         "ip": _row("any version", _find_ip),
     }
+    here = packages()
+    for name, row in rows.items():
+        if name != "pyroute2" or not pyroute2_loader.in_virtual_environment():
+            row["package"] = here[name]
+    return rows
+
+
+def _install(name: str) -> str:
+    """Return the remedy for a missing tool."""
+    return f"install the package {packages()[name]}"
 
 
 def _find_pyroute2() -> str:
@@ -90,7 +104,7 @@ def _find_nft() -> str:
 def _find_ip() -> str:
     path = tool("ip")
     if path is None:
-        raise Unsupported("ip", "any version", NOWHERE, "install the package iproute2")
+        raise Unsupported("ip", "any version", NOWHERE, _install("ip"))
     return path
 
 

@@ -53,8 +53,15 @@ def find() -> tuple[ModuleSpec, str]:
     return spec, found
 
 
+def in_virtual_environment() -> bool:
+    """Whether this Python is one of a virtual environment, which no package of the distribution reaches."""
+    return sys.prefix != sys.base_prefix
+
+
 def _missing(found: str) -> Unsupported:
-    remedy = f"install python3-pyroute2 for {sys.executable}, or name another ansible_python_interpreter"
+    package = f"install the distribution's package of pyroute2 for {sys.executable}"
+    own = f"run {sys.executable} -m pip install pyroute2, as no package reaches this virtual environment"
+    remedy = f"{own if in_virtual_environment() else package}, or name another ansible_python_interpreter"
     return Unsupported("pyroute2", f"{NEEDED} or newer", found, remedy)
 
 

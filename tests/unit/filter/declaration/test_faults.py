@@ -227,8 +227,8 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({(*LINE, 7): 1}, 'multihome_lines[0] (unicom): unknown key "7"'),
     ({("lines", 0): "unicom"}, 'multihome_lines[0]: must be a dictionary, not "unicom"'),
     ({("lines",): {"unicom": {}}}, "multihome_lines: must be a list, not"),
-    ({(*SERVICE, "lines"): "unicom"}, 'multihome_services[0] (web): lines: must be a list, not "unicom"'),
-    ({(*LINE, "public_addresses"): "203.0.113.10/24"}, "public_addresses: must be a list, not"),
+    ({(*SERVICE, "lines"): 7}, 'multihome_services[0] (web): lines: must be a list, not "7"'),
+    ({(*LINE, "public_addresses"): {}}, "public_addresses: must be a list, not"),
     ({(*SERVER, "addresses"): ["192.168.168.1/24"]}, "addresses: must be a dictionary from line to addresses"),
     ({("rules",): []}, 'the declaration has an unknown key "rules"'),
     # addresses

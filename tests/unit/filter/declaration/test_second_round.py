@@ -131,3 +131,25 @@ def test_a_gateway_outside_the_networks_of_a_line_is_on_the_link(shape: str) -> 
     assert not any("onlink" in route for route in other["routes"])
     line["onlink"] = False
     assert sum("onlink cannot be false" in fault for fault in faults(declaration)) == 2
+
+
+def test_a_single_string_is_a_list_of_one() -> None:
+    lists, texts = copy.deepcopy(declarations.seed()), copy.deepcopy(declarations.seed())
+    lists["services"][0].update(lines=["unicom"], ports=["80/tcp"], sources=["192.0.2.0/24"], verify_ports=["80/tcp"])
+    texts["services"][0].update(lines="unicom", ports="80/tcp", sources="192.0.2.0/24", verify_ports="80/tcp")
+    for key, value in (("public_addresses", "198.51.100.20/24"), ("inside_addresses", "192.168.168.12")):
+        lists["lines"][1][key], texts["lines"][1][key] = [value], value
+    lists["servers"][0]["addresses"]["interlink"] = ["192.168.168.2/24"]
+    texts["servers"][0]["addresses"]["interlink"] = "192.168.168.2/24"
+    assert faults(texts) == faults(lists) == []
+    for host in ("fw-a", "fw-b"):
+        for name in ("isp_firewall_lines", "isp_firewall_forwards"):
+            assert FILTERS[name](texts, host) == FILTERS[name](lists, host)
+    assert FILTERS["multihomed_web_lines"](texts, "web1") == FILTERS["multihomed_web_lines"](lists, "web1")
+
+
+@pytest.mark.parametrize("name", ["main", "local", "default", "254", "1002"])
+def test_a_line_with_the_name_of_a_routing_table_is_refused(name: str) -> None:
+    declaration = declarations.seed()
+    declaration["lines"][0]["name"] = name
+    assert any(f'name: "{name}": names a routing table' in fault for fault in faults(declaration))

@@ -42,6 +42,17 @@ def test_a_host_that_is_ready_needs_nothing() -> None:
         ({**READY, "requirements": WITHOUT_NFT}, {}, {"missing": ["nftables"], "needed": True}),
         ({**READY, "requirements": WITHOUT_NFT}, {"not_needed": ["nft"]}, {}),
         ({**READY, "requirements": WITHOUT_NFT}, {"install_packages": False}, {}),
+        # The host knows its distribution, and the variable of the role takes precedence.
+        (
+            {**READY, "requirements": {**COMPLETE, "iptables": {"ok": False, "package": "iptables-nft"}}},
+            {},
+            {"missing": ["iptables-nft"], "needed": True},
+        ),
+        (
+            {**READY, "requirements": {**COMPLETE, "ip": {"ok": False, "package": "iproute"}}},
+            {},
+            {"missing": ["iproute2"], "needed": True},
+        ),
         # A requirement for which no package is named cannot be installed.
         ({**READY, "requirements": {**COMPLETE, "iptables": {"ok": False}}}, {}, {}),
         ({**READY, **UNFRIENDLY}, {}, {"networkd": True, "needed": True}),
