@@ -9,7 +9,7 @@ WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
 CHECKS = lint sanity unit integration lab-test end-to-end molecule machines ordinary-user
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test bench fuzz $(CHECKS) clean
+.PHONY: help setup demo test bench fuzz matrix $(CHECKS) clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +29,9 @@ bench: setup ## measure, side by side with what people use today; BENCH="deploy 
 
 fuzz: setup ## hostile input for SECONDS (default 60); SEED repeats a run
 	@$(WITHIN) python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+matrix: setup ## deploy with each supported ansible-core, and each pyroute2 on the hosts
+	@$(WITHIN) python scripts/matrix.py
 
 lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -59,6 +60,11 @@ def test_the_archive_holds_what_users_need_and_nothing_else(archive: Path) -> No
     needed.add(Path("tests/lab/connection_plugins/lab.py"))
     assert needed - held == set()
     assert {str(path) for path in held - needed} <= FILES
+
+
+def test_an_execution_environment_gets_what_the_controller_needs(archive: Path, installed: Path) -> None:
+    told = run("ansible-builder", "introspect", str(installed), directory=archive.parent)
+    assert re.search(r"netaddr .*# from collection multihome\.linux", told), told
 
 
 def test_the_installed_collection_documents_every_module(archive: Path, installed: Path) -> None:
