@@ -19,6 +19,8 @@ from .backoff import Backoff
 from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest
 from .parameters import ParameterCheck
+from .publishing import KIND as ZONES
+from .publishing import Publishing
 from .reconcile import Policy, reconcile
 from .replies import ReplyCheck
 from .report import log, now_text
@@ -67,9 +69,11 @@ class Keeper:
         spent: Callable[[], float] = processor_seconds,
         replies: ReplyCheck | None = None,
         parameters: ParameterCheck | None = None,
+        publishing: Publishing | None = None,
     ) -> None:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
         self._backoff, self._replies, self._parameters = Backoff(), replies, parameters
+        self._publishing = publishing or Publishing()
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
@@ -112,6 +116,8 @@ class Keeper:
                 for kind, fault in self._states.roll_back():
                     self._note_rollback(kind, fault)
                 states = self._states.reload()
+                zones = [state for state in states if state.kind == ZONES]
+                self._publishing.attend({state.file: state.stored.options for state in zones if state.stored})
                 # First: an interface without IPv6 takes no address.
                 self._check_parameters(happened)
                 for state in states:
@@ -142,6 +148,7 @@ class Keeper:
                 for file, found in sorted(self._waiting.items())
                 for name, reason in sorted(found.items())
             ],
+            "zones": self._publishing.report(),
             "taken": self._replies.report() if self._replies else [],
             "refused": [{"file": file, "reason": reason} for file, reason in sorted(self._faults.items())],
             "last_error": self._last_error,

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps the stored record sets of one zone published: each step reads, compares, and sends one update at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..entries import Options
+from ..fields import family_of
+from ..host.files import Files
+from . import keys
+from .client import TEXT, Conflict, Content, Replacement, ServerFault
+from .effective import ByFamily, Lines, effective
+from .lease import READ_EVERY, TTL, Lease, lease_domain
+from .transport import Source
+from .updates import ZoneServers, replacements
+from .zone import Zone, parse
+
+Log = Callable[[str, str], None]
+MakeServers = Callable[[Zone], ZoneServers]
+# A host that publishes alone looks so often whether the records are still there.
+READ_ALONE = 30.0
+# Another publisher won the race so many times: then the next step is a later one.
+_ATTEMPTS = 5
+# Far below the 64 KiB of one message.
+_ADDRESSES_AT_ONCE = 600
+_UNKNOWN = Lines()
+
+
+class Publisher:
+    """One zone; ``options`` are the stored ones. Raises InvalidInput for options that are none, or without the key."""
+
+    def __init__(
+        self,
+        options: Options,
+        log: Log,
+        files: Files | None = None,
+        make_servers: MakeServers = ZoneServers,
+    ) -> None:
+        zone, entries = parse(options)
+        self._files, self._make_servers = files or Files(), make_servers
+        self.zone = _with_secret(zone, self._files)
+        self._wanted = [entry.object for entry in entries]
+        self._domains = sorted({each.domain for each in self._wanted})
+        self._leases = {domain: Lease(zone.publisher) for domain in self._domains} if zone.publisher else {}
+        self._log, self._servers = log, make_servers(self.zone)
+        self._known = {each.key: set(each.values) for each in self._wanted}
+        self.publishes: set[str] = set()
+
+    @property
+    def pause(self) -> float:
+        """The seconds until the next step when nothing happens before."""
+        return READ_EVERY if self._leases else READ_ALONE
+
+    def reload_key(self) -> None:
+        """Use the key as its file has it now; raises ServerFault."""
+        zone = _with_secret(self.zone, self._files)
+        if zone.key != self.zone.key:
+            self.zone, self._servers = zone, self._make_servers(zone)
+
+    def step(self, lines: ByFamily, now: float) -> None:
+        """Publish what the lines allow now; raises ServerFault."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._once(lines, now)
+                return
+            except Conflict:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+
+    def _once(self, lines: ByFamily, now: float) -> None:
+        sources = self._sources(lines)
+        keys_of_sets = [each.key for each in self._wanted]
+        names = [lease_domain(domain) for domain in self._leases]
+        content = self._servers.read(keys_of_sets, names, sources)
+        held = self._held(content, lines, now)
+        sets = [each for each in self._wanted if each.domain in held]
+        wanted = effective(sets, lines, content.sets, self.zone.empty_family)
+        for group in _groups(replacements(content.sets, wanted), self._renewals(content, held, now)):
+            self._name_foreign(group)
+            self._servers.replace(group, sources)
+            self._report(group)
+
+    def _held(self, content: Content, lines: ByFamily, now: float) -> set[str]:
+        """Return the domains that this host may publish now."""
+        held = {
+            domain
+            for domain in self._domains
+            if not self._leases or self._leases[domain].may_publish(content.texts[lease_domain(domain)], now)
+        }
+        judged = [each for each in lines.values() if each.judged]
+        # A host without any line cannot judge them; after a while another one takes over.
+        if self._leases and judged and all(each.alarm for each in judged):
+            held.clear()
+        for domain in sorted(held ^ self.publishes) if self._leases else ():
+            self._log("info", f"{domain}: this host {'publishes' if domain in held else 'does not publish'} it now")
+        self.publishes = held
+        return held
+
+    def _renewals(self, content: Content, held: set[str], now: float) -> dict[str, Replacement]:
+        """Return the change of each lease that is to be written, by domain; also of one that goes with addresses."""
+        found = {}
+        for domain in sorted(held) if self._leases else ():
+            texts = content.texts[lease_domain(domain)]
+            lease = self._leases[domain]
+            if lease.is_due(texts, now):
+                found[domain] = Replacement(lease_domain(domain), TEXT, texts, (lease.text(),), TTL)
+        return found
+
+    def _sources(self, lines: ByFamily) -> list[Source]:
+        """Return the sources, those of usable lines first."""
+
+        def down(source: Source) -> bool:
+            families = [family_of(source.address)] if source.address else [4, 6]
+            return not any(lines.get(family, _UNKNOWN).serves(source.line) for family in families)
+
+        return sorted(self.zone.sources, key=down)
+
+    def _name_foreign(self, group: Sequence[Replacement]) -> None:
+        for each in group:
+            others = [value for value in each.values if value not in self._known.get((each.domain, each.type), ())]
+            if others and each.type != TEXT:
+                shown = ", ".join(others)
+                self._log("warning", f"{each.domain}: {each.type} {shown} of another owner is replaced")
+
+    def _report(self, group: Sequence[Replacement]) -> None:
+        for each in group:
+            if each.type != TEXT:
+                self._log("info", f"{each.domain}: {each.type} is now {', '.join(each.new) or 'empty'}")
+
+
+def _groups(changes: Sequence[Replacement], renewals: Mapping[str, Replacement]) -> list[list[Replacement]]:
+    """Return the updates to send: each with whole domains, their leases included."""
+    by_domain: dict[str, list[Replacement]] = {domain: [renewal] for domain, renewal in renewals.items()}
+    for change in changes:
+        by_domain.setdefault(change.domain, []).append(change)
+    groups: list[list[Replacement]] = []
+    size = _ADDRESSES_AT_ONCE
+    for part in by_domain.values():
+        cost = sum(len(each.values) + len(each.new) + 1 for each in part)
+        if size + cost > _ADDRESSES_AT_ONCE:
+            groups.append([])
+            size = 0
+        groups[-1] += part
+        size += cost
+    return groups
+
+
+def _with_secret(zone: Zone, files: Files) -> Zone:
+    if zone.key is None:
+        return zone
+    text = files.load(zone.key.path)
+    if text is None:
+        raise ServerFault(f"the key's file {zone.key.path} is missing; deploy again")
+    return zone.with_secret(keys.parse_file(text))
