@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._declaration.checks import examine, read_declaration
-from ..plugin_utils._filters import as_filter, netaddr_missing
+from ..plugin_utils._dns import records
+from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
@@ -55,6 +56,12 @@ def verify_report(
     return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask, findings or {}, played)
 
 
+def dns_zone_file(declaration: object, unpublished: bool = False) -> list[str]:
+    """The records of all domains as lines of a zone file, or only those that no zone publishes."""
+    known = read_declaration(declaration)
+    return records.unpublished(known) if unpublished else records.zone_file(known)
+
+
 class FilterModule:
     """The filters of the playbooks deploy and verify, besides those that make the roles' variables."""
 
@@ -66,5 +73,7 @@ class FilterModule:
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),
             "verify_report": as_filter(verify_report),
+            "dns_zones": of_host(records.zone_options),
+            "dns_zone_file": as_filter(dns_zone_file),
             "change_summary": as_filter(summary),
         }

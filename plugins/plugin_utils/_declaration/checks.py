@@ -23,11 +23,12 @@ from .._input.reading import AUTO, Auto, report_repeated
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
 from .model import Declaration, Line, Server, Service, line_ends, next_hops, offers_on
+from .zones import check_zones
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
 
-POSITION = re.compile(r"multihome_(lines|servers|services)\[([0-9]+)\]")
+POSITION = re.compile(r"multihome_(lines|servers|services|zones)\[([0-9]+)\]")
 
 
 def read_declaration(data: object) -> Declaration:
@@ -48,8 +49,8 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     """
     faults: list[str] = []
     declaration = read_lists(data, faults)
-    for part in (declaration.lines, declaration.servers, declaration.services):
-        report_repeated([each.entry for each in part], "name", "id")
+    for part in (declaration.lines, declaration.servers, declaration.services, declaration.zones):
+        report_repeated([each.entry for each in part], "name", "id", "zone")
     for line in declaration.lines:
         _check_line(line, declaration)
     _check_shared_firewalls(declaration)
@@ -60,6 +61,7 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     _check_roles(declaration)
     check_holders(declaration)
     check_claims(declaration)
+    check_zones(declaration)
     if not faults:
         faults += limit_faults(declaration)
     if groups is not None:

@@ -3,7 +3,7 @@
 
 # Private to this collection: may change or be removed without notice.
 
-"""Reading of the three lists of the inventory."""
+"""Reading of the lists of the inventory."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from .._input.reading import (
     read_text,
 )
 from .model import Declaration, Line, Server, Service, line_ends
+from .zones import ZONE_FIELDS, Zone
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
@@ -115,11 +116,11 @@ SERVICE_FIELDS = {
     "domain": Field(read_domain),
     "verify_ports": Field(list_of(read_port_mapping)),
 }
-LISTS = {"lines": LINE_FIELDS, "servers": SERVER_FIELDS, "services": SERVICE_FIELDS}
+LISTS = {"lines": LINE_FIELDS, "servers": SERVER_FIELDS, "services": SERVICE_FIELDS, "zones": ZONE_FIELDS}
 
 
 def read_lists(data: object, faults: list[str]) -> Declaration:
-    """The three lists as far as they can be read; faults are added to ``faults``."""
+    """The lists as far as they can be read; faults are added to ``faults``."""
     if not isinstance(data, Mapping):
         faults.append(f"the declaration must be a dictionary of lines, servers and services, not {shown(data)}")
         return Declaration((), (), ())
@@ -132,7 +133,8 @@ def read_lists(data: object, faults: list[str]) -> Declaration:
     lines = tuple(Line(entry, **entry.values) for entry in entries["lines"])
     services = tuple(Service(entry, **entry.values) for entry in entries["services"])
     servers = [_server(entry) for entry in entries["servers"]]
-    return Declaration(lines, _with_line_addresses(lines, servers, services), services)
+    zones = tuple(Zone(entry, **entry.values) for entry in entries["zones"])
+    return Declaration(lines, _with_line_addresses(lines, servers, services), services, zones)
 
 
 def _server(entry: Entry) -> Server:

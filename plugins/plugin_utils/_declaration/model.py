@@ -23,6 +23,7 @@ from .._input.addresses import (
 )
 from .._input.ports import PortMapping
 from .._input.reading import Auto, Entry
+from .zones import Zone
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
@@ -105,11 +106,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class Declaration:
-    """The three lists, and what follows from them."""
+    """The three lists, the zones, and what follows from them."""
 
     lines: tuple[Line, ...]
     servers: tuple[Server, ...]
     services: tuple[Service, ...]
+    zones: tuple[Zone, ...] = ()
 
     @cached_property
     def line_named(self) -> Mapping[str, Line]:

@@ -11,12 +11,12 @@ A reader takes a value and its place and returns what the value means, or None a
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
 
 from ...module_utils._core import fields as parsers
+from ...module_utils._core.dns.names import domain_name
 from ...module_utils._core.fields import Parser, short, shown
 from .faults import Place
 
@@ -24,8 +24,6 @@ T = TypeVar("T")
 Reader = Callable[[Any, Place], "T | None"]
 
 LONGEST_COMMENT = 128
-DOMAIN_LABEL = r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)"
-DOMAIN_NAME = re.compile(rf"(?:\*\.)?{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})*\.?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -174,9 +172,8 @@ def choice(*allowed: str) -> Reader[str]:
 
 
 def _domain(value: object) -> str:
-    if not isinstance(value, str) or not DOMAIN_NAME.fullmatch(value):
-        raise ValueError("not a DNS name")
-    return value
+    domain_name(value)
+    return str(value)
 
 
 # A bare host name of the inventory, or a label.

@@ -56,7 +56,7 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
 }
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
-           "isp_firewall_inside_networks", "multihomed_web_lines", "multihomed_web_reply")  # fmt: skip
+           "isp_firewall_inside_networks", "multihomed_web_lines", "multihomed_web_reply", "dns_zones")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules, which nobody writes by hand.
 TRUSTING = {"change_summary", "host_preparation"}

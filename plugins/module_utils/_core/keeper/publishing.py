@@ -37,6 +37,6 @@ class Publishing:
 def _service() -> Service:
     # pylint: disable=import-outside-toplevel
     from ..dns.service import Service  # noqa: PLC0415 - hosts without zones do not pay for it
-    from ..health.published import lines_in_service  # noqa: PLC0415 - as above
+    from ..health.published import LinesInService  # noqa: PLC0415 - as above
 
-    return Service(lines_in_service, log)
+    return Service(LinesInService(), log)

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The list of zones: how the domains of services are published. Reading, and the checks against the other lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...module_utils._core import fields as parsers
+from ...module_utils._core.dns import keys, names
+from ...module_utils._core.dns.model import DEFAULT_TTL, LONGEST_TTL
+from ...module_utils._core.fields import shown
+from .._input.faults import Place
+from .._input.reading import Entry, Field, choice, integer, list_of, read_entry, reader_of
+
+if TYPE_CHECKING:
+    from .model import Declaration
+
+
+@dataclass(frozen=True)
+class ZoneKey:
+    """A TSIG key; the secret is not shown."""
+
+    name: str
+    algorithm: str = keys.DEFAULT_ALGORITHM
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One zone. ``primary`` are the addresses of its primary server."""
+
+    entry: Entry = field(compare=False)
+    zone: str = ""
+    publish: str = "update"
+    primary: tuple[str, ...] = ()
+    port: int = 53
+    key: ZoneKey | None = None
+    ttl: int = DEFAULT_TTL
+    empty_family: str = "keep"
+
+
+def _read_secret(value: object, place: Place) -> str | None:
+    try:
+        return keys.parse_secret(value)
+    except ValueError as error:
+        # Without the value: it may be a secret with a typing error.
+        place.fault(str(error))
+        return None
+
+
+KEY_FIELDS = {
+    "name": Field(reader_of(names.domain_name), required=True),
+    "algorithm": Field(choice(*keys.ALGORITHMS)),
+    "secret": Field(_read_secret),
+}
+
+
+def _read_key(value: object, place: Place) -> ZoneKey | None:
+    if not isinstance(value, Mapping):
+        place.fault("must be a dictionary of name, algorithm and secret")
+        return None
+    values = read_entry(value, KEY_FIELDS, place).values
+    return ZoneKey(**values) if "name" in values else None
+
+
+ZONE_FIELDS = {
+    "zone": Field(reader_of(names.zone_name), required=True),
+    "publish": Field(choice("update")),
+    "primary": Field(list_of(reader_of(parsers.host), least=1, single=True, distinct=True), required=True),
+    "port": Field(integer(1, 65535)),
+    "key": Field(_read_key),
+    "ttl": Field(integer(1, LONGEST_TTL)),
+    "empty_family": Field(choice("keep", "drop")),
+}
+
+
+def zone_of(domain: str, zones: Sequence[Zone]) -> Zone | None:
+    """The zone that a domain is in: the one with the longest name."""
+    found = [zone for zone in zones if zone.zone and names.is_in(names.domain_name(domain), zone.zone)]
+    return max(found, key=lambda zone: len(zone.zone), default=None)
+
+
+def check_zones(declaration: Declaration) -> None:
+    """Each domain is in a zone, where there are zones. Without any, the records are printed."""
+    if not declaration.zones or any("zone" in zone.entry.broken for zone in declaration.zones):
+        return
+    for service in declaration.services:
+        if service.domain and zone_of(service.domain, declaration.zones) is None:
+            listed = ", ".join(zone.zone for zone in declaration.zones)
+            service.entry.place.fault(
+                f"domain {shown(service.domain)} is in no zone of multihome_zones ({listed}); add its zone, or make it "
+                "a CNAME of a name in one of them and name that here"
+            )

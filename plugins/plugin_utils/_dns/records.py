@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""From the declaration to record sets: each domain has the public addresses of all lines of its services.
+
+Every address has the same share, because a record set holds an address once: DNS cannot express a line's weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...module_utils._core.dns.model import DEFAULT_TTL, TYPES
+from ...module_utils._core.dns.names import absolute, domain_name
+from .._declaration.model import Declaration, Offer, Server
+from .._declaration.zones import Zone, zone_of
+from .._input.addresses import of_family
+
+Options = dict[str, Any]
+
+
+def addresses(offers: Iterable[Offer]) -> Mapping[str, dict[str, str]]:
+    """The lines by the public addresses, of each domain; in the order of the lines' ids."""
+    found: dict[str, dict[str, str]] = {}
+    for offer in offers:
+        if offer.service.domain:
+            known = found.setdefault(domain_name(offer.service.domain), {})
+            known.update({str(address): offer.line.name for address in offer.public})
+    return {domain: found[domain] for domain in sorted(found)}
+
+
+def publishers(declaration: Declaration) -> Mapping[str, set[str]]:
+    """The servers that carry each domain: their keepers publish it."""
+    found: dict[str, set[str]] = {}
+    for offer in declaration.offers():
+        if offer.service.domain:
+            found.setdefault(domain_name(offer.service.domain), set()).add(offer.server.name)
+    return found
+
+
+def zone_options(declaration: Declaration, host: str) -> list[Options]:
+    """The options of dns_records on one host, an entry for each zone with a domain that this server carries."""
+    server = declaration.server_named.get(host)
+    if server is None:
+        return []
+    carried = publishers(declaration)
+    known = addresses(declaration.offers())
+    found = []
+    for zone in declaration.zones:
+        domains = [
+            domain
+            for domain, servers in carried.items()
+            if host in servers and zone_of(domain, declaration.zones) is zone
+        ]
+        if domains:
+            shared = any(len(carried[domain]) > 1 for domain in domains)
+            records = [_record(domain, known[domain], zone.ttl) for domain in sorted(domains)]
+            found.append({**_settings(zone), "publisher": host if shared else "", "records": records})
+    for options in found:
+        options["sources"] = _sources(declaration, server)
+    return found
+
+
+def _record(domain: str, lines: Mapping[str, str], ttl: int) -> Options:
+    listed = [{"address": address, "line": line} for address, line in lines.items()]
+    return {"domain": domain, "addresses": listed, "ttl": ttl}
+
+
+def _settings(zone: Zone) -> Options:
+    settings: Options = {
+        "zone": zone.zone,
+        "servers": list(zone.primary),
+        "port": zone.port,
+        "empty_family": zone.empty_family,
+    }
+    if zone.key:
+        settings |= {"key_name": zone.key.name, "key_algorithm": zone.key.algorithm}
+        if zone.key.secret:
+            settings["key_secret"] = zone.key.secret
+    return settings
+
+
+def _sources(declaration: Declaration, server: Server) -> list[Options]:
+    """The server's first address of each family on each line, where the address tells the line."""
+    ambiguous = declaration.ambiguous(server)
+    found = []
+    for line in declaration.lines_of(server):
+        for family in TYPES:
+            own = [each.ip for each in of_family(server.addresses[line.name], family) if each.ip not in ambiguous]
+            found += [{"address": str(address), "line": line.name} for address in own[:1]]
+    return found
+
+
+def zone_file(declaration: Declaration) -> list[str]:
+    """The records of all domains as a part of a zone file, one line each; empty without any domain."""
+    rows = []
+    for domain, lines in addresses(declaration.offers()).items():
+        zone = zone_of(domain, declaration.zones)
+        ttl = zone.ttl if zone else DEFAULT_TTL
+        for address, line in lines.items():
+            kind = TYPES[6 if ":" in address else 4]
+            rows.append((absolute(domain), str(ttl), "IN", kind, address, f"; line {line}"))
+    for line_unknown, service in declaration.offers_unknown():
+        if service.domain:
+            name = absolute(domain_name(service.domain))
+            rows.append((f"; {name}", "", "", "", "", f"line {line_unknown.name}: only the server knows its address"))
+    return _aligned(rows)
+
+
+def unpublished(declaration: Declaration) -> list[str]:
+    """The records to enter by hand: those of domains in no zone."""
+    return [] if declaration.zones else zone_file(declaration)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Publishers on a pretended zone and clock: who publishes, what, and what happens when one of them dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.client import (
+    Conflict,
+    Content,
+    Replacement,
+    ServerFault,
+)
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.effective import Lines
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.lease import READ_EVERY, Lease, lease_domain
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.model import Key, RecordSet
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.publisher import Publisher
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.service import Publication
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.transport import Source
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.updates import ZoneServers
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.zone import Zone
+
+DOMAIN = "www.svc.example.com"
+A, B = "203.0.113.10", "198.51.100.20"
+OPTIONS = {
+    "zone": "svc.example.com",
+    "servers": ["192.0.2.53"],
+    "records": [{"domain": DOMAIN, "addresses": [{"address": A, "line": "a"}, {"address": B, "line": "b"}]}],
+    "sources": [{"address": "192.168.168.1", "line": "a"}, {"address": "192.168.168.2", "line": "b"}],
+}
+
+
+def lines(*usable: str) -> dict[int, Lines]:
+    """What a host knows of lines a and b."""
+    return {4: Lines(frozenset("ab"), frozenset(usable), alarm=not usable)}
+
+
+class PretendedZone(ZoneServers):
+    """A zone with value-dependent prerequisites; notes each update, and the source it came from."""
+
+    def __init__(self) -> None:
+        self.values: dict[Key, tuple[str, ...]] = {}
+        self.updates: list[list[Replacement]] = []
+        self.sources: list[str] = []
+        self.dead = False
+
+    def of(self, _zone: Zone) -> ZoneServers:
+        """Be the servers of every publisher."""
+        return self
+
+    def read(self, keys: Iterable[Key], texts: Iterable[str] = (), sources: Sequence[Source] = ()) -> Content:
+        """Return the sets."""
+        self.sources = [source.line for source in sources]
+        if self.dead:
+            raise ServerFault("192.0.2.53: no answer in time", answered=False)
+        sets = {key: RecordSet.of(*key, self.values[key], 60) for key in keys if key in self.values}
+        return Content(sets, {domain: self.values.get((domain, "TXT"), ()) for domain in texts})
+
+    def replace(self, replacements: Sequence[Replacement], _sources: Sequence[Source] = ()) -> None:
+        """Replace sets, if they are as they were read."""
+        for each in replacements:
+            if sorted(self.values.get((each.domain, each.type), ())) != sorted(each.values):
+                raise Conflict("changed meanwhile")
+        for each in replacements:
+            self.values[each.domain, each.type] = each.new
+        self.updates.append(list(replacements))
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The addresses of the domain."""
+        return self.values.get((DOMAIN, "A"), ())
+
+
+@pytest.fixture
+def zone() -> PretendedZone:
+    return PretendedZone()
+
+
+def publisher(zone: PretendedZone, name: str = "", said: list[str] | None = None) -> Publisher:
+    """A publisher of the domain."""
+    texts = said if said is not None else []
+    return Publisher({**OPTIONS, "publisher": name}, lambda _level, text: texts.append(text), make_servers=zone.of)
+
+
+def test_a_line_that_is_down_is_withdrawn_and_restored_by_one_update_each(zone: PretendedZone) -> None:
+    alone = publisher(zone)
+    for usable, wanted in (("ab", (B, A)), ("b", (B,)), ("b", (B,)), ("", (B,)), ("ab", (B, A))):
+        alone.step(lines(*usable), 0)
+        assert zone.published == wanted
+    # Nothing is sent for the second look at the same lines, nor when all lines are down.
+    assert len(zone.updates) == 3
+
+
+def test_updates_leave_by_usable_lines_first(zone: PretendedZone) -> None:
+    alone = publisher(zone)
+    alone.step(lines("b"), 0)
+    assert zone.sources == ["b", "a"]
+    alone.step(lines("a"), 0)
+    assert zone.sources == ["a", "b"]
+
+
+def test_a_foreign_address_is_named_and_replaced(zone: PretendedZone) -> None:
+    said: list[str] = []
+    zone.values[DOMAIN, "A"] = (B, "192.0.2.99")
+    publisher(zone, said=said).step(lines("a", "b"), 0)
+    assert zone.published == (B, A)
+    assert said[0] == f"{DOMAIN}: A 192.0.2.99 of another owner is replaced"
+
+
+def test_two_hosts_with_opposite_views_do_not_flap(zone: PretendedZone) -> None:
+    one, two = publisher(zone, "web1"), publisher(zone, "web2")
+    seen = set()
+    for now in range(0, 600, int(READ_EVERY)):
+        one.step(lines("a"), now)
+        two.step(lines("b"), now)
+        seen.add(zone.published)
+    assert seen == {(A,)}
+    # The lease alone is renewed.
+    assert all(each.type == "TXT" for update in zone.updates[1:] for each in update)
+    assert 10 < len(zone.updates) < 25
+
+
+def test_control_without_a_lease_they_do(zone: PretendedZone) -> None:
+    one, two = publisher(zone), publisher(zone)
+    for now in range(0, 100, 10):
+        one.step(lines("a"), now)
+        two.step(lines("b"), now)
+    assert len(zone.updates) == 20
+
+
+@pytest.mark.parametrize("died", range(0, 60, 7))
+def test_a_dead_publisher_is_replaced_within_90_seconds(zone: PretendedZone, died: int) -> None:
+    one, two, three = (publisher(zone, f"web{number}") for number in (1, 2, 3))
+    replaced = None
+    for now in range(400):
+        if now <= died and now % READ_EVERY == 0:
+            one.step(lines("a"), now)
+        # The others look at other times, and their clocks say something else.
+        if now % READ_EVERY == 3:
+            two.step(lines("b"), now + 100_000)
+        if now % READ_EVERY == 6:
+            three.step(lines("a", "b"), now - 70)
+        if replaced is None and zone.published not in ((), (A,)):
+            replaced = now
+    assert replaced is not None
+    assert replaced - died <= 90
+    holder = zone.values[lease_domain(DOMAIN), "TXT"][0].split()[0]
+    # After that the new one stays.
+    assert zone.published == {"publisher=web2": (B,), "publisher=web3": (B, A)}[holder]
+    texts = [text for update in zone.updates for each in update if each.type == "TXT" for text in each.new]
+    assert len({text.split()[0] for text in texts}) == 2
+
+
+def test_a_publisher_without_any_line_leaves_the_lease_to_another(zone: PretendedZone) -> None:
+    one, two = publisher(zone, "web1"), publisher(zone, "web2")
+    one.step(lines("a", "b"), 0)
+    for now in range(0, 120, int(READ_EVERY)):
+        one.step(lines(), now)
+        two.step(lines("b"), now)
+    assert zone.published == (B,)
+    assert zone.values[lease_domain(DOMAIN), "TXT"][0].startswith("publisher=web2 ")
+
+
+def test_a_publisher_that_starts_again_goes_on_at_once(zone: PretendedZone) -> None:
+    publisher(zone, "web1").step(lines("a", "b"), 0)
+    publisher(zone, "web1").step(lines("b"), 1)
+    assert zone.published == (B,)
+
+
+def test_of_two_that_take_over_at_once_the_server_accepts_one(zone: PretendedZone) -> None:
+    stale = PretendedZone()
+    publisher(zone, "web1").step(lines("a"), 0)
+    late = Publisher({**OPTIONS, "publisher": "web2"}, lambda *_said: None, make_servers=stale.of)
+    stale.replace = zone.replace  # type: ignore[method-assign]  # it reads what was there before
+    with pytest.raises(Conflict):
+        late.step(lines("b"), 0)
+    assert zone.published == (A,)
+
+
+def test_the_lease_of_a_wildcard_has_a_name_of_its_own() -> None:
+    assert lease_domain("*.example.com") == "_multihome._any.example.com"
+    assert lease_domain("example.com") == "_multihome.example.com"
+    assert Lease("web1").text() != Lease("web1").text()
+
+
+def test_a_zone_that_cannot_be_published_is_tried_again_less_and_less_often(zone: PretendedZone) -> None:
+    said: list[str] = []
+    now, tries = 0.0, 0
+    known = lines("a", "b")
+    looking = Publication(
+        OPTIONS,
+        lambda: known,
+        lambda _level, text: said.append(text),
+        lambda options, log: Publisher(options, log, make_servers=zone.of),
+        lambda: now,
+    )
+    zone.dead = True
+    while now < 120:
+        zone.sources = []
+        looking.look()
+        tries += bool(zone.sources)
+        now += 0.25
+    assert 6 <= tries <= 10
+    assert looking.report()["fault"] == "192.0.2.53: no answer in time"
+    zone.dead = False
+    # A change of the lines is tried at once.
+    known = lines("b")
+    looking.look()
+    assert zone.published == (B,)
+    assert looking.report() == {"zone": "svc.example.com", "publishes": [DOMAIN], "fault": ""}
+    assert [text for text in said if "not published" in text or "published again" in text] == [
+        "zone svc.example.com is not published: 192.0.2.53: no answer in time",
+        "zone svc.example.com: published again",
+    ]
