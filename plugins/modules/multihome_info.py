@@ -209,6 +209,11 @@ keeper:
       description: How many objects it has restored since then.
       type: int
       sample: 3
+    zones:
+      description: The C(zone)s that it keeps published, the domains that this host C(publishes) now, and the C(fault).
+      type: list
+      elements: dict
+      sample: [{zone: svc.example.com, publishes: [www.svc.example.com], fault: ""}]
     taken:
       description:
         - The replies that do not leave by their line, as RV(multihome.linux.path_info#module:findings) has them.

@@ -77,6 +77,11 @@ class KeeperHost:
         """Tell whether systemd runs this host (sd_booted(3))."""
         return os.path.isdir(self.files.path_of("/run/systemd/system"))
 
+    def watches_lines(self) -> bool:
+        """Tell whether lines are stored whose health the keeper watches, or zones that it publishes."""
+        names = self.files.names("/etc/multihome")
+        return "lines.json" in names or any(name.startswith("dns_records.") for name in names)
+
     def is_running(self) -> bool:
         """Tell whether the service runs and is enabled, with the unit file as it is now."""
         shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", NAME)

@@ -55,13 +55,12 @@ RuntimeDirectoryPreserve=yes
 StateDirectory=multihome
 StateDirectoryMode=0700
 UMask=0077
-CapabilityBoundingSet=CAP_NET_ADMIN
+CapabilityBoundingSet={capabilities}
 NoNewPrivileges=yes
 # Several times of what 10,000 rules need; a runaway program must not take the host's memory.
 MemoryMax=512M
 TasksMax=32
-# It talks to the kernel and to systemd only; the kernel itself asks for hardware addresses.
-IPAddressDeny=any
+{network}
 DevicePolicy=closed
 KeyringMode=private
 ProtectSystem=strict
@@ -84,8 +83,7 @@ MemoryDenyWriteExecute=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-# AF_INET only to ask an interface for its flags.
-RestrictAddressFamilies=AF_NETLINK AF_UNIX AF_INET
+RestrictAddressFamilies=AF_NETLINK AF_UNIX {families}
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@resources @privileged
@@ -105,6 +103,24 @@ def command_text(python: str) -> str:
     return f"#!{python} -I\n{MARKER}{_COMMAND.format(library=LIBRARY)}"
 
 
-def unit_text(python: str) -> str:
-    """Return the unit's text for an interpreter."""
-    return _UNIT.format(python=python, program=PROGRAM)
+# Without lines to watch it sends no packets.
+_SILENT = {
+    "capabilities": "CAP_NET_ADMIN",
+    "network": """\
+# It talks to the kernel and to systemd only; the kernel itself asks for hardware addresses.
+IPAddressDeny=any""",
+    # Only to ask an interface for its flags.
+    "families": "AF_INET",
+}
+_WATCHING = {
+    "capabilities": "CAP_NET_ADMIN CAP_NET_RAW",
+    "network": """\
+# It watches lines: a few sockets for each, and ICMP echo by raw sockets.
+LimitNOFILE=8192""",
+    "families": "AF_INET AF_INET6",
+}
+
+
+def unit_text(python: str, watches_lines: bool = False) -> str:
+    """Return the unit's text for an interpreter; only a keeper that ``watches_lines`` may send packets."""
+    return _UNIT.format(python=python, program=PROGRAM, **(_WATCHING if watches_lines else _SILENT))
