@@ -72,7 +72,7 @@ def _read_key(value: object, place: Place) -> ZoneKey | None:
 ZONE_FIELDS = {
     "zone": Field(reader_of(names.zone_name), required=True),
     "publish": Field(choice("update")),
-    "primary": Field(list_of(reader_of(parsers.host), least=1, single=True, distinct=True), required=True),
+    "primary": Field(list_of(reader_of(parsers.host), least=1, distinct=True), required=True),
     "port": Field(integer(1, 65535)),
     "key": Field(_read_key),
     "ttl": Field(integer(1, LONGEST_TTL)),
