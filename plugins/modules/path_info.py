@@ -248,8 +248,15 @@ findings:
       description: One destination for which this holds.
       type: str
       sample: 11.255.255.253
+    traffic:
+      description:
+        - The traffic for which this holds, where a rule of another program selects a protocol, ports, a type of service
+          or a user. Empty where it holds for any.
+      type: str
+      sample: tcp, from port 443
     rule:
-      description: The policy rule that decided, with its C(owner). Empty when it could not be found.
+      description:
+        - The policy rule that decided, with its C(owner); of a jump with C(goto). Empty when it could not be found.
       type: dict
       sample: {priority: 100, family: ipv4, source: 192.168.168.1, table: 200, owner: protocol 3 (boot)}
     route:
@@ -270,7 +277,8 @@ findings:
 from typing import Any
 
 from ..module_utils._core.entries import objects
-from ..module_utils._core.routing.reply_paths import TAKEN, check_replies, parse_networks, parse_replies
+from ..module_utils._core.routing.reply_model import TAKEN, parse_networks, parse_replies
+from ..module_utils._core.routing.reply_paths import check_replies
 from ..module_utils._core.routing.route_lookup import look_up, parse_paths
 from ..module_utils._module import DEFAULT_OWNER, run_reader
 

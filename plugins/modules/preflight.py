@@ -128,7 +128,8 @@ options:
     description:
       - The options C(replies) and C(inside_networks) of M(multihome.linux.path_info), for replies that have to leave by
         their line.
-      - The kernel is asked for those whose rules, routes and groups are already as the caller will configure them.
+      - The kernel is asked for those whose rules, routes and groups are already as the caller will configure them. For
+        the others its answer is computed from the rules and routes that there will be.
     type: dict
     default: {}
   reply_taken:

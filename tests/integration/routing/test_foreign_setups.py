@@ -27,6 +27,7 @@ CHUNK = 50
 ASKING = """
 import json, sys
 from ansible_collections.multihome.linux.plugins.module_utils._core.entries import objects
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_model import *
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_paths import *
 for line in sys.stdin:
     given = json.loads(line)

@@ -16,7 +16,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.repli
     replies_of,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_paths import TAKEN, Finding, Reply
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_model import TAKEN, Finding, Reply
 
 FILTERS = FilterModule().filters()
 

@@ -14,14 +14,13 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Rule
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_paths import (
-    FAR,
-    Destinations,
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_destinations import FAR, Destinations
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_model import (
     Reply,
-    check_replies,
     parse_networks,
     parse_replies,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_paths import check_replies
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_walk import (
     Found,
     Packet,

@@ -11,7 +11,8 @@ from .. import fields
 from ..errors import MultihomeError
 from ..routing.engine import RoutingEngine
 from ..routing.model import MAIN_TABLE, Route, Rule
-from ..routing.reply_paths import TAKEN, Finding, Reply, check_replies
+from ..routing.reply_model import TAKEN, Finding, Reply
+from ..routing.reply_paths import check_replies
 from .report import log
 
 # Rules and routes of other programs do not wake the keeper, so it asks by itself.

@@ -27,9 +27,18 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 # pyroute2's names of the types of attributes. A target is an address, unless the family is that of MPLS.
 _NUMBERS, _ADDRESSES, _NAMES, _ROWS = ("uint8", "uint16", "uint32"), ("ipaddr", "target"), ("asciiz",), ("cacheinfo",)
 # Attributes newer than pyroute2's tables. Addresses: before 0.9.3 they end at IFA_FLAGS (8), linux/if_addr.h continues
-# with 9, 10, 11. Rules: linux/fib_rules.h since 6.16; the kernel reports a mask for each single port, all ones.
+# with 9, 10, 11. Routes: they end at RTA_EXPIRES (23), linux/rtnetlink.h continues; ports are in network order. Rules:
+# linux/fib_rules.h since 6.16; the kernel reports a mask for each single port, all ones.
 _LATER_ATTRIBUTES: dict[str, tuple[tuple[int | str, ...], ...]] = {
     "address": (("IFA_RT_PRIORITY", "uint32"), ("IFA_TARGET_NETNSID", "uint32"), ("IFA_PROTO", "uint8")),
+    "route": (
+        ("RTA_PAD", "none"),
+        ("RTA_UID", "uint32"),
+        ("RTA_TTL_PROPAGATE", "uint8"),
+        ("RTA_IP_PROTO", "uint8"),
+        ("RTA_SPORT", "uint16"),
+        ("RTA_DPORT", "uint16"),
+    ),
     "rule": ((28, "FRA_SPORT_MASK", "uint16"), (29, "FRA_DPORT_MASK", "uint16")),
 }
 _NOT_PLAIN = (AttributeError, KeyError, OSError, TypeError, ValueError, struct.error)

@@ -199,7 +199,8 @@ KINDS: dict[str, Kind] = {
     ),
     "reply-taken": Kind(
         ERROR,
-        "A reply does not leave by its line: another program's rule or route takes it. The finding names both.",
+        "A reply does not leave by its line, or will not after this run: another program's rule or route takes it. The "
+        "finding names both.",
         "{remedy}",
     ),
     "reply-taken-tolerated": Kind(

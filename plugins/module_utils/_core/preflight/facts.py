@@ -26,8 +26,11 @@ from ..host.boot_configuration import Setting
 from ..host.files import Files
 from ..host.installed_paths import COMMAND, is_foreign
 from ..host.kernel_parameters import System
+from ..routing import rtnetlink_mapping
 from ..routing.executor import Executor
-from ..routing.reply_paths import Finding as ReplyFinding
+from ..routing.foreseen import foreseen_host, indexes_with
+from ..routing.reply_model import Finding as ReplyFinding
+from ..routing.reply_model import Reply
 from ..routing.reply_paths import check_replies
 from ..routing.settled import settled_tables
 from ..routing.snapshot import Snapshot
@@ -172,18 +175,34 @@ def alternative_names(routing: Snapshot | None) -> Mapping[str, str]:
 
 
 def read_replies(desired: Desired, routing: Snapshot | None, missing: list[tuple[str, str]]) -> Sequence[ReplyFinding]:
-    """Return the replies that do not leave by their line, as far as this run would not change their way."""
+    """Return the replies that do not leave by their line: asked of the kernel, computed where this run changes them."""
     if routing is None or not desired.replies:
         return ()
     # With auto_reply the caller may keep rules by mark that are not in its lists yet.
     purge = desired.purge and not desired.auto_reply
     tables = settled_tables(desired.routing, routing, desired.protocol, purge)
     settled = [reply for reply in desired.replies if reply.table in tables]
+    others = [reply for reply in desired.replies if reply.table not in tables]
     try:
-        return check_replies(settled, desired.inside_networks, desired.protocol) if settled else ()
+        found = check_replies(settled, desired.inside_networks, desired.protocol) if settled else []
+        return [*found, *_foreseen_replies(desired, routing, purge, others)]
     except ReadFailed as error:
         missing.append(("the way of replies", str(error)))
         return ()
+
+
+def _foreseen_replies(
+    desired: Desired, routing: Snapshot, purge: bool, replies: Sequence[Reply]
+) -> Sequence[ReplyFinding]:
+    """Return what would take these replies once the lists are applied."""
+    held = [(line.interface, text) for line in desired.lines for text in line.addresses if text not in line.not_held]
+    routes = [entry.object for entry in desired.routing.routes or ()]
+    names = (name for route in routes for name in rtnetlink_mapping.interfaces_of(route))
+    indexes = indexes_with(routing.interfaces, (*names, *(name for name, _text in held)))
+    host = foreseen_host(desired.routing, routing, desired.protocol, purge, held, indexes) if replies else None
+    if host is None:
+        return ()
+    return check_replies(replies, desired.inside_networks, desired.protocol, lambda: host, lambda: indexes)
 
 
 def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:

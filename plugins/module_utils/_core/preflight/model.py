@@ -17,7 +17,7 @@ from ..host.kernel_parameter_file import Parameter
 from ..host.kernel_parameters import DEFAULT_FILE, parse_file_name
 from ..marks.model import parse_addresses, parse_mask
 from ..routing.lists import RoutingLists
-from ..routing.reply_paths import Reply, parse_networks, parse_replies
+from ..routing.reply_model import Reply, parse_networks, parse_replies
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"

@@ -14,7 +14,7 @@ from ..netlink.rtnetlink import Message
 from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
 from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
-from ..routing.reply_paths import TAKEN
+from ..routing.reply_model import TAKEN
 from ..routing.rule_walk import local_rule_behind, rules_for_local
 from .catalogue import Finding, finding
 from .facts import Facts
@@ -201,12 +201,12 @@ def local_rule(desired: Desired, facts: Facts) -> Iterator[Finding]:
 
 
 def replies(desired: Desired, facts: Facts) -> Iterator[Finding]:
-    """Replies that do not leave by their line, though the lines' rules and routes are there."""
+    """Replies that do not leave by their line, or would not once this run has added the line's rules and routes."""
     kind = "reply-taken" if desired.reply_taken == "fail" else "reply-taken-tolerated"
     for found in facts.replies:
         if found.kind == TAKEN:
             subject = f"line {found.reply.line}"
-            yield finding(kind, subject, f"{found.reply} to {found.destination}: {found.cause}", remedy=found.remedy)
+            yield finding(kind, subject, f"{found.subject}: {found.cause}", remedy=found.remedy)
 
 
 def not_checked(_desired: Desired, facts: Facts) -> Iterator[Finding]:

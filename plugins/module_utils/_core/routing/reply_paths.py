@@ -9,165 +9,39 @@ finding, which names the rule and the route that take the reply, and the remedy.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Callable
 
 from .. import fields
-from ..entries import Entry, parse_fields, parse_list
-from ..errors import InvalidInput, ReadFailed
+from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
 from . import rtnetlink_mapping
+from .computed_lookup import ComputedHost
 from .model import MAIN_TABLE
 from .refusing_routes import described, refusing_route
+from .reply_destinations import INSIDE, LINE, LINK, OUTSIDE, Destinations
+from .reply_model import NOT_ASKED, REFUSED, TAKEN, Finding, Reply
+from .reply_traffic import SelectedTraffic, selected_traffic
 from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of, question
-from .rule_walk import LOCAL_TABLE, Found, ListedRule, listed_rules, refusing_rule, rule_of, which_rule
+from .rule_walk import (
+    ANY_TRAFFIC,
+    LOCAL_TABLE,
+    Found,
+    ListedRule,
+    Traffic,
+    listed_rules,
+    refusing_rule,
+    rule_of,
+    which_rule,
+)
 
-TAKEN, REFUSED, NOT_ASKED = "reply-taken", "reply-refused", "reply-not-asked"
-# Routes that are a default in all but length cover a part of the address space: two destinations in each half of it.
-# Nothing is ever sent to them. Each has a second one, for a host that has the first in a network of its own.
-FAR: dict[int, tuple[tuple[str, str], ...]] = {
-    4: (
-        ("11.255.255.253", "21.255.255.253"),
-        ("101.255.255.253", "91.255.255.253"),
-        ("151.255.255.253", "161.255.255.253"),
-        ("192.0.2.253", "214.255.255.253"),
-    ),
-    6: (
-        ("2001:db8:ffff:ffff::fffd", "2001:db8:fffe:ffff::fffd"),
-        ("2a0f:ffff:ffff:ffff::fffd", "2620:ffff:ffff:ffff::fffd"),
-        ("3fff:fff:ffff:ffff::fffd", "3fff:ffe:ffff:ffff::fffd"),
-    ),
-}
-# Each reply is asked for towards the networks of so many other lines at least, and of all where there are few lines.
-_FEWEST, _ALL = 2, 400
 _UNICAST, _LOCAL_TYPE = 1, 2  # RTN_UNICAST, RTN_LOCAL
 _LONGEST = {4: 7, 6: 6}
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError("not a list")
-    return list(value)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One kind of reply of one line: what it looks like when it is routed, and the way that it has to take.
-
-    Without ``in_interface`` and ``forwarded`` the host itself sends it, from ``source``. With ``forwarded`` it comes in
-    by the interface that leads to ``source``. ``interface`` and ``networks`` are the line's own on this host, where it
-    has any.
-    """
-
-    line: str
-    table: int
-    source: str
-    gateways: tuple[str, ...] = ()
-    mark: tuple[int, int] | None = None
-    in_interface: str | None = None
-    interface: str | None = None
-    networks: tuple[str, ...] = ()
-    forwarded: bool = False
-
-    FIELDS = {
-        "line": fields.text,
-        "table": fields.integer(1, 0xFFFFFFFF),
-        "source": fields.host,
-        "gateways": lambda value: tuple(fields.host(text) for text in _list(value)),
-        "mark": fields.mark,
-        "in_interface": fields.interface,
-        "interface": fields.interface,
-        "networks": lambda value: tuple(fields.prefix(text) for text in _list(value)),
-        "forwarded": fields.boolean,
-    }
-
-    @classmethod
-    def parse(cls, entry: Any) -> Reply:
-        """Return the reply of one entry; raises InvalidInput with bare reasons."""
-        values, faults = parse_fields(entry, cls.FIELDS, "line", required=("line", "table", "source"))
-        if not faults and not values.get("gateways") and "interface" not in values:
-            faults.append("needs gateways, or the interface of a line without one")
-        if faults:
-            raise InvalidInput(faults)
-        family = fields.family_of(values["source"])
-        for name in ("gateways", "networks"):
-            values[name] = tuple(text for text in values.get(name, ()) if fields.family_of(text) == family)
-        return cls(**values)
-
-    @property
-    def family(self) -> int:
-        """4 or 6."""
-        return fields.family_of(self.source)
-
-    def to(self, destination: str) -> Path:
-        """Return the path to ask for."""
-        return Path(destination, self.source, self.mark, self.in_interface)
-
-    def __str__(self) -> str:
-        mark = f" with mark {fields.mark_text(self.mark)}" if self.mark else ""
-        came = f" that came in by {self.in_interface}" if self.in_interface else ""
-        return f"replies of line {self.line} from {self.source}{mark}{came}"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A reply that does not leave by its line. ``rule`` and ``route`` are what takes it, where they could be found.
-
-    ``kind`` is TAKEN, REFUSED where our own rules refuse it because the line's table has no way, or NOT_ASKED where
-    the kernel cannot be asked, because the source is no address of this host.
-    """
-
-    kind: str
-    reply: Reply
-    destination: str
-    cause: str
-    remedy: str
-    rule: Mapping[str, Any] | None = None
-    route: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def message(self) -> str:
-        """The finding in one line."""
-        return f"{self.reply} to {self.destination}: {self.cause}; {self.remedy}"
-
-    def as_result(self) -> dict[str, Any]:
-        """Return the finding as results tell it."""
-        return {
-            "id": self.kind,
-            "line": self.reply.line,
-            "family": f"ipv{self.reply.family}",
-            "source": self.reply.source,
-            "mark": self.reply.mark and fields.mark_text(self.reply.mark),
-            "in_interface": self.reply.in_interface,
-            "destination": self.destination,
-            "rule": dict(self.rule) if self.rule else None,
-            "route": dict(self.route),
-            "message": self.message,
-            "remedy": self.remedy,
-        }
-
-
-def parse_replies(entries: Sequence[Any]) -> list[Entry[Reply]]:
-    """Return the parsed entries; raises InvalidInput with every fault."""
-    counter = iter(range(len(entries)))
-    return parse_list(entries, "replies", Reply.parse, "line", lambda _reply: next(counter))
-
-
-def parse_networks(values: Sequence[Any]) -> list[str]:
-    """Return inside networks; raises InvalidInput with every fault."""
-    faults: list[str] = []
-    networks: list[str] = []
-    for index, value in enumerate(values):
-        try:
-            networks.append(fields.prefix(value))
-        except ValueError as error:
-            faults.append(f"inside_networks[{index}] ({value}): {error}")
-    if faults:
-        raise InvalidInput(faults)
-    return networks
+# So many replies with the traffic of other programs' rules are asked for, and of more than these one in so many.
+_MOST_SELECTED, _STEP = 20000, 20
 
 
 def check_replies(
@@ -190,65 +64,11 @@ def check_replies(
                 if reply.in_interface is not None and reply.in_interface not in indexes:
                     inquiry.not_asked(reply, f"interface {reply.in_interface} does not exist")
                     continue
-                for destination, expected in places.of(reply):
-                    if not inquiry.ask(reply, destination, expected):
-                        break
+                if all(inquiry.ask(reply, destination, expected) for destination, expected in places.of(reply)):
+                    inquiry.ask_what_rules_select(reply, places)
             return inquiry.findings
     except RequestFailed as error:
         raise ReadFailed(f"cannot read the policy rules and routes of this host: {error}") from error
-
-
-class Destinations:
-    """Where replies go to: far away, into the networks of lines, and to ``inside`` networks."""
-
-    def __init__(self, replies: Sequence[Reply], inside: Sequence[str]) -> None:
-        self._inside = {family: [n for n in inside if fields.family_of(n) == family] for family in (4, 6)}
-        networks: dict[tuple[str, int], dict[str, None]] = {}
-        for reply in replies:
-            networks.setdefault((reply.line, reply.family), {}).update(dict.fromkeys(reply.networks))
-        self._networks = networks
-        self._lines = list(dict.fromkeys(reply.line for reply in replies))
-        self._places = {line: place for place, line in enumerate(self._lines)}
-
-    def of(self, reply: Reply) -> Iterator[tuple[str, str]]:
-        """Give each destination with how the reply has to go there: ``line``, ``link`` or ``inside``."""
-        inside, others = self._inside[reply.family], self._of_others(reply)
-        known = [ipaddress.ip_network(network) for network in (*inside, *others, *reply.networks)]
-        for choices in FAR[reply.family]:
-            far = next((text for text in choices if not any(ipaddress.ip_address(text) in one for one in known)), None)
-            if far is not None:
-                yield far, "line"
-        taken = {*reply.gateways, reply.source}
-        for network in others:
-            # Where lines share a network, as servers behind firewalls do, it is the line's own or an inside one.
-            if network not in (*inside, *reply.networks):
-                yield _host_of(network, taken), "line"
-        for network in reply.networks:
-            if network not in inside:
-                yield _host_of(network, taken), "link"
-        for network in inside:
-            yield _host_of(network, taken), "inside"
-
-    def _of_others(self, reply: Reply) -> list[str]:
-        """Return networks of other lines: all, or where there are many those of the lines that follow this one."""
-        lines, place = self._lines, self._places[reply.line]
-        count = min(len(lines) - 1, max(_FEWEST, _ALL // len(lines)))
-        following = (lines[(place + step) % len(lines)] for step in range(1, count + 1))
-        found: dict[str, None] = {}
-        for line in following:
-            found.update(self._networks.get((line, reply.family), {}))
-        return list(found)
-
-
-def _host_of(network: str, taken: Iterable[str]) -> str:
-    """Return an address of a network that is neither the gateway nor the line's own: one of the last."""
-    known = ipaddress.ip_network(network)
-    last = int(known.broadcast_address) - (1 if known.version == 4 and known.prefixlen < 31 else 0)
-    for number in range(last, int(known.network_address) - 1, -1):
-        text = str(type(known.network_address)(number))
-        if text not in taken:
-            return text
-    return str(known.network_address)
 
 
 class _Inquiry:
@@ -258,27 +78,63 @@ class _Inquiry:
         self._socket, self._indexes, self._owner = socket, indexes, owner
         self._names = {index: name for name, index in indexes.items()}
         self._rules: list[ListedRule] = listed_rules(socket.dump("rule"))
+        self._selected = selected_traffic(self._rules, owner)
         self._groups: Mapping[int, int] | None = None
         self._routes: Sequence[Message] | None = None
+        self._computed: ComputedHost | None = None
         self._known: set[Any] = set()
+        self._asked = 0
         self.findings: list[Finding] = []
 
-    def ask(self, reply: Reply, destination: str, expected: str) -> bool:
+    def ask(self, reply: Reply, destination: str, expected: str, traffic: Traffic = ANY_TRAFFIC) -> bool:
         """Ask for one reply; return whether it makes sense to ask for more of this reply."""
-        path = reply.to(destination)
+        path = reply.to(destination, traffic)
         try:
-            answer = self._socket.look_up(*question(path, self._indexes, LOOKUP_TABLE))
+            answer = self._look_up(path)
         except RequestFailed as error:
             return self._refused(reply, path, error)
         table = answer.get("RTA_TABLE", answer.header["table"])
         if not self._is_right(reply, answer, table, expected):
-            self._taken(reply, path, answer, table)
+            self._taken(reply, path, answer, table, expected)
         return True
+
+    def ask_what_rules_select(self, reply: Reply, places: Destinations) -> None:
+        """Ask for what rules of other programs select of a reply: a protocol, ports, a user, a narrow destination."""
+        for selected in self._selected:
+            # Of very many rules each is asked for some replies only, unless it is for one source.
+            self._asked += 1
+            if self._asked > _MOST_SELECTED and selected.rule.source is None and self._asked % _STEP:
+                continue
+            expected = OUTSIDE if selected.destination else LINE
+            for destination in self._destinations(selected, reply, places):
+                if reply.to(destination, selected.traffic).packet.selected_by(selected.rule):
+                    self.ask(reply, destination, expected, selected.traffic)
+
+    @staticmethod
+    def _destinations(selected: SelectedTraffic, reply: Reply, places: Destinations) -> Sequence[str]:
+        if selected.rule.family != reply.family:
+            return ()
+        if selected.destination is None:
+            return places.far(reply.family)
+        return [selected.destination] if places.is_outside(selected.destination) else ()
+
+    def _look_up(self, path: Path, flags: int = LOOKUP_TABLE) -> Message:
+        """Return the kernel's answer, or one computed for a protocol that it cannot be asked about."""
+        asked = question(path, self._indexes, flags)
+        try:
+            return self._socket.look_up(*asked)
+        except RequestFailed as error:
+            if error.code != errno.EOPNOTSUPP or path.traffic.ip_protocol is None:
+                raise
+        if self._computed is None:
+            dumped = [self._socket.dump(kind) for kind in ("rule", "route", "link")]
+            self._computed = ComputedHost(dumped[0], dumped[1], dumped[2], self._indexes)
+        return self._computed.look_up(*asked)
 
     def coming_in(self, reply: Reply) -> Reply | None:
         """Return a forwarded reply with the interface that leads to its source; None where there is none."""
         try:
-            answer = self._socket.look_up(*question(Path(reply.source), self._indexes, LOOKUP_TABLE))
+            answer = self._look_up(Path(reply.source))
         except RequestFailed:
             self.not_asked(reply, f"this host has no way to {reply.source} now")
             return None
@@ -293,12 +149,12 @@ class _Inquiry:
         name = self._names.get(answer.get("RTA_OIF", 0))
         own_link = reply.interface in (None, name)
         if answer.header["type"] == _LOCAL_TYPE:
-            return expected != "line" and table == LOCAL_TABLE
+            return expected not in (LINE, OUTSIDE) and table == LOCAL_TABLE
         if answer.header["type"] != _UNICAST:
             return False
-        if expected == "inside" and table == MAIN_TABLE:
+        if expected == INSIDE and table == MAIN_TABLE:
             return True
-        if expected == "link" and gateway is None:
+        if expected == LINK and gateway is None:
             return table in (reply.table, MAIN_TABLE) and own_link
         by_line = gateway in reply.gateways if reply.gateways else gateway is None
         return table == reply.table and by_line and own_link
@@ -318,7 +174,8 @@ class _Inquiry:
             return True
         by = f"{rule} of {fields.owner_name(rule.owner)} refuses it" if rule else f"the kernel says: {error}"
         remedy = "remove that rule, or give it a priority after ours" if rule else "see ip rule and ip route"
-        self._add(Finding(TAKEN, reply, path.destination, by, remedy, rule_of(rule) if rule else None))
+        known = rule_of(rule) if rule else None
+        self._add(Finding(TAKEN, reply, path.destination, by, remedy, known, traffic=path.traffic))
         return True
 
     def _refused_by_route(self, reply: Reply, path: Path) -> bool:
@@ -340,29 +197,31 @@ class _Inquiry:
         }
         cause = f"{rule} of {fields.owner_name(rule.owner)} leads it to the {described(route)}"
         remedy = "remove that route: no rule can pass over a route that refuses packets"
-        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, rule_of(rule), shown))
+        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, rule_of(rule), shown, path.traffic))
         return True
 
     def _has(self, address: str) -> bool:
         """Tell whether an address is one of this host."""
         try:
-            answer = self._socket.look_up(*question(Path(address), self._indexes, LOOKUP_TABLE))
+            answer = self._look_up(Path(address))
         except RequestFailed:
             return False
         return answer.header["type"] == _LOCAL_TYPE
 
-    def _taken(self, reply: Reply, path: Path, answer: Message, table: int) -> None:
+    def _taken(self, reply: Reply, path: Path, answer: Message, table: int, expected: str) -> None:
         if self._groups is None:
             self._groups = groups_of(self._socket, self._rules)
         prefix, owner = f"{path.destination}/{answer.header['dst_len']}", 0
         try:
-            route = self._socket.look_up(*question(path, self._indexes, LOOKUP_TABLE | FIB_MATCH))
+            route = self._look_up(path, LOOKUP_TABLE | FIB_MATCH)
             prefix, owner = rtnetlink_mapping.destination_of(route), route.header["proto"]
             length = route.header["dst_len"]
         except RequestFailed:
             length = answer.header["dst_len"]
         index = answer.get("RTA_OIF", 0)
         rule = which_rule(self._rules, path.packet, Found(table, length, self._groups.get(index, 0)))
+        if expected == OUTSIDE and rule is not None and rule.owner == self._owner:
+            return
         name = self._names.get(index)
         shown = {
             "table": table,
@@ -378,7 +237,7 @@ class _Inquiry:
         cause = f"{by} gives it the route {prefix} {way} of table {table} ({fields.owner_name(owner)})"
         remedy = self._remedy(reply, rule, table, length, prefix)
         known = rule_of(rule) if rule else None
-        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, known, shown))
+        self._add(Finding(TAKEN, reply, path.destination, cause, remedy, known, shown, path.traffic))
 
     def _remedy(self, reply: Reply, rule: ListedRule | None, table: int, length: int, prefix: str) -> str:
         if table == reply.table:

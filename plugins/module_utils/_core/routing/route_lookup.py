@@ -12,6 +12,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from socket import htons
 from typing import Any, Callable, Protocol
 
 from .. import fields
@@ -19,7 +20,7 @@ from ..entries import Entry, Form, parse_fields, parse_list
 from ..errors import InvalidInput
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, attributes, interfaces
 from . import rtnetlink_mapping
-from .rule_walk import Found, ListedRule, Packet, listed_rules, refusing_rule, which_rule
+from .rule_walk import ANY_TRAFFIC, Found, ListedRule, Packet, Traffic, listed_rules, refusing_rule, which_rule
 
 LOOKUP_TABLE, FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH: linux/rtnetlink.h
 _TYPES = {1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhole", 7: "unreachable"}
@@ -40,6 +41,7 @@ class Path:
     source: str | None = None
     mark: tuple[int, int] | None = None
     in_interface: str | None = None
+    traffic: Traffic = ANY_TRAFFIC
 
     FIELDS = {
         "destination": fields.address,
@@ -67,7 +69,7 @@ class Path:
     @property
     def packet(self) -> Packet:
         """The packet as policy rules see it."""
-        return Packet(self.destination, self.source, self.mark[0] if self.mark else 0, self.in_interface)
+        return Packet(self.destination, self.source, self.mark[0] if self.mark else 0, self.in_interface, self.traffic)
 
 
 class LookUpSocket(Protocol):
@@ -163,10 +165,12 @@ def groups_of(socket: LookUpSocket, rules: Sequence[ListedRule]) -> dict[int, in
 def question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[str, int], dict[str, Any]]:
     """Return header and attributes of the request about one packet."""
     bits = 32 if path.family == 4 else 128
+    traffic = path.traffic
     header = {
         "family": rtnetlink_mapping.AF[path.family],
         "dst_len": bits,
         "src_len": bits if path.source else 0,
+        "tos": traffic.tos or 0,
         "flags": flags,
     }
     return header, attributes(
@@ -175,5 +179,13 @@ def question(path: Path, indexes: Mapping[str, int], flags: int) -> tuple[dict[s
             ("RTA_SRC", path.source),
             ("RTA_MARK", path.mark[0] if path.mark else None),
             ("RTA_IIF", indexes[path.in_interface] if path.in_interface else None),
+            ("RTA_UID", traffic.user),
+            ("RTA_IP_PROTO", traffic.ip_protocol),
+            ("RTA_SPORT", _in_network_order(traffic.source_port)),
+            ("RTA_DPORT", _in_network_order(traffic.destination_port)),
         )
     )
+
+
+def _in_network_order(port: int | None) -> int | None:
+    return None if port is None else htons(port)

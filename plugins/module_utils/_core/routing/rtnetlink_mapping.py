@@ -35,6 +35,7 @@ _LOCAL = 2  # RTN_LOCAL
 _ROUTE_TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}
 _ROUTE_TYPE_NUMBERS = {name: number for number, name in _ROUTE_TYPES.items()}
 _RULE_ACTIONS = {1: "lookup", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+_JUMP = 2  # FR_ACT_GOTO, linux/fib_rules.h
 _RULE_ACTION_NUMBERS = {name: number for number, name in _RULE_ACTIONS.items()}
 # Attributes of a rule that the model can express; a rule with any other one is foreign.
 _RULE_ATTRIBUTES = frozenset(
@@ -218,6 +219,16 @@ def decode_rule(message: Message, _names: Mapping[int, str]) -> Existing[Rule] |
         suppress_interface_group=None if group == _UNLIMITED else group,
     )
     return Existing(rule, get("FRA_PROTOCOL", 0), message)
+
+
+def decode_jump(message: Message) -> Rule | None:
+    """Return a rule that selects the same packets as a jump; None for any other message."""
+    if message.header["action"] != _JUMP:
+        return None
+    attributes_left = {name: value for name, value in message.attributes.items() if name != "FRA_GOTO"}
+    header = {**message.header, "action": _RULE_ACTION_NUMBERS["unreachable"]}
+    existing = decode_rule(Message("rule", header, attributes_left), {})
+    return existing.object if existing else None
 
 
 def _says_nothing(name: str, value: object) -> bool:

@@ -16,7 +16,30 @@ from . import rtnetlink_mapping
 from .model import Rule
 
 LOCAL_TABLE = 255
-_LOOKUP, _GOTO = 1, 2  # FR_ACT_TO_TBL, FR_ACT_GOTO, linux/fib_rules.h
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a rule can select of a packet besides addresses, mark and interface; ``user`` is who sends it here."""
+
+    ip_protocol: int | None = None
+    source_port: int | None = None
+    destination_port: int | None = None
+    tos: int | None = None
+    user: int | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            self.ip_protocol is not None and fields.ip_protocol_text(self.ip_protocol),
+            self.source_port is not None and f"from port {self.source_port}",
+            self.destination_port is not None and f"to port {self.destination_port}",
+            self.tos is not None and f"tos 0x{self.tos:02x}",
+            self.user is not None and f"of user {self.user}",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+ANY_TRAFFIC = Traffic()
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,7 @@ class Packet:
     source: str | None = None
     mark: int = 0
     in_interface: str | None = None
+    traffic: Traffic = ANY_TRAFFIC
 
     @property
     def family(self) -> int:
@@ -43,29 +67,45 @@ class Packet:
             and rule.in_interface in (None, self.in_interface or "lo")
             and rule.out_interface is None
             and (rule.mark is None or self.mark & rule.mark[1] == rule.mark[0])
-            and rule.ip_protocol is None
-            and rule.tos is None
+            and rule.ip_protocol in (None, self.traffic.ip_protocol)
+            and _port_within(self.traffic.source_port, rule.source_port)
+            and _port_within(self.traffic.destination_port, rule.destination_port)
+            and rule.tos in (None, self.traffic.tos)
             and self._of_user(rule.uid_range)
         )
         return hit != rule.invert
 
     def _of_user(self, uids: tuple[int, int] | None) -> bool:
-        # Asked without a user, the kernel takes the one who asks; what is forwarded is of nobody.
-        return uids is None or (self.in_interface is None and uids[0] <= os.getuid() <= uids[1])
+        if uids is None or self.in_interface is not None:
+            return uids is None  # A forwarded packet has no user.
+        # Asked without a user, the kernel takes the one who asks.
+        user = os.getuid() if self.traffic.user is None else self.traffic.user
+        return uids[0] <= user <= uids[1]
 
 
 @dataclass(frozen=True)
 class ListedRule:
-    """A rule of a dump; ``rule`` is None where the model has no words for it."""
+    """A rule of a dump; ``rule`` is None where the model has no words for it.
+
+    Of a jump ``jumping`` is what it selects, and ``target`` the priority to continue at.
+    """
 
     priority: int
     owner: int
     rule: Rule | None
     message: Message
+    jumping: Rule | None = None
+    target: int = 0
+
+    @property
+    def selector(self) -> Rule | None:
+        """A rule that selects the same packets, None where the model has no words for them."""
+        return self.rule or self.jumping
 
     def __str__(self) -> str:
         if self.rule is None:
-            return f"IPv{rtnetlink_mapping.VERSION[self.message.header['family']]} rule {self.priority} (special)"
+            kind = f"goto {self.target}" if self.target else "special"
+            return f"IPv{rtnetlink_mapping.VERSION[self.message.header['family']]} rule {self.priority} ({kind})"
         return str(self.rule)
 
 
@@ -85,8 +125,19 @@ def listed_rules(messages: Iterable[Message]) -> list[ListedRule]:
         existing = rtnetlink_mapping.decode_rule(message, {})
         rule = existing.object if existing else None
         owner = int(message.get("FRA_PROTOCOL", 0))
-        listed.append(ListedRule(int(message.get("FRA_PRIORITY", 0)), owner, rule, message))
+        jumping = None if rule else rtnetlink_mapping.decode_jump(message)
+        target = int(message.get("FRA_GOTO", 0)) if jumping else 0
+        listed.append(ListedRule(int(message.get("FRA_PRIORITY", 0)), owner, rule, message, jumping, target))
     return listed
+
+
+def jump_target(rules: Sequence[ListedRule], jump: ListedRule) -> int | None:
+    """Return the place of the rule where a jump continues; None where there is none, so that nothing jumps."""
+    family = jump.message.header["family"]
+    for place, listed in enumerate(rules):
+        if listed.message.header["family"] == family and listed.priority == jump.target:
+            return place
+    return None
 
 
 def rules_for_local(messages: Iterable[Message]) -> list[ListedRule]:
@@ -104,14 +155,23 @@ def rules_for_local(messages: Iterable[Message]) -> list[ListedRule]:
 def which_rule(rules: Sequence[ListedRule], packet: Packet, found: Found) -> ListedRule | None:
     """Return the rule by which the kernel came to this route: the first one that selects the packet and gives it.
 
-    Only where no rule that the model knows does so, one of another kind is named.
+    Where a jump led there, the jump is named. Only where no rule that the model knows gives the route, one of another
+    kind is named.
     """
-    for listed in rules:
-        rule = listed.rule
-        if rule and rule.action == "lookup" and rule.table == found.table and packet.selected_by(rule):
-            suppressed = rule.suppress_prefix_length is not None and found.length <= rule.suppress_prefix_length
-            if not suppressed and rule.suppress_interface_group != found.group:
-                return listed
+    jump: ListedRule | None = None
+    start = 0
+    for place, listed in enumerate(rules):
+        selector = listed.selector
+        if place < start or selector is None or not packet.selected_by(selector):
+            continue
+        if listed.rule is None:
+            target = jump_target(rules, listed)
+            if target is not None:
+                jump, start = jump or listed, target
+        elif selector.action == "lookup" and selector.table == found.table:
+            suppressed = selector.suppress_prefix_length is not None and found.length <= selector.suppress_prefix_length
+            if not suppressed and selector.suppress_interface_group != found.group:
+                return jump or listed
     return next((listed for listed in rules if listed.rule is None and _may_lead_to(listed, packet, found)), None)
 
 
@@ -123,11 +183,11 @@ def refusing_rule(rules: Sequence[ListedRule], packet: Packet) -> ListedRule | N
 
 def _may_lead_to(listed: ListedRule, packet: Packet, found: Found) -> bool:
     message = listed.message
-    if message.header["family"] != rtnetlink_mapping.AF[packet.family]:
+    if listed.jumping or message.header["family"] != rtnetlink_mapping.AF[packet.family]:
         return False
     table = message.get("FRA_TABLE", message.header["table"])
-    # A rule of VRF (l3mdev) names no table, a jump does not either.
-    return message.header["action"] == _GOTO or table in (0, found.table)
+    # A rule of VRF (l3mdev) names no table.
+    return table in (0, found.table)
 
 
 def local_rule_first(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str]]) -> list[str]:
@@ -178,7 +238,13 @@ def _within(address: str | None, prefix: str | None) -> bool:
     return address is not None and ipaddress.ip_address(address) in ipaddress.ip_network(prefix)
 
 
+def _port_within(port: int | None, ports: tuple[int, int] | None) -> bool:
+    return ports is None or (port is not None and ports[0] <= port <= ports[1])
+
+
 def rule_of(listed: ListedRule) -> dict[str, Any]:
     """Return a rule as results tell it: priority, selector, table, and whose it is."""
     shown = listed.rule.as_input() if listed.rule else {"priority": listed.priority}
+    if listed.jumping:
+        shown = {**listed.jumping.as_input(), "action": "goto", "goto": listed.target}
     return {**shown, "owner": fields.owner_name(listed.owner)}
