@@ -76,6 +76,10 @@ options:
       - With O(persist=true) they are stored all the same, and added when the interface appears.
     type: bool
     default: false
+  warn_skipped:
+    description: Whether what is skipped is a warning, and not only in RV(skipped).
+    type: bool
+    default: true
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.multihome_info
@@ -193,6 +197,7 @@ ARGUMENT_SPEC = {
     },
     "keep_moved": {"type": "bool", "default": False},
     "skip_unavailable": {"type": "bool", "default": False},
+    "warn_skipped": {"type": "bool", "default": True},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

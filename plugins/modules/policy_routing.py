@@ -206,6 +206,10 @@ options:
       - This is about interfaces that a route names. A gateway that no interface reaches remains an error.
     type: bool
     default: false
+  warn_skipped:
+    description: Whether what is skipped is a warning, and not only in RV(skipped).
+    type: bool
+    default: true
 seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.path_info
@@ -403,6 +407,7 @@ ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "options": _RULE},
     "interface_groups": {"type": "list", "elements": "dict", "options": _GROUP},
     "skip_unavailable": {"type": "bool", "default": False},
+    "warn_skipped": {"type": "bool", "default": True},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

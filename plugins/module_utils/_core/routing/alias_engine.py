@@ -40,6 +40,7 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         faults.refuse()
         self.desired, self.owner = desired.value, tag.value
         self.purge, self.keep_moved, self.skip_unavailable = purge, keep_moved, skip_unavailable
+        self.warn_skipped = True
         self.executor = executor or Executor()
         self._written = self.desired
         self._alternative_names: Mapping[str, str] = {}
@@ -53,7 +54,9 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         # Nor do they say this: the keeper always waits for interfaces.
         skip = options.get("skip_unavailable", True)
         owner, purge = options["protocol"], options["purge"]
-        return cls(options["aliases"], owner, purge, keep_moved=keep_moved, skip_unavailable=skip)
+        engine = cls(options["aliases"], owner, purge, keep_moved=keep_moved, skip_unavailable=skip)
+        engine.warn_skipped = options.get("warn_skipped", True)
+        return engine
 
     def read(self) -> Snapshot:
         """Return the addresses of this host; from then on the entries have each interface under its own name."""
@@ -121,7 +124,9 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
     def remarks(self) -> Form:
         """Return additional results: the addresses that the last plan ``skipped``, and ``warnings`` of them."""
         skipped = self._skipped
-        return {"warnings": skipped.warnings(), "skipped": skipped.as_result()} if skipped.places else {}
+        if not skipped.places:
+            return {}
+        return {"warnings": skipped.warnings() if self.warn_skipped else [], "skipped": skipped.as_result()}
 
     def state_before(self, plan: Plan[Alias]) -> Form:
         """Return the addresses before the plan as options."""

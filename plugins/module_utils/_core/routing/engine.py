@@ -87,7 +87,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         lists, self.owner = parsed.value, tag.value
         self.routes, self.rules, self.groups = lists.routes, lists.rules, lists.groups
         self.names, self.table_names = lists.names, lists.table_names
-        self.purge, self.skip_unavailable = purge, skip_unavailable
+        self.purge, self.skip_unavailable, self.warn_skipped = purge, skip_unavailable, True
         self.executor = executor or Executor()
         self._written = (self.routes, self.rules, self.groups)
         self._alternative_names: Mapping[str, str] = {}
@@ -105,6 +105,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             # Stored options do not say it: the keeper always waits for interfaces.
             skip_unavailable=options.get("skip_unavailable", True),
         )
+        engine.warn_skipped = options.get("warn_skipped", True)
         # With purge there may be routes to remove in any table.
         engine.desired_tables_only = desired_tables_only and not engine.purge
         return engine
@@ -148,7 +149,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         self._refuse_rules(current, rules)
         names, remarks = self._plan_names(current)
         groups, reasons = self._plan_groups(current)
-        remarks += reasons.values()
+        # An interface that is named because of its routes is not named twice.
+        remarks += [reason for group, reason in reasons.items() if group.interface not in skipped.places]
         result = RoutingPlan(routes, rules, names, groups, tuple(remarks), skipped)
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in available or ()})
         self._waiting = {**skipped.waiting(), **{str(group): reason for group, reason in reasons.items()}}
@@ -240,7 +242,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
 
     def remarks(self, plan: RoutingPlan) -> Form:
         """Return what a result says besides: what was ``skipped``, and ``warnings`` of that, of names and of groups."""
-        warnings = [*plan.remarks, *plan.skipped.warnings()]
+        warnings = [*plan.remarks, *(plan.skipped.warnings() if self.warn_skipped else ())]
         found: Form = {"warnings": warnings} if warnings else {}
         return {**found, "skipped": plan.skipped.as_result()} if plan.skipped.places else found
 
