@@ -7,10 +7,13 @@ Either every service is answered by its lines, or the deployment names the cause
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT
+from ansible_collections.multihome.linux.tests.integration.numbered import NumberedPings, pinging
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 
@@ -95,6 +98,41 @@ def test_a_container_on_the_server_needs_marks_and_gets_them(deployed: Lab) -> N
     assert checks.everything(deployed) == []
 
 
+def numbered(lab: Lab) -> list[NumberedPings]:
+    """Requests without a break from a client to each public address."""
+    addresses = [address.partition("/")[0] for line in lab.topology.lines for address in line.public]
+    found = [NumberedPings(lab.popen(CLIENT, *pinging(text), stdout=subprocess.PIPE)) for text in addresses]
+    for pings in found:
+        pings.wait_for_more()
+    return found
+
+
+def lost(found: list[NumberedPings]) -> list[list[int]]:
+    """The numbers of the requests that were lost, of each address."""
+    for pings in found:
+        pings.wait_for_more()
+    return [pings.end() for pings in found]
+
+
+def test_replies_by_source_and_by_mark_take_turns_without_losing_a_packet(deployed: Lab) -> None:
+    """R5: in both directions, by their number."""
+    for command in (("-f", "-"), ("delete", "table", "ip", "docker-like")):
+        pings = numbered(deployed)
+        deployed.exec("web1", "nft", *command, stdin=CONTAINER)
+        playbooks.deploy(deployed)
+        assert ("fwmark" in deployed.exec("web1", "ip", "rule").stdout) is (command[0] == "-f")
+        assert lost(pings) == [[], [], [], []]
+    pings = numbered(deployed)
+    # What a change that removes first would do.
+    for family in ("-4", "-6"):
+        rules = deployed.exec("web1", "ip", family, "rule", "show", "priority", "23020").stdout.split()
+        ip(deployed, family, "rule", "del", "priority", "23020")
+        pings[0].wait_for_more()
+        ip(deployed, family, "rule", "add", "priority", "23020", *rules[1:], "protocol", "109")
+    assert any(lost(pings)), "such a loss is seen"
+    assert checks.nothing_changed(playbooks.deploy(deployed)) == []
+
+
 def test_a_line_whose_interface_is_down_does_not_stop_the_others(deployed: Lab) -> None:
     """R6."""
     one, other = deployed.topology.lines
@@ -102,8 +140,8 @@ def test_a_line_whose_interface_is_down_does_not_stop_the_others(deployed: Lab) 
     foreseen = playbooks.deploy(deployed, "--check")
     done = playbooks.deploy(deployed)
     for run in (foreseen, done):
-        warned = [str(result.values.get("warnings")) for result in run.results if result.values.get("warnings")]
-        assert any(f"line {other.name} ends on {other.interface}, which is down" in text for text in warned), warned
+        [warned] = [str(warning) for result in run.results for warning in result.values.get("warnings") or ()]
+        assert f"line {other.name} ends on {other.interface}, which is down" in warned
     assert checks.services_answered(deployed, [one.name]) == []
     ip(deployed, "link", "set", other.interface, "up")
     playbooks.deploy(deployed)

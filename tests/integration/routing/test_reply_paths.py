@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import re
-import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ..namespaces import Host, Hosts
+from ..numbered import NumberedPings, pinging
 from ..run_module import run_module
 from .hosts import foreign, whole
 from .lines import (
@@ -253,20 +251,11 @@ def test_what_path_info_finds_changes_nothing(deployed: Hosts) -> None:
     assert (whole(server), foreign(server)) == (before, theirs)
 
 
-def watch(host: Host, address: str) -> subprocess.Popen[str]:
-    """Ping an address 500 times a second, until interrupted."""
-    return host.start("ping", "-n", "-q", "-i", "0.002", address, stdout=subprocess.PIPE)
-
-
-def lost(pings: subprocess.Popen[str]) -> tuple[int, int]:
-    """Return how many were sent, and how many of them got no answer."""
-    time.sleep(0.3)
-    pings.send_signal(signal.SIGINT)
-    said = pings.communicate(timeout=10)[0]
-    match = re.search(r"(\d+) packets transmitted, (\d+) received", said)
-    assert match, said
-    # The last one may still be on its way.
-    return int(match[1]), max(0, int(match[1]) - int(match[2]) - 1)
+def watch(host: Host, address: str) -> NumberedPings:
+    """Ping an address without a break."""
+    pings = NumberedPings(host.start(*pinging(address), stdout=subprocess.PIPE))
+    pings.wait_for_more()
+    return pings
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -277,7 +266,6 @@ def test_a_host_of_the_previous_version_migrates_without_losing_a_packet(hosts: 
     # The LAN asks an address of a line: without rule 20000 the reply goes to the ISP.
     pings = [watch(hosts["lan"], host_in(line, family, 10)) for line in LINES]
     pings += [watch(hosts[f"isp{line}"], host_in(line, family, 10)) for line in LINES]
-    time.sleep(0.3)
     if how == "by the module":
         done = deploy(server)
         assert [action["op"] for action in done["actions"] if action["object"].get("priority") == 20000] == [
@@ -287,14 +275,14 @@ def test_a_host_of_the_previous_version_migrates_without_losing_a_packet(hosts: 
         # The other order, which nobody should take.
         for word in ("delete", "add"):
             ip(server, family, f"rule {word} priority 20000 lookup main suppress_prefixlength 0 protocol 109")
-            time.sleep(0.1)
-    counts = [lost(one) for one in pings]
-    assert all(sent > 10 for sent, _missing in counts), counts
-    missing = [missing for _sent, missing in counts]
+            pings[2].wait_for_more()
+    for one in pings:
+        one.wait_for_more()
+    lost = [one.end() for one in pings]
     if how == "by the module":
-        assert missing == [0, 0, 0, 0], counts
+        assert lost == [[], [], [], []]
     else:
-        assert min(missing[:2]) > 2, counts
+        assert min(map(len, lost[:2])) > 0, lost
 
 
 def _mark_targets(line: int) -> tuple[dict[str, Any], ...]:
