@@ -8,7 +8,7 @@ from collections.abc import Callable
 from statistics import median
 
 from ..figures import Figure, Report, median_ratio
-from . import module, requests, tasks
+from . import module, proof, requests, tasks
 
 TITLE = "250 lines as a task and from nothing; requests per second with many addresses"
 LINES, ALIASES = 250, 1000
@@ -18,6 +18,8 @@ def measure(say: Callable[[str], None]) -> Report:
     """Measure all of it; whatever is compared is measured in turn."""
     say(f"whole tasks, {LINES} lines")
     whole = tasks.seconds_of_tasks(LINES, 9, say)
+    say(f"proof that replies leave by their lines, {LINES} lines")
+    proven = proof.seconds(LINES, 3, say)
     say(f"{LINES} lines from nothing")
     made = module.made_from_nothing(LINES, 7, say)
     say(f"requests, {ALIASES} addresses on each of four lines")
@@ -28,6 +30,12 @@ def measure(say: Callable[[str], None]) -> Report:
             median_ratio(whole["unchanged"], whole["ping"]),
             at_most=2.5,
             note=f"medians {median(whole['unchanged']):.2f} s and {median(whole['ping']):.2f} s, connection local",
+        ),
+        Figure(
+            f"proof that replies of {LINES} lines leave by them, to a run of the role that changes nothing",
+            median_ratio(proven["proof"], proven["run"]),
+            at_most=0.05,
+            note=f"medians {median(proven['proof']):.2f} s and {median(proven['run']):.1f} s of the processor",
         ),
         Figure(
             f"{LINES} lines from nothing, within the module, to ip -batch",
@@ -52,4 +60,4 @@ def measure(say: Callable[[str], None]) -> Report:
             median_ratio(rates[requests.RULES], rates[requests.FEW]),
         ),
     ]
-    return Report(figures, {"tasks": whole, "made": made, "rates": rates})
+    return Report(figures, {"tasks": whole, "proof": proven, "made": made, "rates": rates})

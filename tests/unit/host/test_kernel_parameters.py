@@ -145,6 +145,25 @@ def test_an_optional_parameter_that_is_missing_is_skipped_and_its_line_stays(pur
     assert (outcome.plan.missing, system.values["net/ipv4/conf/ppp0/rp_filter"]) == ((), "2")
 
 
+def test_an_optional_parameter_of_an_interface_that_is_missing_is_written_to_the_file() -> None:
+    absent = {"name": "net.ipv4.conf.ppp0.rp_filter", "value": "2", "optional": True}
+    module = {"name": "net.netfilter.nf_conntrack_max", "value": "2", "optional": True}
+    system = FakeSystem(VALUES, None)
+    outcome, engine = run(system, [absent, module, LISTED[1]])
+    assert outcome.plan.missing == ("net.ipv4.conf.ppp0.rp_filter", "net.netfilter.nf_conntrack_max")
+    assert system.files[DEFAULT_FILE] == f"{HEADER}\nnet.ipv4.ip_forward = 1\n-net.ipv4.conf.ppp0.rp_filter = 2\n"
+    assert absent in engine.after(outcome.plan)
+    outcome, engine = run(system, [absent, module, LISTED[1]])
+    assert outcome.actions() == []
+    # Another value is written, and purged it goes.
+    outcome, _engine = run(system, [{**absent, "value": "0"}, LISTED[1]])
+    assert [action["op"] for action in outcome.actions()] == ["replace"]
+    assert "-net.ipv4.conf.ppp0.rp_filter = 0\n" in system.files[DEFAULT_FILE]
+    outcome, _engine = run(system, [LISTED[1]], purge=True)
+    assert [action["op"] for action in outcome.actions()] == ["remove"]
+    assert "ppp0" not in system.files[DEFAULT_FILE]
+
+
 @pytest.mark.parametrize("text", [None, HELD])
 def test_a_fault_at_any_write_leaves_the_host_as_it_was(text: str | None) -> None:
     whole = FakeSystem(VALUES, text)

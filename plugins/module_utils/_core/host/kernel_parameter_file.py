@@ -19,6 +19,7 @@ from ..errors import InvalidInput
 
 # The first line of a file that this collection may rewrite; a file without it belongs to another program.
 HEADER = "# Kept by Ansible, multihome.linux.kernel_parameters: change it there, not here."
+_OF_INTERFACE = re.compile(r"net/ipv[46]/(conf|neigh)/[^/]+/[^/]+")
 _ALL_INTERFACES = re.compile(r"net/(ipv[46])/conf/all/([^/]+)")
 
 
@@ -58,6 +59,11 @@ def parameter_value(value: object) -> str:
 def _is_padded(path: str, value: str) -> bool:
     """Tell whether a value is a number that the kernel shows otherwise; a bit mask it does show with leading zeros."""
     return bool(re.fullmatch("-?0[0-9]+", value)) and not path.endswith(("mask", "bitmap"))
+
+
+def is_of_interface(path: str) -> bool:
+    """Tell whether a parameter is one of an interface, and so comes and goes with it."""
+    return bool(_OF_INTERFACE.fullmatch(path))
 
 
 def followers(path: str) -> str | None:
@@ -124,8 +130,9 @@ class Parameter:
         return (self.path,)
 
     def satisfied_by(self, other: Parameter) -> bool:
-        """Tell whether ``other`` is as declared, both in the file and in effect."""
-        return (self.value, self.optional) == (other.value, other.optional) and other.live == self.value
+        """Tell whether ``other`` is as declared, both in the file and in effect, where it exists."""
+        same = (self.value, self.optional) == (other.value, other.optional)
+        return same and other.live in (None, self.value)
 
     def as_input(self) -> dict[str, Any]:
         """Return the parameter as an entry of ``parameters``, with the value in effect where that is known."""

@@ -18,7 +18,15 @@ from ..errors import ForeignObject, InvalidInput, StepFailed
 from ..fields import shown
 from ..plan import Action, Existing, Plan, plan
 from .files import Files
-from .kernel_parameter_file import Parameter, followers, parameter_name, parse_file, render, setting_order
+from .kernel_parameter_file import (
+    Parameter,
+    followers,
+    is_of_interface,
+    parameter_name,
+    parse_file,
+    render,
+    setting_order,
+)
 
 DIRECTORY = "/etc/sysctl.d"
 DEFAULT_FILE = f"{DIRECTORY}/60-multihome.conf"
@@ -140,13 +148,16 @@ class KernelParameterEngine:
         missing, faults = self._missing(current)
         if faults:
             raise InvalidInput(faults)
-        desired = [entry for entry in self.desired if entry.object.path not in missing]
+        # One of an interface is written all the same: at boot, or when the interface appears, it is set from the file.
+        skipped = {path for path in missing if not is_of_interface(path)}
+        desired = [entry for entry in self.desired if entry.object.path not in skipped]
         existing = [
             Existing(replace(item, live=current.live.get(item.path)), _OWNER)
             for item in self._recorded(current)
-            if item.path not in missing
+            if item.path not in skipped
         ]
-        live = {entry.object.path: current.live[entry.object.path] for entry in desired}
+        paths = [entry.object.path for entry in desired]
+        live = {path: current.live[path] for path in paths if path in current.live}
         return ParameterPlan(plan(desired, existing, _OWNER, self.purge), live, tuple(missing.values()))
 
     def apply(self, plan: ParameterPlan, current: Snapshot) -> None:
@@ -159,7 +170,8 @@ class KernelParameterEngine:
                     self._ensure(entry.object.path, entry.object.value)
             what = f"write {self.file}"
             left_alone = [item for item in self._recorded(current) if item.name in plan.missing]
-            self._ensure_file(render([*plan.steps.after, *left_alone]))
+            listed = {item.path: item for item in [*left_alone, *plan.steps.after]}
+            self._ensure_file(render(listed.values()))
         except OSError as error:
             raise StepFailed(what, _reason(error), self._changed(current)) from error
 
