@@ -46,8 +46,8 @@ options:
       optional:
         description:
           - Whether to skip the entry on a host that has no such parameter.
-          - A parameter of an interface that does not exist is written to O(file) all the same. It is set at boot, and by
-            the keeper when the interface appears.
+          - A parameter of an interface that does not exist is written to O(file) all the same. It is set at boot, and
+            by the keeper when the interface appears.
           - The result names such entries in RV(skipped_parameters).
         type: bool
         default: false
