@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ..namespaces import Host
 from .lines import GROUP, LINES, host_in
+from .lines import network as network_of
 
 # Halves of the address space, as OpenVPN's redirect-gateway def1 and others set them.
 HALVES = {
@@ -21,11 +22,61 @@ PRIVATE = {4: ("10.9.0.0/16", "172.30.0.0/16"), 6: ("fd00:9::/48", "fd00:30::/48
 WIDE = {4: "128.0.0.0/1", 6: "2000::/3"}
 
 
+class Place:
+    """The names and addresses of a host's lines: each on an interface of its own."""
+
+    # The group of the lines' interfaces.
+    group = GROUP
+
+    def gateway(self, line: int, family: int) -> str:
+        """Return a line's gateway."""
+        return host_in(line, family, 1)
+
+    def own(self, line: int, family: int) -> str:
+        """Return the host's address of a line."""
+        return host_in(line, family, 10)
+
+    def network(self, line: int, family: int) -> str:
+        """Return a line's network on the host."""
+        return network_of(line, family)
+
+    def interface(self, line: int) -> str:
+        """Return a line's interface."""
+        return f"wan{line}"
+
+    def way(self, line: int, family: int) -> str:
+        """Return the next hop of a line, as `ip route` takes it."""
+        return f"via {self.gateway(line, family)} dev {self.interface(line)}"
+
+
+class OnLan(Place):
+    """The same where the lines are behind firewalls of their own, on one LAN."""
+
+    group = 0
+
+    def gateway(self, line: int, family: int) -> str:
+        """Return the address of a line's firewall."""
+        return f"192.168.168.1{line}" if family == 4 else f"fd00:168::1{line}"
+
+    def own(self, line: int, family: int) -> str:
+        """Return the server's alias for a line."""
+        return f"192.168.168.{line}" if family == 4 else f"fd00:168::{line}"
+
+    def network(self, line: int, family: int) -> str:  # noqa: ARG002 - the LAN is that of all lines
+        """Return the LAN."""
+        return "192.168.168.0/24" if family == 4 else "fd00:168::/64"
+
+    def interface(self, line: int) -> str:  # noqa: ARG002 - the LAN is that of all lines
+        """Return the interface of the LAN."""
+        return "lan0"
+
+
 @dataclass
 class Setup:
     """What one seed puts on a host: commands of ip by family, each with the one that takes it back."""
 
     seed: int
+    place: Place = field(default_factory=Place)
     commands: dict[int, list[tuple[str, str]]] = field(default_factory=lambda: {4: [], 6: []})
 
     def add(self, family: int, kind: str, text: str) -> None:
@@ -80,45 +131,52 @@ def _mesh(setup: Setup, chance: random.Random, family: int) -> None:
 def _by_source(setup: Setup, chance: random.Random, family: int) -> None:
     """As cloud tools: a table for each address."""
     line, other = chance.choice(LINES), chance.choice(LINES)
-    length = chance.choice((32, 24)) if family == 4 else chance.choice((128, 64))
-    network = (
-        host_in(line, family, 10)
-        if length in (32, 128)
-        else f"198.18.{line}.0/24"
-        if family == 4
-        else f"2001:db8:{line}::/64"
-    )
-    setup.add(family, "route", f"default via {host_in(other, family, 1)} dev wan{other} table 2{line}")
-    setup.add(family, "rule", f"from {network} lookup 2{line} priority {chance.choice((100, 1000, 30500))}")
+    source = chance.choice((setup.place.own(line, family), setup.place.network(line, family)))
+    way = setup.place.way(other, family)
+    setup.add(family, "route", f"default {way} table 2{line}")
+    setup.add(family, "rule", f"from {source} lookup 2{line} priority {chance.choice((100, 1000, 30500))}")
+
+
+def _by_protocol(setup: Setup, chance: random.Random, family: int) -> None:
+    """A rule for one protocol, or for what one user sends."""
+    setup.add(family, "route", f"default via {VPN[family]} dev tun0 table 530")
+    which = chance.choice(("ipproto icmp" if family == 4 else "ipproto ipv6-icmp", "ipproto tcp sport 443", "tos 0x10"))
+    setup.add(family, "rule", f"{which} lookup 530 priority {chance.choice((150, 22000, 31500))}")
 
 
 def _static(setup: Setup, chance: random.Random, family: int) -> None:
     """Static routes of main, by a line's interface."""
     line = chance.choice(LINES)
-    for network in PRIVATE[family]:
-        setup.add(family, "route", f"{network} via {host_in(line, family, 1)} dev wan{line}")
-    if chance.random() < 0.5:
+    for inside in PRIVATE[family]:
+        setup.add(family, "route", f"{inside} {setup.place.way(line, family)}")
+    # On a LAN that lines share such a route is the administrator's will: docs/routing.md.
+    if chance.random() < 0.5 and setup.place.group:
         far = "192.0.2.0/24" if family == 4 else "2001:db8:c::/48"
-        setup.add(family, "route", f"{far} via {host_in(line, family, 1)} dev wan{line}")
+        setup.add(family, "route", f"{far} {setup.place.way(line, family)}")
 
 
 def _default(setup: Setup, chance: random.Random, family: int) -> None:
     """Default routes of main, of several owners."""
     line = chance.choice(LINES)
-    setup.add(family, "route", f"default via {host_in(line, family, 1)} dev wan{line} metric {chance.randint(1, 900)}")
+    setup.add(
+        family,
+        "route",
+        f"default {setup.place.way(line, family)} metric {chance.randint(1, 900)}",
+    )
 
 
 def _in_our_table(setup: Setup, chance: random.Random, family: int) -> None:
     """A route that somebody put into a line's table."""
     line, other = LINES if chance.random() < 0.5 else LINES[::-1]
-    setup.add(family, "route", f"{WIDE[family]} via {host_in(other, family, 1)} dev wan{other} table 100{line}")
+    way = setup.place.way(other, family)
+    setup.add(family, "route", f"{WIDE[family]} {way} table 100{line}")
 
 
 def _refusing(setup: Setup, chance: random.Random, family: int) -> None:
     """A kill switch."""
     line = chance.choice(LINES)
     kind = chance.choice(("unreachable", "prohibit", "blackhole"))
-    which = chance.choice((f"from {host_in(line, family, 10)}", f"to {WIDE[family]}", "not fwmark 0xca6c"))
+    which = chance.choice((f"from {setup.place.own(line, family)}", f"to {WIDE[family]}", "not fwmark 0xca6c"))
     setup.add(family, "rule", f"{which} {kind} priority {chance.choice((50, 19000, 30000))}")
 
 
@@ -136,8 +194,8 @@ def _jump(setup: Setup, chance: random.Random, family: int) -> None:
 def _group(setup: Setup, chance: random.Random, _family: int) -> None:
     """Another program puts a line's interface into a group of its own."""
     line = chance.choice(LINES)
-    text = f"link set wan{line} group"
-    setup.commands[4].append((f"{text} {chance.choice((5, 77))}", f"{text} {GROUP}"))
+    text = f"link set {setup.place.interface(line)} group"
+    setup.commands[4].append((f"{text} {chance.choice((5, 77))}", f"{text} {setup.place.group}"))
 
 
 def _container(setup: Setup, chance: random.Random, family: int) -> None:
@@ -155,6 +213,7 @@ PIECES: tuple[Piece, ...] = (
     _vpn_by_mark,
     _mesh,
     _by_source,
+    _by_protocol,
     _static,
     _default,
     _in_our_table,
@@ -166,10 +225,10 @@ PIECES: tuple[Piece, ...] = (
 )
 
 
-def setup_of(seed: int) -> Setup:
+def setup_of(seed: int, place: Place | None = None) -> Setup:
     """Return the setup of a seed: one to three pieces, in one family or both."""
     chance = random.Random(seed)  # a test's choice, no secret
-    setup = Setup(seed)
+    setup = Setup(seed, place or Place())
     for piece in chance.sample(PIECES, chance.randint(1, 3)):
         for family in chance.choice(((4,), (6,), (4, 6))):
             piece(setup, chance, family)

@@ -11,18 +11,16 @@ import concurrent.futures
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
-from ..namespaces import Hosts
 from .foreign import setup_of
-from .lines import FAR, LAN, LINES, deploy, host_in, replies, server_with_lines
+from .shapes import INSIDE_NETWORKS, SHAPES, Request, Shape
 
 SEEDS = range(200)
-CHUNK = 50
 # It stays in the host's namespace: a start of Python costs more than all that it asks.
 ASKING = """
 import json, sys
@@ -34,46 +32,39 @@ for line in sys.stdin:
     found = check_replies(objects(parse_replies(given["replies"])), given["inside"])
     print(json.dumps([finding.as_result() for finding in found]), flush=True)
 """
-REPLIES = [entry for family in (4, 6) for entry in replies(family)]
 
 
 class Asked:
-    """A deployed server, and a process there that answers as path_info does."""
+    """A deployed host, and a process there that answers as path_info does."""
 
-    def __init__(self, hosts: Hosts) -> None:
-        self.hosts, self.server = hosts, hosts["server"]
+    def __init__(self, shape: Shape) -> None:
+        self.shape, self.host = shape, shape.host
         pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._process = self.server.start(sys.executable, "-c", ASKING, **pipe)
+        self._process = self.host.start(sys.executable, "-c", ASKING, **pipe)
 
     def findings(self) -> list[dict[str, Any]]:
         """What path_info finds."""
         process = self._process
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps({"replies": REPLIES, "inside": list(LAN.values())}) + "\n")
+        process.stdin.write(json.dumps({"replies": self.shape.replies, "inside": INSIDE_NETWORKS}) + "\n")
         process.stdin.flush()
         found = json.loads(process.stdout.readline())
         assert isinstance(found, list)
         return found
 
-    def unanswered(self) -> set[tuple[str, str]]:
-        """Lines and families by which a client far away, or in the other line's network, gets no answer."""
-        clients = [
-            (line, family, client)
-            for line in LINES
-            for family in (4, 6)
-            for client in (FAR[family], host_in(3 - line, family, 50))
-        ]
+    def unanswered(self, patience: float = 0.25) -> set[tuple[str, str]]:
+        """Lines and families by which a client gets no answer."""
 
-        def asks(line: int, family: int, client: str) -> bool:
-            ping = ("ping", "-n", "-c", "1", "-W", "0.25", "-I", client, host_in(line, family, 10))
-            return self.hosts[f"isp{line}"].run(*ping, check=False).returncode == 0
+        def asks(request: Request) -> bool:
+            ping = ("ping", "-n", "-c", "1", "-W", str(patience), "-I", request.client, request.address)
+            return self.shape.hosts[request.host].run(*ping, check=False).returncode == 0
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            answered = list(pool.map(lambda one: asks(*one), clients))
+            answered = list(pool.map(asks, self.shape.requests))
         return {
-            (f"line{n}", f"ipv{family}")
-            for (n, family, _client), good in zip(clients, answered, strict=True)
+            (f"line{request.line}", f"ipv{request.family}")
+            for request, good in zip(self.shape.requests, answered, strict=True)
             if not good
         }
 
@@ -81,39 +72,41 @@ class Asked:
         """Lines and families that are dead, while path_info names no cause."""
         named = {(found["line"], found["family"]) for found in self.findings() if found["id"] == "reply-taken"}
         dead = self.unanswered() - named
-        if dead:
-            # Once more: a packet may be late on a busy machine.
-            time.sleep(0.3)
-            dead &= self.unanswered()
-        return dead
+        # Once more: a packet may be late on a busy machine.
+        return dead & self.unanswered(5) if dead else dead
 
 
-@pytest.fixture(scope="module")
-def asked() -> Iterator[Asked]:
-    with server_with_lines() as hosts:
-        assert deploy(hosts["server"]).get("failed") is not True
-        yield Asked(hosts)
+@pytest.fixture(scope="module", params=SHAPES)
+def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
+    make: Callable[[], AbstractContextManager[Shape]] = SHAPES[request.param]
+    with make() as shape:
+        yield Asked(shape)
 
 
-@pytest.mark.parametrize("first", range(0, len(SEEDS), CHUNK))
-def test_no_foreign_setup_takes_a_reply_in_silence(asked: Asked, first: int) -> None:
-    assert asked.silent() == set()
-    for seed in SEEDS[first : first + CHUNK]:
-        setup = setup_of(seed)
-        try:
-            setup.apply(asked.server)
-            assert asked.silent() == set(), str(setup)
-        finally:
-            setup.remove(asked.server)
-    assert asked.unanswered() == set()
+def test_no_foreign_setup_takes_a_reply_in_silence(asked: Asked, request: pytest.FixtureRequest) -> None:
+    # Each shape gets every fourth seed.
+    seeds = SEEDS[list(SHAPES).index(request.node.callspec.params["asked"]) :: len(SHAPES)]
+    assert asked.unanswered(5) == set()
     assert asked.findings() == []
+    taken = 0
+    for seed in seeds:
+        setup = setup_of(seed, asked.shape.place)
+        try:
+            setup.apply(asked.host)
+            assert asked.silent() == set(), str(setup)
+            taken += any(found["id"] == "reply-taken" for found in asked.findings())
+        finally:
+            setup.remove(asked.host)
+    assert asked.unanswered(5) == set()
+    assert asked.findings() == []
+    assert taken > 5, "setups do take replies"
 
 
 def test_control_many_setups_do_take_replies(asked: Asked) -> None:
-    taken = 0
+    dead = 0
     for seed in SEEDS[:20]:
-        setup = setup_of(seed)
-        setup.apply(asked.server)
-        taken += bool(asked.unanswered())
-        setup.remove(asked.server)
-    assert taken > 2
+        setup = setup_of(seed, asked.shape.place)
+        setup.apply(asked.host)
+        dead += bool(asked.unanswered())
+        setup.remove(asked.host)
+    assert dead > 1

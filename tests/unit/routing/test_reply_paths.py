@@ -278,6 +278,20 @@ def test_a_rule_of_another_kind_is_named_where_no_other_one_does_it() -> None:
     assert str(found) == "IPv4 rule 1000 (special)"
 
 
+def test_a_jump_past_our_rules_is_named_where_nothing_follows() -> None:
+    made = rule(0, priority=300, action="unreachable")
+    jump = Message("rule", {**made.header, "action": 2}, {**made.attributes, "FRA_GOTO": 32766})
+    main = rule(2, priority=32766, table="main")
+    found = check({"0.0.0.0/0": errno.ENETUNREACH}, [OURS_OF_LINE[0], jump, *OURS_OF_LINE[1:], main])
+    assert {(finding["id"], finding["rule"]["priority"], finding["rule"]["goto"]) for finding in found} == {
+        ("reply-taken", 300, 32766)
+    }
+    assert "IPv4 rule 300 (goto 32766) of protocol 0 (unspecified) leads it past the rules" in found[0]["message"]
+    # A jump to a priority that no rule has does nothing.
+    found = check({"0.0.0.0/0": errno.ENETUNREACH}, [OURS_OF_LINE[0], jump, *OURS_OF_LINE[1:]])
+    assert {finding["id"] for finding in found} == {"reply-refused"}
+
+
 LOCAL, BEHIND = rule(2, priority=0, table="local"), rule(2, priority=32765, table="local")
 NARROW = rule(2, priority=0, table="local", in_interface="eth0")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import fields
 from ..netlink.rtnetlink import Message
 from . import rtnetlink_mapping
-from .rule_walk import ListedRule, Packet
+from .rule_walk import ListedRule, Packet, walk
 
 _REFUSING = {6: "blackhole", 7: "unreachable", 8: "prohibit"}  # RTN_BLACKHOLE and so on, linux/rtnetlink.h
 
@@ -30,9 +30,9 @@ def refusing_route(
             continue
         if destination in ipaddress.ip_network(rtnetlink_mapping.destination_of(message)):
             covering.setdefault(message.get("RTA_TABLE", message.header["table"]), []).append(message)
-    for listed in rules:
+    for listed, _jump in walk(rules, packet):
         rule = listed.rule
-        if rule is None or not packet.selected_by(rule):
+        if rule is None:
             continue
         if rule.action != "lookup":
             return None

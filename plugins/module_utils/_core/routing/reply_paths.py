@@ -172,7 +172,8 @@ class _Inquiry:
             remedy = f"see whether the interface and the gateway of line {reply.line} are up"
             self._add(Finding(REFUSED, reply, path.destination, cause, remedy, rule_of(rule)))
             return True
-        by = f"{rule} of {fields.owner_name(rule.owner)} refuses it" if rule else f"the kernel says: {error}"
+        verb = "leads it past the rules of its line" if rule and rule.jumping else "refuses it"
+        by = f"{rule} of {fields.owner_name(rule.owner)} {verb}" if rule else f"the kernel says: {error}"
         remedy = "remove that rule, or give it a priority after ours" if rule else "see ip rule and ip route"
         known = rule_of(rule) if rule else None
         self._add(Finding(TAKEN, reply, path.destination, by, remedy, known, traffic=path.traffic))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,27 +158,41 @@ def which_rule(rules: Sequence[ListedRule], packet: Packet, found: Found) -> Lis
     Where a jump led there, the jump is named. Only where no rule that the model knows gives the route, one of another
     kind is named.
     """
+    for listed, jump in walk(rules, packet):
+        rule = listed.rule
+        if rule and rule.action == "lookup" and rule.table == found.table:
+            suppressed = rule.suppress_prefix_length is not None and found.length <= rule.suppress_prefix_length
+            if not suppressed and rule.suppress_interface_group != found.group:
+                return jump or listed
+    return next((listed for listed in rules if listed.rule is None and _may_lead_to(listed, packet, found)), None)
+
+
+def refusing_rule(rules: Sequence[ListedRule], packet: Packet) -> ListedRule | None:
+    """Return the first rule that refuses the packet, or the jump that led it there or past all of them."""
+    passed: ListedRule | None = None
+    for listed, jump in walk(rules, packet):
+        passed = jump
+        if listed.rule and listed.rule.action != "lookup":
+            return jump or listed
+    return passed
+
+
+def walk(rules: Sequence[ListedRule], packet: Packet) -> Iterator[tuple[ListedRule, ListedRule | None]]:
+    """Give the rules that select a packet in the kernel's order, each with the first jump that led there."""
     jump: ListedRule | None = None
     start = 0
     for place, listed in enumerate(rules):
         selector = listed.selector
         if place < start or selector is None or not packet.selected_by(selector):
             continue
-        if listed.rule is None:
-            target = jump_target(rules, listed)
-            if target is not None:
-                jump, start = jump or listed, target
-        elif selector.action == "lookup" and selector.table == found.table:
-            suppressed = selector.suppress_prefix_length is not None and found.length <= selector.suppress_prefix_length
-            if not suppressed and selector.suppress_interface_group != found.group:
-                return jump or listed
-    return next((listed for listed in rules if listed.rule is None and _may_lead_to(listed, packet, found)), None)
-
-
-def refusing_rule(rules: Sequence[ListedRule], packet: Packet) -> ListedRule | None:
-    """Return the first rule that refuses the packet."""
-    refusing = (listed for listed in rules if listed.rule and listed.rule.action != "lookup")
-    return next((listed for listed in refusing if listed.rule and packet.selected_by(listed.rule)), None)
+        if listed.rule is not None:
+            yield listed, jump
+            continue
+        target = jump_target(rules, listed)
+        if target is not None:
+            jump, start = jump or listed, target
+            # Also where no rule follows.
+            yield listed, jump
 
 
 def _may_lead_to(listed: ListedRule, packet: Packet, found: Found) -> bool:
