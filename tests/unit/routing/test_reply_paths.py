@@ -278,6 +278,16 @@ def test_a_rule_of_another_kind_is_named_where_no_other_one_does_it() -> None:
     assert str(found) == "IPv4 rule 1000 (special)"
 
 
+def test_a_rule_that_refuses_the_requests_to_a_server_inside_is_named() -> None:
+    refusing = rule(0, priority=50, destination="128.0.0.0/1", action="unreachable")
+    ways = {"192.168.168.0/24": errno.EHOSTUNREACH}
+    more: dict[str, Any] = {"source": "192.168.168.50", "mark": "0x1", "forwarded": True}
+    [finding] = check(ways, [*OURS_OF_LINE[:1], refusing, *OURS_OF_LINE[1:]], **more)
+    assert (finding["id"], finding["rule"]["priority"]) == ("reply-taken", 50)
+    [finding] = check(ways, **more)
+    assert finding["id"] == "reply-not-asked"
+
+
 def test_a_jump_past_our_rules_is_named_where_nothing_follows() -> None:
     made = rule(0, priority=300, action="unreachable")
     jump = Message("rule", {**made.header, "action": 2}, {**made.attributes, "FRA_GOTO": 32766})

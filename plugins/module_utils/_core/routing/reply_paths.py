@@ -136,7 +136,13 @@ class _Inquiry:
         try:
             answer = self._look_up(Path(reply.source))
         except RequestFailed:
-            self.not_asked(reply, f"this host has no way to {reply.source} now")
+            rule = refusing_rule(self._rules, Path(reply.source).packet)
+            if rule is None or rule.owner == self._owner:
+                self.not_asked(reply, f"this host has no way to {reply.source} now")
+            else:
+                cause = f"{rule} of {fields.owner_name(rule.owner)} refuses the requests to it"
+                remedy = "remove that rule, or give it a priority after ours"
+                self._add(Finding(TAKEN, reply, "any destination", cause, remedy, rule_of(rule)))
             return None
         return replace(reply, in_interface=self._names.get(answer.get("RTA_OIF", 0)))
 
