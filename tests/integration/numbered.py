@@ -48,6 +48,8 @@ class NumberedPings:
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         return sorted(set(range(1, self.last)) - self._answered)
 
 
