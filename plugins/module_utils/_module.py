@@ -9,12 +9,14 @@ import contextlib
 import gc
 import traceback
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Callable, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._core.confirm import DEFAULT_TIMEOUT, ConfirmGuard, Scope
 from ._core.converge import Outcome, converge
-from ._core.engine import Engine
+from ._core.engine import Engine, PlanT, StateT
 from ._core.entries import Options, json_list
 from ._core.errors import ForeignObject, InvalidInput, MultihomeError, Unsupported
 from ._core.lock import exclusive
@@ -24,12 +26,22 @@ from ._core.store.persistence import Store
 
 DEFAULT_OWNER = 109
 PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}
+CONFIRM_OPTION: dict[str, dict[str, Any]] = {
+    "confirm": {
+        "type": "dict",
+        "options": {
+            "run": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": DEFAULT_TIMEOUT},
+        },
+    }
+}
 E = TypeVar("E", bound=Persistable[Any, Any])
 Extra = Callable[[E, Outcome[Any], bool], Mapping[str, Any]]
 
 OWNER_OPTIONS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
+    **CONFIRM_OPTION,
 }
 
 
@@ -135,12 +147,34 @@ def _converge(
     engine = make_engine(module.params)
     store = Store(engine, stored_as, module.params, make_engine, STORE)
     persist = module.params["persist"]
-    outcome = converge(engine, module.check_mode, exclusive, store if persist else None)
+    guard = ConfirmGuard(module.params["confirm"], lambda _current: _scope(module.params))
+    outcome = guarded(engine, module, guard, store if persist else None)
     contradicted = None if persist else store.contradicted(outcome.plan)
     if contradicted:
         module.warn(contradicted)
     answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
     module.exit_json(**answer, **_invocation(module))
+
+
+def guarded(
+    engine: Engine[StateT, PlanT],
+    module: AnsibleModule,
+    guard: ConfirmGuard,
+    store: Store[PlanT] | None = None,
+    lock: Callable[[], AbstractContextManager[object]] | None = None,
+) -> Outcome[PlanT]:
+    """Converge for a module with the option ``confirm``: ``guard`` takes a checkpoint before the first change.
+
+    ``lock`` is another one than the host's.
+    """
+    if not module.check_mode:
+        guard.begin()
+    return converge(engine, module.check_mode, lock or (lambda: guard.holding(exclusive)), store, guard.before_write)
+
+
+def _scope(options: Options) -> Scope:
+    """Return the owner and the table of a module's options."""
+    return {"owners": [options["protocol"]], "tables": [str(options["table"])] if "table" in options else []}
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ description:
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
+  # First, for its action group.
+  - multihome.linux._confirm
   - multihome.linux._attributes
   - multihome.linux._attributes.full
   - multihome.linux._owner

@@ -21,6 +21,8 @@ description:
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
+  # First, for its action group.
+  - multihome.linux._confirm
   - multihome.linux._attributes
   - multihome.linux._attributes.full
 options:
@@ -94,14 +96,14 @@ import functools
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.confirm import ConfirmGuard
 from ..module_utils._core.host_plan.contents import code
 from ..module_utils._core.keeper_installation.engine import COMMAND_IN_LIBRARY, KeeperEngine
 from ..module_utils._core.keeper_installation.unit import COMMAND
 from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
-ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, **CONFIRM_OPTION}
 # Not the lock of the stored state: the service takes that one when it starts.
 LOCK_FILE = "/run/multihome/installation.lock"
 WARNING = (
@@ -117,7 +119,8 @@ FOREIGN_COMMAND = (
 def install(module: AnsibleModule) -> None:
     """Converge the installation and end the module with the result; raises MultihomeError."""
     engine = KeeperEngine(module.params["state"], code())
-    outcome = converge(engine, module.check_mode, functools.partial(exclusive, LOCK_FILE))
+    guard = ConfirmGuard(module.params["confirm"])
+    outcome = guarded(engine, module, guard, lock=functools.partial(exclusive, LOCK_FILE))
     if engine.present and not engine.systemd:
         module.warn(WARNING)
     if engine.present and engine.foreign_command:

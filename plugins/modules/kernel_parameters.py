@@ -19,6 +19,8 @@ description:
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
+  # First, for its action group.
+  - multihome.linux._confirm
   - multihome.linux._attributes
   - multihome.linux._attributes.full
 options:
@@ -144,10 +146,9 @@ skipped_parameters:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.confirm import ConfirmGuard
 from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
-from ..module_utils._core.lock import exclusive
-from ..module_utils._module import ListModule, result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, ListModule, guarded, result, with_errors_reported
 
 # The engine checks the entries and reports all faults of the list at once.
 _PARAMETERS = {"type": "list", "elements": "dict", "required": True}
@@ -162,13 +163,18 @@ ARGUMENT_SPEC = {
     },
     "file": {"type": "str", "default": DEFAULT_FILE},
     "purge": {"type": "bool", "default": False},
+    **CONFIRM_OPTION,
 }
 
 
 def set_parameters(module: AnsibleModule) -> None:
     """Converge the parameters and end the module with the result; raises MultihomeError."""
-    engine = KernelParameterEngine(**module.params)
-    outcome = converge(engine, module.check_mode, exclusive)
+    options = {name: value for name, value in module.params.items() if name != "confirm"}
+    engine = KernelParameterEngine(**options)
+    guard = ConfirmGuard(
+        module.params["confirm"], lambda current: {"parameters": list(current.live), "files": [engine.file]}
+    )
+    outcome = guarded(engine, module, guard)
     answer = result(engine, outcome, bool(module._diff))
     module.exit_json(**answer, skipped_parameters=list(outcome.plan.missing))
 

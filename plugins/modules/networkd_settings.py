@@ -19,6 +19,8 @@ description:
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
+  # First, for its action group.
+  - multihome.linux._confirm
   - multihome.linux._attributes
   - multihome.linux._attributes.full
 options:
@@ -69,18 +71,17 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.confirm import ConfirmGuard
 from ..module_utils._core.host.networkd import NetworkdEngine
-from ..module_utils._core.lock import exclusive
-from ..module_utils._module import result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
-ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, **CONFIRM_OPTION}
 
 
 def keep(module: AnsibleModule) -> None:
     """Converge the settings and end the module with the result; raises MultihomeError."""
     engine = NetworkdEngine(module.params["state"])
-    outcome = converge(engine, module.check_mode, exclusive)
+    outcome = guarded(engine, module, ConfirmGuard(module.params["confirm"]))
     module.exit_json(**result(engine, outcome, bool(module._diff)))
 
 

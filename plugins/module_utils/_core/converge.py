@@ -39,10 +39,14 @@ class Outcome(Generic[PlanT_co]):
 def converge(
     engine: Engine[StateT, PlanT],
     check_mode: bool,
-    lock: Callable[[], AbstractContextManager[None]],
+    lock: Callable[[], AbstractContextManager[object]],
     store: Store[PlanT] | None = None,
+    before_write: Callable[[StateT], None] | None = None,
 ) -> Outcome[PlanT]:
     """Bring the host to the engine's desired state, keep that in ``store``, and return what was done.
+
+    ``before_write`` is called with the state that was read, under the lock, before the first change of a run that has
+    something to do; when it raises, nothing is changed.
 
     A run with nothing to do sends nothing. Raises ForeignObject, ReadFailed, ApplyFailed, VerifyFailed, StoreFailed,
     Unsupported or Busy; after each of them the host is as it was, unless the error says otherwise.
@@ -54,6 +58,8 @@ def converge(
     with lock():
         current, plan = _read_and_plan(engine)
         change = store.change(plan) if store else None
+        if before_write and (plan.actions or change):
+            before_write(current)
         if change is None:
             _carry_out(engine, plan, current)
             return Outcome(plan)

@@ -27,8 +27,10 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
+def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[int]:
     """Hold the host's lock; wait at most ``timeout`` seconds for another run, then raise Busy naming its process.
+
+    Yields the descriptor of the lock file: a program that inherits it holds the lock too.
 
     Raises Unsupported when the lock file cannot be opened.
 
@@ -58,6 +60,6 @@ def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.multihome.linux.plugins.doc_fragments import _attributes, _owner, _persist
+from ansible_collections.multihome.linux.plugins.doc_fragments import _attributes, _confirm, _owner, _persist
 from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
 MODULES = specifications.modules()
-FRAGMENTS = {"_attributes": _attributes, "_owner": _owner, "_persist": _persist}
+FRAGMENTS = {"_attributes": _attributes, "_confirm": _confirm, "_owner": _owner, "_persist": _persist}
 # Of these lists Ansible checks nothing inside the entries.
 JUDGED = {
     "connection_marks": ["marks", "balance"],
@@ -172,6 +172,7 @@ def test_ansible_leaves_the_entries_of_judged_lists_to_the_engine(name: str, mon
         MODULES[name].main()
     spec = raised.value.args[0]
     assert set(spec) == set(MODULES[name].ARGUMENT_SPEC)
-    entries = {option for option, part in MODULES[name].ARGUMENT_SPEC.items() if part.get("options")}
+    lists = {option: part for option, part in MODULES[name].ARGUMENT_SPEC.items() if part.get("type") == "list"}
+    entries = {option for option, part in lists.items() if part.get("options")}
     assert entries == set(JUDGED.get(name, ()))
-    assert [option for option, part in spec.items() if part.get("options")] == []
+    assert [option for option in lists if spec[option].get("options")] == []

@@ -63,7 +63,7 @@ class Keeper:
     def __init__(
         self,
         states: States,
-        lock: Callable[[], AbstractContextManager[None]],
+        lock: Callable[[], AbstractContextManager[object]],
         clock: Callable[[], float] = time.monotonic,
         startup_delay: StartupDelay | None = None,
         spent: Callable[[], float] = processor_seconds,

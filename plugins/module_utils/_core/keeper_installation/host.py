@@ -10,7 +10,7 @@ import importlib.resources
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ..host.files import Files
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # The distribution's interpreter: python3-pyroute2 is installed for it, and upgrades keep both in step.
 SYSTEM_PYTHON = "/usr/bin/python3"
+_ENGINE, INSTALLER = (__package__ or "").rsplit(".", 1)
 _SHARED = ("/etc/multihome", "/var/lib/multihome")
 
 
@@ -119,14 +120,14 @@ class KeeperHost:
         return systemctl(*arguments, unit=NAME)
 
 
-def own_code() -> dict[str, str]:
-    """Return the texts of the engine, the package above this one, by path below it, without the installer itself.
+def own_code(without: Collection[str] = (INSTALLER, "checkpoint")) -> dict[str, str]:
+    """Return the texts of the engine, the package above this one, by path below it, without some packages of it.
 
-    A module that Ansible sent contains only what it needs, in an archive.
+    The service needs neither its installer nor checkpoints. A module that Ansible sent contains only what it needs, in
+    an archive.
     """
-    package, installer = (__package__ or "").rsplit(".", 1)
-    texts = _texts(importlib.resources.files(package), "")
-    return {path: text for path, text in texts if not path.startswith(f"{installer}/")}
+    texts = _texts(importlib.resources.files(_ENGINE), "")
+    return {path: text for path, text in texts if path.partition("/")[0] not in without}
 
 
 def _texts(directory: Traversable, below: str) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The states of the module commit_confirm: the program is present or absent, a run armed, confirmed or reverted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from ..confirm import DEFAULT_TIMEOUT, Refused
+from ..errors import InvalidInput, StepFailed
+from ..keeper_installation.host import own_code
+from ..lock import exclusive
+from . import process
+from .archive import archive, digest
+from .directory import Directory
+from .ending import Ending
+from .guard import Guard
+from .installation import Installation
+from .model import NONE, Confirm
+
+
+class Control:
+    """Brings a run, or the program, to a state; in check mode it only predicts. Tests replace the parts."""
+
+    def __init__(
+        self,
+        check: bool = False,
+        directory: Directory | None = None,
+        installation: Installation | None = None,
+        ending: Ending | None = None,
+        lock: Callable[[], AbstractContextManager[object]] = exclusive,
+        code: Callable[[], Mapping[str, str]] = lambda: own_code(()),
+    ) -> None:
+        self._check, self._lock, self._code = check, lock, code
+        self._directory = directory or Directory()
+        self._installation = installation or Installation()
+        self._ending = ending or Ending(self._directory)
+
+    def bring_to(
+        self, state: str, run: str | None = None, timeout: int = DEFAULT_TIMEOUT, version: str | None = None
+    ) -> tuple[bool, str | None, str]:
+        """Return whether something changed, the run, and its state; raises MultihomeError."""
+        if state in ("present", "absent"):
+            changed = self._install(version) if state == "present" else self._remove()
+            return changed, self._directory.pending(), self._state_of_pending()
+        before = self._ending.find(run)
+        if state == "armed":
+            changed = self._arm(run or "", timeout)
+        elif state == "confirmed":
+            changed = self._ending.confirm(run, self._check)
+        else:
+            changed = self._ending.revert(run, self._check)
+        status = self._ending.find(run or (before.run if before else None))
+        return changed, status.run if status else run, status.state if status else NONE
+
+    def _state_of_pending(self) -> str:
+        pending = self._directory.pending()
+        return self._directory.state(pending) if pending else NONE
+
+    def _arm(self, run: str, timeout: int) -> bool:
+        confirm = Confirm(run, timeout)
+        if self._installation.version() is None:
+            self._install(None)
+        guard = Guard(confirm, lock=self._lock, directory=self._directory, installation=self._installation)
+        return guard.arm(self._check)
+
+    def _install(self, version: str | None) -> bool:
+        if version is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", version):
+            raise InvalidInput([f'version "{version}": use 1 to 64 letters, digits, "-" and "_"'])
+        code = self._code()
+        version = version or digest(code)
+        if self._installation.version() == version:
+            return False
+        if not self._check:
+            with self._lock():
+                try:
+                    self._installation.install(version, lambda: archive(code))
+                except OSError as error:
+                    raise StepFailed("cannot install the program that records states", str(error)) from error
+        return True
+
+    def _remove(self) -> bool:
+        if not self._installation.exists() and not os.path.lexists(self._directory.place):
+            return False
+        with self._lock():
+            pending = self._directory.pending()
+            status = self._directory.status(pending) if pending else None
+            if status is not None:
+                raise Refused(f"{status.refusal(process.now(), process.boot())}; nothing was removed")
+            if not self._check:
+                self._remove_both()
+        return True
+
+    def _remove_both(self) -> None:
+        try:
+            if os.path.lexists(self._directory.place):
+                shutil.rmtree(self._directory.place)
+            if self._installation.exists():
+                self._installation.remove()
+        except OSError as error:
+            raise StepFailed("cannot remove the recorded states", str(error)) from error

@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ends of a checkpoint: its changes are confirmed, or reverted."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ..confirm import ARMED, FAILED, REVERTED, REVERTING, Refused
+from ..errors import Busy, MultihomeError, ReadFailed
+from ..lock import exclusive
+from . import process
+from .directory import Directory
+from .host_state import HostState
+from .model import CONFIRMED, NONE, Scope, Status
+from .timer import Timer
+
+ATTEMPTS, PAUSE = 5, 10.0
+_PATIENCE = 10.0
+
+
+class Ending:
+    """Confirms or reverts. Tests replace the parts."""
+
+    def __init__(
+        self,
+        directory: Directory | None = None,
+        state: HostState | None = None,
+        timer: Timer | None = None,
+        lock: Callable[[float], AbstractContextManager[object]] = lambda patience: exclusive(timeout=patience),
+        clock: Any = process,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._directory = directory or Directory()
+        self._made = state
+        self._timer = timer or Timer(self._directory)
+        self._lock, self._clock, self._sleep = lock, clock, sleep
+
+    @property
+    def _state(self) -> HostState:
+        if self._made is None:
+            self._made = HostState()
+        return self._made
+
+    def find(self, run: str | None) -> Status | None:
+        """Return the checkpoint of a run, by default of the pending one; raises Refused while another one is pending.
+
+        None stands for a run without a checkpoint: it has changed nothing.
+        """
+        pending = self._directory.pending()
+        status = self._directory.status(run or pending or "") if run or pending else None
+        if run and pending and pending != run and (status is None or status.state == CONFIRMED):
+            other = self._directory.status(pending)
+            if other is not None:
+                raise Refused(f"not run {run}: {other.refusal(self._clock.now(), self._clock.boot())}")
+        return status
+
+    def refuse_late(self, status: Status) -> None:
+        """Raise Refused if it is too late to confirm."""
+        if status.state in (REVERTED, REVERTING, FAILED):
+            how = {REVERTED: "was reverted", REVERTING: "is being reverted", FAILED: "could not be reverted"}
+            when = f" at {status.ended_at}" if status.ended_at else ""
+            why = f" ({'; '.join(status.failures)})" if status.failures else ""
+            raise Refused(f"run {status.run} {how[status.state]}{when}{why}; it cannot be confirmed")
+        if status.state == ARMED and status.boot != self._clock.boot():
+            raise Refused(status.refusal(self._clock.now(), self._clock.boot()))
+        if status.state == ARMED and self._clock.now() >= status.deadline:
+            raise Refused(f"the time to confirm run {status.run} is over; its changes are being reverted")
+
+    def confirm(self, run: str | None, check: bool = False) -> bool:
+        """Keep the changes of a run; return whether it had any to keep. Raises Refused."""
+        with self._lock(_PATIENCE):
+            status = self.find(run)
+            if status is None:
+                return False
+            self.refuse_late(status)
+            if status.state == CONFIRMED or check:
+                return status.state != CONFIRMED
+            self._keep_state(status.run)
+            self._directory.save(status.ended(CONFIRMED, self._clock.utc()))
+            self._clean(status.run, "reserve", "revert.pyz")
+        self._timer.stop(status.run)
+        return True
+
+    def _keep_state(self, run: str) -> None:
+        """Write the confirmed state, to restore it later; a full disk must not prevent a confirmation."""
+        self._directory.release(run, "reserve")
+        with contextlib.suppress(OSError, MultihomeError):
+            scope = Scope.of_json(self._directory.load(run, "before.json")["scope"])
+            self._directory.write_json(run, "confirmed.json", self._state.capture(scope))
+
+    def revert(self, run: str | None, check: bool = False) -> bool:
+        """Restore the state before a run now; return whether there was something to restore. Raises Refused."""
+        status = self.find(run)
+        if status is None or status.state == REVERTED:
+            return False
+        if status.state == CONFIRMED:
+            raise Refused(f"run {status.run} was confirmed at {status.ended_at}; it is not reverted")
+        if check:
+            return True
+        failures = self.attempt(status.run)
+        status = self._directory.status(status.run) or status
+        if status.state == CONFIRMED:
+            raise Refused(f"run {status.run} was confirmed at {status.ended_at}; it is not reverted")
+        if failures:
+            self._finish(status.run, FAILED, failures)
+            raise Refused("\n".join([f"run {status.run} could not be reverted:", *failures]))
+        self._timer.stop(status.run)
+        return True
+
+    def expire(self, run: str, at_boot: bool = False) -> list[str]:
+        """Revert a run whose time is over, with several attempts; return what could not be restored."""
+        failures: list[str] = []
+        for number in range(ATTEMPTS):
+            if number:
+                self._sleep(PAUSE)
+            failures = self.attempt(run, at_boot, only_late=not at_boot)
+            if not failures:
+                return []
+            self._finish(run, REVERTING, failures)
+        self._finish(run, FAILED, failures)
+        return failures
+
+    def attempt(self, run: str, at_boot: bool = False, only_late: bool = False) -> list[str]:
+        """Restore the state before a run once; return what could not be restored.
+
+        With ``only_late``, a run that has more time by now, or is confirmed, is left alone.
+        """
+        status = self._directory.status(run)
+        if status is None or not self._is_due(status, only_late):
+            return []
+        for found in self._directory.processes(run) if status.boot == self._clock.boot() else ():
+            # A module that hangs holds the lock; and nothing of this run may be written any more.
+            process.kill(found)
+        try:
+            failures = self._restore(run, at_boot or status.boot != self._clock.boot(), only_late)
+        except (Busy, ReadFailed, OSError) as error:
+            return [str(error)]
+        if failures == [] and self._directory.state(run) == REVERTING:
+            self._finish(run, REVERTED)
+        return failures
+
+    def _is_due(self, status: Status, only_late: bool) -> bool:
+        if status.state not in (ARMED, REVERTING, FAILED):
+            return False
+        return not only_late or status.state != ARMED or self._clock.now() >= status.deadline
+
+    def _restore(self, run: str, files_only: bool, only_late: bool) -> list[str]:
+        captured = self._directory.load(run, "before.json")
+        with self._lock(_PATIENCE):
+            status = self._directory.status(run)
+            if status is None or not self._is_due(status, only_late):
+                return []
+            self._directory.release(run, "reserve")
+            self._directory.save(status.ended(REVERTING, ""))
+            if files_only:
+                return self._state.restore_at_boot(captured)
+            changed = self._state.keeper_changes(captured)
+            if not changed:
+                return self._state.restore(captured)
+        # The service takes the lock when it starts and when it stops.
+        failures = self._state.stop_keeper(captured)
+        with self._lock(_PATIENCE):
+            failures += self._state.restore(captured)
+        return failures + self._state.start_keeper(captured, changed)
+
+    def _finish(self, run: str, state: str, failures: list[str] | None = None) -> None:
+        """Write the last state of a run. A run whose revert failed stays pending, so that nothing else is changed."""
+        with contextlib.suppress(Busy), self._lock(_PATIENCE):
+            status = self._directory.status(run)
+            if status is None or status.state not in (ARMED, REVERTING, FAILED):
+                return
+            with contextlib.suppress(OSError):
+                self._directory.save(status.ended(state, self._clock.utc(), failures or ()))
+            if state == REVERTED:
+                self._clean(run, "revert.pyz", "before.json")
+
+    def _clean(self, run: str, *names: str) -> None:
+        with contextlib.suppress(OSError):
+            self._directory.release(run, *names)
+            self._directory.unregister(run)
+            self._directory.clear_pending(run)
+            self._timer.remove_boot_unit()
+            self._directory.prune()
+
+    def states(self) -> dict[str, Any]:
+        """Return the pending run and the confirmed ones, the newest first."""
+        pending = self._directory.pending()
+        return {
+            "pending": pending,
+            "state": self._directory.state(pending) if pending else NONE,
+            "confirmed": [{"run": s.run, "time": s.ended_at} for s in self._directory.all_in(CONFIRMED)],
+        }

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands of the program: it arms for a module, and reverts a run at its deadline, at boot, or at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import syslog
+import time
+from collections.abc import Sequence
+
+from ..confirm import ARMED, FAILED, REVERTED, REVERTING
+from ..errors import MultihomeError
+from ..lock import exclusive
+from ..netlink import pyroute2_loader
+from . import process
+from .directory import Directory
+from .ending import Ending
+from .guard import Guard
+from .model import Confirm, Scope
+
+# The clock that sleeping uses stops while the host is suspended.
+_STEP = 0.25
+_COMMANDS = ("arm", "wait", "sleep", "boot", "now", "check")
+_USAGE = f"usage: revert.pyz {'|'.join(_COMMANDS)} DIRECTORY [RUN, or for arm the descriptor of the lock that is held]"
+
+
+def main(arguments: Sequence[str], ready: int | None = None) -> int:
+    """Return the exit status. ``ready`` is a pipe to write to once everything is loaded that may be needed."""
+    if len(arguments) < 2 or arguments[0] not in _COMMANDS:
+        print(_USAGE, file=sys.stderr)
+        return 2
+    if arguments[0] == "arm":
+        return _arm(Directory(arguments[1]), arguments[2:])
+    pyroute2_loader.message_classes()
+    if ready is not None:
+        os.write(ready, b".")
+        os.close(ready)
+    if arguments[0] == "check":
+        return 0
+    directory = Directory(arguments[1])
+    syslog.openlog("multihome-revert", syslog.LOG_PID, syslog.LOG_DAEMON)
+    try:
+        run = arguments[2] if len(arguments) > 2 else directory.pending()
+        if run is None:
+            return 0
+        return _run(arguments[0], run, directory)
+    except MultihomeError as error:
+        _log(syslog.LOG_ERR, str(error))
+        return 1
+
+
+def _arm(directory: Directory, lock: Sequence[str]) -> int:
+    """Arm for a module, whose request is the standard input; print an error as the answer."""
+    request = json.load(sys.stdin)
+    confirm, writer = request["confirm"], request["process"]
+    # The lock is held as long as this process runs, also when the module is killed.
+    for descriptor in map(int, lock):
+        os.set_inheritable(descriptor, False)
+    guard = Guard(
+        Confirm(confirm["run"], confirm["timeout"]) if confirm else None,
+        Scope.of_json(request["scope"]),
+        (int(writer[0]), int(writer[1])),
+        contextlib.nullcontext if lock else exclusive,
+        directory,
+    )
+    try:
+        guard.before_write()
+    except MultihomeError as error:
+        print(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        return 1
+    return 0
+
+
+def _run(command: str, run: str, directory: Directory) -> int:
+    ending = Ending(directory)
+    if command == "boot":
+        status = directory.status(run)
+        if status is None or status.state not in (ARMED, REVERTING, FAILED):
+            return 0
+        return _report(run, ending.expire(run, at_boot=True))
+    if command == "now":
+        return 0 if ending.revert(run) else 1
+    return _sleep(run, directory, ending)
+
+
+def _sleep(run: str, directory: Directory, ending: Ending) -> int:
+    """Revert the run when its deadline is over; it may be extended until then, or confirmed."""
+    failures: list[str] = []
+    status = directory.status(run)
+    while status is not None and status.state == ARMED:
+        left = status.deadline - process.now()
+        if left > 0:
+            time.sleep(min(left, _STEP))
+        else:
+            failures = ending.expire(run)
+        status = directory.status(run)
+    if status is not None and status.state in (REVERTED, FAILED):
+        return _report(run, failures or status.failures)
+    return 0
+
+
+def _report(run: str, failures: Sequence[str]) -> int:
+    if failures:
+        _log(syslog.LOG_ERR, f"run {run} could not be reverted: {'; '.join(failures)}")
+        return 1
+    _log(syslog.LOG_WARNING, f"run {run} was not confirmed in time: the state before it is restored")
+    return 0
+
+
+def _log(level: int, text: str) -> None:
+    syslog.syslog(level, text)
+    print(text, file=sys.stderr)

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: commit_confirm
+short_description: Confirm changes, or revert them
+description:
+  - A wrong route can cut the connection by which it was made. With the option C(confirm) of the modules of this
+    collection, a host restores its earlier state by itself unless this module confirms the change in time.
+  - The restored state consists of addresses, routes, policy rules, translations, marks, the forward policy, kernel
+    parameters, the stored state in C(/etc/multihome), and the keeper. Objects of other owners are not touched.
+  - The host keeps the time with a clock that nobody can set. It needs neither the connection nor the keeper for that.
+  - On a host with systemd, a reboot before the confirmation starts with the earlier state.
+author:
+  - multihome.linux contributors (@multihome)
+extends_documentation_fragment:
+  - multihome.linux._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details:
+      - The modules that change the host show the differences.
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - With V(present), the program is installed that records and restores the state of the host. The option
+        C(confirm) of the other modules needs it. After an upgrade of the collection, it is replaced.
+      - With V(armed), the current state is recorded now, before the first change. Usually the option C(confirm) of the
+        modules does that. The program is installed if it is missing.
+      - With V(confirmed), the changes of the run are kept. This fails if they were reverted already.
+      - With V(reverted), the recorded state is restored now.
+      - With V(absent), the program and all recorded states are removed. This fails while a run waits for its
+        confirmation.
+    type: str
+    choices: [present, armed, confirmed, reverted, absent]
+    required: true
+  run:
+    description:
+      - The name of the run. V(armed) needs it.
+      - Without it, the run that waits for its confirmation is meant.
+    type: str
+  timeout:
+    description: With V(armed), the seconds to wait for the confirmation.
+    type: int
+    default: 60
+  version:
+    description:
+      - With V(present), the name of the version that is installed. The roles compare it with the version on the host.
+      - Without it, the name is a hash of the program.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Install the program that records and restores states
+  multihome.linux.commit_confirm:
+    state: present
+
+- name: Change the policy rules, and restore the earlier ones after 60 seconds
+  multihome.linux.policy_routing:
+    rules:
+      - {priority: 23010, source: 192.168.168.1, table: 1001}
+    confirm: {run: "2026-11-28-1", timeout: 60}
+
+- name: Keep the change, because this task still reaches the host
+  multihome.linux.commit_confirm:
+    state: confirmed
+    run: "2026-11-28-1"
+
+- name: Restore the earlier state at once
+  multihome.linux.commit_confirm:
+    state: reverted
+"""
+
+RETURN = r"""
+run:
+  description: The name of the run, null if no run waits for its confirmation.
+  returned: success
+  type: str
+  sample: 2026-11-28-1
+state:
+  description:
+    - The state of the run, one of V(none), V(armed), V(confirmed), V(reverted). In check mode, the state before.
+    - V(none) stands for a run that has changed nothing on this host.
+  returned: success
+  type: str
+  sample: confirmed
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._core.checkpoint.control import Control
+from ..module_utils._core.confirm import DEFAULT_TIMEOUT
+from ..module_utils._module import with_errors_reported
+
+ARGUMENT_SPEC = {
+    "state": {"type": "str", "choices": ["present", "armed", "confirmed", "reverted", "absent"], "required": True},
+    "run": {"type": "str"},
+    "timeout": {"type": "int", "default": DEFAULT_TIMEOUT},
+    "version": {"type": "str"},
+}
+SPEC_RULES = {"required_if": [("state", "armed", ("run",))]}
+
+
+def carry_out(module: AnsibleModule) -> None:
+    """Bring the run or the program to the state, and end the module with the result; raises MultihomeError."""
+    control = Control(module.check_mode)
+    state, options = module.params["state"], {name: module.params[name] for name in ("run", "timeout", "version")}
+    changed, run, found = control.bring_to(state, **options)
+    module.exit_json(changed=changed, run=run, state=found)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, **SPEC_RULES)
+    with_errors_reported(module, lambda: carry_out(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""With systemd: an unconfirmed change is reverted by a timer, or by a reboot, with the keeper as it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ansible_collections.multihome.linux.tests.e2e import checks
+from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, Deployed
+
+CHECKPOINTS = "/var/lib/multihome/checkpoints"
+PENDING = "/etc/systemd/system/multihome-pending.service"
+
+
+def cut_off(design: Deployed, run: str, timeout: int) -> None:
+    """Remove all policy rules and the keeper of the server as a run."""
+    prepare(design)
+    confirm = {"run": run, "timeout": timeout}
+    module = "multihome.linux.policy_routing"
+    done = design.module(design.bed.server, module, rules=[], purge=True, persist=True, confirm=confirm)
+    assert done["changed"], done
+    done = design.module(design.bed.server, "multihome.linux.keeper", state="absent", confirm=confirm)
+    assert done["changed"], done
+    assert design.differences() != []
+
+
+def prepare(design: Deployed) -> None:
+    """Install the program that records the state of the server."""
+    design.module(design.bed.server, "multihome.linux.commit_confirm", state="present")
+
+
+def status(design: Deployed, run: str) -> dict[str, Any]:
+    """The status of a run."""
+    found: dict[str, Any] = json.loads(design.run(design.bed.server, "cat", f"{CHECKPOINTS}/{run}/status.json"))
+    return found
+
+
+def leftovers(design: Deployed) -> str:
+    """What is there only while a run is armed."""
+    server = design.bed.server
+    found = design.run(server, "ls", PENDING, f"{CHECKPOINTS}/pending", check=False)
+    return found + design.run(server, "systemctl", "list-units", "--no-legend", "multihome-revert-*")
+
+
+def test_the_timer_restores_everything_and_the_keeper(design: Deployed) -> None:
+    server = design.bed.server
+    cut_off(design, "timer", 30)
+    assert PENDING in leftovers(design)
+    deadline = status(design, "timer")["deadline"]
+    assert checks.eventually(lambda: [] if status(design, "timer")["state"] == "reverted" else ["armed"], 45) == []
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) - deadline < 3
+    assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
+    assert design.mended() == []
+    assert leftovers(design) == ""
+
+
+def test_a_reboot_in_the_window_boots_the_confirmed_state(design: Deployed) -> None:
+    server = design.bed.server
+    cut_off(design, "boot", 300)
+    server.reboot()
+    assert design.mended() == [], design.state(server)
+    assert status(design, "boot")["state"] == "reverted"
+    assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
+    assert leftovers(design) == ""
+
+
+def test_a_keeper_that_was_new_does_not_start_after_the_reboot(design: Deployed) -> None:
+    server = design.bed.server
+    prepare(design)
+    design.module(server, "multihome.linux.keeper", state="absent")
+    design.module(server, "multihome.linux.keeper", confirm={"run": "new", "timeout": 300})
+    server.reboot()
+    assert status(design, "new")["state"] == "reverted"
+    assert design.run(server, "systemctl", "is-active", KEEPER, check=False).strip() == "inactive"
+    assert leftovers(design) == ""
+    design.module(server, "multihome.linux.keeper")
+
+
+def test_a_confirmed_change_survives_the_reboot(design: Deployed) -> None:
+    """The control: without the unit that a confirmation removes, the change is booted."""
+    server = design.bed.server
+    prepare(design)
+    rule = {"priority": 29000, "source": "192.0.2.77", "action": "unreachable"}
+    options: dict[str, Any] = {"rules": [rule], "persist": True, "confirm": {"run": "good", "timeout": 300}}
+    assert design.module(server, "multihome.linux.policy_routing", **options)["changed"]
+    done = design.module(server, "multihome.linux.commit_confirm", state="confirmed", run="good")
+    assert (done["changed"], done["state"]) == (True, "confirmed")
+    assert leftovers(design) == ""
+    server.reboot()
+    assert checks.eventually(lambda: [] if "192.0.2.77" in design.run(server, "ip", "rule") else ["gone"]) == []
+    design.deploy()
