@@ -15,6 +15,7 @@ options:
       - Protects the change. Before the first change of a run, the module records the state of this collection on the
         host. Unless M(multihome.linux.commit_confirm) confirms the run in time, the host restores that state by itself.
       - A module that has nothing to do records nothing.
+      - It needs the program that M(multihome.linux.commit_confirm) installs, with its state V(present).
       - While a run waits for its confirmation, changes of other runs are refused, also of tasks without this option.
       - After a run was reverted, all its later tasks fail.
     type: dict
@@ -24,7 +25,9 @@ options:
         type: str
         required: true
       timeout:
-        description: The seconds to wait for the confirmation after each change, within ten minutes of the first one.
+        description:
+          - The seconds to wait for the confirmation after each change, within ten minutes of the first one.
+          - With 0, the change is not protected.
         type: int
         default: 60
 attributes:

@@ -160,7 +160,7 @@ def test_the_program_is_killed_at_every_step_of_arming(host: Server, tmp_path: P
     assert host.state() == before
     assert steps > 10
     # Nothing but the steps that were meant, from the first file to the last.
-    for name in ("before.json", "reserve", "status.json", "revert.pyz", "pending"):
+    for name in ("os.link", "before.json", "reserve", "status.json", "pending"):
         assert name in log.read_text(), log.read_text()
 
 

@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send a signal to the own process before its step of a given number, counted from the moment it takes the lock, or from
-its first file whose path begins with STOP_FROM.
+"""Send a signal to the own process before its step of a given number, counted from the moment it takes the lock.
+
+With STOP_FROM, steps are counted from the moment it makes that directory.
 
 Python imports this by itself when its directory is on the path. Steps are the calls that change files, start programs
 or send to sockets. STOP_AT is the number, STOP_BY the signal; the steps that were taken are written to STOP_LOG.
@@ -24,7 +25,8 @@ _STEPS = (
     "socket.sendto",
     "socket.sendmsg",
 )
-_FROM = os.environ.get("STOP_FROM", "/run/multihome/lock")
+# The call before the first step.
+_FROM = ("os.mkdir", os.environ["STOP_FROM"]) if "STOP_FROM" in os.environ else ("open", "/run/multihome/lock")
 
 
 class Steps:
@@ -36,7 +38,7 @@ class Steps:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of a call before it is made."""
-        if self._taken < 0 and event in ("open", "os.mkdir") and str(arguments[0]).startswith(_FROM):
+        if self._taken < 0 and (event, arguments[0]) == _FROM:
             self._taken = 0
         elif self._taken >= 0 and (event in _STEPS or _writes(event, arguments)):
             self._taken += 1
