@@ -22,12 +22,12 @@ def measure(say: Callable[[str], None]) -> Report:
         before = host.state()
         for number in range(RUNS):
             run = f"run{number}"
-            host.run("ip_aliases", aliases=BAD_ALIASES, purge=True, run=run, timeout=1 + number % 2, persist=True)
+            host.run("ip_aliases", aliases=BAD_ALIASES, purge=True, run=run, timeout=4 + number % 2, persist=True)
             late.append(host.ended(run, 60) - float(host.status(run)["deadline"]))
             restored += host.state() == before
             say(f"{run}: {late[-1]:.2f} s after the deadline")
         plain, guarded = [], []
-        for number in range(RUNS):
+        for _pair in range(RUNS):
             plain.append(_cpu(lambda: host.run("ip_aliases", aliases=ALIASES, persist=True)))
             guarded.append(_cpu(lambda: host.run("ip_aliases", aliases=ALIASES, persist=True, run="idle")))
         checkpoints = host.checkpoints().count("idle")

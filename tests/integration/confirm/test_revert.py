@@ -40,6 +40,20 @@ def test_a_confirmed_run_stays(host: Server) -> None:
     assert listed == ["before.json", "confirmed.json", "status.json"]
 
 
+def test_a_run_that_loses_a_line_is_not_confirmed(host: Server) -> None:
+    route = {"destination": "default", "gateway": "192.168.168.99"}
+    before = host.state()
+    host.run("policy_routing", tables=[{"id": 1001, "routes": [route]}], run="lost", timeout=60)
+    refused = host.commit("confirmed", run="lost")
+    assert "IPv4, table 1001: no answer from 192.168.168.99" in refused["msg"]
+    assert host.commit("reverted", run="lost")["changed"]
+    assert host.state() == before
+    # The control: a line that was dead before does not matter.
+    host.run("policy_routing", tables=[{"id": 1001, "routes": [route]}])
+    host.run("policy_routing", tables=[{"id": 1002, "routes": [route]}], run="dead", timeout=60)
+    assert host.commit("confirmed", run="dead")["state"] == "confirmed"
+
+
 def test_a_host_without_any_state_is_empty_again() -> None:
     with server(deployed=False) as host:
         before = host.state()

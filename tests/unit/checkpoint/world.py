@@ -46,6 +46,7 @@ class FakeState:
         self.value = "old"
         self.keeper_differs = False
         self.left: list[list[str]] = []
+        self.down: list[str] = []
         self.calls: list[str] = []
 
     def usual_scope(self) -> Scope:
@@ -56,6 +57,14 @@ class FakeState:
         """Return the value."""
         self.calls.append("capture" if only is None else f"capture {only.as_json()}")
         return {"scope": scope.as_json(), "value": self.value, "filters": {}, "parameters": {}, "files": {}}
+
+    def lines_up(self, _scope: Scope) -> list[str]:
+        """Return no line."""
+        return []
+
+    def lines_down(self, _captured: dict[str, Any]) -> list[str]:
+        """Return the lines that went down."""
+        return self.down
 
     def restore(self, captured: dict[str, Any]) -> list[str]:
         """Restore the value, or fail."""

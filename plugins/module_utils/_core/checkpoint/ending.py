@@ -72,7 +72,11 @@ class Ending:
             raise Refused(f"the time to confirm run {status.run} is over; its changes are being reverted")
 
     def confirm(self, run: str | None, check: bool = False) -> bool:
-        """Keep the changes of a run; return whether it had any to keep. Raises Refused."""
+        """Keep the changes of a run; return whether it had any to keep. Raises Refused.
+
+        A run is not confirmed when a line is down that was up before.
+        """
+        self._refuse_lost_lines(run)
         with self._lock(_PATIENCE):
             status = self.find(run)
             if status is None:
@@ -85,6 +89,15 @@ class Ending:
             self._clean(status.run, "reserve", "revert.pyz")
         self._timer.stop(status.run)
         return True
+
+    def _refuse_lost_lines(self, run: str | None) -> None:
+        status = self.find(run)
+        if status is None or status.state != ARMED:
+            return
+        # Without the lock: gateways have a second to answer.
+        down = self._state.lines_down(self._directory.load(status.run, "before.json"))
+        if down:
+            raise Refused(f"run {status.run} is not confirmed, because a line was up before it: {'; '.join(down)}")
 
     def _keep_state(self, run: str) -> None:
         """Write the confirmed state, to restore it later; a full disk must not prevent a confirmation."""

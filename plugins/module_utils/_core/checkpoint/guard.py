@@ -122,7 +122,7 @@ class Guard:
         run, state = confirm.run, self._host_state()
         scope = state.usual_scope() | self._wanted()
         try:
-            captured = state.capture(scope)
+            captured = {**state.capture(scope), "lines": state.lines_up(scope)}
             self._directory.make(run)
             self._installation.link_to(self._directory.path(run, "revert.pyz"))
             self._directory.write_json(run, "before.json", captured)

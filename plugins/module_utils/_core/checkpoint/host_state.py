@@ -26,7 +26,7 @@ from ..routing.executor import Executor
 from ..routing.iproute_names import DATABASES, own_file
 from ..store.journal import RUN, interrupted
 from ..store.persistence import DIRECTORY as STORE
-from . import file_records, network, packet_filters
+from . import file_records, lines, network, packet_filters
 from .model import VERSION, Scope
 
 DEFAULT_OWNER = 109
@@ -88,6 +88,19 @@ class HostState:
         captured["parameters"] = {path: self._parameter(path) for path in part.parameters}
         captured["files"] = file_records.capture(part.files, self.root)
         return captured
+
+    def lines_up(self, scope: Scope) -> list[str]:
+        """Return the lines that are up; raises ReadFailed."""
+        return lines.up(self._lines(scope))
+
+    def lines_down(self, captured: Captured) -> list[str]:
+        """Return the lines that were up when this was recorded, and are down now; raises ReadFailed."""
+        were_up = captured.get("lines") or []
+        return lines.down(were_up, self._lines(Scope.of_json(captured["scope"]))) if were_up else []
+
+    def _lines(self, scope: Scope) -> lines.Lines:
+        snapshot = self._executor.read("route")
+        return lines.lines(snapshot.messages["route"], snapshot.names, scope.owners)
 
     def differences(self, captured: Captured) -> list[str]:
         """Return the objects that are not as recorded, one line each; raises OSError or MultihomeError."""

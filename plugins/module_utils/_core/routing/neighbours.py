@@ -106,15 +106,16 @@ class _Routes:
         if self._interfaces is None:
             self._interfaces = {}
             for message in self.socket.dump("route"):
-                for hop in (message.attributes, *_hops(message)):
+                for hop in (message.attributes, *hops(message)):
                     if "RTA_GATEWAY" in hop and "RTA_OIF" in hop:
                         self._interfaces.setdefault(str(hop["RTA_GATEWAY"]), int(hop["RTA_OIF"]))
         return self._interfaces.get(gateway)
 
 
-def _hops(message: Message) -> list[dict[str, Any]]:
-    hops = message.get("RTA_MULTIPATH") or []
-    return [{"RTA_OIF": hop.get("oif"), **dict(hop.get("attrs", []))} for hop in hops]
+def hops(message: Message) -> list[dict[str, Any]]:
+    """Return the attributes of each next hop of a route that has several."""
+    found = message.get("RTA_MULTIPATH") or []
+    return [{"RTA_OIF": hop.get("oif"), **dict(hop.get("attrs", []))} for hop in found]
 
 
 def _place(routes: _Routes, gateway: str, interface: str | None, indexes: Mapping[str, int]) -> int | str:
