@@ -19,7 +19,7 @@ from ..host.networkd import FILE as NETWORKD_FILE
 from ..host.networkd import NetworkdHost
 from ..host.systemd import systemctl
 from ..keeper_installation.host import KeeperHost
-from ..keeper_installation.unit import LIBRARY
+from ..keeper_installation.unit import COMMAND, LIBRARY
 from ..keeper_installation.unit import NAME as KEEPER
 from ..keeper_installation.unit import PATH as KEEPER_UNIT
 from ..routing.executor import Executor
@@ -31,7 +31,7 @@ from .model import VERSION, Scope
 
 DEFAULT_OWNER = 109
 KEEPER_WANTED = f"/etc/systemd/system/multi-user.target.wants/{KEEPER}"
-KEEPER_FILES = (LIBRARY, KEEPER_UNIT, KEEPER_WANTED)
+KEEPER_FILES = (LIBRARY, KEEPER_UNIT, KEEPER_WANTED, COMMAND)
 Captured = dict[str, Any]
 
 
@@ -64,8 +64,12 @@ class HostState:
         parameters: list[str] = []
         with contextlib.suppress(ValueError, OSError):
             parameters = [item.path for item in parse_file(self._system.load(DEFAULT_FILE))]
-        scope = Scope(parameters=tuple(parameters), files=(STORE, DEFAULT_FILE, NETWORKD_FILE, *KEEPER_FILES))
+        scope = Scope(parameters=tuple(parameters), files=(STORE, DEFAULT_FILE, NETWORKD_FILE, *self._keeper_files()))
         return scope | Scope(tuple(dict.fromkeys(owners)), tuple(dict.fromkeys(tables))) | name_files(owners)
+
+    def _keeper_files(self) -> list[str]:
+        """Return the files of the keeper; another program may have a file in the place of the command."""
+        return [path for path in KEEPER_FILES if path != COMMAND or not self._keeper.has_foreign_command()]
 
     def _stored(self, path: str) -> dict[str, Any]:
         with contextlib.suppress(ValueError, OSError):
