@@ -8,11 +8,10 @@ import yaml
 from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
 RUNTIME = yaml.safe_load((specifications.ROOT / "meta" / "runtime.yml").read_text())
-READERS = {"line_check", "multihome_info", "path_info", "preflight"}
 
 
 def test_the_group_has_exactly_the_modules_with_the_option() -> None:
     groups = RUNTIME["action_groups"]
     having = {name for name, module in specifications.modules().items() if "confirm" in module.ARGUMENT_SPEC}
     assert set(groups["changes"]) == having
-    assert set(groups["multihome"]) == having | READERS | {"commit_confirm"}
+    assert set(groups["multihome"]) == set(specifications.modules())
