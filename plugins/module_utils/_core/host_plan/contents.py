@@ -21,6 +21,7 @@ def everything() -> tuple[ModuleType, ...]:
     is compiled, and nobody calls this.
     """
     # The reason for all of them is above.
+    from .. import confirm  # noqa: PLC0415
     from ..health import effective, hooks, loop, metrics, monitor  # noqa: PLC0415
     from ..host import networkd  # noqa: PLC0415
     from ..info import gather  # noqa: PLC0415
@@ -28,4 +29,4 @@ def everything() -> tuple[ModuleType, ...]:
     from ..probes import icmp_echo, report, targets  # noqa: PLC0415
     from . import run  # noqa: PLC0415
 
-    return effective, hooks, loop, metrics, monitor, networkd, gather, main, icmp_echo, report, targets, run
+    return confirm, effective, hooks, loop, metrics, monitor, networkd, gather, main, icmp_echo, report, targets, run
