@@ -22,11 +22,28 @@ def everything() -> tuple[ModuleType, ...]:
     """
     # The reason for all of them is above.
     from .. import confirm  # noqa: PLC0415
-    from ..health import effective, hooks, loop, metrics, monitor  # noqa: PLC0415
+    from ..dns import engine as dns_engine  # noqa: PLC0415
+    from ..health import effective, hooks, loop, metrics, monitor, published  # noqa: PLC0415
     from ..host import networkd  # noqa: PLC0415
     from ..info import gather  # noqa: PLC0415
     from ..keeper import main  # noqa: PLC0415
     from ..probes import icmp_echo, report, targets  # noqa: PLC0415
     from . import run  # noqa: PLC0415
 
-    return confirm, effective, hooks, loop, metrics, monitor, networkd, gather, main, icmp_echo, report, targets, run
+    return (
+        confirm,
+        dns_engine,
+        effective,
+        hooks,
+        loop,
+        metrics,
+        monitor,
+        published,
+        networkd,
+        gather,
+        main,
+        icmp_echo,
+        report,
+        targets,
+        run,
+    )
