@@ -17,7 +17,7 @@ from ansible_collections.multihome.linux.tests.unit.plugins import specification
 
 CORE = Path(host_plan.__file__).parents[1]
 # Options that no forecast depends on.
-WITHOUT_EFFECT = {"confirm"}
+WITHOUT_EFFECT = {"confirm", "warn_skipped"}
 
 
 @pytest.mark.parametrize("name", KINDS)
