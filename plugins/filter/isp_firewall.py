@@ -31,4 +31,5 @@ class FilterModule:
             "isp_firewall_marks": as_filter(routing.marks),
             "isp_firewall_nat_rules": as_filter(nat.nat_rules),
             "isp_firewall_accept": as_filter(forwarding.accept),
+            "isp_firewall_mss": as_filter(forwarding.clamps),
         }

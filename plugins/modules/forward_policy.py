@@ -70,6 +70,30 @@ options:
       name:
         description: A label for messages. It is not stored on the host.
         type: str
+  mss:
+    description:
+      - Limits of the maximum segment size of TCP, for connections that are forwarded by an interface, in both
+        directions and families. They help where an interface has a smaller MTU than the hosts, as PPPoE and tunnels
+        have, and messages about packets that are too large get lost.
+      - Only the packets that open a connection are changed, and a smaller size is never enlarged.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      interface:
+        description: The interface. Wildcards are refused, as in O(accept[].out_interface).
+        type: str
+        required: true
+      mss:
+        description:
+          - V(auto) is the size that fits the MTU of the route. It changes nothing on interfaces with the MTU of the
+            hosts.
+          - A number from 536 to 65495 is that size. V(off) removes the limit of the interface.
+        type: str
+        required: true
+      name:
+        description: A label for messages. It is not stored on the host.
+        type: str
   backend:
     description: The packet filter that drops the rest with O(policy=drop), as in M(multihome.linux.nat_rules).
     type: str
@@ -110,6 +134,13 @@ EXAMPLES = r"""
       - mapped_to: 192.168.168.1
       - mapped_to: "fd00:168::1"
 
+- name: Fit connections to the smaller packets of PPPoE and of a tunnel
+  multihome.linux.forward_policy:
+    accept: []
+    mss:
+      - {interface: ppp0, mss: auto}
+      - {interface: tun0, mss: "1300"}
+
 - name: Leave everything to other packet filters again
   multihome.linux.forward_policy:
     accept: []
@@ -139,7 +170,7 @@ actions:
       sample: add
     object:
       description:
-        - An entry as in O(accept), or the option O(policy).
+        - An entry as in O(accept) or O(mss), or the option O(policy).
         - Its only key is C(table), a text, when a chain was added, removed or corrected.
       type: dict
       sample: {mapped_to: 192.168.168.1}
@@ -160,6 +191,11 @@ before:
       type: list
       elements: dict
       sample: []
+    mss:
+      description: As O(mss), if there are any.
+      type: list
+      elements: dict
+      sample: []
   sample: {policy: leave, accept: []}
 after:
   description: The same after the run. In check mode, the state that a run would leave.
@@ -175,6 +211,11 @@ after:
       type: list
       elements: dict
       sample: [{mapped_to: 192.168.168.1}]
+    mss:
+      description: As O(mss), if there are any.
+      type: list
+      elements: dict
+      sample: []
   sample: {policy: drop, accept: [{mapped_to: 192.168.168.1}]}
 """
 
@@ -185,10 +226,16 @@ from ..module_utils._core.forwarding.model import POLICIES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
+_CLAMP = {
+    "interface": {"type": "str", "required": True},
+    "mss": {"type": "str", "required": True},
+    "name": _TEXT,
+}
 _PASSAGE = dict.fromkeys(("mapped_to", "source", "out_interface", "name"), _TEXT)
 ARGUMENT_SPEC = {
     "policy": {"type": "str", "choices": list(POLICIES), "default": "leave"},
     "accept": {"type": "list", "elements": "dict", "required": True, "options": _PASSAGE},
+    "mss": {"type": "list", "elements": "dict", "default": [], "options": _CLAMP},
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},
     **OWNER_OPTIONS,
@@ -205,7 +252,7 @@ def main() -> None:
             "backend": engine.selection.name,
             "backend_reason": engine.selection.reason,
         },
-        judged=("accept",),
+        judged=("accept", "mss"),
         stored_as="forward_policy",
     )
 

@@ -220,6 +220,14 @@ keeper:
       type: list
       elements: dict
       sample: []
+    taken_translations:
+      description:
+        - Translations of other programs that take, or may take, connections that a stored entry of
+          M(multihome.linux.nat_rules) is for, with the C(place), the C(owner) as far as it is known, the C(rule), the
+          C(entry), the C(order), V(first) or V(unknown), and a C(message).
+      type: list
+      elements: dict
+      sample: []
     last_repair:
       description: The C(time), C(kind) and C(object) of the last repair, null without one.
       type: dict

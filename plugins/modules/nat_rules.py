@@ -53,11 +53,13 @@ options:
           - V(dnat) translates the destination of incoming packets to O(rules[].to_address), V(snat) the source of
             outgoing packets. V(masquerade) translates the source to the address of the interface that the packet
             leaves by.
-          - V(exempt) translates nothing. Connections that match keep their source address, or with
-            O(rules[].in_interface) their destination address. Entries that follow, and other programs whose
-            translations are asked later, do not translate them either.
+          - V(redirect) translates the destination of incoming packets to this host itself, to O(rules[].to_port) of the
+            address of the interface that they arrive by.
+          - V(exempt) translates nothing. Connections that match keep their destination and their source address.
+            Entries that follow, and other programs whose translations are asked later, do not translate them either.
+            With O(rules[].in_interface) it concerns destinations alone, with O(rules[].out_interface) sources alone.
         type: str
-        choices: [dnat, snat, masquerade, exempt]
+        choices: [dnat, snat, masquerade, exempt, redirect]
         required: true
       family:
         description: The address family. Required when the entry has no address.
@@ -91,7 +93,7 @@ options:
         type: str
       in_interface:
         description:
-          - Match the interface that the packet came in by. Only for V(dnat) and V(exempt).
+          - Match the interface that the packet came in by. Only for V(dnat), V(redirect) and V(exempt).
           - A name that ends in V(+) or V(*), a wildcard of iptables or nft, is refused. Give one entry for each
             interface.
         type: str
@@ -110,8 +112,29 @@ options:
         description:
           - For V(dnat) the port to translate to. All ports of a range may map to one port. A range is as long as
             O(rules[].destination_port), and each port maps to its counterpart. Without it ports are kept.
+          - For V(redirect) the local port. Without it ports are kept.
           - For V(snat) and V(masquerade) the source port, or the range of source ports to choose from.
         type: str
+      random:
+        description:
+          - Whether the kernel chooses ports at random, as the flag C(random) of nft and C(--random) of iptables.
+          - Not for V(exempt), prefixes, and ranges of ports that map to another range. The entry is a rule of its own.
+        type: bool
+        default: false
+      persistent:
+        description:
+          - Whether the kernel gives a client the same translation for each connection, as the flag C(persistent) of
+            nft and C(--persistent) of iptables.
+          - Not for V(exempt), prefixes, and ranges of ports that map to another range. iptables has it for V(dnat)
+            and V(snat) only. The entry is a rule of its own.
+        type: bool
+        default: false
+      keeps:
+        description:
+          - For V(exempt), the only address that is kept. By default both are, or with an interface the one that it
+            concerns.
+        type: str
+        choices: [destination, source]
       name:
         description:
           - A label for messages, at most 128 bytes without quotation marks. It is stored as the comment of the element
@@ -249,6 +272,29 @@ EXAMPLES = r"""
         family: ipv4
         out_interface: wan0
 
+- name: Lead web requests of the inside to a proxy on this host, except for those to one server
+  multihome.linux.nat_rules:
+    rules:
+      - type: exempt
+        protocol: tcp
+        destination: 192.0.2.80
+        destination_port: 80
+        keeps: destination
+      - type: redirect
+        protocol: tcp
+        source: 192.168.168.0/24
+        destination_port: 80
+        in_interface: lan0
+        to_port: 3128
+
+- name: Choose source ports at random
+  multihome.linux.nat_rules:
+    rules:
+      - type: masquerade
+        family: ipv4
+        out_interface: wan0
+        random: true
+
 - name: Translate an IPv6 prefix to another and masquerade IPv4
   multihome.linux.nat_rules:
     rules:
@@ -367,6 +413,9 @@ _RULE = {
     "protocol": {"type": "str", "default": "any"},
     **dict.fromkeys(("source", "source_port", "destination", "destination_port"), _TEXT),
     **dict.fromkeys(("in_interface", "out_interface", "to_address", "to_port", "name"), _TEXT),
+    "random": {"type": "bool", "default": False},
+    "persistent": {"type": "bool", "default": False},
+    "keeps": {"type": "str", "choices": ["destination", "source"]},
 }
 ARGUMENT_SPEC = {
     "rules": {"type": "list", "elements": "dict", "required": True, "options": _RULE},

@@ -72,6 +72,9 @@ options:
       learned:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
+      mss:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: str
       onlink:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
@@ -137,6 +140,19 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
+  nat_rules:
+    description:
+      - The translations that the caller will configure, as M(multihome.linux.nat_rules) accepts them.
+      - Translations of other programs that take their connections are a finding, and so are packet filters that drop
+        the connections which they translate on the way out.
+    type: list
+    elements: dict
+    default: []
+  nat_backend:
+    description: The option C(backend) of M(multihome.linux.nat_rules) with which they will be configured.
+    type: str
+    choices: [auto, nftables, iptables]
+    default: auto
   auto_reply:
     description:
       - Whether the caller assigns replies to lines by mark where another program translates destinations on this host,
@@ -426,6 +442,7 @@ _LINE = {
     "without_gateway": _TEXTS,
     "learned": {"type": "bool"},
     "onlink": {"type": "bool"},
+    "mss": {"type": "str"},
     "ends_here": {"type": "bool"},
     "not_held": _TEXTS,
 }
@@ -450,6 +467,8 @@ ARGUMENT_SPEC = {
     "reply_taken": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "skips_unavailable": {"type": "bool", "default": False},
     "auto_reply": {"type": "bool", "default": False},
+    "nat_rules": {"type": "list", "elements": "dict", "default": []},
+    "nat_backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": DEFAULT_OWNER},
     "table": {"type": "str", "default": DEFAULT_TABLE},

@@ -179,6 +179,17 @@ def boolean(value: Any) -> bool:
     return word in _YES
 
 
+def segment_size(value: Any) -> str:
+    """Return a limit of the segment size as text: auto, off or a number. YAML reads ``off`` as false."""
+    text = "off" if value is False else str(value)
+    if text in ("auto", "off"):
+        return text
+    # The smallest that every host has to accept, and the largest that fits a packet.
+    if isinstance(value, (int, str)) and text.isascii() and text.isdigit() and 536 <= int(text) <= 65_495:
+        return str(int(text))
+    raise ValueError("not auto, off or a number from 536 to 65495")
+
+
 def choice(*allowed: str) -> Parser:
     """Return a parser that accepts only the given words."""
 

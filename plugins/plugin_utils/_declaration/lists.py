@@ -28,6 +28,7 @@ from .._input.reading import (
     read_flag,
     read_interface,
     read_line_name,
+    read_segment_size,
     read_service_name,
     read_text,
 )
@@ -101,6 +102,7 @@ LINE_FIELDS = {
     "inside_addresses": Field(list_of(read_inside_address)),
     "weight": Field(integer(1, 256)),
     "onlink": Field(read_flag),
+    "mss": Field(read_segment_size),
 }
 SERVER_FIELDS = {
     "name": Field(read_text, required=True),

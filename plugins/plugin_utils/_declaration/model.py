@@ -47,6 +47,7 @@ class Line:
     inside_addresses: tuple[IPNetwork, ...] = ()
     weight: int = 1
     onlink: bool | None = None
+    mss: str = "off"
 
     @property
     def held_addresses(self) -> list[IPNetwork]:

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+from ...module_utils._core.fields import shown
 from .._input.addresses import of_family, prefix_text
 from .._input.faults import sound
-from .._roles.module_lists import Accept
-from .lines import line_of, read_forwards, read_hairpins, read_inside_networks, read_lines, read_snat
+from .._roles.module_lists import Accept, Clamp
+from .lines import FirewallLine, line_of, read_forwards, read_hairpins, read_inside_networks, read_lines, read_snat
 
 
 def accept(
@@ -46,3 +47,15 @@ def accept(
         {"source": source, "out_interface": interface} for source, interface in dict.fromkeys(outbound)
     ]
     return to_servers + from_inside
+
+
+def clamps(lines: object) -> list[Clamp]:
+    """The limits of the segment size of forward_policy, one for each interface."""
+    with sound() as faults:
+        found: dict[str, FirewallLine] = {}
+        for line in read_lines(lines, faults):
+            first = found.setdefault(line.interface, line)
+            if first.mss != line.mss:
+                same = f"interface {shown(line.interface)}, where line {shown(first.name)} has {first.mss}"
+                line.entry.place.fault(f"mss {line.mss} on {same}")
+    return [{"interface": name, "mss": line.mss} for name, line in found.items() if line.mss != "off"]

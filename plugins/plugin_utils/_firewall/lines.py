@@ -33,6 +33,7 @@ from .._input.reading import (
     read_flag,
     read_interface,
     read_line_name,
+    read_segment_size,
     read_service_name,
     report_repeated,
 )
@@ -55,6 +56,7 @@ LINE_FIELDS = {
     "gateway": Field(list_of(read_gateway)),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
     "onlink": Field(read_flag),
+    "mss": Field(read_segment_size),
 }
 PORT_FIELDS = {
     "protocol": Field(choice(*PROTOCOLS), required=True),
@@ -92,6 +94,7 @@ class FirewallLine:
     gateway: tuple[IPAddress, ...] = ()
     weight: int = 1
     onlink: bool | None = None
+    mss: str = "off"
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""

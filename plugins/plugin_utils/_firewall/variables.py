@@ -27,6 +27,7 @@ class FirewallLineVariables(TypedDict, total=False):
     gateway: str | list[str]
     weight: int
     onlink: bool
+    mss: str
 
 
 class PortVariables(TypedDict):
@@ -138,6 +139,8 @@ def _line(line: Line) -> FirewallLineVariables:
         entry["outside_addresses"] = [str(address) for address in line.outside_addresses]
     if line.onlink is not None:
         entry["onlink"] = line.onlink
+    if line.mss != "off":
+        entry["mss"] = line.mss
     gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
     if gateways:
         entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways

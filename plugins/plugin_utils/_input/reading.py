@@ -176,6 +176,7 @@ def _domain(value: object) -> str:
     return str(value)
 
 
+read_segment_size = reader_of(parsers.segment_size)
 # A bare host name of the inventory, or a label.
 read_text = reader_of(parsers.label())
 # The name of a service is kept in the packet filter as a comment (nat/model.py).

@@ -122,6 +122,13 @@ class Accept(TypedDict, total=False):
     out_interface: str
 
 
+class Clamp(TypedDict):
+    """An entry of ``mss`` of forward_policy."""
+
+    interface: str
+    mss: str
+
+
 class PathQuery(TypedDict, total=False):
     """An entry of path_info."""
 

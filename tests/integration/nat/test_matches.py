@@ -81,6 +81,67 @@ def test_protocols_without_ports(lab: NatLab, family: int) -> None:
         assert after[kind] - before[kind] == counted
 
 
+@FAMILIES
+def test_a_redirect_leads_to_a_port_of_the_firewall(lab: NatLab, family: int) -> None:
+    one, other = CLIENTS[family]
+    plain = {"type": "redirect", "protocol": "tcp", "destination_port": "443", "in_interface": "wan0", "to_port": "80"}
+    redirect = {**plain, "family": f"ipv{family}"}
+    ranged = {**redirect, "protocol": "udp", "destination_port": "7000-7010", "to_port": "8080"}
+    lab.translate(redirect, ranged)
+    assert not lab.translate(redirect, ranged)["changed"]
+    # Whatever address was asked: that of the firewall, or one behind it.
+    assert lab.reached("tcp", PUBLIC[family], 443) == ("firewall", 80)
+    assert lab.reached("udp", PUBLIC[family], 7005) == ("firewall", 8080)
+    # The first entry decides, whichever type it has.
+    mapped = forward(family, "tcp", 443, to_port="80")
+    lab.translate(mapped, redirect)
+    assert lab.reached("tcp", PUBLIC[family], 443) == ("web", 80)
+    lab.translate({**redirect, "source": one}, mapped)
+    assert lab.reached("tcp", PUBLIC[family], 443, one) == ("firewall", 80)
+    assert lab.reached("tcp", PUBLIC[family], 443, other) == ("web", 80)
+    # More fields than a map has, and ports that stay: rules.
+    everything = {"source": one, "source_port": "40000", "destination": PUBLIC[family]}
+    lab.translate({**redirect, **everything}, mapped)
+    assert lab.reached("tcp", PUBLIC[family], 443, one, 40000) == ("firewall", 80)
+    # Entries that nothing looks up any more translate nothing.
+    lab.translate(mapped)
+    assert lab.reached("tcp", PUBLIC[family], 443, one) == ("web", 80)
+
+
+@FAMILIES
+def test_random_and_persistent_translate_like_entries_without_them(lab: NatLab, family: int) -> None:
+    mapped = {**forward(family, "tcp", 443, to_port="80"), "random": True, "persistent": True}
+    masked = {"type": "masquerade", "family": f"ipv{family}", "out_interface": "wan0", "random": True}
+    redirect = {"type": "redirect", "protocol": "tcp", "destination": PUBLIC[family], "destination_port": "5000-5001"}
+    rules = [mapped, {**redirect, "to_port": "80", "random": True}, masked]
+    lab.translate(*rules)
+    assert not lab.translate(*rules)["changed"]
+    assert lab.reached("tcp", PUBLIC[family], 443) == ("web", 80)
+    assert lab.reached("tcp", PUBLIC[family], 5001) == ("firewall", 80)
+    answer = lab.ask("tcp", CLIENTS[family][0], 80, WEB[family], 40000, host="web")
+    assert answer is not None
+    assert answer["peer"][0] != WEB[family]
+    assert answer["peer"][1] != 40000
+    # The control: without the flag the kernel keeps the port.
+    lab.translate(*rules[:2], {**masked, "random": False})
+    answer = lab.ask("tcp", CLIENTS[family][0], 80, WEB[family], 40001, host="web")
+    assert answer is not None
+    assert answer["peer"][0] != WEB[family]
+    assert answer["peer"][1] == 40001
+
+
+def test_what_iptables_lacks_is_refused_before_anything_changes(lab: NatLab) -> None:
+    listed = [{"type": "masquerade", "family": "ipv4", "out_interface": "wan0", "persistent": True}]
+    lab.translate()
+    if lab.programs.backend == "nftables":
+        assert lab.translate(*listed)["changed"]
+        assert not lab.translate(*listed)["changed"]
+        return
+    result = lab.module("nat_rules", {"rules": listed, "backend": "iptables"})
+    assert "persistent: iptables has it for dnat and snat, not for masquerade" in result["msg"]
+    assert lab.module("multihome_info", {"gather_subset": ["nat_rules"]})["nat_rules"] == []
+
+
 class Foreign:
     """Another program's destination and source NAT beside the collection's."""
 
@@ -156,6 +217,12 @@ def test_an_exemption_keeps_the_destination_of_an_interface(lab: NatLab, family:
     exempt = {"type": "exempt", "source": CLIENTS[family][0], "in_interface": "wan0"}
     lab.translate(everywhere, exempt)
     assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][0]) == ("web", 5000)
-    lab.translate(exempt, everywhere)
-    assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][0]) == ("firewall", 5000)
-    assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][1]) == ("web", 5000)
+    # Without an interface it keeps destination and source, or the one that it is for.
+    anywhere = {"type": "exempt", "source": CLIENTS[family][0], "destination": PUBLIC[family]}
+    for keeping in (exempt, anywhere, {**anywhere, "keeps": "destination"}):
+        result = lab.translate(keeping, everywhere)
+        assert result["after"] == [keeping, everywhere]
+        assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][0]) == ("firewall", 5000)
+        assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][1]) == ("web", 5000)
+    lab.translate({**anywhere, "keeps": "source"}, everywhere)
+    assert lab.reached("tcp", PUBLIC[family], 5000, CLIENTS[family][0]) == ("web", 5000)

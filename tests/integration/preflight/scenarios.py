@@ -42,6 +42,10 @@ _NOT_SHARED = on("peer", "ip address del 192.168.168.12/24 dev eth1")
 _TIDY_ARP = sysctl("net.ipv4.conf.eth0.arp_ignore=0", "net.ipv4.conf.eth1.arp_ignore=0")
 _TIDY_ANNOUNCE = sysctl("net.ipv4.conf.eth0.arp_announce=0", "net.ipv4.conf.eth1.arp_announce=0")
 _LOOSE = sysctl("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0", "net.ipv4.conf.eth1.rp_filter=0")
+_MAPPED = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
+_WEB = {"type": "dnat", "protocol": "tcp", "destination": "198.51.100.2", "destination_port": "80"}
+_MAPPED_PORT = {"nat_rules": [{**_WEB, "to_address": "192.168.168.5"}]}
+_OUTGOING = {"nat_rules": [{"type": "masquerade", "source": "192.168.168.5", "out_interface": "eth1"}]}
 # The role adds it on a server; a firewall has its addresses already.
 _NEW_ADDRESS = {"lines": [{**UNICOM, "addresses": ["192.168.168.3/24"]}, INTERLINK], "role": "server"}
 
@@ -409,5 +413,58 @@ SCENARIOS = [
         also(_FLUSH, _UFW),
         on("host", "iptables-nft -A ufw-before-forward -m conntrack --ctstate DNAT -j ACCEPT"),
     ),
+    Scenario(
+        "an nft filter that drops what servers initiate, mended as the remedy says",
+        [("outgoing-dropped", "nft table inet filter, chain forward")],
+        nft(steps.FILTER.replace("RULES", "ct status dnat accept")),
+        on("host", 'nft insert rule inet filter forward iifname { "eth0" } oifname { "eth1" } accept'),
+        _OUTGOING,
+    ),
+    Scenario(
+        "an nft filter with rules of its own for what servers initiate",
+        [("outgoing-filtered", "nft table inet filter, chain forward")],
+        also(_FLUSH, nft(steps.FILTER.replace("RULES", "ct status dnat accept; tcp dport 443 accept"))),
+        _FLUSH,
+        _OUTGOING,
+    ),
+    Scenario(
+        "firewalld between zones that nothing joins",
+        [("outgoing-dropped", "nft table inet firewalld, chain filter_FORWARD")],
+        nft(steps.FIREWALLD),
+        _FLUSH,
+        _OUTGOING,
+    ),
+    Scenario(
+        "iptables that drop what servers initiate",
+        [("iptables-outgoing-dropped", "iptables table filter, chain FORWARD")],
+        on("host", f"iptables-nft -A FORWARD {_MAPPED}", "iptables-nft -P FORWARD DROP"),
+        on("host", "iptables-nft -I FORWARD -i eth0 -o eth1 -j ACCEPT"),
+        _OUTGOING,
+    ),
+    Scenario(
+        "iptables with rules of their own for what servers initiate",
+        [("iptables-outgoing-filtered", "iptables table filter, chain FORWARD")],
+        also(
+            _FLUSH,
+            on("host", f"iptables-nft -A FORWARD {_MAPPED}", "iptables-nft -P FORWARD DROP"),
+            on("host", "iptables-nft -A FORWARD -p tcp --dport 443 -j ACCEPT"),
+        ),
+        _FLUSH,
+        _OUTGOING,
+    ),
+    *[
+        Scenario(
+            f"a translation of the same port at priority {priority}",
+            [(kind, "nft table inet other, chain c")],
+            nft(steps.TRANSLATION.format(priority)),
+            _FLUSH,
+            _MAPPED_PORT,
+        )
+        for priority, kind in (
+            (-150, "translation-taken"),
+            (-101, "translation-contested"),
+            (-100, "translation-preceded"),
+        )
+    ],
     Scenario("a server behind ufw", [], also(_FLUSH, _UFW), _FLUSH, {"role": "server"}),
 ]

@@ -111,6 +111,13 @@ FILTER = """table inet filter {
     }
 }
 """
+TRANSLATION = """table inet other {{
+    chain c {{
+        type nat hook prerouting priority {}; policy accept;
+        tcp dport 80 dnat ip to 172.17.0.2
+    }}
+}}
+"""
 MARKS = "table inet other {{ chain any {{ type filter hook prerouting priority -150; {}; }}; }}\n"
 
 

@@ -130,7 +130,10 @@ def test_marks_are_compared_bit_by_bit(write: MarkWrite, kinds: list[str]) -> No
     ("text", "expected"),
     [
         ("-i eth+ ! -o docker0 -j ACCEPT", "accept in_interface eth*, not out_interface docker0"),
-        ("-d 10.0.0.0/8 -p tcp -m tcp --dport 80 -j ACCEPT", "accept destination 10.0.0.0/8, protocol tcp, other"),
+        (
+            "-d 10.0.0.0/8 -p tcp -m tcp --dport 80 -j ACCEPT",
+            "accept destination 10.0.0.0/8, protocol tcp, destination_port 80",
+        ),
         ("-m conntrack ! --ctstate NEW,DNAT -j REJECT --reject-with tcp-reset", "drop not state dnat new"),
         ('-m comment --comment "a \\"-j DROP\\" b" -g somewhere', "goto somewhere"),
         ('-j LOG --log-prefix "[UFW BLOCK] "', "jump LOG"),
@@ -178,7 +181,10 @@ def _match(left: Any, right: Any, operator: str = "==") -> dict[str, Any]:
             ["goto x destination 10.0.0.0/8"],
         ),
         ([_match({"payload": {"protocol": "ip", "field": "daddr"}}, "@allowed"), {"accept": None}], ["accept other"]),
-        ([_match({"payload": {"protocol": "tcp", "field": "dport"}}, 80), {"accept": None}], ["accept other"]),
+        (
+            [_match({"payload": {"protocol": "tcp", "field": "dport"}}, 80), {"accept": None}],
+            ["accept protocol tcp, destination_port 80"],
+        ),
         ([{"limit": {"rate": 1}}, {"reject": {"type": "icmpx"}}], ["drop other"]),
         ([{"xt": {"type": "match", "name": "conntrack"}}, {"accept": None}], ["other other"]),
         (

@@ -84,6 +84,7 @@ class FakeBackend:
     others: bool = False
     fail: bool = False
     missing: bool = False
+    clamps: bool = False
     holds: Forwarding | None = None
     broken: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)

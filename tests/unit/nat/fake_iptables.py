@@ -17,7 +17,8 @@ BUILTIN = ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
 # Option -> how many arguments follow it.
 _OPTIONS = dict.fromkeys(("-s", "-d", "-i", "-o", "-p", "-m", "-j", "--sport", "--dport", "--dst-type"), 1)
 _OPTIONS |= dict.fromkeys(("--comment", "--to-destination", "--to-source", "--to-ports", "--to"), 1)
-_TARGETS = {"DNAT", "SNAT", "MASQUERADE", "NETMAP", "RETURN", "ACCEPT"}
+_FLAGS = ("--random", "--persistent")
+_TARGETS = {"REDIRECT", "DNAT", "SNAT", "MASQUERADE", "NETMAP", "RETURN", "ACCEPT"}
 
 
 class Refused(Exception):
@@ -143,6 +144,9 @@ def _checked(table: dict[str, list[Row]], words: list[str]) -> list[str]:
         if words[place] == "!":
             place += 1
         option = words[place]
+        if option in _FLAGS and found.get("-j") in ("DNAT", "SNAT", "MASQUERADE", "REDIRECT"):
+            place += 1
+            continue
         if option not in _OPTIONS or (option in found and option != "-m"):
             raise Refused(f"option {option}")
         found[option] = words[place + 1]

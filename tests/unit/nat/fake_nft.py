@@ -189,6 +189,8 @@ class FakeNft:
         chains = [{"chain": {**of, "name": key, **chain.base}} for key, chain in table.chains.items()]
         maps = [{"map": {**of, "name": key, **self._map(held)}} for key, held in table.maps.items()]
         rules = [{"rule": {**of, "chain": key, **rule}} for key, chain in table.chains.items() for rule in chain.rules]
+        if not self.style.startswith("1.0"):
+            rules = [_without_implied_family(wrapped) for wrapped in rules]
         objects = [*maps, *chains, *rules] if self.style.startswith("1.0") else [*chains, *maps, *rules]
         head = [{"metainfo": {"version": self.style}}, {"table": {"family": "inet", "name": name}}]
         return 0, json.dumps({"nftables": head + objects}), ""
@@ -207,6 +209,15 @@ def _element(element: dict[str, Any]) -> dict[str, Any]:
     key = element["key"]
     inner = {"val": {"concat": key} if len(key) > 1 else key[0], "counter": element["counter"]}
     return {"elem": {**inner, **({"comment": element["comment"]} if element["comment"] else {})}}
+
+
+def _without_implied_family(wrapped: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule as nft 1.1 prints it: an address in the key of its map implies the family."""
+    rule = wrapped["rule"]
+    lookup = str(rule["expr"][-1].get("redirect"))
+    if not any(f"'protocol': '{word}'" in lookup for word in ("ip", "ip6")):
+        return wrapped
+    return {"rule": {**rule, "expr": [one for one in rule["expr"] if "nfproto" not in str(one)]}}
 
 
 def _everything(table: Content) -> str:

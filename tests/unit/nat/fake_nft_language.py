@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import Any
@@ -147,13 +148,11 @@ def _verdict(line: list[str]) -> Found | None:
             return {"counter": counter}, rest
         case ["jump", target]:
             return {"jump": {"target": target}}, []
-        case ["masquerade", "to", ports]:
-            return {"masquerade": {"port": _ports(ports.lstrip(":"))}}, []
-        case ["masquerade"]:
-            return {"masquerade": None}, []
+        case ["masquerade" | "redirect" as kind, *rest]:
+            return {kind: _to_this_host(rest) or None}, []
         case ["dnat" | "snat" as kind, "ip" | "ip6" as word, *rest]:
             statement, rest = _statement(rest)
-            return {kind: {"family": word, **statement}}, rest
+            return {kind: {"family": word, **statement, **_flags(rest)}}, []
     return None
 
 
@@ -166,9 +165,7 @@ def _statement(rest: list[str]) -> tuple[dict[str, Any], list[str]]:
         return {"addr": _address(rest[2]), "flags": "netmap", "type_flags": "prefix"}, rest[3:]
     if "map" in rest:
         place = rest.index("map")
-        key = [_key(part.split()) for part in " ".join(rest[1:place]).split(" . ")]
-        looked_up = {"key": {"concat": key} if len(key) > 1 else key[0], "data": rest[place + 1]}
-        return {"addr": {"map": looked_up}}, rest[place + 2 :]
+        return {"addr": {"map": _lookup(rest[1:place], rest[place + 1])}}, rest[place + 2 :]
     target = re.fullmatch(r"\[(.+)\]:([\d-]+)|([^:]+):([\d-]+)|([^\[\]]+)", rest[1])
     if rest[0] != "to" or not target:
         raise Refused("no target")
@@ -176,6 +173,30 @@ def _statement(rest: list[str]) -> tuple[dict[str, Any], list[str]]:
     ipaddress.ip_address(address)
     ports = target[2] or target[4]
     return {"addr": address, **({"port": _ports(ports)} if ports else {})}, rest[2:]
+
+
+def _to_this_host(rest: list[str]) -> dict[str, Any]:
+    """Return the content of a statement that names no address."""
+    match rest:
+        case ["to", key, *more] if "map" in more:
+            place = more.index("map")
+            return {"port": {"map": _lookup([key.lstrip(":"), *more[:place]], more[place + 1])}}
+        case ["to", ports, *more]:
+            return {"port": _ports(ports.lstrip(":")), **_flags(more)}
+    return _flags(rest)
+
+
+def _lookup(key: list[str], name: str) -> dict[str, Any]:
+    parts = [_key(part.split()) for part in " ".join(key).split(" . ")]
+    return {"key": {"concat": parts} if len(parts) > 1 else parts[0], "data": name}
+
+
+def _flags(rest: list[str]) -> dict[str, Any]:
+    # As words() cuts them, and as nft prints them: one flag is no list.
+    flags = [word for word in rest if word != ","]
+    if not set(flags) <= {"random", "persistent"}:
+        raise Refused(f"trailing {rest}")
+    return {"flags": flags[0] if len(flags) == 1 else flags} if flags else {}
 
 
 def _key(part: list[str]) -> dict[str, Any]:
@@ -192,12 +213,16 @@ def bounds(value: Any) -> tuple[Any, Any]:
     if isinstance(value, dict) and "range" in value:
         return value["range"][0], value["range"][1]
     if isinstance(value, dict):
-        network = ipaddress.ip_network(f"{value['prefix']['addr']}/{value['prefix']['len']}")
-        return network.network_address, network.broadcast_address
-    if isinstance(value, str) and re.fullmatch(r"[0-9a-f.]*[.:][0-9a-f.:]*", value):
-        address = ipaddress.ip_address(value)
-        return address, address
-    return value, value
+        return _limits(f"{value['prefix']['addr']}/{value['prefix']['len']}")
+    return _limits(value) if isinstance(value, str) else (value, value)
+
+
+@functools.cache
+def _limits(text: str) -> tuple[Any, Any]:
+    if not re.fullmatch(r"[0-9a-f.]*[.:][0-9a-f.:]*(/[0-9]+)?", text):
+        return text, text
+    network = ipaddress.ip_network(text)
+    return network.network_address, network.broadcast_address
 
 
 def share(one: Any, other: Any) -> bool:

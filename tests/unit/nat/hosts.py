@@ -20,7 +20,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.nat.nftables
 from ansible_collections.multihome.linux.tests.unit.nat.engines import PROC_NET
 from ansible_collections.multihome.linux.tests.unit.nat.fake_iptables import FakeIptables
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
-from ansible_collections.multihome.linux.tests.unit.nat.iptables_packets import in_iptables
+from ansible_collections.multihome.linux.tests.unit.nat.iptables_packets import Rules, in_iptables, rules_of
 from ansible_collections.multihome.linux.tests.unit.nat.packets import Packet, in_kernel
 
 KINDS = ("nft 1.0.6", "nft 1.1.3", "iptables")
@@ -33,6 +33,9 @@ class FakeHost:
         self.nft = FakeNft(kind.partition(" ")[2] or "1.0.6")
         self.iptables = FakeIptables()
         self.uses_nft = kind.startswith("nft")
+        self._seen_after = -1
+        self._objects: list[dict[str, Any]] = []
+        self._saved: dict[int, Rules] = {}
 
     def backend(self, uses_nft: bool, in_charge: bool = True) -> NatBackend:
         """Return one of the backends."""
@@ -61,7 +64,11 @@ class FakeHost:
 
     def result(self, packet: Packet) -> tuple[Any, ...] | None:
         """Return the result of a packet in the backend in use; AssertionError when the other one translates too."""
-        results = [in_kernel(self.objects(), packet), in_iptables(self.iptables.saved(packet.family), packet)]
+        if self._seen_after != self.written:
+            # Printed once for all packets of a test.
+            self._seen_after, self._objects = self.written, self.objects()
+            self._saved = {family: rules_of(self.iptables.saved(family)) for family in (4, 6)}
+        results = [in_kernel(self._objects, packet), in_iptables(self._saved[packet.family], packet)]
         if not self.uses_nft:
             results.reverse()
         assert results[1] is None, "translated by both"

@@ -10,28 +10,42 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.multihome.linux.tests.unit.nat.packets import WITH_PORTS, Packet
 
+# The words of each rule by chain.
+Rules = Mapping[str, list[list[str]]]
 
-def in_iptables(saved: str, packet: Packet) -> tuple[Any, ...] | None:
-    """Return what becomes of a packet, as (type, address, ports), by the nat table of its family."""
+
+def rules_of(saved: str) -> Rules:
+    """Return the rules that iptables-save printed."""
     chains: dict[str, list[list[str]]] = {}
     for line in saved.splitlines():
         if line.startswith("["):
             _counted, _add, chain, *words = shlex.split(line)
             chains.setdefault(chain, []).append(words)
+    return chains
+
+
+def in_iptables(chains: Rules, packet: Packet) -> tuple[Any, ...] | None:
+    """Return what becomes of a packet, as (type, address, ports), by the nat table of its family."""
     return _run(chains, "PREROUTING" if packet.hook == "destination" else "POSTROUTING", packet)
 
 
-def _run(chains: dict[str, list[list[str]]], chain: str, packet: Packet) -> tuple[Any, ...] | None:
-    for words in chains.get(chain, []):
+def _run(chains: Rules, chain: str, packet: Packet) -> tuple[Any, ...] | None:
+    for rule in chains.get(chain, []):
+        flags = [word for word in rule if word in ("--random", "--persistent")]
+        words = [word for word in rule if word not in flags]
         options = dict(zip(words[::2], words[1::2], strict=False))
         if not _matches(options, packet):
             continue
         target = options["-j"]
-        found = _run(chains, target, packet) if target in chains else _translated(target, options, packet)
+        if target in chains:
+            found = _run(chains, target, packet)
+        else:
+            found = (*_translated(target, options, packet), *(flag[2:] for flag in flags))
         if found is not None:
             return found
     return None
@@ -61,6 +75,9 @@ def _among(port: int, written: str) -> bool:
 def _translated(target: str, options: dict[str, str], packet: Packet) -> tuple[Any, ...]:
     if target == "MASQUERADE":
         return "masquerade", None, options.get("--to-ports")
+    if target == "REDIRECT":
+        port = options.get("--to-ports", packet.destination_port if packet.protocol in WITH_PORTS else None)
+        return "redirect", None, int(port) if port is not None else None
     if target == "NETMAP":
         kind, address = ("dnat", packet.destination) if packet.hook == "destination" else ("snat", packet.source)
         network = ipaddress.ip_network(options["--to"])

@@ -47,7 +47,7 @@ def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
     interface = entry.get("in_interface", entry.get("out_interface", packet.interface))
     return (
         family == packet.family
-        and at_destination(entry) == (packet.hook == "destination")
+        and packet.hook in hooks(entry)
         and entry.get("protocol", "any") in ("any", packet.protocol)
         and interface == packet.interface
         and _within(packet.source, entry.get("source"))
@@ -57,9 +57,13 @@ def _matches(entry: Mapping[str, Any], packet: Packet) -> bool:
     )
 
 
-def at_destination(entry: Mapping[str, Any]) -> bool:
-    """Return whether an entry concerns destinations, not sources."""
-    return entry["type"] == "dnat" or (entry["type"] == "exempt" and "in_interface" in entry)
+def hooks(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return whether an entry concerns destinations, sources or both."""
+    if entry["type"] != "exempt":
+        return ("destination",) if entry["type"] in ("dnat", "redirect") else ("source",)
+    if "in_interface" in entry or "out_interface" in entry:
+        return ("destination",) if "in_interface" in entry else ("source",)
+    return (entry["keeps"],) if "keeps" in entry else ("destination", "source")
 
 
 def _within(address: str, written: str | None) -> bool:
@@ -88,11 +92,18 @@ def _translation(entry: Mapping[str, Any], packet: Packet) -> tuple[Any, ...]:
     kind, target, to_port = entry["type"], entry.get("to_address"), entry.get("to_port")
     if kind == "exempt":
         # Translated to itself: no other program translates it then.
-        return ("dnat", packet.destination, None) if at_destination(entry) else ("snat", packet.source, None)
+        at_destination = packet.hook == "destination"
+        return ("dnat", packet.destination, None) if at_destination else ("snat", packet.source, None)
     if target and "/" in target:
         return kind, _moved(packet.destination if kind == "dnat" else packet.source, target), None
-    if kind != "dnat":
-        return kind, target, to_port
+    flags = tuple(flag for flag in ("random", "persistent") if entry.get(flag))
+    if kind in ("snat", "masquerade"):
+        return kind, target, to_port, *flags
+    return *_to_destination(entry, packet), *flags
+
+
+def _to_destination(entry: Mapping[str, Any], packet: Packet) -> tuple[Any, ...]:
+    kind, target, to_port = entry["type"], entry.get("to_address"), entry.get("to_port")
     if to_port is None:
         return kind, target, packet.destination_port if packet.protocol in WITH_PORTS else None
     if "-" not in to_port:
@@ -136,7 +147,7 @@ def _rule(
                 return None
         elif kind == "jump":
             return _run(objects, content["target"], packet)
-        elif kind in ("dnat", "snat", "masquerade"):
+        elif kind in ("dnat", "snat", "masquerade", "redirect"):
             return _statement(objects, kind, content or {}, packet)
     return None
 
@@ -147,6 +158,12 @@ def _statement(
     if "family" in content and content["family"] != ("ip6" if packet.family == 6 else "ip"):
         return None
     address, ports = content.get("addr"), content.get("port")
+    flags = content.get("flags", [])
+    flags = [flags] if isinstance(flags, str) else flags
+    if isinstance(ports, dict) and "map" in ports:
+        ports = _looked_up(objects, ports["map"], packet)
+        if ports is None:
+            return None
     if isinstance(address, dict) and "map" in address:
         found = _looked_up(objects, address["map"], packet)
         if found is None:
@@ -157,9 +174,10 @@ def _statement(
         return kind, _moved(packet.destination if kind == "dnat" else packet.source, prefix), None
     if isinstance(ports, dict):
         ports = "-".join(map(str, ports["range"]))
-    if kind == "dnat" and ports is None and packet.protocol in WITH_PORTS:
+    to_destination = kind in ("dnat", "redirect")
+    if to_destination and ports is None and packet.protocol in WITH_PORTS:
         ports = packet.destination_port
-    return kind, address, str(ports) if kind != "dnat" and ports is not None else ports
+    return kind, address, str(ports) if not to_destination and ports is not None else ports, *flags
 
 
 def _looked_up(objects: Sequence[Mapping[str, Any]], lookup: Mapping[str, Any], packet: Packet) -> Any:

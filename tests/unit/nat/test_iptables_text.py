@@ -43,6 +43,22 @@ FORWARD = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.1", "to_
         ({"type": "exempt", "family": "ipv6", "in_interface": "lan0"}, "-i lan0 -j NETMAP --to ::/0"),
         (SIX, "-d 2001:db8::1/128 -j DNAT --to-destination fd00::1"),
         (
+            {
+                "type": "redirect",
+                "protocol": "tcp",
+                "source": "fd00::/64",
+                "destination_port": "80-81",
+                "to_port": 3128,
+            },
+            "-s fd00::/64 -p tcp -m tcp --dport 80:81 -j REDIRECT --to-ports 3128",
+        ),
+        ({"type": "redirect", "destination": "10.0.0.1"}, "-d 10.0.0.1/32 -j REDIRECT"),
+        (
+            {**FORWARD, "random": True, "persistent": True},
+            "-d 203.0.113.1/32 -p tcp -j DNAT --to-destination 10.0.0.2 --random --persistent",
+        ),
+        ({**MASQUERADE, "random": True}, "-o wan0 -j MASQUERADE --random"),
+        (
             {"type": "snat", "source": "10.0.0.1", "to_address": "10.1.0.1", "protocol": "udp", "to_port": "1024-2000"},
             "-s 10.0.0.1/32 -p udp -j SNAT --to-source 10.1.0.1:1024-2000",
         ),
@@ -87,7 +103,7 @@ def test_what_is_written_is_read_back_as_it_was(listed: list[dict[str, Any]]) ->
         "-p tcp -m tcp --dport 0 -j DNAT --to-destination 10.0.0.2",
         "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2-10.0.0.3",
         "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2:70000",
-        "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2 --random",
+        "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2 --random-fully",
         "-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2:80",
         "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90-92",
         "-p tcp -m tcp --dport 80:82 -j DNAT --to-destination 10.0.0.2:90-92/81",

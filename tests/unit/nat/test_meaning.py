@@ -28,7 +28,7 @@ def same(listed: Sequence[dict[str, Any]], host: FakeHost, sent: Sequence[Packet
 
 
 @KIND
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(entries(), entries(), st.lists(packets(), min_size=5, max_size=40))
 def test_first_match_of_the_list_is_what_the_kernel_does(
     kind: str, earlier: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet]
@@ -40,7 +40,7 @@ def test_first_match_of_the_list_is_what_the_kernel_does(
     same(listed, host, sent)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(entries(), entries(), st.booleans(), st.sampled_from(KINDS), st.lists(packets(), min_size=5, max_size=20))
 def test_moving_to_the_other_backend_leaves_no_double_translation_and_no_gap(
     earlier: list[dict[str, Any]], listed: list[dict[str, Any]], purge: bool, kind: str, sent: list[Packet]
@@ -71,7 +71,7 @@ def test_snat_and_masquerade_of_one_match_keep_their_order(kind: str, to_port: d
 
 
 @KIND
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(entries(), entries(), st.booleans(), st.lists(packets(), min_size=5, max_size=20))
 def test_check_foretells_the_run_and_the_second_run_does_nothing(
     kind: str, earlier: list[dict[str, Any]], listed: list[dict[str, Any]], purge: bool, sent: list[Packet]
@@ -91,7 +91,7 @@ def test_check_foretells_the_run_and_the_second_run_does_nothing(
 
 
 @KIND
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(entries(), st.lists(packets(), min_size=5, max_size=20), st.randoms(use_true_random=False))
 def test_an_order_that_means_the_same_changes_nothing(
     kind: str, listed: list[dict[str, Any]], sent: list[Packet], random: Any
@@ -108,11 +108,13 @@ def test_an_order_that_means_the_same_changes_nothing(
         same(listed, host, sent)
     elif outcome.actions():
         # Some packet must be able to tell: two entries of different order overlap.
-        assert any(_overlap(listed, shuffled, entry["object"]) for entry in outcome.actions())
+        # An exemption that moved at both hooks is reported as one, and listed here as two.
+        moved = [part for entry in outcome.actions() for part in plain([entry["object"]])]
+        assert any(_overlap(listed, shuffled, part) for part in moved)
 
 
 @KIND
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(entries(), entries(), st.lists(packets(), min_size=5, max_size=20))
 def test_without_purge_earlier_entries_keep_their_meaning_and_two_lists_do_not_quarrel(
     kind: str, configured: list[dict[str, Any]], listed: list[dict[str, Any]], sent: list[Packet]
@@ -128,7 +130,7 @@ def test_without_purge_earlier_entries_keep_their_meaning_and_two_lists_do_not_q
 
 
 @KIND
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(entries(), st.data(), st.lists(packets(), min_size=5, max_size=20))
 def test_without_purge_a_part_of_the_list_changes_nothing(
     kind: str, configured: list[dict[str, Any]], data: st.DataObject, sent: list[Packet]

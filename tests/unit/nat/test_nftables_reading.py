@@ -62,7 +62,7 @@ def test_a_rule_is_read_with_all_its_fields() -> None:
         [OUT, MASQUERADE],
         [IPV4, OUT, {"accept": None}],
         [IPV4, OUT, {"masquerade": {"addr": "192.0.2.1"}}],
-        [IPV4, OUT, {"masquerade": {"flags": "random"}}],
+        [IPV4, OUT, {"masquerade": {"flags": "fully-random"}}],
         [IPV4, OUT, {"snat": {"port": 1}}],
         [IPV4, OUT, {"snat": {"family": "ip6", "addr": "192.0.2.1"}}],
         # A translation that belongs in a map.
@@ -80,6 +80,27 @@ def test_a_lookup_belongs_to_the_hook_of_its_map() -> None:
     assert read(LOOKUP) == MapName("snat", 4, ("saddr",))
     assert read(LOOKUP, hook="destination") is None
     assert read(IPV4, OUT, MASQUERADE, hook="destination") is None
+
+
+def test_a_lookup_of_a_port_names_family_and_protocols() -> None:
+    def lookup(*key: Any, data: str) -> dict[str, Any]:
+        return {"redirect": {"port": {"map": {"key": {"concat": list(key)}, "data": data}}}}
+
+    protocol, port = {"meta": {"key": "l4proto"}}, payload("th", "dport")
+    guard = match(protocol, {"set": ["tcp", "udp", "sctp"]})
+    addressed = lookup(payload("ip", "daddr"), protocol, port, data="@redirect_ipv4_daddr_proto_dport")
+    name = MapName("redirect", 4, ("daddr", "proto", "dport"))
+    assert read(IPV4, guard, addressed, hook="destination") == name
+    # nft 1.1.3 leaves out the family, which the address implies.
+    assert read(guard, addressed, hook="destination") == name
+    assert read(addressed, hook="destination") is None
+    assert read(IPV4, guard, addressed) is None
+    bare = lookup(protocol, port, data="@redirect_ipv4_proto_dport")
+    assert read(IPV4, guard, bare, hook="destination") == MapName("redirect", 4, ("proto", "dport"))
+    for before in ((guard,), (match({"meta": {"key": "nfproto"}}, "ipv6"), guard), (IPV4,), (IPV4, OUT, guard)):
+        assert read(*before, bare, hook="destination") is None
+    flagged = {"redirect": {**bare["redirect"], "flags": "random"}}
+    assert read(IPV4, guard, flagged, hook="destination") is None
 
 
 def test_fixed_rules_are_compared_as_text() -> None:

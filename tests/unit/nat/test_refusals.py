@@ -20,6 +20,14 @@ FORWARD = {
     "to_address": "192.168.168.1",
 }
 SNAT = {"type": "snat", "source": "192.168.168.0/24", "to_address": "203.0.113.10"}
+REDIRECT = {
+    "type": "redirect",
+    "protocol": "tcp",
+    "destination": "203.0.113.10",
+    "destination_port": "80",
+    "to_port": "8080",
+}
+EXEMPT = {"type": "exempt", "destination": "10.9.0.0/16"}
 MASQUERADE = {"type": "masquerade", "family": "ipv4"}
 
 
@@ -32,7 +40,28 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
     ("listed", "said"),
     [
         (entry(FORWARD, type=None), "type is missing"),
-        (entry(FORWARD, type="redirect"), 'type "redirect": not one of dnat, snat, masquerade, exempt'),
+        (entry(FORWARD, type="tproxy"), 'type "tproxy": not one of dnat, snat, masquerade, exempt, redirect'),
+        (entry(FORWARD, type="redirect"), "redirect goes to this host itself: leave to_address out, or use dnat"),
+        (entry(REDIRECT, out_interface="wan0"), "match in_interface instead of out_interface"),
+        (entry(REDIRECT, destination_port="80-89", to_port="90-99"), "redirect leads to one port: give one port"),
+        (entry(REDIRECT, destination_port=None), "to_port without destination_port"),
+        (entry(REDIRECT, destination=None), "nothing tells the family"),
+        (entry(FORWARD, keeps="source"), "keeps is for exempt only"),
+        (entry(EXEMPT, keeps="both"), 'keeps "both": not one of destination, source'),
+        (
+            entry(EXEMPT, keeps="source", in_interface="wan0"),
+            "exempt keeps the source, which in_interface cannot match",
+        ),
+        (entry(EXEMPT, random=True), "exempt translates nothing: leave random and persistent out"),
+        (entry(FORWARD, random="perhaps"), "neither true nor false"),
+        (
+            entry(FORWARD, destination_port="80-89", to_port="90-99", random=True),
+            "random with a range of ports as to_port: each port has its own counterpart",
+        ),
+        (
+            entry(SNAT, to_address="10.0.0.0/24", persistent=True),
+            "each address has its counterpart, leave random and persistent out",
+        ),
         (entry(SNAT, type="exempt"), "exempt translates nothing: leave to_address and to_port out"),
         ({"type": "exempt", "out_interface": "wan0"}, "nothing tells the family"),
         (

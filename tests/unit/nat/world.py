@@ -17,7 +17,7 @@ def every_packet() -> Iterator[Packet]:
     for hook, family, protocol in itertools.product(
         ("destination", "source"), (4, 6), ("tcp", "udp", *WITHOUT_PORTS[4], "icmpv6")
     ):
-        ends = [*ADDRESSES[family], "10.9.0.1" if family == 4 else "fd99::1"]
+        ends = [*ADDRESSES[family], "172.16.0.9" if family == 4 else "fd99::1"]
         for source, destination, interface in itertools.product(ends, ends, INTERFACES):
             for ports in itertools.product(PORTS[:4], PORTS[:4]):
                 yield Packet(hook, family, protocol, source, destination, *ports, interface)

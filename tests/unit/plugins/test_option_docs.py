@@ -22,7 +22,7 @@ FRAGMENTS = {"_attributes": _attributes, "_confirm": _confirm, "_owner": _owner,
 JUDGED = {
     "connection_marks": ["marks", "balance"],
     "dns_records": ["records"],
-    "forward_policy": ["accept"],
+    "forward_policy": ["accept", "mss"],
     "ip_aliases": ["aliases"],
     "kernel_parameters": ["parameters"],
     "line_check": ["targets"],
@@ -36,6 +36,7 @@ LISTS = [(module, option) for module, options in JUDGED.items() for option in op
 BESIDE: dict[str, dict[str, Any]] = {
     "connection_marks": {"balance_from": ["192.0.0.8"]},
     "dns_records": {"zone": "svc.example.com", "servers": ["192.0.2.53"]},
+    "forward_policy": {"accept": []},
     "preflight": {"role": "server", "lines": [], "probe_timeout": 0},
 }
 

@@ -14,13 +14,14 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.preflight im
     forward_checks,
     host_checks,
     line_checks,
+    nat_checks,
     routing_checks,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import run as preflight
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KINDS, Finding, finding
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "preflight.md"
-MODULES = (host_checks, line_checks, routing_checks, filter_checks, forward_checks)
+MODULES = (host_checks, line_checks, routing_checks, filter_checks, forward_checks, nat_checks)
 Row = tuple[str, str, str, str, str]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.facts import Run, read_filters
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.reader import Run, read_filters
 
 NOTHING = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}'
 OPAQUE = (

@@ -34,9 +34,21 @@ _NFT_SELECTORS = {
     "meta l4proto": "protocol",
     "ip daddr": "destination",
     "ip6 daddr": "destination",
+    "ip saddr": "source",
+    "ip6 saddr": "source",
     "ct state": "state",
     "ct status": "status",
 }
+_PORTS = {"dport": "destination_port", "sport": "source_port"}
+_WITH_PORTS = ("tcp", "udp", "sctp", "th")
+# Statements that translate, as iptables calls them.
+TO_DESTINATION = ("DNAT", "REDIRECT")
+TO_SOURCE = ("SNAT", "MASQUERADE")
+# What the name of a chain or table tells about the program that manages it.
+_OWNERS = {"DOCKER": "Docker", "ufw": "ufw", "firewalld": "firewalld", "LIBVIRT": "libvirt"}
+_OWNERS.update({"KUBE-": "Kubernetes", "NETAVARK": "Podman", "CNI-": "CNI"})
+# The hooks of iptables' chains for translations.
+_IPTABLES_PRIORITIES = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
 _NFT_VERDICTS = {"accept": "accept", "drop": "drop", "return": "return", "reject": "drop"}
 _IPTABLES_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "NFQUEUE": "other"}
 # Statements that decide nothing and match everything.
@@ -46,7 +58,12 @@ _IPTABLES_OPTIONS = {
     "-i": "in_interface",
     "-o": "out_interface",
     "-d": "destination",
+    "-s": "source",
     "-p": "protocol",
+    "--dport": "destination_port",
+    "--dports": "destination_port",
+    "--sport": "source_port",
+    "--sports": "source_port",
     "--ctstate": "state",
     "--state": "state",
     "--ctstatus": "status",
@@ -57,8 +74,8 @@ _IPTABLES_OPTIONS = {
 class Match:
     """A condition of a rule.
 
-    ``what`` is in_interface, out_interface, destination (prefixes), protocol, state or status (of the connection), or
-    other.
+    ``what`` is in_interface, out_interface, source or destination (prefixes), source_port or destination_port (ports
+    and ranges), protocol, state or status (of the connection), or other.
     """
 
     what: str
@@ -78,7 +95,7 @@ class MarkWrite:
 class FilterRule:
     """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty.
 
-    The ``target`` of a rule that translates destinations is DNAT or REDIRECT.
+    The ``target`` of a rule that translates is DNAT or REDIRECT, SNAT or MASQUERADE.
     """
 
     verdict: str = ""
@@ -89,17 +106,22 @@ class FilterRule:
 
 @dataclass
 class Chain:
-    """A chain. ``hook`` and ``policy`` are empty in a chain that is only jumped to."""
+    """A chain. ``hook`` and ``policy`` are empty in a chain that is only jumped to.
+
+    ``type`` and ``priority`` are those of nft; a chain of iptables that translates has them too.
+    """
 
     name: str
     hook: str = ""
     policy: str = ""
     rules: list[FilterRule] = field(default_factory=list)
+    type: str = ""
+    priority: int = 0
 
     @property
     def translates(self) -> bool:
         """Whether it translates destinations of packets that come in."""
-        return self.hook != "output" and any(rule.target in ("DNAT", "REDIRECT") for rule in self.rules)
+        return self.hook != "output" and any(rule.target in TO_DESTINATION for rule in self.rules)
 
 
 @dataclass
@@ -111,6 +133,12 @@ class Table:
     name: str
     families: frozenset[int]
     chains: dict[str, Chain] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> str:
+        """The program that manages the table, empty where its names do not tell."""
+        names = " ".join([self.name, *self.chains])
+        return next((owner for word, owner in _OWNERS.items() if word in names), "")
 
     def __str__(self) -> str:
         return f"{self.tool} table {self.kind} {self.name}" if self.tool == "nft" else f"{self.kind} table {self.name}"
@@ -124,7 +152,10 @@ def read_nft(objects: Iterable[Mapping[str, object]]) -> tuple[list[Table], set[
         if read.family not in _NFT_FAMILIES:
             continue
         table = Table("nft", read.family, read.name, _NFT_FAMILIES[read.family])
-        table.chains = {c.name: Chain(c.name, c.hook or "", c.policy or "") for c in read.chains.values()}
+        for chain in read.chains.values():
+            made = Chain(chain.name, chain.hook or "", chain.policy or "", type=chain.type or "")
+            made.priority = chain.priority or 0
+            table.chains[chain.name] = made
         for rule in read.rules:
             if any(expression.kind == "xt" for expression in rule.expressions):
                 opaque.add(read.family)
@@ -144,10 +175,14 @@ def _nft_rules(expressions: Sequence[NftExpression]) -> list[FilterRule]:
             return [_with(rule, matches, marks) for rule in verdicts]
         comparison = expression.match()
         if comparison:
-            matches.append(_nft_match(comparison))
+            matches += _nft_matches(comparison)
         elif expression.kind == "mangle":
             marks += _nft_mark(as_dict(expression.body))
-        elif expression.kind in ("dnat", "redirect"):
+        elif expression.kind.upper() in TO_DESTINATION + TO_SOURCE:
+            content = as_dict(expression.body)
+            if any("map" in as_dict(content.get(part)) for part in ("addr", "port")):
+                # The map decides what is translated, and its elements are not listed.
+                matches.append(Match(OTHER))
             return [FilterRule("accept", expression.kind.upper(), tuple(matches), tuple(marks))]
         elif expression.kind not in _WITHOUT_EFFECT:
             matches.append(Match(OTHER))
@@ -180,6 +215,25 @@ def _nft_verdict_map(vmap: Mapping[str, object]) -> list[FilterRule]:
         [rule] = _nft_rules([NftExpression(*item) for item in as_dict(verdict).items()])
         rules.append(_with(rule, [_nft_match(NftMatch(selector(vmap.get("key")), "==", key))], []))
     return rules
+
+
+def _nft_matches(comparison: NftMatch) -> list[Match]:
+    protocol, _space, field_name = comparison.selector.partition(" ")
+    if protocol not in _WITH_PORTS or field_name not in _PORTS:
+        return [_nft_match(comparison)]
+    ports = frozenset(_nft_port(value) for value in values(comparison.right))
+    implied = [] if protocol == "th" else [Match("protocol", frozenset((protocol,)))]
+    if "" in ports:
+        return [*implied, Match(OTHER)]
+    return [*implied, Match(_PORTS[field_name], ports, comparison.operator == "!=")]
+
+
+def _nft_port(value: object) -> str:
+    """Return a port or a range; empty for anything else, such as a named set."""
+    limits = as_list(as_dict(value).get("range"))
+    if len(limits) == 2:
+        return f"{limits[0]}-{limits[1]}"
+    return str(value) if isinstance(value, int) else ""
 
 
 def _nft_match(comparison: NftMatch) -> Match:
@@ -242,7 +296,10 @@ def read_iptables(text: str, family: int, tool: str = "iptables") -> list[Table]
         elif line.startswith(":") and tables:
             name, policy = line[1:].split()[:2]
             base = policy != "-"
-            tables[-1].chains[name] = Chain(name, name.lower() if base else "", policy.lower() if base else "")
+            chain = Chain(name, name.lower() if base else "", policy.lower() if base else "")
+            if tables[-1].name == "nat" and chain.hook in _IPTABLES_PRIORITIES:
+                chain.type, chain.priority = "nat", _IPTABLES_PRIORITIES[chain.hook]
+            tables[-1].chains[name] = chain
         elif line.startswith("-A ") and tables:
             words = _WORD.findall(line)
             tables[-1].chains.setdefault(words[1], Chain(words[1])).rules.append(_iptables_rule(words[2:]))
@@ -277,6 +334,8 @@ def _iptables_rule(words: Sequence[str]) -> FilterRule:
 
 def _iptables_value(value: str, what: str) -> str:
     # "eth+" is every interface whose name begins so, as "eth*" is in nft.
+    if "port" in what:
+        return value.replace(":", "-")
     return f"{value[:-1]}*" if value.endswith("+") else value if "interface" in what else value.lower()
 
 

@@ -39,10 +39,10 @@ class Selection(Generic[B_co]):
         return self.name == "iptables" and bool(table_exists(self.table))
 
 
-def select(wanted: str, table: str, make: Maker[B], iptables_table: str) -> Selection[B]:
+def select(wanted: str, table: str, make: Maker[B], *iptables_tables: str) -> Selection[B]:
     """Return the selection for ``auto``, ``nftables`` or ``iptables``.
 
-    ``iptables_table`` is the table of iptables that always holds something when this subject is kept there.
+    One of ``iptables_tables``, tables of iptables, always holds something when this subject is kept there.
     Raises Unsupported when the backend is missing or too old (for ``auto``: when both are), InvalidInput when it cannot
     use the table's name.
     """
@@ -51,7 +51,7 @@ def select(wanted: str, table: str, make: Maker[B], iptables_table: str) -> Sele
     [other] = [candidate for candidate in BACKENDS if candidate != name]
     if other == "nftables":
         _refuse_hidden_table(table)
-    may_have = other == "nftables" or iptables_has(iptables_table, Nftables(table))
+    may_have = other == "nftables" or any(iptables_has(each, Nftables(table)) for each in iptables_tables)
     return Selection(name, reason, backend, _unless_missing(other, table, make) if may_have else None, table)
 
 

@@ -35,6 +35,10 @@ class ForwardBackend(Backend[Any, Optional[Forwarding], str], Protocol):
     def families(self) -> tuple[int, ...]:
         """The families that its rules apply to."""
 
+    @property
+    def clamps(self) -> bool:
+        """Whether it holds limits of the segment size, and no passages."""
+
     def faults(self, desired: Forwarding) -> list[str]:
         """Return the parts of ``desired`` that cannot be expressed in this place."""
 

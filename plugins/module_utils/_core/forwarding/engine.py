@@ -24,8 +24,10 @@ from ..plan import Action, Existing, Model, Part, Setting, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .backend import ForwardBackend, State
+from .clamp_backends import IptablesClamps, NftablesClamps
+from .clamps import OFF, Clamp, parse_clamps
 from .iptables import IptablesForward
-from .model import DROP, LEAVE, POLICIES, Forwarding, parse_accept
+from .model import DROP, LEAVE, POLICIES, Forwarding, Passage, parse_accept
 from .nftables import NftablesForward
 
 # The collection owns everything in its own chains; the planner needs a number for that.
@@ -53,14 +55,18 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
         purge: bool = False,
         backend: str = "auto",
         selection: Selection[list[ForwardBackend]] | None = None,
+        mss: Sequence[object] | None = None,
     ) -> None:
         faults = Faults()
         desired = faults.take(lambda: parse_accept(accept))
+        clamps = faults.take(lambda: parse_clamps(mss))
         name = faults.take(lambda: table_name(table))
         parsed_policy = faults.take(lambda: _parse_policy(policy))
         faults.refuse()
         self.desired, self.policy = desired.value, parsed_policy.value
-        self.selection = selection or select(backend, name.value, make_backends, "filter")
+        self.clamps = [entry for entry in clamps.value if entry.object.mss != OFF]
+        self._without_clamp = {entry.object.interface for entry in clamps.value if entry.object.mss == OFF}
+        self.selection = selection or select(backend, name.value, make_backends, "filter", "mangle")
         self.purge = purge
         # All of them may hold, or need, an own chain; nftables comes first in results.
         backends = [*self.selection.backend, *(self.selection.other or [])]
@@ -69,7 +75,8 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> ForwardEngine:
         """Return the engine for the options of forward_policy; raises InvalidInput, or Unsupported."""
-        return cls(**{name: options[name] for name in ("policy", "accept", "table", "purge", "backend")})
+        names = ("policy", "accept", "table", "purge", "backend", "mss")
+        return cls(**{name: options[name] for name in names if name in options})
 
     def read(self) -> dict[str, State]:
         """Return the state of each place. Raises Unsupported where that of the selected backend cannot be read."""
@@ -79,7 +86,8 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
                 found[backend.place] = backend.read()
             except Unsupported:
                 # A table that iptables cannot handle holds no own chain; preflight reports what it drops.
-                if self.policy == DROP and backend.name == self.selection.name:
+                is_needed = bool(self.clamps) if backend.clamps else self.policy == DROP
+                if is_needed and backend.name == self.selection.name:
                     raise
                 if backend.name == "nftables" and self.selection.hides_table():
                     raise
@@ -89,22 +97,28 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
         """Return the plan; raises InvalidInput for traffic that a needed place cannot express."""
         here = [state.forwarding for state in current.values() if state.forwarding is not None]
         policy = DROP if any(found.policy == DROP for found in here) else LEAVE
-        before = Forwarding.of(policy, (passage for found in here for passage in found.passages))
+        before = Forwarding.of(policy, *_parts(here))
         planned = plan(self.desired, [Existing(passage, _OWN) for passage in before.passages], _OWN, self.purge)
-        wanted = Forwarding.of(self.policy, planned.after)
+        clamps = plan(self.clamps, [Existing(clamp, _OWN) for clamp in before.clamps], _OWN, self.purge).after
+        limits = [clamp for clamp in clamps if clamp.interface not in self._without_clamp]
+        wanted = Forwarding.of(self.policy, planned.after, limits)
         backends = [backend for backend in self.backends if backend.place in current]
         desired = {backend.place: self._desired_at(backend, current[backend.place], wanted) for backend in backends}
         faults = [fault for backend in backends for fault in backend.faults(desired[backend.place] or Forwarding())]
         if faults:
             raise InvalidInput(faults)
         # Traffic that nothing would drop needs no passage, and gets none.
-        after = Forwarding.of(self.policy, (p for found in desired.values() if found for p in found.passages))
+        after = Forwarding.of(self.policy, *_parts([found for found in desired.values() if found]))
         changed = {place: found for place, found in desired.items() if _differs(current[place], found)}
         return ForwardPlan(tuple(_actions(before, after, current, changed)), before, after, changed)
 
     def _desired_at(self, backend: ForwardBackend, current: State, wanted: Forwarding) -> Forwarding | None:
         """Return the desired forwarding of a place, None for no chain."""
-        own = wanted if len(backend.families) > 1 else wanted.of_family(backend.families[0])
+        if backend.clamps:
+            is_here = bool(wanted.clamps) and backend.name == self.selection.name
+            return Forwarding(LEAVE, (), wanted.clamps) if is_here else None
+        passages = Forwarding(wanted.policy, wanted.passages)
+        own = passages if len(backend.families) > 1 else passages.of_family(backend.families[0])
         if self.policy == DROP and backend.name == self.selection.name:
             return own
         return Forwarding(LEAVE, own.passages) if current.drops(own) else None
@@ -144,7 +158,9 @@ class ForwardEngine(Persistable[Mapping[str, State], ForwardPlan]):
     def to_store(self, older: ForwardEngine | None, _plan: ForwardPlan) -> Form:
         """Return the policy and all passages, needed now or not; ``older`` is the stored engine."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda passage: passage.key)
-        return {"policy": self.policy, "accept": [passage.as_input() for passage in kept]}
+        clamps = merged(older.clamps if older else [], self.clamps, self.purge, lambda clamp: clamp.key)
+        limits = [clamp for clamp in clamps if clamp.interface not in self._without_clamp]
+        return _form(Forwarding(self.policy, tuple(kept), tuple(limits)))
 
 
 def configured(table: str) -> Form:
@@ -156,9 +172,13 @@ def configured(table: str) -> Form:
 def make_backends(name: str, table: str, in_charge: bool) -> list[ForwardBackend]:
     """Return the places of a backend; raises InvalidInput when it cannot use the table's name."""
     if name == "nftables":
-        return [NftablesForward(Nftables(table))]
+        return [NftablesForward(Nftables(table)), NftablesClamps(Nftables(table))]
     iptables = Iptables()
-    return [IptablesForward(table, family, iptables, in_charge) for family in iptables.families()]
+    made: list[ForwardBackend] = []
+    for family in iptables.families():
+        made.append(IptablesForward(table, family, iptables, in_charge))
+        made.append(IptablesClamps(table, family, iptables, in_charge))
+    return made
 
 
 def _parse_policy(policy: object) -> str:
@@ -192,13 +212,25 @@ def _actions(
     if before.policy != after.policy:
         adding.append(Action("replace", Setting("policy", after.policy)))
     adding += [Action("add", passage) for passage in after.passages if passage not in before.passages]
-    gone = [Action("remove", passage) for passage in before.passages if passage not in after.passages]
+    gone: list[Action[Model]] = [Action("remove", one) for one in before.passages if one not in after.passages]
+    limited = {clamp.interface for clamp in before.clamps}
+    for clamp in after.clamps:
+        if clamp not in before.clamps:
+            adding.append(Action("replace" if clamp.interface in limited else "add", clamp))
+    limited = {clamp.interface for clamp in after.clamps}
+    gone += [Action("remove", clamp) for clamp in before.clamps if clamp.interface not in limited]
     return adding + gone + removing
 
 
+def _parts(found: Sequence[Forwarding]) -> tuple[list[Passage], list[Clamp]]:
+    """Return all passages and limits of several places."""
+    return [one for each in found for one in each.passages], [one for each in found for one in each.clamps]
+
+
 def _form(forwarding: Forwarding) -> Form:
-    return {"policy": forwarding.policy, "accept": [passage.as_input() for passage in forwarding.passages]}
+    limits = {"mss": [clamp.as_input() for clamp in forwarding.clamps]} if forwarding.clamps else {}
+    return {"policy": forwarding.policy, "accept": [passage.as_input() for passage in forwarding.passages], **limits}
 
 
 def _lines(forwarding: Forwarding) -> list[str]:
-    return [f"policy {forwarding.policy}", *map(str, forwarding.passages)]
+    return [f"policy {forwarding.policy}", *map(str, forwarding.passages), *map(str, forwarding.clamps)]

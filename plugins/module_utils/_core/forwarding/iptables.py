@@ -67,6 +67,7 @@ class IptablesForward:
     """The chain of one family. ``in_charge`` says that the policy is enforced by iptables."""
 
     name = "iptables"
+    clamps = False
 
     def __init__(self, table: str, family: int, iptables: Iptables | None = None, in_charge: bool = False) -> None:
         self.iptables = iptables or Iptables()

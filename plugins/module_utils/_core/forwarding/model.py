@@ -11,6 +11,7 @@ from .. import fields
 from ..entries import Entry, Form, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
 from ..nat.model import NatRule
+from .clamps import Clamp
 
 LEAVE, DROP = "leave", "drop"
 POLICIES = (LEAVE, DROP)
@@ -75,15 +76,17 @@ class Passage:
 
 @dataclass(frozen=True)
 class Forwarding:
-    """The forwarded traffic: the passages, sorted, and the ``policy`` for everything else."""
+    """The forwarded traffic: the passages, sorted, and the ``policy`` for everything else; and limits of segments."""
 
     policy: str = LEAVE
     passages: tuple[Passage, ...] = ()
+    clamps: tuple[Clamp, ...] = ()
 
     @classmethod
-    def of(cls, policy: str, passages: Iterable[Passage]) -> Forwarding:
-        """Return the forwarding with passages in any order."""
-        return cls(policy, tuple(sorted(set(passages), key=_order)))
+    def of(cls, policy: str, passages: Iterable[Passage], clamps: Iterable[Clamp] = ()) -> Forwarding:
+        """Return the forwarding with passages and limits in any order."""
+        limits = tuple(sorted(set(clamps), key=lambda clamp: clamp.interface))
+        return cls(policy, tuple(sorted(set(passages), key=_order)), limits)
 
     def of_family(self, family: int) -> Forwarding:
         """Return the same with only the passages of one family."""

@@ -34,6 +34,7 @@ class NftablesForward:
     """The chain of both families."""
 
     name = "nftables"
+    clamps = False
     families: tuple[int, ...] = (4, 6)
 
     def __init__(self, nftables: Nftables) -> None:

@@ -38,4 +38,7 @@ def _lists(plan: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if parameters:
         found["kernel_parameters"] = parameters["parameters"]
         found["file"] = parameters["file"]
+    translations = plan.get("nat_rules")
+    if translations:
+        found["nat_rules"], found["nat_backend"] = translations["rules"], translations["backend"]
     return found

@@ -26,6 +26,7 @@ from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
 from .stored_states import EVENTS, State, States
+from .translations import TranslationCheck
 from .watch import FILES, FILTERS, STOP
 
 # The first event starts a check at once. While events keep coming, the pause before the next check doubles.
@@ -68,12 +69,14 @@ class Keeper:
         startup_delay: StartupDelay | None = None,
         spent: Callable[[], float] = processor_seconds,
         replies: ReplyCheck | None = None,
+        translations: TranslationCheck | None = None,
         parameters: ParameterCheck | None = None,
         publishing: Publishing | None = None,
     ) -> None:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
         self._backoff, self._replies, self._parameters = Backoff(), replies, parameters
         self._publishing = publishing or Publishing()
+        self._translations = translations
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
@@ -125,6 +128,7 @@ class Keeper:
                         self._check_state(state)
                 self._note_faults(states)
                 self._check_replies(states, happened)
+                self._check_translations(states, happened)
         except (Busy, OSError, MultihomeError) as error:
             self._busy = True
             self._fail("the lock", error_text(error), for_now=True)
@@ -150,6 +154,7 @@ class Keeper:
             ],
             "zones": self._publishing.report(),
             "taken": self._replies.report() if self._replies else [],
+            "taken_translations": self._translations.report() if self._translations else [],
             "refused": [{"file": file, "reason": reason} for file, reason in sorted(self._faults.items())],
             "last_error": self._last_error,
         }
@@ -176,6 +181,19 @@ class Keeper:
             self._replies.changed(self._clock())
         if self._clock() >= self._replies.next_time:
             self._replies.check(engines[0], self._clock())
+
+    def _check_translations(self, states: list[State], happened: set[str]) -> None:
+        """Look for translations of other programs: after changes of packet filters, and now and then."""
+        engines = [state.engine for state in states if state.kind == "nat_rules" and state.engine is not None]
+        if self._translations is None:
+            return
+        if not engines:
+            self._translations.forget()
+            return
+        if happened & {FILTERS, FILES}:
+            self._translations.changed(self._clock())
+        if self._clock() >= self._translations.next_time:
+            self._translations.check(engines[0], self._clock())
 
     def _note_faults(self, states: list[State]) -> None:
         files = {state.file for state in states if state.engine is not None}
@@ -265,15 +283,15 @@ class Keeper:
             now = self._clock()
             if now >= due:
                 return {FILES}
-            if self._replies and now >= self._replies.next_time:
+            if any(each and now >= each.next_time for each in (self._replies, self._translations)):
                 return {POLL}
             # Without the lock, which a module may hold for long: mostly there is nothing to do.
             if self._parameters and now >= self._parameters.next_time and self._parameters.differ(now, self._is_due):
                 return {POLL}
             still_alive(self.report())
 
-    def _polled(self) -> list[ReplyCheck | ParameterCheck]:
-        return [each for each in (self._replies, self._parameters) if each]
+    def _polled(self) -> list[ReplyCheck | ParameterCheck | TranslationCheck]:
+        return [each for each in (self._replies, self._parameters, self._translations) if each]
 
     def _gathered(self, events: Waiting, happened: set[str]) -> set[str]:
         """Return these events at once if the last check is long past; else after a pause, with those that follow."""

@@ -17,6 +17,7 @@ from .parameters import ParameterCheck
 from .replies import ReplyCheck
 from .report import Report, log
 from .stored_states import ENGINES, States
+from .translations import TranslationCheck
 from .watch import Watch
 
 # A module may hold the lock for long; meanwhile the watchdog of systemd has to be answered.
@@ -32,6 +33,7 @@ def main() -> int:
         States(DIRECTORY, ENGINES),
         functools.partial(exclusive, timeout=_PATIENCE),
         replies=ReplyCheck(),
+        translations=TranslationCheck(),
         parameters=ParameterCheck(),
     )
 

@@ -41,7 +41,7 @@ class FlowFlusher:
         concerned = [*self._leaving(before, after), *arriving_rules(before, after)]
         if concerned:
             self._conntrack.check()
-        if any(rule.type == "masquerade" for rule in concerned):
+        if any(rule.type in ("masquerade", "redirect") for rule in concerned):
             self._addresses(None)
 
     def flush(self, before: Sequence[NatRule], after: Sequence[NatRule], check_mode: bool) -> int:

@@ -13,7 +13,8 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from .conntrack import DESTINATION_TRANSLATED, SOURCE_TRANSLATED, End, Flow
-from .model import NatRule, Ports
+from .entry_faults import TO_DESTINATION, Ports
+from .model import NatRule
 from .nftables_text import target_port
 
 # Whether destinations are translated, the new address and the new port; None where it is not a single one.
@@ -78,12 +79,14 @@ class FlowOrigins:
         original, reply = flow.original, flow.reply
         # Sources are translated when destinations have been: the answer then comes from the new destination.
         matched = original
-        if rule.type != "dnat":
+        if rule.type not in TO_DESTINATION:
             matched = End(original.source, reply.source, original.source_port, reply.source_port)
         if rule.type == "exempt" or not matches(rule, flow, matched):
             return False
-        if rule.type == "dnat":
-            return reply.source == moved(rule, original.destination) and reply.source_port == moved_port(rule, original)
+        if rule.type in TO_DESTINATION:
+            is_here = rule.type == "redirect" and reply.source in self._addresses(None)
+            is_there = rule.type == "dnat" and reply.source == moved(rule, original.destination)
+            return reply.source_port == moved_port(rule, original) and (is_here or is_there)
         if rule.to_port is not None and not among(reply.destination_port, rule.to_port):
             return False
         if rule.type == "masquerade":
@@ -93,7 +96,7 @@ class FlowOrigins:
 
 def _result(rule: NatRule) -> Result:
     """Return the result of a translation, for an index."""
-    is_destination = rule.type == "dnat"
+    is_destination = rule.type in TO_DESTINATION
     if rule.to_address is None or "/" in rule.to_address:
         return is_destination, None, None
     ports = rule.destination_port

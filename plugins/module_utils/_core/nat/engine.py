@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..entries import Entry, Faults, Form
@@ -18,6 +19,7 @@ from .backend import NatBackend, State
 from .model import NatRule, parse_rules
 from .nftables import NftablesBackend
 from .plan import NatPlan, plan_rules
+from .reporting import KEPT, reported
 
 if TYPE_CHECKING:
     from .conntrack_flush import FlowFlusher
@@ -45,7 +47,7 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         name = faults.take(lambda: table_name(table))
         which = faults.take(lambda: _flow_choice(forget_flows))
         faults.refuse()
-        self.desired = desired.value
+        self.desired, self.table = desired.value, name.value
         self.selection = selection or select(backend, name.value, make_backend, "nat")
         self.purge = purge
         self._flows = flows or _flow_flusher(which.value) if which.value != "none" else None
@@ -108,15 +110,15 @@ class NatEngine(Persistable[Current[State], NatPlan]):
 
     def before(self, plan: NatPlan) -> list[Form]:
         """Return the earlier translations as entries of ``rules``."""
-        return [rule.as_input() for rule in plan.before]
+        return _forms(plan.before)
 
     def after(self, plan: NatPlan) -> list[Form]:
         """Return the translations after the plan as entries of ``rules``, in the order they are tried."""
-        return [rule.as_input() for rule in plan.after]
+        return _forms(plan.after)
 
     def lines(self, plan: NatPlan) -> dict[str, list[str]]:
         """Return one line a translation for the diff."""
-        return {"before": [str(rule) for rule in plan.before], "after": [str(rule) for rule in plan.after]}
+        return {"before": [*map(str, reported(plan.before))], "after": [*map(str, reported(plan.after))]}
 
     def state_before(self, plan: NatPlan) -> Form:
         """Return the translations before the plan as options."""
@@ -128,7 +130,7 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         order = {rule.key: position for position, rule in enumerate(plan.after)}
         # A translation that is stored and not configured is tried last.
         kept.sort(key=lambda rule: order.get(rule.key, len(order)))
-        return {"rules": [rule.as_input() for rule in kept]}
+        return {"rules": _forms(kept)}
 
 
 def make_backend(name: str, table: str, in_charge: bool = True) -> NatBackend:
@@ -170,7 +172,7 @@ def read_states(table: str) -> list[State]:
 
 def entries(states: Sequence[State]) -> list[Form]:
     """Return the configured translations as entries of ``rules``, in the order they are tried."""
-    return [rule.as_input() for state in states for rule, _position in state.rules()]
+    return [form for state in states for form in _forms([rule for rule, _position in state.rules()])]
 
 
 def entries_with_counters(states: Sequence[State]) -> list[Form]:
@@ -178,7 +180,13 @@ def entries_with_counters(states: Sequence[State]) -> list[Form]:
     result = []
     for state in states:
         counted = state.counters()
-        for rule, _position in state.rules():
-            packets, count = counted[rule.key]
+        for rule in reported([rule for rule, _position in state.rules()]):
+            # A connection passes both hooks: one of them has counted all of them.
+            keys = [rule.key] if rule.key in counted else [replace(rule, keeps=kept).key for kept in KEPT]
+            packets, count = max(counted[key] for key in keys)
             result.append({**rule.as_input(), "packets": packets, "bytes": count})
     return result
+
+
+def _forms(rules: Sequence[NatRule]) -> list[Form]:
+    return [rule.as_input() for rule in reported(rules)]

@@ -26,6 +26,8 @@ def is_plain(entry: object) -> bool:
     """Return whether an entry is already a plain one."""
     if not isinstance(entry, Mapping):
         return True
+    if _keeps_both(entry):
+        return False
     addresses = (entry.get(name) for name in _ADDRESSES)
     if any(isinstance(value, str) and ("," in value or "-" in value or "!" in value) for value in addresses):
         return False
@@ -40,6 +42,8 @@ def expanded(entry: object) -> list[Any]:
     if not isinstance(entry, Mapping) or is_plain(entry):
         return [entry]
     plain: list[dict[str, Any]] = [dict(entry)]
+    if _keeps_both(entry):
+        plain = [{**entry, "keeps": kept} for kept in _ADDRESSES[::-1]]
     faults = []
     for names, parts_of in ((_ADDRESSES, _prefixes), (_PORTS, _port_ranges)):
         for name in names:
@@ -55,6 +59,12 @@ def expanded(entry: object) -> list[Any]:
     if faults:
         raise InvalidInput(faults)
     return plain
+
+
+def _keeps_both(entry: Mapping[str, object]) -> bool:
+    """Return whether an entry is an exemption of both the destination and the source."""
+    names = ("keeps", "in_interface", "out_interface")
+    return entry.get("type") == "exempt" and all(entry.get(name) is None for name in names)
 
 
 def _parts(written: str) -> list[str]:

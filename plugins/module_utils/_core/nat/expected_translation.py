@@ -14,6 +14,7 @@ from typing import Protocol
 
 from .conntrack import End, Flow
 from .conntrack_match import Addresses, among, matches, moved, moved_port
+from .entry_faults import TO_DESTINATION
 from .model import NatRule, hook
 
 # The address and the port that select entries; None selects those that have no single one.
@@ -105,8 +106,10 @@ class ExpectedTranslations:
         if rule.type == "exempt":
             ends = (original.destination, reply.source) if hook(rule) == "destination" else _sources(flow)
             return ends[0] == ends[1]
-        if rule.type == "dnat":
-            return (reply.source, reply.source_port) == (moved(rule, original.destination), moved_port(rule, original))
+        if rule.type in TO_DESTINATION:
+            is_here = rule.type == "redirect" and self._paths.is_local(reply.source)
+            is_there = rule.type == "dnat" and reply.source == moved(rule, original.destination)
+            return reply.source_port == moved_port(rule, original) and (is_here or is_there)
         if rule.to_port is not None and not among(reply.destination_port, rule.to_port):
             return False
         if rule.type == "masquerade":

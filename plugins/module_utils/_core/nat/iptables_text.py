@@ -16,16 +16,21 @@ from typing import Any
 from .. import fields
 from ..errors import InvalidInput
 from ..filters.iptables_save import interface_faults, quoted
-from .model import EVERYTHING, NatRule, Ports
+from .entry_faults import Ports
+from .model import EVERYTHING, NatRule
 from .model import hook as hook_of
 from .protocols import printed
 
 _TARGETS = {"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to", "MASQUERADE": "--to-ports"}
+_TARGETS["REDIRECT"] = "--to-ports"
+# The targets that have no option --persistent.
+_NOT_PERSISTENT = ("masquerade", "redirect")
 _PORTS = r"(?P<ports>[0-9-]+)(?:/(?P<base>[0-9]+))?"
 _TO = {
     4: re.compile(rf"(?P<address>[0-9./]+)(?::{_PORTS})?"),
     6: re.compile(rf"(\[)?(?P<address>[0-9a-f:./]+)(?(1)\]:{_PORTS})"),
 }
+_FLAGS = ("--random", "--persistent")
 _OPTIONS = {
     "-s": "source",
     "-d": "destination",
@@ -40,7 +45,12 @@ _OPTIONS = {
 
 def faults(rule: NatRule) -> list[str]:
     """Return the parts of a translation that nft can match or express and iptables cannot."""
-    return interface_faults(in_interface=rule.in_interface, out_interface=rule.out_interface)
+    found = interface_faults(in_interface=rule.in_interface, out_interface=rule.out_interface)
+    if rule.persistent and rule.type in _NOT_PERSISTENT:
+        found.append(
+            f"persistent: iptables has it for dnat and snat, not for {rule.type}; leave it out, or use nftables"
+        )
+    return found
 
 
 def rule_text(rule: NatRule) -> str:
@@ -77,8 +87,10 @@ def _port_text(ports: Ports) -> str:
 
 def _target(rule: NatRule) -> list[str]:
     ports = fields.port_text(rule.to_port) if rule.to_port else None
-    if rule.type == "masquerade":
-        return ["MASQUERADE", "--to-ports", ports] if ports else ["MASQUERADE"]
+    flags = [f"--{flag}" for flag in rule.flags]
+    if rule.type in ("masquerade", "redirect"):
+        target = rule.type.upper()
+        return [target, "--to-ports", ports, *flags] if ports else [target, *flags]
     if rule.type == "exempt":
         # Translated to itself, so that no later chain of any program translates it either.
         return ["NETMAP", "--to", EVERYTHING[rule.family]]
@@ -91,7 +103,7 @@ def _target(rule: NatRule) -> list[str]:
         # The port that the first one is counted from; without it the kernel would choose any port of the range.
         address += f"/{rule.destination_port[0]}"
     target = rule.type.upper()
-    return [target, _TARGETS[target], address]
+    return [target, _TARGETS[target], address, *flags]
 
 
 def parse_rule(words: Sequence[str], family: int, hook: str) -> NatRule | None:
@@ -143,6 +155,8 @@ def _ports(text: str) -> Ports | None:
 
 def _with_target(values: dict[str, Any], words: Sequence[str], family: int, hook: str) -> NatRule | None:
     """Return the translation to a target, given as its name, option and argument."""
+    values = {**values, **{word[2:]: True for word in words if word in _FLAGS}}
+    words = [word for word in words if word not in _FLAGS]
     target, option, argument = (*words, "", "")[:3] if words else ("", "", "")
     if target not in _TARGETS or len(words) not in (1, 3) or (option and option != _TARGETS[target]):
         return None
@@ -166,6 +180,8 @@ def _with_target(values: dict[str, Any], words: Sequence[str], family: int, hook
             return None
     if address == EVERYTHING[family]:
         kind, address = "exempt", None
+        if "in_interface" not in values and "out_interface" not in values:
+            values["keeps"] = hook
     rule = NatRule(family, kind, to_address=address, to_port=ports, **values)
     counted_from = str(rule.destination_port[0]) if rule.shifts_ports and rule.destination_port else None
     if base != counted_from or hook_of(rule) != hook:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
-from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, Ports, hook
+from .entry_faults import Ports
+from .model import INTERVALS, MAX_KEY_FIELDS, TOKENS, NatRule, hook
 
 HOOKS = ("destination", "source")
 # In place of "dports" where a range is translated to another range: each port is an element of its own.
@@ -25,13 +26,13 @@ JOIN = "djoin"
 _ALL_TOKENS = (*dict.fromkeys(token for pair in TOKENS.values() for token in pair), SHIFT, JOIN)
 _INTERVALS = INTERVALS | {JOIN}
 _NAME = re.compile(
-    rf"(dnat|snat)_ipv([46])((?:_(?:{'|'.join(_ALL_TOKENS)}))+)(?:_([2-9]|[1-9]\d+))?",
+    rf"(dnat|snat|redirect)_ipv([46])((?:_(?:{'|'.join(_ALL_TOKENS)}))+)(?:_([2-9]|[1-9]\d+))?",
 )
 # A part of an element's key: text, a port, or a range of ports.
 KeyPart = Union[str, int, Ports, None]
 Key = tuple[KeyPart, ...]
 # A shape's place within a level: exact maps, maps with intervals, rules; more specific ones first.
-Rank = tuple[int, int, tuple[str, ...]]
+Rank = tuple[int, int, tuple[str, ...], str]
 # The part of an element's key that belongs to a token.
 _VALUES: dict[str, Callable[[NatRule], KeyPart]] = {
     "iif": lambda rule: rule.in_interface,
@@ -70,7 +71,7 @@ class MapName:
     @property
     def hook(self) -> str:
         """``destination`` or ``source``."""
-        return "destination" if self.type == "dnat" else "source"
+        return "source" if self.type == "snat" else "destination"
 
     @property
     def has_intervals(self) -> bool:
@@ -83,9 +84,14 @@ class MapName:
         return self.type == "dnat" and self.tokens[-1] in ("dport", SHIFT, JOIN)
 
     @property
+    def has_only_ports(self) -> bool:
+        """Whether the map gives a port alone: the address is one of this host."""
+        return self.type == "redirect"
+
+    @property
     def needs_protocol(self) -> bool:
-        """Whether nft 1.0.6 takes the lookup only after a match of the protocol: ports as value of an interval map."""
-        return self.has_intervals and self.has_port_value
+        """Whether nft takes the lookup only after a match of the protocol: a port alone, or in an interval map."""
+        return self.has_only_ports or (self.has_intervals and self.has_port_value)
 
 
 Item = Union[MapName, NatRule]
@@ -102,13 +108,16 @@ class Layout:
 def map_tokens(rule: NatRule) -> tuple[str, ...] | None:
     """Return the tokens of the map that a translation belongs to, or None when it is a rule.
 
-    Rules are: masquerading, exemptions, prefix to prefix, a choice of source ports, and entries that match by no or by
-    all fields.
+    Rules are: masquerading, exemptions, prefix to prefix, a choice of source ports, ``random`` and ``persistent``, and
+    entries that match by no or by all fields.
     """
     shape = rule.tokens
     if rule.type in ("masquerade", "exempt") or not 0 < len(shape) <= MAX_KEY_FIELDS or "/" in (rule.to_address or ""):
         return None
-    if rule.type == "snat" and rule.to_port:
+    if (rule.type == "snat" and rule.to_port) or rule.flags:
+        return None
+    if rule.type == "redirect" and not (shape[-1] == "dport" or rule.joins_ports):
+        # The port stays, which no map says.
         return None
     if rule.joins_ports:
         return (*shape[:-1], JOIN)
@@ -130,11 +139,11 @@ def port_of(key: Key) -> int:
     return port if isinstance(port, int) else 0
 
 
-def _rank(shape: tuple[str, ...] | None) -> Rank:
-    """Return the rank of a shape; None is that of a rule."""
+def _rank(shape: tuple[str, ...] | None, kind: str) -> Rank:
+    """Return the rank of a shape of a type; None is that of a rule."""
     if shape is None:
-        return (2, 0, ())
-    return (0 if _INTERVALS.isdisjoint(shape) else 1, -len(shape), shape)
+        return (2, 0, (), "")
+    return (0 if _INTERVALS.isdisjoint(shape) else 1, -len(shape), shape, kind)
 
 
 def sort_key(rule: NatRule) -> tuple[str, ...]:
@@ -148,13 +157,13 @@ def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]
     ``overlaps`` gives, per position of the list, the positions of earlier entries that it overlaps.
     """
     layout = Layout()
-    ranks: dict[tuple[str, ...] | None, Rank] = {}
+    ranks: dict[tuple[tuple[str, ...] | None, str], Rank] = {}
     places: list[tuple[int, Rank, int]] = []
     staged: dict[tuple[str, int, int, Rank], list[int]] = {}
     stages: dict[tuple[str, int, tuple[str, ...], int], dict[Key, NatRule]] = {}
     for position, rule in enumerate(rules):
         shape = map_tokens(rule)
-        rank = ranks.get(shape) or ranks.setdefault(shape, _rank(shape))
+        rank = ranks.get((shape, rule.type)) or ranks.setdefault((shape, rule.type), _rank(shape, rule.type))
         level, depth = 1, 0
         if position in overlaps:
             level, depth = _behind([places[earlier] for earlier in overlaps[position]], rank, shape is None)
@@ -172,8 +181,7 @@ def compile_rules(rules: Sequence[NatRule], overlaps: Mapping[int, Sequence[int]
     for where in sorted(staged):
         chain, family, level, rank = where
         if rank[0] < 2:
-            chain_type = "dnat" if chain == "destination" else "snat"
-            layout.chains[chain].append(MapName(chain_type, family, rank[2], level))
+            layout.chains[chain].append(MapName(rank[3], family, rank[2], level))
         else:
             ordered = sorted(staged[where], key=lambda position: (places[position][2], sort_key(rules[position])))
             layout.chains[chain].extend(rules[position] for position in ordered)

@@ -13,9 +13,19 @@ from .. import fields
 from ..entries import Entry, Form, parse_fields, parse_list, where, without_none
 from ..errors import InvalidInput
 from . import protocols
+from .entry_faults import (
+    DESTINATION,
+    SOURCE,
+    TO_DESTINATION,
+    Ports,
+    faults_of_family,
+    faults_of_fields,
+    faults_of_ports,
+    span,
+)
 from .expansion import expanded, is_plain
 
-TYPES = ("dnat", "snat", "masquerade", "exempt")
+TYPES = ("dnat", "snat", "masquerade", "exempt", "redirect")
 # The prefix that netmap translates to itself: an exemption is such a translation.
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 MAX_ENTRIES = 100_000
@@ -23,7 +33,6 @@ MAX_ENTRIES = 100_000
 MAX_NAME_BYTES = 128
 # nft numbers a concatenation's type in 32 bits, TYPE_BITS (6) a field; a longer key is taken, and printed as another.
 MAX_KEY_FIELDS = 5
-Ports = tuple[int, int]
 # Family, type and the whole match of a translation.
 RuleKey = tuple[object, ...]
 
@@ -105,17 +114,14 @@ def _name(value: object) -> str:
     return name
 
 
-def span(ports: Ports) -> int:
-    """Return how many ports a range holds."""
-    return ports[1] - ports[0] + 1
-
-
 @dataclass(frozen=True)
 class NatRule:
     """One translation. Addresses are canonical (a prefix of full length is its address), ports (first, last).
 
     ``None`` selects everything. ``to_address`` is an address, or a prefix for prefix-to-prefix translation; a
-    ``to_port`` of None keeps the port. ``name`` is a label.
+    ``to_port`` of None keeps the port. ``random`` and ``persistent`` say how the kernel chooses. ``name`` is a label.
+    ``keeps`` is the address that an exemption without an interface keeps; None stands for both, which parse_rules()
+    turns into one exemption each.
     """
 
     family: int
@@ -129,6 +135,9 @@ class NatRule:
     out_interface: str | None = None
     to_address: str | None = None
     to_port: Ports | None = None
+    random: bool = False
+    persistent: bool = False
+    keeps: str | None = None
     name: str | None = None
 
     FIELDS = {
@@ -143,6 +152,9 @@ class NatRule:
         "out_interface": _interface,
         "to_address": _target,
         "to_port": _ports,
+        "random": fields.boolean,
+        "persistent": fields.boolean,
+        "keeps": fields.choice(DESTINATION, SOURCE),
         "name": _name,
     }
 
@@ -151,16 +163,19 @@ class NatRule:
         """Return the translation of one entry; raises InvalidInput with bare reasons."""
         values, faults = parse_fields(entry, cls.FIELDS, "destination", required=("type",))
         if isinstance(entry, Mapping):
-            faults += _faults_of_fields(entry, values)
-            faults += _faults_of_family(entry, values)
-            faults += _faults_of_ports(entry, values)
+            faults += faults_of_fields(entry, values)
+            faults += faults_of_family(entry, values)
+            faults += faults_of_ports(entry, values)
         if faults:
             raise InvalidInput(faults)
         for name in ("source", "destination"):
             if name in values and fields.is_everything(values[name]):
                 del values[name]
-        if values["type"] == "dnat" and values.get("to_port") == values.get("destination_port"):
+        if values["type"] in TO_DESTINATION and values.get("to_port") == values.get("destination_port"):
             values.pop("to_port", None)
+        if "in_interface" in values or "out_interface" in values:
+            # The interface says which address an exemption keeps.
+            values.pop("keeps", None)
         return cls(**values)
 
     @functools.cached_property
@@ -176,6 +191,7 @@ class NatRule:
             self.destination_port,
             self.in_interface,
             self.out_interface,
+            self.keeps,
         )
 
     @functools.cached_property
@@ -204,13 +220,23 @@ class NatRule:
     def joins_ports(self) -> bool:
         """Whether all ports of a range go to one port."""
         ports = self.destination_port
-        if self.type != "dnat" or self.to_port is None or ports is None:
+        if self.type not in TO_DESTINATION or self.to_port is None or ports is None:
             return False
         return self.to_port[0] == self.to_port[1] and ports[0] != ports[1]
 
     def satisfied_by(self, other: NatRule) -> bool:
         """Return whether ``other``, of the same key, does the same; without a name any name is accepted."""
-        return self.to_address == other.to_address and self.to_port == other.to_port and self.name in (None, other.name)
+        return self.result == other.result and self.name in (None, other.name)
+
+    @property
+    def result(self) -> tuple[object, ...]:
+        """What the translation does to what it matches."""
+        return (self.to_address, self.to_port, self.random, self.persistent)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How the kernel chooses among several addresses or ports, in the words of nft."""
+        return tuple(name for name in ("random", "persistent") if getattr(self, name))
 
     def as_input(self) -> Form:
         """Return the translation as an entry of ``rules``, without defaults and an implied family."""
@@ -228,82 +254,14 @@ class NatRule:
             out_interface=self.out_interface,
             to_address=self.to_address,
             to_port=self.to_port and fields.port_text(self.to_port),
+            random=self.random or None,
+            persistent=self.persistent or None,
+            keeps=self.keeps,
         )
 
     def __str__(self) -> str:
         shown = {name: value for name, value in self.as_input().items() if name != "type"}
         return f"{self.type} ({', '.join(f'{name} {value}' for name, value in shown.items())})"
-
-
-def _faults_of_fields(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
-    faults = []
-    kind = values.get("type")
-    if kind in ("snat", "masquerade") and "in_interface" in values:
-        faults.append(f"{kind} happens as a packet leaves: match out_interface instead of in_interface")
-    if kind == "dnat" and "out_interface" in values:
-        faults.append("dnat happens as a packet comes in: match in_interface instead of out_interface")
-    if kind == "exempt" and (entry.get("to_address") is not None or entry.get("to_port") is not None):
-        return ["exempt translates nothing: leave to_address and to_port out"]
-    if kind == "exempt" and "in_interface" in values and "out_interface" in values:
-        return [
-            "exempt keeps the destination with in_interface, and the source with out_interface: give one entry each"
-        ]
-    if kind == "masquerade" and "to_address" in values:
-        faults.append("masquerade takes the interface's own address: leave to_address out, or use snat")
-    if kind in ("dnat", "snat") and entry.get("to_address") is None:
-        faults.append(f"to_address is missing: {kind} needs the address to translate to")
-    if fields.is_everything(values.get("to_address", "")):
-        return ["to_address is every address: use type exempt to translate nothing"]
-    if "/" in values.get("to_address", ""):
-        field = "destination" if kind == "dnat" else "source"
-        length = values["to_address"].partition("/")[2]
-        if values.get(field, "").partition("/")[2] != length:
-            faults.append(f"to_address is a prefix: {field} must then be a prefix of the same length, /{length}")
-        if "to_port" in values:
-            faults.append("to_address is a prefix: ports are kept, leave to_port out")
-    return faults
-
-
-def _faults_of_family(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
-    """Return the faults of the families; without one, put the entry's family in ``values``."""
-    addresses = ("source", "destination", "to_address")
-    found: dict[str, int] = {name: fields.family_of(values[name]) for name in addresses if name in values}
-    if "family" in values:
-        found["family"] = int(values["family"][3:])
-    if values.get("protocol") in protocols.FAMILY_OF:
-        found["protocol"] = protocols.FAMILY_OF[values["protocol"]]
-    families = set(found.values())
-    if len(families) > 1:
-        return ["mixes IPv4 and IPv6: " + ", ".join(f"{name} is IPv{family}" for name, family in found.items())]
-    if not families:
-        # A malformed value has its own fault already; so has a missing to_address.
-        given = any(entry.get(name) is not None for name in ("family", *addresses))
-        needs_none = values.get("type") in ("masquerade", "exempt")
-        return ["nothing tells the family; give family: ipv4 or ipv6"] if needs_none and not given else []
-    values["family"] = families.pop()
-    if values["family"] == 6 and values.get("protocol") in protocols.IPV6_EXTENSIONS:
-        return [f"protocol {values['protocol']} is an extension header of IPv6, which cannot be matched"]
-    return []
-
-
-def _faults_of_ports(entry: Mapping[str, object], values: dict[str, Any]) -> list[str]:
-    given = [name for name in ("source_port", "destination_port", "to_port") if name in values]
-    is_malformed = entry.get("protocol") is not None and "protocol" not in values
-    if given and not is_malformed and values.get("protocol", "any") not in protocols.WITH_PORTS:
-        return [f"{' and '.join(given)} without a protocol that has ports: give protocol tcp, udp or sctp"]
-    to_port = values.get("to_port")
-    if to_port is None:
-        return []
-    if values.get("type") == "dnat":
-        ports = values.get("destination_port")
-        if entry.get("destination_port") is None:
-            return ["to_port without destination_port: say which ports are translated"]
-        if ports and span(to_port) not in (1, span(ports)):
-            longer = f"destination_port has {span(ports)} ports and to_port {span(to_port)}"
-            return [f"{longer}: make them equally long, or give one port"]
-    elif "source_port" in values and (span(values["source_port"]), span(to_port)) != (1, 1):
-        return ["source_port together with to_port: only one port to one port has a meaning here"]
-    return []
 
 
 def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> list[Entry[NatRule]]:
@@ -399,5 +357,6 @@ def hook(rule: NatRule) -> str:
 
     An exemption keeps the source, or with the interface of incoming packets their destination.
     """
-    is_incoming = rule.type == "exempt" and rule.in_interface is not None
-    return "destination" if rule.type == "dnat" or is_incoming else "source"
+    if rule.type == "exempt":
+        return rule.keeps or (DESTINATION if rule.in_interface is not None else SOURCE)
+    return DESTINATION if rule.type in TO_DESTINATION else SOURCE

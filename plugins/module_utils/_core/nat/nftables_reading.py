@@ -25,15 +25,16 @@ from ..filters.nftables_json import (
     selector,
     values,
 )
+from .entry_faults import DESTINATION, SOURCE, Ports
 from .maps import JOIN, SHIFT, Item, Key, KeyPart, MapName, elements, map_tokens, port_of
-from .model import EVERYTHING, FIELD_OF_TOKEN, NatRule, Ports
+from .model import EVERYTHING, FIELD_OF_TOKEN, NatRule
 from .model import hook as hook_of
 from .nftables_text import selector_of, target_port
 from .protocols import FAMILY_OF, WITH_PORTS, printed
 
 _FAMILIES = {"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6}
+_ADDRESS_TOKENS = frozenset(("saddr", "snet", "daddr", "dnet"))
 _FIELDS = {"saddr": "source", "daddr": "destination", "sport": "source_port", "dport": "destination_port"}
-_TYPES_OF_HOOK = {"destination": ("dnat", "exempt"), "source": ("snat", "masquerade", "exempt")}
 
 # The translation that an element belongs to, and what the element counted.
 Element = tuple[NatRule, Counted]
@@ -112,10 +113,13 @@ def _rule_of(
     name: MapName, fields: Sequence[tuple[str, bool]], key: Key, value: object, comment: str | None
 ) -> NatRule | None:
     given: dict[str, Any] = {field: (part, part) if is_port else part for (field, is_port), part in zip(fields, key)}
-    address, port = concatenated(value) if name.has_port_value else (value, None)
+    address, port = (None, value) if name.has_only_ports else (value, None)
+    if name.has_port_value:
+        address, port = concatenated(value)
     if port is not None and port != key[-1]:
         given["to_port"] = (port, port)
-    rule = NatRule(name.family, name.type, to_address=read_prefix(address), name=comment, **given)
+    target = None if name.has_only_ports else read_prefix(address)
+    rule = NatRule(name.family, name.type, to_address=target, name=comment, **given)
     is_known = rule.protocol == "any" or printed(rule.protocol) == rule.protocol
     return rule if is_known and map_tokens(rule) == name.tokens else None
 
@@ -187,7 +191,7 @@ def parse_rule(rule: NftRule, hook: str) -> Item | None:
         return None
     *before, last = rule.expressions
     content = as_dict(last.body)
-    if last.kind in ("dnat", "snat") and "map" in as_dict(content.get("addr")):
+    if any("map" in as_dict(content.get(part)) for part in ("addr", "port")):
         name = _lookup_of(last.kind, content, before)
         return name if name and name.hook == hook else None
     noted: dict[str, object] = {}
@@ -198,7 +202,7 @@ def parse_rule(rule: NftRule, hook: str) -> Item | None:
         if match is not None and not _note(noted, match):
             return None
     found = _translation(last.kind, content, noted, rule.comment)
-    if found is None or found.type not in _TYPES_OF_HOOK[hook] or hook_of(found) != hook:
+    if found is None or hook_of(found) != hook:
         return None
     return found if map_tokens(found) is None else None
 
@@ -221,15 +225,33 @@ def _note(noted: dict[str, object], match: NftMatch) -> bool:
 
 
 def _lookup_of(kind: str, content: Mapping[str, object], before: Sequence[NftExpression]) -> MapName | None:
-    lookup = as_dict(as_dict(content.get("addr")).get("map"))
+    part = "port" if kind == "redirect" else "addr"
+    lookup = as_dict(as_dict(content.get(part)).get("map"))
     name = MapName.parse(as_text(lookup.get("data")).lstrip("@"))
-    if name is None or name.type != kind or content.get("family") != ip(name.family):
+    if name is None or name.type != kind:
         return None
     expected = [selector_of(token, name.family) for token in name.tokens]
     actual = [selector(part) for part in concatenated(lookup.get("key"))]
-    if set(content) != {"family", "addr"} or actual != expected:
+    if actual != expected:
+        return None
+    if name.has_only_ports:
+        return name if set(content) == {"port"} and _is_guarded(name, before) else None
+    if set(content) != {"family", "addr"} or content.get("family") != ip(name.family):
         return None
     return name if (_is_protocol_match(before) if name.needs_protocol else not before) else None
+
+
+def _is_guarded(name: MapName, expressions: Sequence[NftExpression]) -> bool:
+    """Return whether the comparisons are those of the family and of the protocols with ports.
+
+    nft 1.1.3 leaves out the family where an address of the key implies it.
+    """
+    if not _ADDRESS_TOKENS.isdisjoint(name.tokens) and len(expressions) == 1:
+        return _is_protocol_match(expressions)
+    match = expressions[0].match() if expressions else None
+    if match is None or (match.selector, match.operator) != ("meta nfproto", "=="):
+        return False
+    return _FAMILIES.get(as_text(match.right)) == name.family and _is_protocol_match(expressions[1:])
 
 
 def _is_protocol_match(expressions: Sequence[NftExpression]) -> bool:
@@ -242,14 +264,12 @@ def _is_protocol_match(expressions: Sequence[NftExpression]) -> bool:
 def _translation(
     kind: str, content: Mapping[str, object], noted: Mapping[str, object], comment: str | None
 ) -> NatRule | None:
-    if kind not in ("dnat", "snat", "masquerade") or (kind != "masquerade") != ("addr" in content):
+    if kind not in ("dnat", "snat", "masquerade", "redirect") or (kind in ("dnat", "snat")) != ("addr" in content):
         return None
-    is_prefix = "prefix" in as_dict(content.get("addr"))
-    flags = [list(as_list(content.get(name))) for name in ("flags", "type_flags")]
-    known = {"port", "family", "addr", "flags", "type_flags"}
-    if set(content) - known or flags != ([["netmap"], ["prefix"]] if is_prefix else [[], []]):
+    flags = _flags(content)
+    if flags is None or set(content) - {"port", "family", "addr", "flags", "type_flags"}:
         return None
-    fields: dict[str, Any] = dict(noted)
+    fields: dict[str, Any] = {**noted, **flags}
     printed_family = as_text(content.get("family"))
     # nft leaves out the family where the protocol implies it.
     fields.setdefault("family", _FAMILIES.get(printed_family) or FAMILY_OF.get(fields.get("protocol", "any")))
@@ -261,7 +281,24 @@ def _translation(
     ):
         return None
     if fields["to_address"] == EVERYTHING[fields["family"]]:
-        # The hook that it is read from says which of both it exempts from.
-        found = NatRule(type="exempt", **{**fields, "to_address": None})
-        return found if (kind == "dnat") == (hook_of(found) == "destination") else None
+        return _exemption(kind, fields)
     return NatRule(type=kind, **fields)
+
+
+def _exemption(kind: str, fields: Mapping[str, Any]) -> NatRule | None:
+    """Return the exemption that a translation of every address to itself is."""
+    keeps = None
+    if fields.get("in_interface") is None and fields.get("out_interface") is None:
+        keeps = DESTINATION if kind == "dnat" else SOURCE
+    found = NatRule(type="exempt", **{**fields, "to_address": None, "keeps": keeps})
+    return found if (kind == "dnat") == (hook_of(found) == DESTINATION) else None
+
+
+def _flags(content: Mapping[str, object]) -> dict[str, bool] | None:
+    """Return the flags that an entry may have, None for any other."""
+    flags, type_flags = (list(as_list(content.get(name))) for name in ("flags", "type_flags"))
+    if "prefix" in as_dict(content.get("addr")):
+        return {} if (flags, type_flags) == (["netmap"], ["prefix"]) else None
+    if type_flags or not set(map(as_text, flags)) <= {"random", "persistent"}:
+        return None
+    return {as_text(flag): True for flag in flags}

@@ -49,6 +49,8 @@ def types(name: MapName) -> tuple[list[str], list[str]]:
     """Return the data types of a map's key and value."""
     address = "ipv6_addr" if name.family == 6 else "ipv4_addr"
     keys = [TYPES[token].replace("{ip}_addr", address) for token in name.tokens]
+    if name.has_only_ports:
+        return keys, ["inet_service"]
     return keys, [address, "inet_service"] if name.has_port_value else [address]
 
 
@@ -87,8 +89,13 @@ def key_text(name: MapName, key: Key) -> str:
 def element_text(name: MapName, key: Key, rule: NatRule, counted: tuple[int, int]) -> str:
     """Return an element with its counter, comment and value."""
     label = comment(rule, name.tokens[-1] == SHIFT)
-    value = f"{rule.to_address} . {target_port(rule, port_of(key))}" if name.has_port_value else rule.to_address
-    return f"{key_text(name, key)} {_counter(counted)}{label} : {value}"
+    return f"{key_text(name, key)} {_counter(counted)}{label} : {_value_text(name, key, rule)}"
+
+
+def _value_text(name: MapName, key: Key, rule: NatRule) -> str:
+    if name.has_only_ports:
+        return str(rule.to_port[0] if rule.to_port else key[-1])
+    return f"{rule.to_address} . {target_port(rule, port_of(key))}" if name.has_port_value else str(rule.to_address)
 
 
 def target_port(rule: NatRule, port: int) -> int:
@@ -119,6 +126,8 @@ def item_text(item: Item, counted: tuple[int, int] = (0, 0)) -> str:
 def _lookup(name: MapName) -> str:
     expressions = " . ".join(EXPRESSIONS[token] for token in name.tokens).replace("{ip}", ip(name.family))
     guard = _PORT_GUARD if name.needs_protocol else ""
+    if name.has_only_ports:
+        return f"meta nfproto ipv{name.family} {guard}redirect to :{expressions} map @{name}"
     return f"{guard}{name.type} {ip(name.family)} to {expressions} map @{name}"
 
 
@@ -144,8 +153,9 @@ def _rule(rule: NatRule, counted: tuple[int, int]) -> str:
 
 def _statement(rule: NatRule) -> str:
     ports = f":{port_text(rule.to_port)}" if rule.to_port else ""
-    if rule.type == "masquerade":
-        return f"masquerade to {ports}" if ports else "masquerade"
+    flags = f" {','.join(rule.flags)}" if rule.flags else ""
+    if rule.type in ("masquerade", "redirect"):
+        return f"{rule.type} to {ports}{flags}" if ports else f"{rule.type}{flags}"
     if rule.type == "exempt":
         # Translated to itself, so that no later chain of any program translates it either.
         kind = "dnat" if hook(rule) == "destination" else "snat"
@@ -153,4 +163,4 @@ def _statement(rule: NatRule) -> str:
     if rule.to_address and "/" in rule.to_address:
         return f"{rule.type} {ip(rule.family)} prefix to {rule.to_address}"
     address = f"[{rule.to_address}]" if rule.family == 6 and ports else rule.to_address
-    return f"{rule.type} {ip(rule.family)} to {address}{ports}"
+    return f"{rule.type} {ip(rule.family)} to {address}{ports}{flags}"

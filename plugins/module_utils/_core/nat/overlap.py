@@ -14,6 +14,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Callable
 
+from .entry_faults import TO_DESTINATION
 from .model import FIELD_OF_TOKEN, INTERVALS, NatRule, hook
 
 _BITS = {4: 32, 6: 128}
@@ -141,7 +142,7 @@ def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
     apart = {
         where
         for where, used in shapes.items()
-        if len(used) == 1 and all(kind == "dnat" and INTERVALS.isdisjoint(tokens) for kind, tokens in used)
+        if len(used) == 1 and all(kind in TO_DESTINATION and INTERVALS.isdisjoint(tokens) for kind, tokens in used)
     }
     if len(apart) == len(shapes):
         return {}
@@ -155,7 +156,7 @@ def earlier_overlaps(rules: Sequence[NatRule]) -> dict[int, list[int]]:
         profiles = groups.setdefault(place, {})
         profile = _profile(rule)
         # Keys are unique, so two such entries of one profile differ; those of two types may share a match.
-        unique = rule.type == "dnat" and all(length >= 0 for _field, length in profile)
+        unique = rule.type in TO_DESTINATION and all(length >= 0 for _field, length in profile)
         found: list[int] = []
         for (kind, other), members in profiles.items():
             if unique and (kind, other) == (rule.type, profile):

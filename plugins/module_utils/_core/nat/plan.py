@@ -20,6 +20,7 @@ from ..plan import Action, Model, Part
 from .backend import Desired, NatBackend, State
 from .model import NatRule, RuleKey
 from .overlap import earlier_overlaps
+from .reporting import actions, reported
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def plan_rules(
         adding += [Action("replace", rule) for rule in unlisted if rule.key not in configured]
     changed = {action.object.key for action in adding}
     adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
-    removing: list[Action[Model]] = [Action("remove", rule) for rule in unlisted] if purge else []
+    removing: list[Action[Model]] = [Action("remove", rule) for rule in reported(unlisted)] if purge else []
     removing += [Action("remove", Part(unmanaged)) for unmanaged in here.unmanaged_to_remove(purge)]
     change = None
     if after or evaluated or here.faults or here.unmanaged() or (purge and here.is_present):
@@ -86,7 +87,7 @@ def plan_rules(
     if selection.other is not None and elsewhere is not None and elsewhere.is_present:
         leaving = selection.other.change(elsewhere, Desired((), {}, frozenset(), purge))
         removing += [Action("remove", Part(selection.other.place))] if leaving is not None else []
-    return NatPlan(tuple(adding + removing), evaluated, bool(moved), after, change, leaving)
+    return NatPlan((*actions(adding), *removing), evaluated, bool(moved), after, change, leaving)
 
 
 @dataclass

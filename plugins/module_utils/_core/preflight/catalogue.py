@@ -291,6 +291,47 @@ KINDS: dict[str, Kind] = {
         "check that they accept every mapped service; to accept all of them: {command}",
         FORWARDING,
     ),
+    "outgoing-dropped": Kind(
+        ERROR,
+        "A third-party packet filter drops the connections that servers and clients inside initiate.",
+        "{command}",
+    ),
+    "outgoing-filtered": Kind(
+        WARNING,
+        "A third-party packet filter drops forwarded packets, and has rules that may or may not accept the connections "
+        "that servers and clients inside initiate.",
+        "check that it accepts them; to accept all of them: {command}",
+    ),
+    "iptables-outgoing-dropped": Kind(
+        ERROR,
+        "Third-party rules of iptables drop the connections that servers and clients inside initiate. An accept before "
+        "them would let them pass.",
+        "{command}",
+        FORWARDING,
+    ),
+    "iptables-outgoing-filtered": Kind(
+        WARNING,
+        "Third-party rules of iptables drop forwarded packets, and some of them may or may not accept the connections "
+        "that servers and clients inside initiate. An accept before them would.",
+        "check that they accept them; to accept all of them: {command}",
+        FORWARDING,
+    ),
+    "translation-taken": Kind(
+        ERROR,
+        "A third-party translation is asked before this collection's, and takes connections that an entry maps.",
+        "remove the rule, have {owner} use another port or address for it, or remove the entry",
+    ),
+    "translation-contested": Kind(
+        WARNING,
+        "A third-party translation may take connections that an entry maps: it is asked first under conditions that "
+        "are not known, or has the priority of this collection's, and the order of loading decides.",
+        "have {owner} use another port or address for it, or nat_rules use backend nftables, which is asked first",
+    ),
+    "translation-preceded": Kind(
+        INFO,
+        "A third-party translation matches connections that an entry maps. The entry is asked first and takes them.",
+        "none needed if the entry is meant to decide; else remove it",
+    ),
     "not-checked": Kind(
         INFO,
         "A check was not possible.",

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
-import json
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 from .. import fields
 from ..errors import ReadFailed, Unsupported
 from ..filters.iptables import Iptables
-from ..filters.rulesets import Table, read_iptables, read_nft
-from ..host import boot_configuration, kernel_features, networkd_facts, programs, requirements
+from ..filters.reader import read_filters, run
+from ..filters.rulesets import Table
+from ..host import boot_configuration, kernel_features, networkd_facts, requirements
 from ..host.boot_configuration import Setting
 from ..host.files import Files
 from ..host.installed_paths import COMMAND, is_foreign
@@ -42,11 +41,6 @@ _GET_FLAGS, _GET_HARDWARE = 0x8913, 0x8927
 _UP, _LOOPBACK, _RUNNING, _NO_ARP = 0x01, 0x08, 0x40, 0x80
 _ETHERNET = 1
 _REQUEST = struct.Struct("16sH14s")
-# The message of nft on a kernel without nf_tables.
-_UNKNOWN_TO_KERNEL = "not supported"
-
-# Arguments to (exit status, output, errors); None when there is no such program.
-Run = Callable[[Sequence[str]], Optional[tuple[int, str, str]]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +71,7 @@ class Facts:
     routing: Snapshot | None = None
     filters: Sequence[Table] = ()
     iptables: frozenset[tuple[str, int]] = frozenset()
+    nat_backend: str = "nftables"
     networkd: Mapping[str, Setting] | None = None
     networkd_knows: Sequence[str] = ()
     features: Mapping[str, bool | None] = field(default_factory=dict)
@@ -114,6 +109,7 @@ def gather(desired: Desired, executor: Executor | None = None, root: str = "/") 
         alternative_names=own_names,
         filters=filters,
         iptables=iptables_in_charge(filters, Iptables()),
+        nat_backend=_nat_backend(desired.nat_backend),
         networkd=networkd_facts.networkd_settings(root) if networkd else None,
         networkd_knows=networkd_facts.networkd_knows(networkd) if networkd else (),
         features=features,
@@ -205,33 +201,6 @@ def _foreseen_replies(
     return check_replies(replies, desired.inside_networks, desired.protocol, lambda: host, lambda: indexes)
 
 
-def run(arguments: Sequence[str]) -> tuple[int, str, str] | None:
-    """Run a program of the system, wherever it is."""
-    path = requirements.tool(arguments[0])
-    return None if path is None else programs.run(path, arguments[1:])
-
-
-def read_filters(
-    runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]], proc_net: str = "/proc/net"
-) -> list[Table]:
-    """Return all packet filters: those of nftables, and those of iptables where nft cannot show their rules.
-
-    A kernel without nf_tables is recorded in ``features``.
-    """
-    tables, opaque = _nft_tables(runner, features, missing)
-    for family, name in ((4, "iptables"), (6, "ip6tables")):
-        kind = "ip" if family == 4 else "ip6"
-        if kind in opaque:
-            saved = _saved(runner, (f"{name}-nft-save", f"{name}-save"), f"rules of {name}", missing)
-            shown = read_iptables(saved, family)
-            names = {table.name for table in shown}
-            tables = [table for table in tables if (table.kind, table.name) not in {(kind, n) for n in names}] + shown
-        if _has_legacy_tables(os.path.join(proc_net, f"{kind}_tables_names"), f"iptables-legacy ({name})", missing):
-            saved = _saved(runner, (f"{name}-legacy-save", f"{name}-save"), f"rules of {name}-legacy", missing)
-            tables += read_iptables(saved, family, "iptables-legacy")
-    return tables
-
-
 def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset[tuple[str, int]]:
     """Return (tool, family) of the filter tables that this host's iptables reads and writes."""
     found = set()
@@ -246,49 +215,11 @@ def iptables_in_charge(tables: Sequence[Table], iptables: Iptables) -> frozenset
     return frozenset(found)
 
 
-def _nft_tables(
-    runner: Run, features: dict[str, bool | None], missing: list[tuple[str, str]]
-) -> tuple[list[Table], set[str]]:
-    # Terse: without the elements of sets and maps, which may be very many.
-    listed = runner(["nft", "-j", "-t", "list", "ruleset"])
-    if listed is None:
-        missing.append(("packet filters", "nft is not installed"))
-        return [], {"ip", "ip6"}
-    status, output, errors = listed
-    if status == 0:
-        try:
-            features["NF_TABLES"] = True
-            return read_nft(json.loads(output)["nftables"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            errors = f"the output of nft is not understood: {error}"
-    elif _UNKNOWN_TO_KERNEL in errors:
-        features["NF_TABLES"] = False
-        return [], set()
-    missing.append(("packet filters", errors.strip() or f"nft ended with exit status {status}"))
-    return [], {"ip", "ip6"}
-
-
-def _saved(runner: Run, programs: Sequence[str], subject: str, missing: list[tuple[str, str]]) -> str:
-    for program in programs:
-        answer = runner([program])
-        if answer is not None:
-            status, output, errors = answer
-            if status:
-                missing.append((subject, errors.strip() or f"{program} ended with exit status {status}"))
-            return output
-    missing.append((subject, f"{programs[0]} is not installed"))
-    return ""
-
-
-def _has_legacy_tables(path: str, subject: str, missing: list[tuple[str, str]]) -> bool:
-    try:
-        with open(path, encoding="utf-8") as names:
-            return bool(names.read().strip())
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        missing.append((subject, f"{path}: {error.strerror}"))
-        return False
+def _nat_backend(wanted: str) -> str:
+    """Return the packet filter that nat_rules will use."""
+    if wanted != "auto":
+        return wanted
+    return "nftables" if requirements.tool("nft") is not None or requirements.tool("iptables") is None else "iptables"
 
 
 def questions_of(desired: Desired, links: Mapping[str, Link], routing: Snapshot | None) -> Questions:

@@ -27,15 +27,17 @@ def forwarded(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Third-party packet filters that drop connections from the firewall to its servers."""
     if desired.role != FIREWALL:
         return
-    traffic = Traffic(list(desired.interfaces), _towards(desired.servers, facts), desired.servers)
+    traffic = Traffic(list(desired.interfaces), towards(desired.servers, facts), desired.servers)
     for table in facts.filters:
         for chain in foreign_chains(desired, table) if table.families & set(desired.families) else ():
-            found = possible_verdicts(_with_ours(table, desired), chain, traffic) if chain.hook == "forward" else set()
+            found = (
+                possible_verdicts(with_own_chain(table, desired), chain, traffic) if chain.hook == "forward" else set()
+            )
             if "drop" in found:
                 kind = "forward-filtered" if "accept" in found else "forward-dropped"
-                if _can_be_passed(table, chain, facts):
+                if can_be_passed(table, chain, facts):
                     kind = f"iptables-{kind}"
-                whose = _owner(table)
+                whose = table.owner
                 message = (
                     f"{'its policy' if chain.policy == 'drop' else 'a rule'} drops packets that it does not accept"
                 )
@@ -44,15 +46,15 @@ def forwarded(desired: Desired, facts: Facts) -> Iterator[Finding]:
                 yield finding(kind, f"{table}, chain {chain.name}", message, command=command)
 
 
-def _with_ours(table: Table, desired: Desired) -> Table:
-    """Return the table with our own chain in its final form: it accepts every mapped connection."""
+def with_own_chain(table: Table, desired: Desired) -> Table:
+    """Return the table with our own chain in its final form: it accepts every connection that it is for."""
     name = f"{desired.table}-forward"
     if name not in table.chains:
         return table
     return replace(table, chains={**table.chains, name: Chain(name, rules=[FilterRule("accept")])})
 
 
-def _can_be_passed(table: Table, chain: Chain, facts: Facts) -> bool:
+def can_be_passed(table: Table, chain: Chain, facts: Facts) -> bool:
     """Tell whether this host's iptables can accept connections in a chain before this one."""
     # Where nft can show a table in full, nft reads it; it is a table of iptables nevertheless.
     tool = "iptables" if table.tool == "nft" and table.kind in ("ip", "ip6") else table.tool
@@ -60,7 +62,7 @@ def _can_be_passed(table: Table, chain: Chain, facts: Facts) -> bool:
     return is_filter and {(tool, family) for family in table.families} <= facts.iptables
 
 
-def _towards(servers: Sequence[str], facts: Facts) -> list[str]:
+def towards(servers: Sequence[str], facts: Facts) -> list[str]:
     """Return the interfaces of main's routes to the servers, by the longest prefix."""
     routes = [
         (ipaddress.ip_network(item.object.destination), item.object.interface)
@@ -73,14 +75,6 @@ def _towards(servers: Sequence[str], facts: Facts) -> list[str]:
         if leading:
             found.append(max(leading)[1])
     return list(dict.fromkeys(found))
-
-
-def _owner(table: Table) -> str:
-    names = " ".join([table.name, *table.chains])
-    for word, owner in (("DOCKER", "Docker"), ("ufw", "ufw"), ("firewalld", "firewalld"), ("LIBVIRT", "libvirt")):
-        if word in names:
-            return owner
-    return ""
 
 
 def _command(table: Table, chain: Chain, owner: str) -> str:

@@ -16,6 +16,7 @@ from ..filters.nftables import DEFAULT_TABLE
 from ..host.kernel_parameter_file import Parameter
 from ..host.kernel_parameters import DEFAULT_FILE, parse_file_name
 from ..marks.model import parse_addresses, parse_mask
+from ..nat.model import NatRule, parse_rules
 from ..routing.lists import RoutingLists
 from ..routing.reply_model import Reply, parse_networks, parse_replies
 
@@ -74,7 +75,7 @@ class Line:
     # The names of the same fields in the declaration and in the list of role isp_firewall.
     ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
     # The fields of the roles' lists that preflight ignores.
-    IGNORED = ("weight", "without_gateway", "learned", "onlink", "ends_here")
+    IGNORED = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:
@@ -116,7 +117,8 @@ class Desired:
     path below /proc/sys to value. ``routing`` are the lists that the caller will give to policy_routing, and
     ``skips_unavailable`` says whether it lets routes wait for their interface. ``replies`` have to leave by their line;
     ``auto_reply`` says that the caller uses marks where other programs translate destinations here, ``reply_taken``
-    whether one that does not is an error (``fail``) or a warning (``warn``).
+    whether one that does not is an error (``fail``) or a warning (``warn``). ``nat_rules`` are the translations that
+    the caller will give to nat_rules, and ``nat_backend`` its option ``backend``.
     """
 
     lines: tuple[Line, ...]
@@ -138,6 +140,8 @@ class Desired:
     reply_taken: str = "fail"
     skips_unavailable: bool = False
     auto_reply: bool = False
+    nat_rules: tuple[NatRule, ...] = ()
+    nat_backend: str = AUTO
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -180,6 +184,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
     routing = faults.take(lambda: RoutingLists.parse(options["tables"], options["rules"], options["interface_groups"]))
     replies = faults.take(lambda: objects(parse_replies(options["replies"].get("replies") or ())))
     inside = faults.take(lambda: parse_networks(options["replies"].get("inside_networks") or ()))
+    nat_rules = faults.take(lambda: objects(parse_rules(options.get("nat_rules"), "nat_rules")))
     faults.refuse()
     return Desired(
         lines=lines.value,
@@ -190,6 +195,8 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
         routing=routing.value,
         replies=tuple(replies.value),
         inside_networks=tuple(inside.value),
+        nat_rules=tuple(nat_rules.value),
+        nat_backend=options.get("nat_backend", AUTO),
         **{name: options[name] for name in names},
     )
 

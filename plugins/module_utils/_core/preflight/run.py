@@ -15,7 +15,7 @@ from ..errors import MultihomeError
 from ..host import requirements
 from ..host.kernel_parameters import KernelParameterEngine
 from ..routing.executor import Executor
-from . import filter_checks, forward_checks, host_checks, line_checks, routing_checks
+from . import filter_checks, forward_checks, host_checks, line_checks, nat_checks, routing_checks
 from .catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .facts import Facts, gather
 from .model import NEVER, Desired, parse_desired
@@ -39,6 +39,8 @@ CHECKS: tuple[Check, ...] = (
     filter_checks.marks,
     filter_checks.reverse_path,
     forward_checks.forwarded,
+    nat_checks.outgoing,
+    nat_checks.translations,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,
     host_checks.forwarding,

@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
         "multihome",
     ),
     "forward_policy": Kind(
-        ("accept",), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
+        ("accept", "mss"), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
     ),
     "dns_records": Kind(
         ("records",),

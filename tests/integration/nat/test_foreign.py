@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Translations and filters of other programs: packets show who decides, and preflight says so with a remedy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.integration.nat.lab import NatLab, nat_lab
+from ansible_collections.multihome.linux.tests.integration.nat.programs import IPTABLES, LEGACY, NFT
+from ansible_collections.multihome.linux.tests.integration.nat.test_matches import CLIENTS
+from ansible_collections.multihome.linux.tests.integration.nat.test_packets import DB, FAMILIES, PUBLIC, WEB, forward
+
+LINE = {"id": 1, "interface": "wan0", "public_addresses": ["203.0.113.10/24", "2001:db8:a::10/64"]}
+# As administrators write it: established connections, mapped ones, and nothing else.
+FILTER = """
+table inet filter {
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        ct status dnat accept
+    }
+}
+"""
+TRANSLATION = """
+table inet other {{
+    chain c {{
+        type nat hook prerouting priority -150; policy accept;
+        tcp dport 5000 dnat {} to {}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module", params=[NFT, IPTABLES, LEGACY], ids=str)
+def lab(request: pytest.FixtureRequest) -> Iterator[NatLab]:
+    with nat_lab(request.param) as running:
+        yield running
+
+
+def findings(lab: NatLab, rules: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    """Return what preflight finds of some kinds."""
+    options = {
+        "lines": [LINE],
+        "role": "firewall",
+        "servers": [WEB[4], WEB[6]],
+        "nat_rules": rules,
+        "nat_backend": lab.programs.backend,
+        "probe_timeout": 0,
+        "fail_on": "never",
+    }
+    result = lab.module("preflight", options)
+    assert not result.get("failed"), result
+    return [one for one in result["findings"] if one["id"] in kinds]
+
+
+def taken(lab: NatLab, rules: list[dict[str, Any]]) -> list[str]:
+    """Return the kinds of the findings about translations."""
+    kinds = ("translation-taken", "translation-contested", "translation-preceded")
+    return [one["id"] for one in findings(lab, rules, *kinds)]
+
+
+def iptables(lab: NatLab, family: int, *arguments: str) -> None:
+    """Change a rule of iptables by hand."""
+    lab.by_hand("iptables" if family == 4 else "ip6tables", "-t", "nat", *arguments)
+
+
+@FAMILIES
+def test_a_rule_of_iptables_for_the_same_port(lab: NatLab, family: int) -> None:
+    rules = [forward(family, "tcp", 5000)]
+    theirs = ("-p", "tcp", "--dport", "5000", "-j", "DNAT", "--to-destination", DB[family])
+    iptables(lab, family, "-A", "PREROUTING", *theirs)
+    try:
+        # The entry decides, though theirs was there before it.
+        assert taken(lab, rules) == ["translation-preceded"]
+        lab.translate(*rules)
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+        assert taken(lab, rules) == ["translation-preceded"]
+        # Another port is not concerned.
+        assert taken(lab, [forward(family, "tcp", 5001)]) == []
+    finally:
+        iptables(lab, family, "-D", "PREROUTING", *theirs)
+    # Inserted before the jump of iptables it decides, and is an error; nftables is asked before it nevertheless.
+    iptables(lab, family, "-I", "PREROUTING", *theirs)
+    try:
+        is_first = lab.programs.backend == "iptables"
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("db" if is_first else "web", 5000)
+        assert taken(lab, rules) == ["translation-taken" if is_first else "translation-preceded"]
+    finally:
+        iptables(lab, family, "-D", "PREROUTING", *theirs)
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+    assert taken(lab, rules) == []
+
+
+@FAMILIES
+def test_a_chain_of_nft_that_is_asked_first(lab: NatLab, family: int) -> None:
+    rules = [forward(family, "tcp", 5000)]
+    lab.translate(*rules)
+    chain = TRANSLATION.format("ip" if family == 4 else "ip6", DB[family])
+    lab.by_hand("nft", "-f", "-", feed=chain)
+    try:
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("db", 5000)
+        [one] = findings(lab, rules, "translation-taken")
+        assert one["severity"] == "error"
+        assert one["subject"] == "nft table inet other, chain c"
+        assert "is asked first, and takes connections of the entry" in one["message"]
+    finally:
+        lab.by_hand("nft", "delete", "table", "inet", "other")
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+    assert taken(lab, rules) == []
+
+
+@FAMILIES
+def test_a_filter_that_drops_what_servers_initiate(lab: NatLab, family: int) -> None:
+    rules: list[dict[str, Any]] = [
+        forward(family, "tcp", 5000),
+        {"type": "masquerade", "source": WEB[family], "out_interface": "wan0"},
+    ]
+    lab.translate(*rules)
+
+    def leaves() -> bool:
+        return lab.ask("tcp", CLIENTS[family][0], 80, host="web") is not None
+
+    assert leaves()
+    assert findings(lab, rules, "outgoing-dropped") == []
+    lab.by_hand("nft", "-f", "-", feed=FILTER)
+    try:
+        # Services work, and what the server initiates is dead.
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+        assert not leaves()
+        [one] = findings(lab, rules, "outgoing-dropped", "outgoing-filtered")
+        assert one["subject"] == "nft table inet filter, chain forward"
+        program, *arguments = shlex.split(one["remedy"].split("all of them: ")[-1])
+        lab.by_hand(program, *(word if word not in ("lan0", "wan0") else f'"{word}"' for word in arguments))
+        assert leaves()
+        assert findings(lab, rules, "outgoing-dropped", "outgoing-filtered") == []
+    finally:
+        lab.by_hand("nft", "delete", "table", "inet", "filter")
