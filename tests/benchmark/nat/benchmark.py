@@ -38,14 +38,17 @@ def measure(say: Callable[[str], None], effort: Effort = Effort()) -> Report:
     """Measure packets first, which want a machine to themselves, then tasks."""
     say("requests per second")
     curve = packets.curve(effort.counts, effort.asking_rounds, effort.asking_seconds, say)
+    say("requests per second with several shapes")
+    mixed = packets.mixed(effort.many, effort.asking_rounds, effort.asking_seconds, say)
     say(f"{effort.some:,} mappings added, changed and removed under load")
     around = packets.around(effort.some, effort.cycles)
     say("whole tasks")
     taken = tasks.seconds_of_tasks(effort.some, effort.many, effort.rounds, effort.compared, say)
     say("one mapping changed")
     steps = module.steps_of_change(effort.many, effort.rounds)
-    figures = [*_packet_figures(curve, around, effort), *_task_figures(taken, effort), *_step_figures(steps, effort)]
-    data = {"effort": asdict(effort), "curve": curve, "around": around, "tasks": taken, "steps": steps}
+    figures = [*_packet_figures(curve, around, effort), *_mixed_figures(mixed, effort)]
+    figures += [*_task_figures(taken, effort), *_step_figures(steps, effort)]
+    data = {"effort": asdict(effort), "curve": curve, "mixed": mixed, "around": around, "tasks": taken, "steps": steps}
     return Report(figures, data, f"{_curve_text(curve)}\n\n{_steps_text(steps, effort)}")
 
 
@@ -72,6 +75,21 @@ def _packet_figures(curve: Mapping[str, Any], around: Mapping[str, Any], effort:
             "the same where the table is deleted and loaded again in two steps",
             control["failed"],
             note="to show that the load notices a gap",
+        ),
+    ]
+
+
+def _mixed_figures(mixed: Mapping[str, Sequence[float]], effort: Effort) -> list[Figure]:
+    many = f"{effort.many:,}"
+    return [
+        Figure(
+            f"requests/s, {many} mappings of mixed shapes to one of each",
+            median_ratio(mixed["many"], mixed["few"]),
+            at_least=0.95,
+            note="exact, a range of ports, restricted by source, and of a second address; the last one, exact, is hit",
+        ),
+        Figure(
+            f"    to {many} exact ones", median_ratio(mixed["many"], mixed["exact"]), note="a look-up for each shape"
         ),
     ]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .site import FIRST_PORT, Load, Site
+from .site import FIRST_PORT, SHAPES, Load, Site, in_shapes
 
 OURS, LINEAR = "ours", "linear"
 
@@ -41,6 +41,29 @@ def curve(counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str
                 rates[kind].setdefault(count, []).append(load.rate)
             say(f"round {turn + 1} of {rounds}: {_shown(rates, counts)}")
     return {"counts": list(counts), "seconds": seconds, **rates}
+
+
+def mixed(count: int, rounds: int, seconds: float, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Return the rates of each round with mappings of several shapes: ``count`` of them, and one of each shape.
+
+    ``exact`` are the rates with ``count`` mappings of one shape. Requests hit the last mapping, which is exact.
+    """
+    sizes = {"exact": count, "few": SHAPES, "many": count}
+    rates: dict[str, list[float]] = {name: [] for name in sizes}
+    with Site(*sizes) as site:
+        for name, size in sizes.items():
+            rules = site.mappings(name, size)
+            site.load_ours(name, rules if name == "exact" else in_shapes(rules))
+            site.forget_ended_flows(name)
+            _whole(site.ask(name, FIRST_PORT + size - 1, seconds))
+        for turn in range(rounds):
+            order = list(sizes)
+            random.Random(turn).shuffle(order)
+            for name in order:
+                rates[name].append(_whole(site.ask(name, FIRST_PORT + sizes[name] - 1, seconds)).rate)
+            last = " ".join(f"{name} {rates[name][-1]:,.0f}" for name in sizes)
+            say(f"round {turn + 1} of {rounds}: {last} requests/s")
+    return rates
 
 
 def _whole(load: Load) -> Load:

@@ -22,6 +22,10 @@ from ...integration.namespaces import Host, Hosts
 from ...integration.run_module import run_module
 
 FIRST_PORT = 10_000
+# How many shapes in_shapes() makes.
+SHAPES = 4
+# Above the ports of the mappings: those of ranges, two in each.
+_FIRST_RANGE = 30_000
 _WORKERS = 4  # clients, and servers; more do not raise the rate on two cores
 _LOAD = str(Path(__file__).with_name("load.py"))
 
@@ -152,3 +156,25 @@ def mappings(count: int, public: str = "203.0.113.10", server: str = "192.168.16
         }
         for number in range(count)
     ]
+
+
+def in_shapes(rules: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return as many mappings in turns: of a range, restricted by source, of a second address, and exact ones.
+
+    The last one stays exact.
+    """
+    result = []
+    for number, rule in enumerate(rules):
+        kind = SHAPES - 1 if number == len(rules) - 1 else number % SHAPES
+        first = _FIRST_RANGE + number // SHAPES * 2
+        without_port = {name: value for name, value in rule.items() if name != "to_port"}
+        second = f"{rule['destination'].rpartition('.')[0]}.11"
+        result.append(
+            (
+                {**without_port, "protocol": "udp", "destination_port": f"{first}-{first + 1}"},
+                {**rule, "source": f"198.51.{number // 250 % 250}.{number % 250}"},
+                {**rule, "destination": second},
+                rule,
+            )[kind]
+        )
+    return result
