@@ -45,7 +45,7 @@ def test_it_looks_soon_after_a_change_and_not_after_each_of_many() -> None:
     check = TranslationCheck(lambda _engine: ())
     check.check(nft_engine([], FakeNft()), 100.0)
     assert check.next_time == 100.0 + INTERVAL
-    check.changed(101.0)
+    check.changed(100.5)
     assert check.next_time == 100.0 + PAUSE
     check.changed(150.0)
     assert check.next_time == 100.0 + PAUSE

@@ -13,9 +13,9 @@ from ..nat.engine import NatEngine
 from ..nat.foreign import LATER, Foreign, foreign_translations
 from .report import log
 
-# Reading all packet filters starts programs, so it is done seldom, and soon after changes.
-INTERVAL = 60.0
-PAUSE = 5.0
+# Reading all packet filters starts programs. Changes of nft and of iptables wake the keeper, but for iptables-legacy.
+INTERVAL = 600.0
+PAUSE = 1.0
 
 Ask = Callable[[NatEngine], Sequence[Foreign]]
 
