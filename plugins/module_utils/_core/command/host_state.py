@@ -14,16 +14,18 @@ from typing import Any
 
 from ..errors import MultihomeError
 from ..health import state as health_state
+from ..health.drained import in_force
+from ..health.drained import read as read_drained
 from ..host.installed_paths import PROGRAM
 from ..keeper import report as keeper_report
 from ..keeper.report import DIRECTORY as RUN
 from ..lock import LOCK_FILE
 from ..routing.engine import RoutingEngine
-from ..routing.model import MAIN_TABLE
 from ..store.format import KINDS, Refused, Stored, parse
 from ..store.journal import journals
 from ..store.persistence import DIRECTORY, load
 from .failure import CommandFailed
+from .lines import line_ways
 
 # The keeper writes the lines' health every ten seconds at least; an older file says nothing about now.
 FRESH = 60.0
@@ -74,7 +76,7 @@ class HostState:
 def require_root() -> None:
     """Raise CommandFailed for users who may not read the files of root."""
     if os.geteuid() != 0:
-        raise CommandFailed("the state of the host is readable by root only; run it with sudo, or as root")
+        raise CommandFailed("only root can read the state of this host; run it with sudo")
 
 
 def read_host_state(run: str = RUN, stored: str = DIRECTORY, program: str = PROGRAM) -> HostState:
@@ -90,7 +92,16 @@ def read_host_state(run: str = RUN, stored: str = DIRECTORY, program: str = PROG
         unwatched=[name for name in line_names(stored) if name not in watched],
         health_age=health_age,
         interrupted=[] if is_locked(LOCK_FILE) else journals(run),
+        drained=_drained(stored),
     )
+
+
+def _drained(directory: str) -> dict[str, Mapping[str, Any]]:
+    try:
+        return {each.line: each.as_input() for each in in_force(read_drained(directory), time.time())}
+    except MultihomeError:
+        # The keeper's report names the file.
+        return {}
 
 
 def line_states(health: Mapping[str, Any], now: float, boot: str) -> tuple[list[LineState], float | None]:
@@ -172,5 +183,4 @@ def routing_of(states: Mapping[str, Stored]) -> RoutingEngine | None:
 
 def line_names(directory: str = DIRECTORY) -> list[str]:
     """Return the names of the lines that this host has tables for."""
-    engine = routing_of(stored_states(directory))
-    return [name for table, name in engine.names.items() if table != MAIN_TABLE] if engine else []
+    return list(dict.fromkeys(line.name for line in line_ways(routing_of(stored_states(directory)))))

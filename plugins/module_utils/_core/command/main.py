@@ -6,15 +6,20 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import ipaddress
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TextIO
 
 from ..errors import MultihomeError
-from . import status
+from . import drain, journal, repair, status
+from .explain.explanation import Explanation
+from .explain.kernel import Kernel
+from .explain.question import Question
+from .failure import CommandFailed
 from .host_state import read_host_state, require_root
 from .terminal import Page, has_colour
 
@@ -46,9 +51,73 @@ def parser() -> argparse.ArgumentParser:
     shown = commands.add_parser("status", help="lines, and everything that is not in order", epilog=_EPILOG)
     shown.add_argument("--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="repeat until Ctrl-C")
     shown.set_defaults(run=_status)
-    for each in (shown,):
+    asked = commands.add_parser(
+        "explain",
+        help="the way in and out of an address, a service, a port or a line, and why it is blocked",
+        description=(
+            "Shows the way of packets in and out, rule by rule, as the live kernel routes and translates them now, and "
+            "names what blocks them. TARGET is an address, the name of a service or of a line, or PORT/PROTOCOL."
+        ),
+        epilog="Exit status: 0 without a problem, 1 with one, 3 when nothing can be said.",
+    )
+    asked.add_argument("target", metavar="TARGET")
+    asked.add_argument("--from", dest="remote", type=_address, metavar="ADDRESS", help="the other end of connections")
+    asked.add_argument("-4", dest="families", action="store_const", const=(4,), help="IPv4 only")
+    asked.add_argument("-6", dest="families", action="store_const", const=(6,), help="IPv6 only")
+    asked.add_argument("--brief", action="store_true", help="only the problems, not the ways")
+    asked.add_argument("--all-rules", action="store_true", help="also rules that do not match, one by one")
+    asked.set_defaults(run=_explain, families=(4, 6))
+    repaired = commands.add_parser(
+        "repair",
+        help="have the keeper look now and restore what is missing",
+        description="Has the keeper look now, or looks once itself where no keeper runs, and shows what was missing.",
+        epilog="Exit status: 0 when nothing is missing any more, 1 otherwise, 3 when it cannot look.",
+    )
+    repaired.add_argument("--dry-run", action="store_true", help="only show what is missing")
+    repaired.set_defaults(run=_repair)
+    logged = commands.add_parser("log", help="what the keeper did and found", description="Shows the keeper's log.")
+    logged.add_argument("-n", "--lines", type=_count, default=50, metavar="N", help="how many lines (50)")
+    logged.add_argument(
+        "--since", metavar="TIME", help='as for journalctl: "1 hour ago", yesterday, "2026-01-31 04:00"'
+    )
+    logged.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    logged.add_argument("--file", metavar="FILE", help="the log file, on a host without the systemd journal")
+    logged.set_defaults(run=_log)
+    drained = commands.add_parser(
+        "drain",
+        help="take a line out of service",
+        description=(
+            "Takes a line out of service: what this host and its clients initiate uses the other lines. What comes in "
+            "by the line is served as before. It also holds after a reboot."
+        ),
+        epilog="Draining the last usable line is refused without --force.",
+    )
+    drained.add_argument("line", metavar="LINE")
+    drained.add_argument("--reason", default="", metavar="TEXT", help="why; status shows it")
+    end = drained.add_mutually_exclusive_group()
+    end.add_argument("--until", metavar="TIME", help='until 04:00, "2026-01-31 04:00" or 2026-01-31T04:00:00Z')
+    end.add_argument("--for", dest="duration", metavar="TIME", help="for 30min, 2h, 1d")
+    drained.add_argument("--force", action="store_true", help="also the last usable line")
+    drained.set_defaults(run=_drain)
+    undrained = commands.add_parser(
+        "undrain", help="take a line back into service", description="Takes a line back into service."
+    )
+    undrained.add_argument("line", metavar="LINE")
+    undrained.set_defaults(run=_undrain)
+    for each in (shown, asked, repaired, logged, drained, undrained):
         each.add_argument("--json", action="store_true", help="for programs")
     return top
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100000:
+        raise ValueError(text)
+    return value
 
 
 def _seconds(text: str) -> float:
@@ -67,7 +136,10 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
         return int(options.run(options, out))
     except (MultihomeError, OSError) as error:
         text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        sys.stderr.write("".join(f"multihome: {line}\n" for line in text.splitlines()))
+        page = Page()
+        for line in text.splitlines():
+            page.add(f"multihome: {line}", 0, 2)
+        sys.stderr.write(page.text())
         return FAILED
     except KeyboardInterrupt:
         return 130
@@ -99,6 +171,69 @@ def _status(options: argparse.Namespace, out: TextIO) -> int:
         if not options.watch:
             return status.EXIT[status.level(status.problems(state))]
         time.sleep(options.watch)
+
+
+def _explain(options: argparse.Namespace, out: TextIO) -> int:
+    with Kernel() as kernel:
+        found = Explanation(Question(options.target, options.remote, options.families), kernel)
+        if options.json:
+            write_json(out, found.as_json(options.target))
+        else:
+            page = Page(has_colour(out))
+            found.render(page, options.brief, options.all_rules)
+            _write(out, page.text())
+        return found.status
+
+
+def _repair(options: argparse.Namespace, out: TextIO) -> int:
+    result = repair.repair(options.dry_run)
+    if options.json:
+        write_json(out, result)
+    else:
+        page = Page(has_colour(out))
+        repair.render(result, page)
+        _write(out, page.text())
+    return repair.status(result)
+
+
+def _log(options: argparse.Namespace, out: TextIO) -> int:
+    if options.follow:
+        return journal.follow(options.lines)
+    found = journal.entries(options.lines, options.since, options.file)
+    if options.json:
+        write_json(out, {"version": 1, "entries": found})
+    else:
+        page = Page(has_colour(out))
+        journal.render(found, page)
+        _write(out, page.text())
+    return 0
+
+
+def _drain(options: argparse.Namespace, out: TextIO) -> int:
+    now = time.time()
+    try:
+        until = drain.moment_at(options.until, now) if options.until else None
+        until = drain.moment_after(options.duration, now) if options.duration else until
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+    entry = drain.drain(options.line, options.reason, until, options.force)
+    end = f" until {entry['until']}" if entry.get("until") else "; multihome undrain takes it back into service"
+    _done(options, out, entry, f"{options.line} is drained{end}.")
+    return 0
+
+
+def _undrain(options: argparse.Namespace, out: TextIO) -> int:
+    _done(options, out, drain.undrain(options.line), f"{options.line} is in service again.")
+    return 0
+
+
+def _done(options: argparse.Namespace, out: TextIO, result: Mapping[str, Any], text: str) -> None:
+    if options.json:
+        write_json(out, {"version": 1, **result})
+    else:
+        page = Page()
+        page.add(text)
+        _write(out, page.text())
 
 
 if __name__ == "__main__":

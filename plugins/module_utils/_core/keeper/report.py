@@ -56,6 +56,10 @@ class Report:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Busy("another multihome-keeper runs on this host already; stop that one first") from None
+            # For the command, which sends it a signal. Without space for it, the lock holds all the same.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -93,6 +97,17 @@ def _is_running(directory: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def process(directory: str = DIRECTORY) -> int | None:
+    """Return the process of the running keeper; None when none runs."""
+    if not is_held(_alive(directory)):
+        return None
+    try:
+        with open(_alive(directory), encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def _alive(directory: str) -> str:
