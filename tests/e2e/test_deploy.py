@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.dumps import Dump, differences, dump
@@ -144,6 +146,31 @@ def test_a_dump_shows_an_object_made_anew(lab: Lab, deployed: Run) -> None:
     table = lab.exec("fw-a", "nft", "list", "table", "inet", "multihome").stdout
     lab.exec("fw-a", "nft", "-f", "-", stdin="delete table inet multihome\n" + table)
     assert any("handle" in line for line in differences(before, dump(lab)))
+
+
+COMMAND = "/usr/local/sbin/multihome"
+
+
+def test_the_role_installs_the_command_which_explains_the_deployment(lab: Lab, deployed: Run) -> None:
+    assert deployed
+    for host in MANAGED:
+        assert lab.exec(host, "stat", "-c", "%a %U", COMMAND).stdout.split() == ["755", "root"]
+        # No systemd runs the keeper in the lab, so nothing is watched.
+        shown = lab.exec(host, COMMAND, "status", "--json", check=False)
+        assert (shown.returncode, json.loads(shown.stdout)["status"]) == (3, "unknown")
+    for host, target in (("fw-a", "web"), ("fw-b", "web"), ("web1", "192.168.168.1")):
+        done = lab.exec(host, COMMAND, "explain", target, check=False)
+        assert (done.returncode, "PROBLEM" in done.stdout) == (0, False), done.stdout
+        assert max(map(len, done.stdout.splitlines())) <= 80
+    # The control: a line that is broken is explained, on its own firewall only.
+    lab.break_line("interlink", "carrier")
+    try:
+        done = lab.exec("fw-b", COMMAND, "explain", "web", check=False)
+        assert done.returncode == 1
+        assert "wan0" in done.stdout
+        assert lab.exec("fw-a", COMMAND, "explain", "web", check=False).returncode == 0
+    finally:
+        lab.heal_line("interlink")
 
 
 def test_remove_leaves_the_hosts_as_they_were_and_what_others_put_there(lab: Lab, fresh: Dump, deployed: Run) -> None:

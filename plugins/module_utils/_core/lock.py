@@ -26,6 +26,21 @@ _REMEDIES = {
 }
 
 
+def is_held(path: str) -> bool:
+    """Tell whether a process holds a lock file; the kernel releases it with the process."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextlib.contextmanager
 def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[int]:
     """Hold the host's lock; wait at most ``timeout`` seconds for another run, then raise Busy naming its process.

@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..host import files
-from .line_state import LineHealth
+from .line_state import DRAINED, LineHealth
+from .usable_lines import Usable
 
 DIRECTORY = "/run/multihome"
 NAME = "health.json"
@@ -31,8 +33,18 @@ def boot_id() -> str:
         return ""
 
 
-def as_json(states: Sequence[LineHealth], remembered: Remembered, now: float, text: str, boot: str) -> str:
-    """Return the file's text. ``now`` is of the monotonic clock, ``text`` the time as people read it."""
+def as_json(
+    states: Sequence[LineHealth],
+    remembered: Remembered,
+    now: float,
+    text: str,
+    boot: str,
+    usable: Mapping[int, Usable] | None = None,
+) -> str:
+    """Return the file's text. ``now`` is of the monotonic clock, ``text`` the time as people read it.
+
+    ``usable`` are the lines that traffic is sent over, by family.
+    """
     lines: dict[str, dict[str, Any]] = {}
     for each in states:
         shown = {
@@ -51,7 +63,15 @@ def as_json(states: Sequence[LineHealth], remembered: Remembered, now: float, te
         lines.setdefault(each.line, {})[f"ipv{each.family}"] = shown
     # A row for each line in each family: people can read it, and it is written in a tenth of the time.
     rows = [f"{json.dumps(name)}: {_object(families)}" for name, families in lines.items()]
-    head = json.dumps({"version": VERSION, "time": text, "boot": boot, "at": now})
+    chosen = {
+        f"ipv{family}": {
+            "lines": list(found.lines),
+            "degraded": sorted(found.degraded),
+            "alarm": found.alarm or None,
+        }
+        for family, found in sorted((usable or {}).items())
+    }
+    head = json.dumps({"version": VERSION, "time": text, "boot": boot, "at": now, "usable": chosen})
     return head[:-1] + ', "lines": {\n' + ",\n".join(rows) + "\n}}\n"
 
 
@@ -75,6 +95,43 @@ def read(directory: str = DIRECTORY) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) and known.get("version") == VERSION else {}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A line in one family as the file shows it."""
+
+    line: str
+    family: int
+    is_usable: bool
+    degraded: bool
+    drained: bool
+
+
+def shown_lines(known: Mapping[str, Any]) -> list[Shown]:
+    """Return the lines that a file's content, from read(), shows; what makes no sense is left out."""
+    lines = known.get("lines")
+    return [
+        Shown(
+            str(line), family, shown.get("usable") is True, shown.get("degraded") is True, shown.get("state") == DRAINED
+        )
+        for line, families in (lines.items() if isinstance(lines, Mapping) else ())
+        if isinstance(families, Mapping)
+        for family in (4, 6)
+        if isinstance(shown := families.get(f"ipv{family}"), Mapping)
+    ]
+
+
+def usable_before(known: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+    """Return the lines that traffic was sent over, by family, as a file's content says."""
+    found = known.get("usable")
+    return {
+        family: tuple(map(str, chosen["lines"]))
+        for family in (4, 6)
+        if isinstance(found, Mapping)
+        and isinstance(chosen := found.get(f"ipv{family}"), Mapping)
+        and isinstance(chosen.get("lines"), list)
+    }
 
 
 def resumable(

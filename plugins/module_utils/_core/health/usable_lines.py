@@ -6,8 +6,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from .line_state import LineHealth
+
+class Judged(Protocol):
+    """The part of a line's health, in one family, that decides whether it may carry traffic."""
+
+    @property
+    def line(self) -> str:
+        """The line's name."""
+
+    @property
+    def family(self) -> int:
+        """The family: 4 or 6."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether loss or latency make it the second choice."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether it was taken out of service."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may carry traffic."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +42,7 @@ class Usable:
     alarm: str = ""
 
 
-def usable(states: Iterable[LineHealth], before: Sequence[str] = ()) -> Usable:
+def usable(states: Iterable[Judged], before: Sequence[str] = ()) -> Usable:
     """Return the lines that are up or unknown and not drained, those that are not degraded first.
 
     When there is none, everything stays as it was ``before``: the last usable line is never removed. Lines that are
@@ -37,7 +60,7 @@ def usable(states: Iterable[LineHealth], before: Sequence[str] = ()) -> Usable:
     return Usable(tuple(undrained or kept), alarm="no line is usable; nothing is changed" if known else "")
 
 
-def drain_fault(line: str, states: Iterable[LineHealth]) -> str:
+def drain_fault(line: str, states: Iterable[Judged]) -> str:
     """Return why a line may not be drained, empty where it may: the last usable line of a family stays in service."""
     known = list(states)
     if line not in {each.line for each in known}:

@@ -17,6 +17,7 @@ from .parameters import ParameterCheck
 from .replies import ReplyCheck
 from .report import Report, log
 from .stored_states import ENGINES, States
+from .taken_hooks import TakenHooks
 from .translations import TranslationCheck
 from .watch import Watch
 
@@ -29,10 +30,11 @@ _PROGRAM_TIMEOUT = 10.0
 def main() -> int:
     """Run until a signal stops it; return the exit status. The kernel keeps all objects."""
     notifier, report = Notifier(os.environ), Report()
+    hooks = TakenHooks()
     keeper = Keeper(
         States(DIRECTORY, ENGINES),
         functools.partial(exclusive, timeout=_PATIENCE),
-        replies=ReplyCheck(),
+        replies=ReplyCheck(on_taken=hooks.taken),
         translations=TranslationCheck(),
         parameters=ParameterCheck(),
     )
@@ -50,6 +52,8 @@ def main() -> int:
     except (OSError, MultihomeError) as error:
         log("error", str(error))
         return 1
+    finally:
+        hooks.stop()
     notifier.send(STOPPING="1")
     return 0
 

@@ -27,10 +27,13 @@ Ask = Callable[[Sequence[Reply], Sequence[str], int], Sequence[Finding]]
 
 
 class ReplyCheck:
-    """Asks, and remembers what it found: a finding is logged once, and once more when it is gone."""
+    """Asks, and remembers what it found: a finding is logged once, and once more when it is gone.
 
-    def __init__(self, ask: Ask = check_replies) -> None:
-        self._ask = ask
+    ``on_taken`` is called once for each; it must return at once.
+    """
+
+    def __init__(self, ask: Ask = check_replies, on_taken: Callable[[Finding], None] = lambda _finding: None) -> None:
+        self._ask, self._on_taken = ask, on_taken
         self._taken: dict[tuple[object, ...], Finding] = {}
         self.next_time = self._last = float("-inf")
 
@@ -47,6 +50,7 @@ class ReplyCheck:
         for key, finding in found.items():
             if key not in self._taken:
                 log("error", finding.message)
+                self._on_taken(finding)
         for key, finding in self._taken.items():
             if key not in found:
                 log("info", f"{finding.reply} leave by their line again")

@@ -15,6 +15,8 @@ from typing import Any
 
 from ..errors import Busy
 from ..host import files
+from ..lock import is_held
+from . import metrics
 
 DIRECTORY = "/run/multihome"
 VERSION = 1
@@ -71,6 +73,10 @@ class Report:
         path = os.path.join(self._directory, "keeper.json")
         files.stage(path, json.dumps({"version": VERSION, **content}, indent=1), 0o600)
         files.replace(path)
+        # Not secret: node_exporter reads it without root.
+        numbers = os.path.join(self._directory, metrics.NAME)
+        files.stage(numbers, metrics.as_text(content), 0o644)
+        files.replace(numbers)
         self._written = dict(content)
 
 
@@ -82,21 +88,16 @@ def read(directory: str = DIRECTORY) -> dict[str, Any]:
     except (OSError, ValueError):
         content = {}
     known = content if isinstance(content, dict) and content.pop("version", None) == VERSION else {}
-    return {"running": _is_running(directory), **known}
+    return {"running": is_held(_alive(directory)), **known}
 
 
-def _is_running(directory: str) -> bool:
-    try:
-        descriptor = os.open(_alive(directory), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def read_health(directory: str = DIRECTORY) -> dict[str, Any]:
+    """Return what is known of the lines, and ``running``: whether a keeper watches them now. Never raises."""
+    from ..health import state  # noqa: PLC0415 - only for who asks
+
+    known = state.read(directory)
+    running = bool(known) and is_held(_alive(directory))
+    return {"running": running, **{name: known[name] for name in ("time", "usable", "lines") if name in known}}
 
 
 def process(directory: str = DIRECTORY) -> int | None:

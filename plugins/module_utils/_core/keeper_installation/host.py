@@ -60,7 +60,7 @@ class KeeperHost:
     def remove_leftovers(self) -> None:
         """Remove the directories and the keeper's report, once the files are gone."""
         shutil.rmtree(self.files.path_of(LIBRARY), ignore_errors=True)
-        for name in ("keeper.json", "keeper.alive"):
+        for name in ("keeper.json", "keeper.alive", "health.json", "keeper.prom", "metrics.prom"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.files.path_of(f"/run/multihome/{name}"))
         for directory in _SHARED:

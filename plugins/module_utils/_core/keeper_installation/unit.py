@@ -49,7 +49,8 @@ TimeoutStartSec=30
 WatchdogSec=60
 # It also holds the modules' lock, which has to outlive the service.
 RuntimeDirectory=multihome
-RuntimeDirectoryMode=0700
+# Its files are readable by root only, but for the metrics, which others may open by name.
+RuntimeDirectoryMode=0711
 RuntimeDirectoryPreserve=yes
 # Records which addresses are ours, on kernels that do not store the owner tag.
 StateDirectory=multihome

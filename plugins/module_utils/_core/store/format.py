@@ -25,13 +25,14 @@ M = TypeVar("M")
 class Kind:
     """Which options of a module are stored: its lists, other settings of its engine, and the one that is its scope.
 
+    A kind without ``scope`` has one file on a host.
     With empty lists, and all settings of ``idle`` with the values there, there is nothing to store.
     """
 
     lists: tuple[str, ...]
     settings: tuple[str, ...]
     scope: str
-    default_scope: object
+    default_scope: object = None
     idle: Mapping[str, object] = field(default_factory=dict)
     # What the scope may look like: it is a part of the file's name.
     scope_pattern: str = r"[A-Za-z0-9_]{1,64}"
@@ -60,6 +61,9 @@ KINDS: dict[str, Kind] = {
         scope_pattern=r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,126}",
         scope_is_domain=True,
     ),
+    # The lines whose health is watched, and those that an administrator took out of service: see health/.
+    "lines": Kind(("lines",), (), ""),
+    "drained": Kind(("drained",), (), ""),
 }
 # What the modules offer for these options; a value of another version must not be taken for one of them.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -113,7 +117,7 @@ class Stored:
 
 def file_name(kind: str, options: Options) -> str:
     """Return the name of the file that holds a kind of state in the scope of these options."""
-    scope = options[KINDS[kind].scope]
+    scope = options[KINDS[kind].scope] if KINDS[kind].scope else None
     if KINDS[kind].scope_is_domain:
         scope = str(scope).lower().rstrip(".")
     return f"{kind}.json" if scope == KINDS[kind].default_scope else f"{kind}.{scope}.json"
