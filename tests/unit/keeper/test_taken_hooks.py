@@ -13,7 +13,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.keeper impor
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.replies import ReplyCheck
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.taken_hooks import TakenHooks
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_paths import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_model import (
     NOT_ASKED,
     TAKEN,
     Finding,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .. import fields
 from ..routing.engine import RoutingEngine
 from ..routing.model import MAIN_TABLE, Route
-from ..routing.reply_paths import Reply
+from ..routing.reply_model import Reply
 
 _HOST_LENGTHS = {4: 32, 6: 128}
 

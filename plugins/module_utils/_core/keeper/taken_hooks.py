@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..routing.reply_paths import Finding
+from ..routing.reply_model import Finding
 from .report import log
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from ...filters.verdicts import MAPPED as MAPPED_STATES
 from ...filters.verdicts import Traffic, possible_verdicts
 from ...netlink.rtnetlink import RequestFailed
 from ...routing.model import MAIN_TABLE
-from ...routing.reply_paths import REFUSED as REPLY_REFUSED
-from ...routing.reply_paths import TAKEN as REPLY_TAKEN
-from ...routing.reply_paths import Finding, Reply, check_replies
+from ...routing.reply_model import REFUSED as REPLY_REFUSED
+from ...routing.reply_model import TAKEN as REPLY_TAKEN
+from ...routing.reply_model import Finding, Reply
+from ...routing.reply_paths import check_replies
 from ...routing.route_lookup import Path
 from ..host_state import LineState
 from ..lines import LineWay

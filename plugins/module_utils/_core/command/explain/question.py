@@ -14,7 +14,7 @@ from ...nat.conntrack_match import moved
 from ...nat.model import NatRule
 from ...nat.nftables_text import target_port
 from ...nat.protocols import WITH_PORTS
-from ...routing.reply_paths import FAR
+from ...routing.reply_destinations import FAR
 from ..failure import CommandFailed
 from ..lines import LineWay
 
