@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks
 from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, Deployed
 
+COMMAND = "/usr/local/sbin/multihome"
 _DROP_IN = f"/etc/systemd/system/{KEEPER}.d/test.conf"
 
 
@@ -26,6 +28,25 @@ def test_each_deleted_object_is_restored(design: Deployed) -> None:
             design.run(machine, *now.deletion)
             assert checks.eventually(design.differences, seconds=5) == [], str(each)
         assert design.report(machine)["repairs"] >= before + len(ours)
+
+
+def test_the_command_shows_the_state_and_the_journal(design: Deployed) -> None:
+    for machine in design.bed.machines:
+        rule = next(each for each in design.ours(machine) if each.deletion)
+        design.run(machine, *rule.deletion)
+        assert design.mended() == []
+        shown = json.loads(design.run(machine, COMMAND, "status", "--json"))
+        assert (shown["status"], shown["keeper"]["running"]) == ("ok", True)
+        assert shown["keeper"]["last_repair"]["object"] in design.run(machine, COMMAND, "log", "--json")
+        assert "Nothing is missing." in design.run(machine, COMMAND, "repair")
+        # node_exporter is not root.
+        anybody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        assert "multihome_keeper_repairs_total" in design.run(machine, *anybody, "cat", "/run/multihome/keeper.prom")
+        assert design.run(machine, *anybody, "cat", "/run/multihome/keeper.json", check=False) == ""
+    design.run(design.bed.server, "systemctl", "stop", KEEPER)
+    done = design.lab.exec(design.bed.server.name, COMMAND, "status", check=False)
+    design.run(design.bed.server, "systemctl", "start", KEEPER)
+    assert (done.returncode, done.stdout.split()[0]) == (3, "UNKNOWN")
 
 
 def test_foreign_objects_are_not_restored(design: Deployed) -> None:
