@@ -74,6 +74,12 @@ BREAKS = (
         r"IPv4 rule 100 \(in_interface lan0, mark 0x2/0xff, table 200\).*203\.0\.113\.1.*remove that rule",
     ),
     Break(
+        "a rule of another program for the service's port",
+        ["ip rule add priority 100 ipproto tcp sport 80 fwmark 0x2/0xff prohibit"],
+        ["ip rule del priority 100"],
+        r"IPv4 rule 100 .*(refuses it|leads it nowhere)",
+    ),
+    Break(
         "a rule of another program that refuses",
         ["ip rule add priority 100 iif lan0 prohibit"],
         ["ip rule del priority 100"],

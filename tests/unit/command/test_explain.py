@@ -42,6 +42,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtne
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_walk import (
     ListedRule,
     Packet,
+    Traffic,
     listed_rules,
 )
 
@@ -119,6 +120,15 @@ def test_interface_groups_are_passed_over() -> None:
     listed = rules((Rule(10, 4, table=254, suppress_interface_group=109), OURS))
     assert looked(Packet("10.8.1.1"), listed, wan1=109) == [(10, "passed over")]
     assert looked(Packet("10.8.1.1"), listed) == [(10, "taken")]
+
+
+def test_a_jump_leaves_rules_out_and_a_rule_by_port_sees_the_port() -> None:
+    jump = Message("rule", {**BAND[0].message.header, "table": 0, "action": 2}, {"FRA_PRIORITY": 10, "FRA_GOTO": 20020})
+    listed = [BAND[0], *listed_rules([jump]), *BAND[1:]]
+    assert looked(Packet("192.0.2.1", mark=2), listed) == [(0, "no route"), (10, "jumps"), (20020, "taken")]
+    by_port = rules((Rule(10, 4, ip_protocol=6, source_port=(80, 80), table=1002), FOREIGN))
+    assert looked(Packet("192.0.2.1", traffic=Traffic(6, 80)), by_port) == [(10, "taken")]
+    assert looked(Packet("192.0.2.1", traffic=Traffic(6, 81)), by_port) == [(10, "no match")]
 
 
 @pytest.mark.parametrize(

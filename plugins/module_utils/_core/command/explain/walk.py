@@ -17,14 +17,15 @@ from ... import fields
 from ...netlink.rtnetlink import Message
 from ...routing import rtnetlink_mapping
 from ...routing.model import Rule
-from ...routing.rule_walk import ListedRule, Packet, rule_of
+from ...routing.rule_walk import ListedRule, Packet, jump_target, rule_of
 
-NO_MATCH, NO_ROUTE, PASSED_OVER, TAKEN, REFUSED, UNKNOWN = (
+NO_MATCH, NO_ROUTE, PASSED_OVER, TAKEN, REFUSED, JUMPS, UNKNOWN = (
     "no match",
     "no route",
     "passed over",
     "taken",
     "refused",
+    "jumps",
     "unknown",
 )
 _THROW = 9  # RTN_THROW, linux/rtnetlink.h
@@ -56,8 +57,17 @@ def walk(rules: Iterable[ListedRule], packet: Packet, routes: Routes, groups: Ma
     """Return the rules up to the one that decides; ``routes`` returns the routes of a table."""
     looked: list[Looked] = []
     family = rtnetlink_mapping.AF[packet.family]
-    for listed in rules:
-        if listed.message.header["family"] != family:
+    own = [listed for listed in rules if listed.message.header["family"] == family]
+    start = 0
+    for place, listed in enumerate(own):
+        if place < start:
+            continue
+        target = None
+        if listed.jumping is not None and packet.selected_by(listed.jumping):
+            target = jump_target(own, listed)
+        if target is not None:
+            start = target
+            looked.append(Looked(listed, JUMPS, f"goes on at {listed.target}"))
             continue
         found = _look(listed, packet, routes, groups)
         looked.append(found)
@@ -68,6 +78,9 @@ def walk(rules: Iterable[ListedRule], packet: Packet, routes: Routes, groups: Ma
 
 def _look(listed: ListedRule, packet: Packet, routes: Routes, groups: Mapping[int, int]) -> Looked:
     rule = listed.rule
+    if rule is None and listed.jumping is not None:
+        reason = "nothing is there to jump to" if packet.selected_by(listed.jumping) else ""
+        return Looked(listed, NO_MATCH, reason or mismatch(listed.jumping, packet))
     if rule is None:
         return Looked(listed, UNKNOWN, "a kind of rule that cannot be judged here")
     if not packet.selected_by(rule):

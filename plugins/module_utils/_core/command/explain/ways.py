@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ... import fields
+from ...fields import IP_PROTOCOLS
 from ...nat.conntrack import End, Flow
 from ...nat.conntrack_match import matches, moved
 from ...nat.model import NatRule
 from ...routing.route_lookup import Path
+from ...routing.rule_walk import ANY_TRAFFIC, Traffic
 from ..lines import LineWay
 from .kernel import Answer, Kernel
 from .question import LOCAL, MAPPED, OUTGOING, Case
@@ -94,7 +96,7 @@ def _arriving(case: Case, kernel: Kernel) -> str | None:
 
 
 def _way_in(case: Case, arriving: str | None, kernel: Kernel) -> Way:
-    path = Path(case.mapped_to, case.remote, None, arriving)
+    path = Path(case.mapped_to, case.remote, None, arriving, _traffic(case, request=True))
     way = Way(IN, path, f"{case.remote} > {case.address}{_ports(case)}", kernel.ask(path))
     way.before.append(("arrives", f"by {arriving or 'an unknown interface'}"))
     mark = connection_mark(case, kernel)
@@ -119,7 +121,7 @@ def _way_in(case: Case, arriving: str | None, kernel: Kernel) -> Way:
 
 def _way_back(case: Case, inside: str | None, arriving: str | None, kernel: Kernel) -> Way:
     mark = connection_mark(case, kernel)
-    path = Path(case.remote, case.mapped_to, mark, inside)
+    path = Path(case.remote, case.mapped_to, mark, inside, _traffic(case, request=False))
     way = Way(OUT, path, f"{case.mapped_to} > {case.remote}", kernel.ask(path))
     way.before.append(("comes", f"from {inside}" if inside else "from this host itself"))
     if mark is not None:
@@ -155,6 +157,16 @@ def _outgoing(case: Case, kernel: Kernel) -> list[Way]:
         if changed is not None:
             last.after.append(("NAT", f"source becomes {_result(changed, source)}"))
     return ways
+
+
+def _traffic(case: Case, request: bool) -> Traffic:
+    """Return what rules by protocol and port see of a case, after destinations were translated."""
+    number = IP_PROTOCOLS.get(case.protocol or "")
+    if number is None or case.mapped_port is None:
+        return ANY_TRAFFIC
+    if request:
+        return Traffic(number, None, case.mapped_port)
+    return Traffic(number, case.mapped_port, None)
 
 
 def _leaves(way: Way, case: Case) -> None:
