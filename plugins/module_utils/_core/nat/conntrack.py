@@ -29,7 +29,7 @@ _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _CONNTRACK = 1 << 8
 # linux/netfilter/nfnetlink_conntrack.h
 _NEW, _GET, _DELETE, _COUNT = (_CONNTRACK | number for number in (0, 1, 2, 5))
-_ORIGINAL, _REPLY, _STATUS, _ID, _ZONE = 1, 2, 3, 12, 18
+_ORIGINAL, _REPLY, _STATUS, _MARK, _ID, _ZONE = 1, 2, 3, 8, 12, 18
 _IP, _PROTOCOL = 1, 2
 _PORTS = (2, 3)
 # linux/netfilter/nf_conntrack_common.h
@@ -58,6 +58,7 @@ class Flow:
     original: End
     reply: End
     status: int
+    mark: int = 0
     handle: bytes = field(default=b"", compare=False, repr=False)
 
 
@@ -156,7 +157,8 @@ def _flow(content: bytes, only_translated: bool) -> Flow | None:
     protocol, original = _end(found[_ORIGINAL])
     _protocol, reply = _end(found[_REPLY])
     handle = b"".join(_packed(kind, found[kind]) for kind in (_ORIGINAL, _ID, _ZONE) if kind in found)
-    return Flow(family, protocol, original, reply, status, handle)
+    mark = struct.unpack(">I", found[_MARK])[0] if _MARK in found else 0
+    return Flow(family, protocol, original, reply, status, mark, handle)
 
 
 def _end(content: bytes) -> tuple[str, End]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ...errors import MultihomeError
 from ...filters.nftables import DEFAULT_TABLE
+from ...filters.reader import read_filters, run
 from ...filters.rulesets import Table
 from ...host.kernel_features import kernel_features
 from ...host.kernel_parameters import System
@@ -21,7 +22,7 @@ from ...nat import engine as nat_engine
 from ...nat.conntrack import Conntrack, Flow
 from ...nat.model import NatRule
 from ...netlink.rtnetlink import Message, Netlink, RequestFailed, RouteFilter
-from ...preflight.facts import Link, read_filters, read_links, run
+from ...preflight.facts import Link, read_links
 from ...preflight.link_probe import Questions, ask
 from ...routing import rtnetlink_mapping
 from ...routing.interface_availability import decode_link
