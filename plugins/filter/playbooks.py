@@ -12,7 +12,7 @@ from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
-from ..plugin_utils._verify import paths, replies, report, targets
+from ..plugin_utils._verify import domains, paths, replies, report, targets
 
 
 def declaration_faults(declaration: object, groups: Mapping[str, Iterable[str]] | None = None) -> list[str]:
@@ -62,6 +62,22 @@ def dns_zone_file(declaration: object, unpublished: bool = False) -> list[str]:
     return records.unpublished(known) if unpublished else records.zone_file(known)
 
 
+def verify_domains(declaration: object) -> list[str]:
+    """The domains that a verification looks up."""
+    return domains.names(read_declaration(declaration))
+
+
+def verify_domain_faults(
+    declaration: object,
+    checks: Mapping[str, object],
+    lookups: Mapping[str, object],
+    rows: Mapping[str, object],
+    expect_down: Sequence[str] = (),
+) -> list[str]:
+    """What is wrong with the answers to the domains."""
+    return domains.faults(read_declaration(declaration), checks, lookups, rows, expect_down)
+
+
 class FilterModule:
     """The filters of the playbooks deploy and verify, besides those that make the roles' variables."""
 
@@ -73,6 +89,8 @@ class FilterModule:
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),
             "verify_report": as_filter(verify_report),
+            "verify_domains": as_filter(verify_domains),
+            "verify_domain_faults": as_filter(verify_domain_faults),
             "dns_zones": of_host(records.zone_options),
             "dns_zone_file": as_filter(dns_zone_file),
             "change_summary": as_filter(summary),

@@ -94,6 +94,25 @@ def test_deploy_publishes_all_lines_and_a_second_run_changes_nothing(lab: Lab, s
     assert server.serial() == serial
 
 
+def test_verify_compares_what_clients_resolve_with_the_lines(lab: Lab, server: NameServer) -> None:
+    files = f"nameserver {server.address}", "hosts: files dns"
+    for client in ("client1", "client2"):
+        script = 'cd /etc && rm -f resolv.conf nsswitch.conf && echo "$0" > resolv.conf && echo "$1" > nsswitch.conf'
+        lab.exec(client, "sh", "-c", script, *files)
+    run = playbooks.verify(lab, **declared(lab, server))
+    assert (run.code, run.failures) == (0, [])
+    # Control: one address is missing in the zone.
+    fewer = declared(lab, server)
+    fewer["multihome_services"][0]["lines"] = [fewer["multihome_lines"][0]["name"]]
+    assert playbooks.run(lab, DNS, variables=fewer).code == 0
+    run = playbooks.verify(lab, **declared(lab, server))
+    said = "\n".join(run.failures)
+    assert run.code
+    assert "web1: the zone differs from the lines in service" in said
+    assert f"{DOMAIN}, as client1 resolves it: " in said
+    assert playbooks.run(lab, DNS, variables=declared(lab, server)).code == 0
+
+
 def test_the_playbook_publishes_alone_and_check_mode_finds_a_difference(lab: Lab, server: NameServer) -> None:
     fewer = declared(lab, server)
     fewer["multihome_services"][0]["lines"] = [fewer["multihome_lines"][0]["name"]]

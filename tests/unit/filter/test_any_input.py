@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "multihomed_web_marks": lambda value: (value, "balance", value, value),
     "multihomed_web_aliases": lambda value: ("balance", value),
     "path_info_paths": lambda value: ("web1", ["192.0.2.1"], value),
+    "verify_domain_faults": lambda value: ({"web1": [{"msg": "x"}]}, {"client1": value}, {"client1": []}),
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
 }
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",

@@ -80,3 +80,47 @@ def test_without_a_zone_the_records_are_printed_as_a_zone_file() -> None:
         assert record_type == ("AAAA" if ":" in address else "A")
     assert FILTERS["dns_zone_file"](declared(zones=[ZONE]), True) == []
     assert FILTERS["dns_zone_file"](declared(), True) == rows
+
+
+def verified(got: list[str], checks: list[dict[str, Any]] | None = None, down: str = "", dead: str = "") -> list[str]:
+    """The faults of what a client gets; the line ``dead`` does not answer."""
+    declaration = declared(zones=[ZONE])
+    targets = FILTERS["line_check_targets"](declaration)
+    rows = [{**target, "ok": target["line"] != dead} for target in targets]
+    text = "".join(f"{address}  STREAM www\n{address}  DGRAM\n" for address in got)
+    lookups = {"client1": [{"item": f"{DOMAIN}.", "stdout": text}]}
+    given = {"web1": checks or [{"actions": []}]}
+    found: list[str] = FILTERS["verify_domain_faults"](
+        declaration, given, lookups, {"client1": rows}, [down] if down else []
+    )
+    return found
+
+
+def every() -> list[str]:
+    """All public addresses."""
+    return [target["address"] for target in FILTERS["line_check_targets"](declared())]
+
+
+def test_a_client_gets_exactly_the_lines_that_answer() -> None:
+    assert FILTERS["verify_domains"](declared(zones=[ZONE])) == [f"{DOMAIN}."]
+    assert FILTERS["verify_domains"](declared()) == []
+    assert verified(every()) == []
+    lines = {target["address"]: target["line"] for target in FILTERS["line_check_targets"](declared())}
+    dead = next(iter(lines.values()))
+    living = [address for address in every() if lines[address] != dead]
+    assert verified(living, dead=dead) == []
+    assert verified(living, down=dead, dead=dead) == []
+
+
+def test_each_difference_is_a_fault() -> None:
+    lines = {target["address"]: target["line"] for target in FILTERS["line_check_targets"](declared())}
+    address, line = next(iter(lines.items()))
+    assert "does not answer" in "\n".join(verified(every(), dead=line))
+    assert any("is not in the answer" in fault for fault in verified([each for each in every() if each != address]))
+    assert "belongs to none of its lines" in "\n".join(verified([*every(), "192.0.2.99"]))
+    assert "no address" in verified([])[0]
+    differs = [{"actions": [{"op": "replace", "object": {"domain": DOMAIN, "addresses": ["203.0.113.10"]}}]}]
+    assert verified(every(), differs) == [
+        f"web1: the zone differs from the lines in service; still to do: replace {DOMAIN} 203.0.113.10"
+    ]
+    assert verified(every(), [{"msg": "192.0.2.53: no answer in time"}]) == ["web1: 192.0.2.53: no answer in time"]
