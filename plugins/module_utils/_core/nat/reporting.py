@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from ..plan import Action, Model
 from .entry_faults import DESTINATION, SOURCE
@@ -45,8 +46,7 @@ def _twin(rule: NatRule) -> NatRule:
 
 
 def _both(rule: object) -> NatRule:
-    assert isinstance(rule, NatRule)
-    return replace(rule, keeps=None)
+    return replace(cast(NatRule, rule), keeps=None)
 
 
 def _are_twins(one: object, other: object) -> bool:
