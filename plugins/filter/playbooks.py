@@ -17,7 +17,11 @@ from ..plugin_utils._verify import domains, paths, replies, report, targets
 
 def declaration_faults(declaration: object, groups: Mapping[str, Iterable[str]] | None = None) -> list[str]:
     """Every fault of the declaration; none when it is sound."""
-    return examine(declaration, groups)[1]
+    faults = examine(declaration, groups)[1]
+    if not faults:
+        # Playbook deploy calls this in Ansible's main process: all workers then have it read.
+        read_declaration(declaration)
+    return faults
 
 
 def line_check_targets(declaration: object, timeout: float = 3) -> list[Target]:

@@ -153,7 +153,7 @@ def _converge(
     if contradicted:
         module.warn(contradicted)
     answer = {**result(engine, outcome, bool(module._diff)), **extra(engine, outcome, module.check_mode)}
-    module.exit_json(**answer, **_invocation(module))
+    module.exit_json(**answer, **invocation(module))
 
 
 def guarded(
@@ -187,11 +187,11 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _invocation(module: AnsibleModule) -> dict[str, Any]:
-    """Return the arguments of the module, lists only when Ansible shows them, at -vvv: they are long."""
+def invocation(module: AnsibleModule) -> dict[str, Any]:
+    """Return the arguments of the module, lists and dictionaries only at -vvv, when they are shown: they are long."""
     if module._verbosity >= 3:
         return {}
-    return {"invocation": {"module_args": {k: v for k, v in module.params.items() if not isinstance(v, list)}}}
+    return {"invocation": {"module_args": {k: v for k, v in module.params.items() if not isinstance(v, (list, dict))}}}
 
 
 def result(engine: Engine[Any, Any], outcome: Outcome[Any], diff: bool) -> dict[str, Any]:

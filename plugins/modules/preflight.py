@@ -421,86 +421,24 @@ requirements:
     nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft, package: nftables}
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._core.host_plan.run import answer
+from ..module_utils._module import ListModule, invocation, with_errors_reported
+from ..module_utils._preflight_spec import ARGUMENT_SPEC, JUDGED
 
-from ..module_utils._core.filters.nftables import DEFAULT_TABLE
-from ..module_utils._core.host.kernel_parameters import DEFAULT_FILE
-from ..module_utils._core.host_plan.run import look
-from ..module_utils._module import DEFAULT_OWNER, ListModule, with_errors_reported
-
-_TEXT = {"type": "str"}
-_TEXTS = {"type": "list", "elements": "str"}
-_LINE = {
-    "id": {"type": "int", "required": True},
-    "interface": {"type": "str", "required": True},
-    "addresses": {**_TEXTS, "aliases": ["public_addresses"]},
-    "outside_addresses": _TEXTS,
-    "gateways": {**_TEXTS, "aliases": ["gateway"]},
-    "weight": {"type": "int"},
-    "name": _TEXT,
-    "left_out": _TEXT,
-    "without_gateway": _TEXTS,
-    "learned": {"type": "bool"},
-    "onlink": {"type": "bool"},
-    "mss": {"type": "str"},
-    "ends_here": {"type": "bool"},
-    "not_held": _TEXTS,
-}
-_PARAMETER = {
-    "name": {"type": "str", "required": True},
-    "value": {"type": "str", "required": True},
-    "optional": {"type": "bool", "default": False},
-}
-# The engine checks the entries of these lists and reports all of their faults at once.
-_LINES = {"type": "list", "elements": "dict", "required": True}
-_PARAMETERS = {"type": "list", "elements": "dict", "default": []}
-ARGUMENT_SPEC = {
-    "lines": {**_LINES, "options": _LINE},
-    "role": {"type": "str", "choices": ["firewall", "server"], "required": True},
-    "servers": {**_TEXTS, "default": []},
-    "uses_marks": {"type": "bool", "default": True},
-    # The engine checks their entries, as in policy_routing.
-    "tables": {"type": "list", "elements": "dict", "default": []},
-    "rules": {"type": "list", "elements": "dict", "default": []},
-    "interface_groups": {"type": "list", "elements": "dict", "default": []},
-    "replies": {"type": "dict", "default": {}},
-    "reply_taken": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-    "skips_unavailable": {"type": "bool", "default": False},
-    "auto_reply": {"type": "bool", "default": False},
-    "nat_rules": {"type": "list", "elements": "dict", "default": []},
-    "nat_backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
-    "mark_mask": {"type": "str", "default": "0xff"},
-    "protocol": {"type": "int", "default": DEFAULT_OWNER},
-    "table": {"type": "str", "default": DEFAULT_TABLE},
-    "file": {"type": "str", "default": DEFAULT_FILE},
-    "kernel_parameters": {**_PARAMETERS, "options": _PARAMETER},
-    "purge": {"type": "bool", "default": False},
-    "manages_networkd": {"type": "bool", "default": False},
-    "manages_forwarding": {"type": "bool", "default": False},
-    "plan": {"type": "dict", "default": {}},
-    "plan_by_mark": {"type": "dict", "default": {}},
-    "probe_timeout": {"type": "float", "default": 1.0},
-    "host": {"type": "str", "default": ""},
-    "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},
-}
+__all__ = ["ARGUMENT_SPEC", "main"]
 
 
-def check(module: AnsibleModule) -> None:
+def check(module: ListModule) -> None:
     """Check the host and end the module with the result; raises MultihomeError."""
-    report, plan = look(module.params)
-    if report.failed:
-        module.fail_json(msg=report.message, **report.as_result())
-    for warning in report.warnings:
+    found = answer(module.params)
+    for warning in found.pop("warnings"):
         module.warn(warning)
-    pending = [forecast.module for forecast in plan if forecast.pending]
-    forecasts = [forecast.as_result() for forecast in plan]
-    module.exit_json(changed=False, **report.as_result(), pending=pending, plan=forecasts)
+    module.exit_json(**{"changed": False, **invocation(module), **found})
 
 
 def main() -> None:
     """Run the module."""
-    judged = ("lines", "tables", "rules", "interface_groups", "kernel_parameters")
-    module = ListModule(ARGUMENT_SPEC, judged)
+    module = ListModule(ARGUMENT_SPEC, JUDGED)
     with_errors_reported(module, lambda: check(module))
 
 

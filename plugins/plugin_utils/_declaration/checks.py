@@ -31,15 +31,41 @@ if TYPE_CHECKING:
 POSITION = re.compile(r"multihome_(lines|servers|services|zones)\[([0-9]+)\]")
 
 
+# The declaration that was read last. A task of a role reads it for each of its variables, several times.
+_READ: dict[str, Declaration] = {}
+
+
 def read_declaration(data: object) -> Declaration:
     """The declaration, without any fault.
 
     Raises DeclarationError with every fault at once.
     """
+    key = text_of(data)
+    if key is not None and key in _READ:
+        return _READ[key]
     declaration, faults = examine(data)
     if faults:
         raise DeclarationError(faults)
+    if key is not None:
+        # One is enough: all hosts have the same.
+        _READ.clear()
+        _READ[key] = declaration
     return declaration
+
+
+def text_of(data: object) -> str | None:
+    """A text that only equal data has; None for lists that contain themselves, and enormous numbers."""
+    try:
+        return repr(_plain(data))
+    except (RecursionError, ValueError):
+        return None
+
+
+def _plain(value: object) -> object:
+    """``value`` without templates: Ansible renders the parts of a container as they are read."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> tuple[Declaration, list[str]]:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import host_plan
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.filters.nftables import DEFAULT_TABLE
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.kernel_parameters import DEFAULT_FILE
 from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.kinds import KINDS
 from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.plan import parse_plan
+from ansible_collections.multihome.linux.plugins.module_utils._module import DEFAULT_OWNER
+from ansible_collections.multihome.linux.plugins.module_utils._preflight_spec import ARGUMENT_SPEC as PREFLIGHT_SPEC
 from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
-CORE = Path(host_plan.__file__).parents[1]
+CORE = specifications.ROOT / "plugins" / "module_utils" / "_core"
 # Options that no forecast depends on.
 WITHOUT_EFFECT = {"confirm", "warn_skipped"}
 
@@ -65,7 +68,7 @@ def test_every_fault_of_a_plan_is_reported_at_once() -> None:
 
 
 def imported(path: Path) -> set[Path]:
-    """The files of the engine that a file imports, anywhere in it."""
+    """The files of the collection that a file imports, anywhere in it."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -74,13 +77,26 @@ def imported(path: Path) -> set[Path]:
     return {one for one in found if one.is_file()}
 
 
-def test_what_modules_pack_for_an_installation_is_the_whole_engine() -> None:
+def packed(module: str) -> set[str]:
+    """The files of the engine that Ansible sends along with a module."""
     seen: set[Path] = set()
-    waiting = {CORE / "host_plan" / "contents.py"}
+    waiting = {specifications.ROOT / "plugins" / "modules" / f"{module}.py"}
     while waiting:
         seen |= waiting
         waiting = {one for path in waiting for one in imported(path)} - seen
+    found = {str(path.relative_to(CORE)) for path in seen if path.is_relative_to(CORE)}
     # The program of commit_confirm is installed beside it, and has checkpoints.
-    outside = set((CORE / "checkpoint").rglob("*.py"))
-    missing = {path for path in CORE.rglob("*.py") if path.name != "__init__.py"} - seen - outside
-    assert sorted(str(path.relative_to(CORE)) for path in missing) == [], "name them in everything()"
+    return {path for path in found if not path.startswith("checkpoint/")}
+
+
+def test_the_modules_that_install_the_keeper_and_that_plan_it_have_the_same_code() -> None:
+    assert packed("keeper") == packed("preflight")
+    assert {"keeper/main.py", "command/main.py", "host_plan/run.py"} <= packed("keeper")
+    # The control, and what the module for installed code is for.
+    assert packed("nat_rules") < packed("keeper")
+    assert packed("installed_preflight") == set()
+
+
+def test_defaults_that_are_written_twice_are_the_same() -> None:
+    defaults = {name: spec.get("default") for name, spec in PREFLIGHT_SPEC.items()}
+    assert (defaults["protocol"], defaults["table"], defaults["file"]) == (DEFAULT_OWNER, DEFAULT_TABLE, DEFAULT_FILE)

@@ -28,6 +28,19 @@ def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
         return report, forecast({name: chosen[name] for name in KINDS if name in chosen}, executor)
 
 
+def answer(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of preflight for its options; ``failed`` and ``msg`` say whether it fails, and why."""
+    report, plan = look(options)
+    if report.failed:
+        return {**report.as_result(), "failed": True, "msg": report.message, "warnings": []}
+    return {
+        **report.as_result(),
+        "warnings": report.warnings,
+        "pending": [forecast.module for forecast in plan if forecast.pending],
+        "plan": [forecast.as_result() for forecast in plan],
+    }
+
+
 def _lists(plan: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the options of preflight that the plan contains."""
     routing, parameters = plan.get("policy_routing"), plan.get("kernel_parameters")

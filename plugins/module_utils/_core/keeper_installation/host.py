@@ -120,10 +120,10 @@ class KeeperHost:
         return systemctl(*arguments, unit=NAME)
 
 
-def own_code(without: Collection[str] = (INSTALLER, "checkpoint")) -> dict[str, str]:
+def own_code(without: Collection[str] = ("checkpoint",)) -> dict[str, str]:
     """Return the texts of the engine, the package above this one, by path below it, without some packages of it.
 
-    The service needs neither its installer nor checkpoints. A module that Ansible sent contains only what it needs, in
+    Neither the service nor preflight needs checkpoints. A module that Ansible sent contains only what it needs, in
     an archive.
     """
     texts = _texts(importlib.resources.files(_ENGINE), "")
