@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The distribution's interpreter: python3-pyroute2 is installed for it, and upgrades keep both in step.
 SYSTEM_PYTHON = "/usr/bin/python3"
-_ENGINE, INSTALLER = (__package__ or "").rsplit(".", 1)
+_ENGINE = (__package__ or "").rpartition(".")[0]
 _SHARED = ("/etc/multihome", "/var/lib/multihome")
 
 
