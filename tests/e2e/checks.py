@@ -160,7 +160,12 @@ def nothing_changed(run: Run) -> list[str]:
     """The run reported no change on any host, and reached each."""
     if not run.hosts:
         return ["no host was reached"]
-    return [f"{host}: changed={count}" for host, count in run.changed.items() if count]
+    tasks = {
+        host: [result.task for result in run.results if result.host == host and result.values.get("changed")]
+        for host, count in run.changed.items()
+        if count
+    }
+    return [f"{host}: changed={run.changed[host]}: {', '.join(names)}" for host, names in tasks.items()]
 
 
 def tasks_of(run: Run) -> dict[str, int]:

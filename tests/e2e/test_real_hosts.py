@@ -146,3 +146,41 @@ def test_a_line_whose_interface_is_down_does_not_stop_the_others(deployed: Lab) 
     ip(deployed, "link", "set", other.interface, "up")
     playbooks.deploy(deployed)
     assert checks.eventually(lambda: checks.everything(deployed)) == []
+
+
+@pytest.fixture(scope="module", params=["A", "B"])
+def behind_firewalls(request: pytest.FixtureRequest, start_lab: StartLab) -> Lab:
+    """A server with an alias for each of two lines, behind a firewall for each, or one for both."""
+    lab = start_lab(lines=2, shape=request.param)
+    playbooks.deploy(lab)
+    assert checks.everything(lab) == []
+    return lab
+
+
+def test_a_firewalls_line_that_is_down_does_not_stop_the_others(behind_firewalls: Lab) -> None:
+    """R6."""
+    lab = behind_firewalls
+    one, other = lab.topology.lines
+    lab.exec(other.end, "ip", "link", "set", other.interface, "down")
+    for words in (("--check",), ()):
+        run = playbooks.deploy(lab, *words)
+        [warned] = [str(warning) for result in run.results for warning in result.values.get("warnings") or ()]
+        assert f"line {other.name} ends on {other.interface}, which is down" in warned
+        assert warned.startswith(f"{other.end}, ")
+    assert checks.services_answered(lab, [one.name]) == []
+    assert checks.line_is_dead(lab, other.name) == []
+    lab.exec(other.end, "ip", "link", "set", other.interface, "up")
+    playbooks.deploy(lab)
+    assert checks.eventually(lambda: checks.everything(lab)) == []
+
+
+def test_a_container_on_a_server_behind_firewalls(behind_firewalls: Lab) -> None:
+    """R5: whichever way its replies take, all is answered, and nothing changes the second time."""
+    lab = behind_firewalls
+    lab.exec("web1", "nft", "-f", "-", stdin=CONTAINER)
+    playbooks.deploy(lab)
+    assert checks.everything(lab) == []
+    assert checks.nothing_changed(playbooks.deploy(lab)) == []
+    lab.exec("web1", "nft", "delete", "table", "ip", "docker-like")
+    playbooks.deploy(lab)
+    assert checks.everything(lab) == []

@@ -33,6 +33,14 @@ def test_a_kind_has_the_options_of_its_module_with_their_defaults(name: str) -> 
     lists = {option for option in spec if spec[option]["type"] == "list"}
     assert lists == {*kind.required, *kind.lists}
     assert {option: spec[option].get("default") for option in kind.defaults} == kind.defaults
+    assert {option: spec[option].get("default") for option in kind.lists} == {
+        option: own[option] for option in kind.lists
+    }
+
+
+def test_lists_that_are_left_out_are_as_for_the_module() -> None:
+    given = {"marks": '[{"mark": "1", "in_interface": "wan0"}]', "balance": "[]"}
+    assert KINDS["connection_marks"].make(parse_plan({"connection_marks": given})["connection_marks"]) is not None
 
 
 def test_values_are_converted_as_ansible_does() -> None:

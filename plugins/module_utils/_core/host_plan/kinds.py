@@ -87,7 +87,7 @@ KINDS: dict[str, Kind] = {
     "connection_marks": Kind(
         MarkEngine.from_options,
         lists=("marks", "balance", "balance_from", "balance_exclude"),
-        defaults={"mask": "0xff", **_FILTER},
+        defaults={"balance_from": [], "balance_exclude": [], "mask": "0xff", **_FILTER},
     ),
     "policy_routing": Kind(
         RoutingEngine.from_options,
