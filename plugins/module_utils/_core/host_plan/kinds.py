@@ -70,7 +70,9 @@ _FILTER = {"backend": "auto", "table": DEFAULT_TABLE, **_OWNER}
 # In the order in which the roles run them. Kernel parameters may let the kernel drop addresses and routes. A removed
 # address takes routes with it, and a new one makes gateways answer.
 KINDS: dict[str, Kind] = {
-    "forward_policy": Kind(ForwardEngine.from_options, ("accept",), ("mss",), {"policy": "leave", **_FILTER}),
+    "forward_policy": Kind(
+        ForwardEngine.from_options, ("accept",), ("mss",), {"mss": [], "policy": "leave", **_FILTER}
+    ),
     "nat_rules": Kind(NatEngine.from_options, ("rules",), defaults={"forget_flows": "none", **_FILTER}),
     "kernel_parameters": Kind(
         lambda options: KernelParameterEngine(**options),
