@@ -26,6 +26,7 @@ JUDGED = {
     "ip_aliases": ["aliases"],
     "kernel_parameters": ["parameters"],
     "line_check": ["targets"],
+    "line_health": ["lines"],
     "nat_rules": ["rules"],
     "path_info": ["paths", "replies"],
     "policy_routing": ["tables", "rules", "interface_groups"],

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .. import fields
-from .model import FAMILIES, Line
 from .usable_lines import Usable
 
 # Added to the metric of a line's default route: more than any metric that the roles give. The route stays, so that
@@ -29,7 +28,37 @@ _DEFAULT_METRIC = {4: 0, 6: 1024}
 _ID_BITS = 256
 _MAIN = (254, "254", "main")
 
+_FAMILIES = (4, 6)
+
 Options = Mapping[str, Any]
+
+
+class Line(Protocol):
+    """The part of a line that tells which routes and shares are its own."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def id(self) -> int:
+        """The number, from 1 to 250."""
+
+    @property
+    def interface(self) -> str | None:
+        """The interface, where it is known."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The addresses of this host on the line."""
+
+    @property
+    def gateways(self) -> Sequence[str]:
+        """The next hops."""
+
+    @property
+    def mark(self) -> tuple[int, int] | None:
+        """The mark and its mask, where the line has one."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +169,7 @@ def _marks(options: Options, observed: Observed) -> Options:
     if not balance:
         return options
     result = [dict(entry) for entry in balance]
-    for family in FAMILIES:
+    for family in _FAMILIES:
         usable = observed.usable.get(family)
         if usable is None:
             continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import fields
-from ..entries import objects, parse_fields, parse_list, without_none
+from ..entries import Entry, objects, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
 from .targets import Target, parse_targets
 
@@ -200,6 +200,15 @@ class Line:
         return faults
 
     @property
+    def key(self) -> tuple[str]:
+        """The line's identity: its name."""
+        return (self.name,)
+
+    def satisfied_by(self, other: Line) -> bool:
+        """Tell whether ``other`` has the same settings."""
+        return self == other
+
+    @property
     def families(self) -> tuple[int, ...]:
         """The families that the line is judged in: of its addresses, else gateways, else targets."""
         given = self.addresses or self.gateways
@@ -232,8 +241,13 @@ class Line:
 
 def parse_lines(entries: Iterable[Any] | None) -> list[Line]:
     """Return the lines of a list; raises InvalidInput with every fault of the list."""
-    listed = list(entries or ())
-    lines = objects(parse_list(listed, "lines", Line.parse, "name", lambda line: line.name))
+    return objects(parse_entries(entries))
+
+
+def parse_entries(entries: Iterable[Any] | None) -> list[Entry[Line]]:
+    """Return the lines of a list with their places; raises InvalidInput with every fault of the list."""
+    parsed = parse_list(list(entries or ()), "lines", Line.parse, "name", lambda line: line.name)
+    lines = objects(parsed)
     faults: list[str] = []
     seen: dict[int, str] = {}
     for line in lines:
@@ -242,4 +256,4 @@ def parse_lines(entries: Iterable[Any] | None) -> list[Line]:
             faults.append(f"lines {other} and {line.name}: both have the id {line.id}")
     if faults:
         raise InvalidInput(faults)
-    return lines
+    return parsed

@@ -44,12 +44,15 @@ class Service:
     ) -> None:
         self._log, self._on_change, self._directory, self._now_text = log, on_change, directory, now_text
         self._boot = state.boot_id()
-        known, passed = state.resumable(state.read(directory), time.monotonic(), self._boot)
+        read = state.read(directory)
+        known, passed = state.resumable(read, time.monotonic(), self._boot)
         self.loop = Loop(lines, self._changed, resume=known, passed=passed)
         self._hooks = Hooks(log, hooks_directory)
         self._changes: queue.SimpleQueue[Sequence[Change] | None] = queue.SimpleQueue()
         self._counts: dict[tuple[str, int, str], int] = {}
-        self._usable: dict[int, Usable] = {}
+        # While no line is usable, a new run sends over the lines that the one before it did.
+        before = state.usable_before(read) if known else {}
+        self._usable: dict[int, Usable] = {family: Usable(names) for family, names in before.items()}
         self._judge_usable(self.loop.states)
         self._remembered: dict[tuple[str, int], dict[str, Any]] = {}
         self._threads: list[threading.Thread] = []
@@ -141,7 +144,7 @@ class Service:
             with contextlib.suppress(queue.Empty):
                 self._remembered = answer.get(timeout=1.0)
         states = self.loop.states
-        text = state.as_json(states, self._remembered, time.monotonic(), self._now_text(), self._boot)
+        text = state.as_json(states, self._remembered, time.monotonic(), self._now_text(), self._boot, self._usable)
         try:
             state.write(text, self._directory)
             # Not secret, and node_exporter is not root.

@@ -110,7 +110,7 @@ class States:
         """
         if state.kind in self._engines or state.stored is None:
             return self._create(state)
-        # A kind that is published in the background has no engine here.
+        # A kind that is published, or watched, in the background has no engine here.
         return False
 
     def _create(self, state: State) -> bool:
