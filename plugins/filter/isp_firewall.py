@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
-from ..plugin_utils._firewall import checks, forwarding, interfaces, nat, replies, routing, variables
+from ..plugin_utils._firewall import checks, forwarding, health, interfaces, nat, replies, routing, variables
 
 
 class FilterModule:
@@ -29,6 +29,7 @@ class FilterModule:
             "isp_firewall_interface_groups": as_filter(routing.interface_groups),
             "isp_firewall_replies": as_filter(replies.replies),
             "isp_firewall_marks": as_filter(routing.marks),
+            "isp_firewall_line_health": as_filter(health.line_health),
             "isp_firewall_nat_rules": as_filter(nat.nat_rules),
             "isp_firewall_accept": as_filter(forwarding.accept),
             "isp_firewall_mss": as_filter(forwarding.clamps),

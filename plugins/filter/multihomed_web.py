@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
-from ..plugin_utils._server import auto_lines, checks, interfaces, replies, routing, variables
+from ..plugin_utils._server import auto_lines, checks, health, interfaces, replies, routing, variables
 
 
 class FilterModule:
@@ -29,4 +29,5 @@ class FilterModule:
             "multihomed_web_reply_way": as_filter(routing.reply_way),
             "multihomed_web_replies": as_filter(replies.replies),
             "multihomed_web_marks": as_filter(routing.marks),
+            "multihomed_web_line_health": as_filter(health.line_health),
         }

@@ -24,6 +24,9 @@ _LINE = {
     "mss": {"type": "str"},
     "ends_here": {"type": "bool"},
     "not_held": _TEXTS,
+    "drained": {"type": "bool"},
+    "flows": _TEXT,
+    "health": {"type": "dict"},
 }
 _PARAMETER = {
     "name": {"type": "str", "required": True},

@@ -273,8 +273,10 @@ from typing import Any
 from ansible.module_utils.common.warnings import warn
 
 from ..module_utils._core.converge import Outcome
+from ..module_utils._core.entries import Options
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
+from ..module_utils._core.health.gate import allowed_by_health
 from ..module_utils._core.marks.engine import MarkEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
@@ -312,11 +314,16 @@ def remarks(engine: MarkEngine, outcome: Outcome[Any], _check_mode: bool) -> dic
     return said
 
 
+def make_engine(options: Options) -> MarkEngine:
+    """Return the engine: new connections are spread over the lines that work, see docs/health.md."""
+    return MarkEngine.from_options(options, ask_allowed=allowed_by_health("connection_marks", options))
+
+
 def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        MarkEngine.from_options,
+        make_engine,
         SPEC_RULES,
         remarks,
         judged=("marks", "balance"),

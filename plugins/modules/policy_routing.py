@@ -370,6 +370,8 @@ skipped:
 from typing import Any
 
 from ..module_utils._core.converge import Outcome
+from ..module_utils._core.entries import Options
+from ..module_utils._core.health.gate import allowed_by_health
 from ..module_utils._core.routing.engine import RoutingEngine, RoutingPlan
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
@@ -421,11 +423,16 @@ def remarks(engine: RoutingEngine, outcome: Outcome[RoutingPlan], _check_mode: b
     return engine.remarks(outcome.plan)
 
 
+def make_engine(options: Options) -> RoutingEngine:
+    """Return the engine: routes are as the lines allow, see docs/health.md."""
+    return RoutingEngine.from_options(options, ask_allowed=allowed_by_health("policy_routing", options))
+
+
 def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        RoutingEngine.from_options,
+        make_engine,
         SPEC_RULES,
         remarks,
         judged=("tables", "rules", "interface_groups"),

@@ -81,6 +81,15 @@ options:
       ends_here:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
+      drained:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: bool
+      flows:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: str
+      health:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: dict
       not_held:
         description: The addresses that another program adds and removes, with prefix lengths.
         type: list

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Callable, Optional, Protocol, TypeVar
 
+from .entries import Options
 from .plan import Action, Model
 
 
@@ -17,6 +19,21 @@ class Planned(Protocol):
     def actions(self) -> Sequence[Action[Model]]:
         """The steps in the order in which they are applied."""
 
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a host allows of the wanted options of one kind of state, see health/effective.py.
+
+    ``options`` are those to configure now. ``withdrawn`` has entries that must not exist meanwhile, by option: an
+    engine removes its own. Files, ``before`` and ``after`` keep what is wanted.
+    """
+
+    options: Options
+    withdrawn: Options
+
+
+# Asked when the host is read, as it may change until then; None where everything is allowed.
+AskAllowed = Callable[[], Optional[Allowed]]
 
 StateT = TypeVar("StateT")
 PlanT = TypeVar("PlanT", bound=Planned)

@@ -8,7 +8,7 @@ owner tag are replaced or removed; a different object of another owner under the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -130,12 +130,19 @@ class Plan(Generic[M_co]):
         return [action for action in self.actions if action.op == "remove"]
 
 
-def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int, purge: bool) -> Plan[M]:
+def plan(
+    desired: Sequence[Entry[M]],
+    current: Iterable[Existing[M]],
+    owner: int,
+    purge: bool,
+    withdrawn: Collection[Hashable] = (),
+) -> Plan[M]:
     """Return the steps from ``current`` to a state in which every desired object exists.
 
     ``current`` may hold any number of foreign objects, also several under one key; none of them is ever part of an
-    action. With ``purge``, objects of ``owner`` that are not desired are removed. Raises ForeignObject with every
-    conflict. The result depends on the order of neither list, except that actions follow the order of ``desired``.
+    action. With ``purge``, objects of ``owner`` that are not desired are removed; those whose key is ``withdrawn`` also
+    without it. Raises ForeignObject with every conflict. The result depends on the order of neither list, except that
+    actions follow the order of ``desired``.
     """
     unlisted: dict[tuple[object, ...], list[Existing[M]]] = {}
     for existing in current:
@@ -145,8 +152,8 @@ def plan(desired: Sequence[Entry[M]], current: Iterable[Existing[M]], owner: int
         steps.plan_entry(entry, unlisted.pop(entry.object.key, []))
     if steps.conflicts:
         raise ForeignObject(steps.conflicts.values(), dict(steps.conflicts))
-    for rest in unlisted.values():
-        steps.plan_unlisted([existing for existing in rest if existing.owner == owner], purge)
+    for key, rest in unlisted.items():
+        steps.plan_unlisted([existing for existing in rest if existing.owner == owner], purge or key in withdrawn)
     return Plan(
         tuple(steps.adding + steps.removing), _sorted(steps.before), _sorted(steps.after), frozenset(steps.others)
     )

@@ -32,6 +32,7 @@ from .._input.reading import (
     read_service_name,
     read_text,
 )
+from .._roles.line_health import HEALTH_FIELDS
 from .model import Declaration, Line, Server, Service, line_ends
 from .zones import ZONE_FIELDS, Zone
 
@@ -103,6 +104,7 @@ LINE_FIELDS = {
     "weight": Field(integer(1, 256)),
     "onlink": Field(read_flag),
     "mss": Field(read_segment_size),
+    **HEALTH_FIELDS,
 }
 SERVER_FIELDS = {
     "name": Field(read_text, required=True),

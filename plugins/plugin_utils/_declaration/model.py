@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._input.addresses import (
     FAMILIES,
@@ -27,6 +27,14 @@ from .zones import Zone
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
+
+
+class HealthVariables(TypedDict, total=False):
+    """The part of a role's line that is about its health."""
+
+    drained: bool
+    flows: str
+    health: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,23 @@ class Line:
     weight: int = 1
     onlink: bool | None = None
     mss: str = "off"
+    drained: bool = False
+    flows: str = "forget"
+    health: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def held_addresses(self) -> list[IPNetwork]:
         """The addresses that the firewall itself holds on the line."""
         return held_addresses(self.public_addresses, self.outside_addresses)
+
+    def add_health(self, entry: HealthVariables) -> None:
+        """Add what a role gets of the line's health: the keys that the declaration gives."""
+        if self.drained:
+            entry["drained"] = True
+        if self.flows != "forget":
+            entry["flows"] = self.flows
+        if self.health is not None:
+            entry["health"] = self.health
 
 
 @dataclass(frozen=True)

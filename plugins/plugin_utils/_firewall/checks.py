@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._input.faults import all_faults
 from .._roles import line_routing
-from . import forwarding, interfaces, nat, routing
+from . import forwarding, health, interfaces, nat, routing
 
 
 def faults(
@@ -32,4 +32,5 @@ def faults(
         lambda: nat.nat_rules(lines, forwards, snat, inside_networks, hairpins),
         lambda: forwarding.accept(lines, forwards, snat, inside_networks, hairpins),
         lambda: interfaces.kernel_parameters(lines),
+        lambda: health.line_health(lines, mark_mask),
     )

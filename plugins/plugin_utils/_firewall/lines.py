@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...module_utils._core.fields import shown
 from .._input.addresses import (
@@ -38,6 +38,7 @@ from .._input.reading import (
     report_repeated,
 )
 from .._roles import line_routing
+from .._roles.line_health import HEALTH_FIELDS
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ LINE_FIELDS = {
     "weight": Field(integer(1, LARGEST_WEIGHT)),
     "onlink": Field(read_flag),
     "mss": Field(read_segment_size),
+    **HEALTH_FIELDS,
 }
 PORT_FIELDS = {
     "protocol": Field(choice(*PROTOCOLS), required=True),
@@ -95,6 +97,9 @@ class FirewallLine:
     weight: int = 1
     onlink: bool | None = None
     mss: str = "off"
+    drained: bool = False
+    flows: str = "forget"
+    health: Mapping[str, Any] | None = None
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from .._declaration.model import Declaration, Line, Offer
+from .._declaration.model import Declaration, HealthVariables, Line, Offer
 from .._input.addresses import FAMILIES, has_network, is_link_local, of_family
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
 
 
-class FirewallLineVariables(TypedDict, total=False):
+class FirewallLineVariables(HealthVariables, total=False):
     """An entry of ``isp_firewall_lines``."""
 
     name: str
@@ -144,6 +144,7 @@ def _line(line: Line) -> FirewallLineVariables:
     gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
     if gateways:
         entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways
+    line.add_health(entry)
     return entry
 
 

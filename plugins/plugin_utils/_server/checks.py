@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._input.faults import all_faults
 from .._roles import line_routing
-from . import interfaces, routing
+from . import health, interfaces, routing
 from .lines import BALANCE_FROM
 
 
@@ -35,4 +35,5 @@ def faults(
         lambda: routing.interface_groups(lines, interface_group, inside_networks),
         lambda: routing.marks(lines, reply, default_route, balance_from, mark_mask, other_addresses),
         lambda: interfaces.aliases(lines, default_route, balance_from),
+        lambda: health.line_health(lines, reply, default_route, mark_mask),
     )

@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._input.addresses import (
     FAMILIES,
@@ -35,6 +35,7 @@ from .._input.reading import (
     report_repeated,
 )
 from .._roles import line_routing
+from .._roles.line_health import HEALTH_FIELDS
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ LINE_FIELDS = {
     "gateways": Field(list_of(read_gateway), required=True),
     "weight": Field(integer(1, LARGEST_WEIGHT)),
     "onlink": Field(read_flag),
+    **HEALTH_FIELDS,
     "ends_here": Field(read_flag),
     "not_held": Field(list_of(read_interface_address)),
     # Set by auto_lines: the line's addresses are not managed by the role; the families that need no gateway.
@@ -73,6 +75,9 @@ class ServerLine:
     gateways: tuple[IPAddress, ...] = ()
     weight: int = 1
     onlink: bool | None = None
+    drained: bool = False
+    flows: str = "forget"
+    health: Mapping[str, Any] | None = None
     ends_here: bool = False
     not_held: tuple[IPNetwork, ...] = ()
     learned: bool = False

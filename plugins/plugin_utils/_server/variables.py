@@ -8,14 +8,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
 
-from .._declaration.model import Declaration, Line, Server, next_hops
+from .._declaration.model import Declaration, HealthVariables, Line, Server, next_hops
 from .._input.addresses import FAMILIES, has_network, of_family
 from .._input.reading import AUTO, Auto
 
 
-class ServerLineVariables(TypedDict, total=False):
+class ServerLineVariables(HealthVariables, total=False):
     """An entry of ``multihomed_web_lines``."""
 
     name: str
@@ -55,6 +54,7 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
         entry["onlink"] = False
     if server.not_held.get(line.name):
         entry["not_held"] = _texts(server.not_held[line.name])
+    line.add_health(entry)
     return entry
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .. import fields
+from ..engine import Allowed
+from ..entries import Options
 from .usable_lines import Usable
 
 # Added to the metric of a line's default route: more than any metric that the roles give. The route stays, so that
@@ -29,8 +31,6 @@ _ID_BITS = 256
 _MAIN = (254, "254", "main")
 
 _FAMILIES = (4, 6)
-
-Options = Mapping[str, Any]
 
 
 class Line(Protocol):
@@ -209,4 +209,38 @@ def _number(mark: Any) -> int | None:
         return None
 
 
+def allowed(kind: str, wanted: Options, observed: Observed) -> Allowed | None:
+    """Return what the lines allow of one kind of state; None where they have no say in it."""
+    if kind not in _CHANGES:
+        return None
+    options = _CHANGES[kind](wanted, observed)
+    return Allowed(options, _WITHDRAWN[kind](wanted, options, observed))
+
+
+def _withdrawn_routes(wanted: Options, options: Options, observed: Observed) -> Options:
+    """Return the lines' default routes with the metrics that they do not have now."""
+    tables = []
+    for table, changed in zip(wanted.get("tables") or (), options.get("tables") or ()):
+        if table.get("id") not in _MAIN:
+            continue
+        routes = []
+        for route, now in zip(table.get("routes") or (), changed.get("routes") or ()):
+            family = family_of_default(route)
+            if family is not None and line_of(route, family, observed.lines) is not None:
+                forms = [route, _demoted(route, family, DEGRADED), _demoted(route, family, UNUSABLE)]
+                routes += [form for place, form in enumerate(forms) if form not in (now, *forms[:place])]
+        tables.append({"id": table["id"], "routes": routes})
+    return {"tables": tables}
+
+
+def _withdrawn_shares(wanted: Options, options: Options, _observed: Observed) -> Options:
+    """Return the shares that are left out of the spread of new connections now."""
+    left = [each.get("mark") for each in options.get("balance") or ()]
+    return {"balance": [each for each in wanted.get("balance") or () if each.get("mark") not in left]}
+
+
 _CHANGES: dict[str, Callable[[Options, Observed], Options]] = {"policy_routing": _routing, "connection_marks": _marks}
+_WITHDRAWN: dict[str, Callable[[Options, Options, Observed], Options]] = {
+    "policy_routing": _withdrawn_routes,
+    "connection_marks": _withdrawn_shares,
+}

@@ -13,10 +13,12 @@ from ..errors import InvalidInput
 from ..fields import boolean, listed
 from ..filters.nftables import DEFAULT_TABLE
 from ..forwarding.engine import ForwardEngine
+from ..health.gate import allowed_by_health, are_lines_stored
 from ..host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..keeper_installation.engine import KeeperEngine
 from ..marks.engine import MarkEngine
 from ..nat.engine import NatEngine
+from ..plan import Plan
 from ..routing.alias_engine import AliasEngine
 from ..routing.engine import RoutingEngine
 from .contents import code
@@ -64,6 +66,34 @@ class Kind:
         return options
 
 
+def _mark_engine(options: Options) -> AnyEngine:
+    return MarkEngine.from_options(options, ask_allowed=allowed_by_health("connection_marks", options))
+
+
+def _routing_engine(options: Options) -> AnyEngine:
+    return RoutingEngine.from_options(options, ask_allowed=allowed_by_health("policy_routing", options))
+
+
+def _lines_engine(options: Options) -> AnyEngine:
+    if not options["lines"] and not are_lines_stored():
+        return NothingToDo()
+    # Loaded only where it is needed: a module is compiled on the host in every run.
+    from ..health.lines_engine import LinesEngine  # noqa: PLC0415 - as said
+
+    return LinesEngine.from_options(options)
+
+
+class NothingToDo:
+    """An engine of lines on a host where none are stored, and none should be."""
+
+    def read(self) -> None:
+        """Read nothing."""
+
+    def plan(self, _current: None) -> Plan[Any]:
+        """Return a plan without steps."""
+        return Plan((), (), ())
+
+
 _OWNER = {"purge": False, "protocol": 109, "persist": False}
 _FILTER = {"backend": "auto", "table": DEFAULT_TABLE, **_OWNER}
 
@@ -87,14 +117,16 @@ KINDS: dict[str, Kind] = {
         disturbs=("connection_marks", "policy_routing"),
     ),
     "connection_marks": Kind(
-        MarkEngine.from_options,
+        _mark_engine,
         lists=("marks", "balance", "balance_from", "balance_exclude"),
         defaults={"balance_from": [], "balance_exclude": [], "mask": "0xff", **_FILTER},
     ),
     "policy_routing": Kind(
-        RoutingEngine.from_options,
+        _routing_engine,
         lists=("tables", "rules", "interface_groups"),
         defaults={"skip_unavailable": False, **_OWNER},
     ),
+    # The keeper may send packets only where lines are watched.
+    "line_health": Kind(_lines_engine, ("lines",), defaults={"force": False}, disturbs=("keeper",)),
     "keeper": Kind(lambda options: KeeperEngine(options["state"], code()), defaults={"state": "present"}),
 }

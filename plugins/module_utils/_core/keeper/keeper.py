@@ -18,6 +18,7 @@ from . import parameters
 from .backoff import Backoff
 from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest
+from .line_health import LineHealth
 from .parameters import ParameterCheck
 from .publishing import KIND as ZONES
 from .publishing import Publishing
@@ -25,9 +26,9 @@ from .reconcile import Policy, reconcile
 from .replies import ReplyCheck
 from .report import log, now_text
 from .startup_delay import StartupDelay
-from .stored_states import EVENTS, State, States
+from .stored_states import EVENTS, LIMITED, State, States
 from .translations import TranslationCheck
-from .watch import FILES, FILTERS, STOP
+from .watch import FILES, FILTERS, HEALTH, STOP
 
 # The first event starts a check at once. While events keep coming, the pause before the next check doubles.
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1
@@ -72,10 +73,11 @@ class Keeper:
         translations: TranslationCheck | None = None,
         parameters: ParameterCheck | None = None,
         publishing: Publishing | None = None,
+        health: LineHealth | None = None,
     ) -> None:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
         self._backoff, self._replies, self._parameters = Backoff(), replies, parameters
-        self._publishing = publishing or Publishing()
+        self._publishing, self._health = publishing or Publishing(), health
         self._translations = translations
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
@@ -113,7 +115,7 @@ class Keeper:
         self._busy = False
         try:
             with self._lock():
-                everything = not happened <= {ADDRESSES, ROUTES, FILTERS, POLL}
+                everything = not happened <= {ADDRESSES, ROUTES, FILTERS, POLL, HEALTH}
                 if everything:
                     self._checked_all = started
                 for kind, fault in self._states.roll_back():
@@ -121,6 +123,8 @@ class Keeper:
                 states = self._states.reload()
                 zones = [state for state in states if state.kind == ZONES]
                 self._publishing.attend({state.file: state.stored.options for state in zones if state.stored})
+                if self._health:
+                    self._health.update(states, started)
                 # First: an interface without IPv6 takes no address.
                 self._check_parameters(happened)
                 for state in states:
@@ -129,6 +133,8 @@ class Keeper:
                 self._note_faults(states)
                 self._check_replies(states, happened)
                 self._check_translations(states, happened)
+            if self._health:
+                self._health.end_flows()
         except (Busy, OSError, MultihomeError) as error:
             self._busy = True
             self._fail("the lock", error_text(error), for_now=True)
@@ -214,6 +220,10 @@ class Keeper:
                 policy = Policy(self._is_due, delayed, state.completed)
             else:
                 policy = Policy(self._is_due)
+            switches = self._switches(state)
+            if switches:
+                # What the lines' health changes is no repair, and never waits for the backoff of one.
+                policy = Policy()
             result = reconcile(state.engine, state.kind, policy)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             # Another program may be the cause for a moment; the state is tried again, like waiting objects.
@@ -222,13 +232,22 @@ class Keeper:
                 self._fail(state.file, text)
             self._waiting[state.file] = {"": text}
             return
+        if self._health:
+            state.observed = self._health.observed
         for name, verb in result.repaired.items():
-            self._note_repair(state.kind, name, verb)
+            if switches:
+                log("info", f"{state.kind}: {verb} {name}, as the lines are")
+            else:
+                self._note_repair(state.kind, name, verb)
         known = self._waiting.get(state.file, {})
         for name, reason in result.waiting.items():
             if known.get(name) != reason:
                 log("warning", f"{name}: waits: {reason}")
         self._waiting[state.file] = result.waiting
+
+    def _switches(self, state: State) -> bool:
+        """Tell whether the lines allow something else than at the last check of a state."""
+        return self._health is not None and state.kind in LIMITED and state.observed is not self._health.observed
 
     def _is_due(self, name: str) -> bool:
         return self._backoff.is_due(name, self._clock())
@@ -285,17 +304,22 @@ class Keeper:
                 return {FILES}
             if any(each and now >= each.next_time for each in (self._replies, self._translations)):
                 return {POLL}
+            if self._health and now >= self._health.next_time:
+                return {HEALTH}
             # Without the lock, which a module may hold for long: mostly there is nothing to do.
             if self._parameters and now >= self._parameters.next_time and self._parameters.differ(now, self._is_due):
                 return {POLL}
             still_alive(self.report())
 
-    def _polled(self) -> list[ReplyCheck | ParameterCheck | TranslationCheck]:
-        return [each for each in (self._replies, self._parameters, self._translations) if each]
+    def _polled(self) -> list[ReplyCheck | ParameterCheck | TranslationCheck | LineHealth]:
+        return [each for each in (self._replies, self._parameters, self._translations, self._health) if each]
 
     def _gathered(self, events: Waiting, happened: set[str]) -> set[str]:
         """Return these events at once if the last check is long past; else after a pause, with those that follow."""
         now = self._clock()
+        if HEALTH in happened:
+            # Traffic goes into a dead line until the switch.
+            return happened
         pause = max(self._pause, min(SHARE * self._cost, LONGEST_REST))
         self._pause = min(2 * self._pause, LONGEST_PAUSE) if now < self._checked + 2 * pause else FIRST_PAUSE
         while STOP not in happened and now < self._checked + pause:

@@ -12,6 +12,7 @@ from ..host import programs
 from ..lock import exclusive
 from ..store.persistence import DIRECTORY
 from .keeper import Keeper, KeeperReport
+from .line_health import LineHealth
 from .notify import Notifier
 from .parameters import ParameterCheck
 from .replies import ReplyCheck
@@ -29,14 +30,15 @@ _PROGRAM_TIMEOUT = 10.0
 
 def main() -> int:
     """Run until a signal stops it; return the exit status. The kernel keeps all objects."""
-    notifier, report = Notifier(os.environ), Report()
-    hooks = TakenHooks()
+    notifier, report, watch = Notifier(os.environ), Report(), Watch(DIRECTORY)
+    hooks, health = TakenHooks(), LineHealth(watch.wake)
     keeper = Keeper(
-        States(DIRECTORY, ENGINES),
+        States(DIRECTORY, ENGINES, ask_limits=health.allowed),
         functools.partial(exclusive, timeout=_PATIENCE),
         replies=ReplyCheck(on_taken=hooks.taken),
         translations=TranslationCheck(),
         parameters=ParameterCheck(),
+        health=health,
     )
 
     def after_check(content: KeeperReport) -> None:
@@ -47,8 +49,11 @@ def main() -> int:
         notifier.send(READY="1", WATCHDOG="1", STATUS=f"{content['repairs']} objects restored")
 
     try:
-        with report.running(), programs.limited(_PROGRAM_TIMEOUT), Watch(DIRECTORY) as watch:
-            keeper.run(watch, after_check, notifier.interval)
+        with report.running(), programs.limited(_PROGRAM_TIMEOUT), watch:
+            try:
+                keeper.run(watch, after_check, notifier.interval)
+            finally:
+                health.stop()
     except (OSError, MultihomeError) as error:
         log("error", str(error))
         return 1

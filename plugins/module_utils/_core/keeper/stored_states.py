@@ -8,8 +8,9 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Optional
 
+from ..engine import Allowed
 from ..forwarding.engine import ForwardEngine
 from ..marks.engine import MarkEngine
 from ..nat.engine import NatEngine
@@ -25,11 +26,11 @@ from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest, interest_in
 from .interrupted_runs import roll_back
 from .reconcile import Engine
-from .watch import FILTERS
+from .watch import FILTERS, HEALTH
 
 Signature = tuple[int, int, int, int]
 Options = Mapping[str, Any]
-Engines = Mapping[str, Callable[[Options], Engine]]
+Engines = Mapping[str, Callable[..., Engine]]
 # In the order in which they are applied: routes need addresses. The keeper does not wait for answers of gateways: it
 # sends requests, and a later check finds the addresses.
 ENGINES: Engines = {
@@ -42,9 +43,13 @@ ENGINES: Engines = {
 # The events after which objects of a kind may be missing. The kernel removes routes along with addresses and links.
 EVENTS: dict[str, frozenset[str]] = {
     "ip_aliases": frozenset((ADDRESSES,)),
-    "policy_routing": frozenset((ADDRESSES, ROUTES)),
+    "policy_routing": frozenset((ADDRESSES, ROUTES, HEALTH)),
     **dict.fromkeys(list(ENGINES)[2:], frozenset((FILTERS,))),
+    "connection_marks": frozenset((FILTERS, HEALTH)),
 }
+# Kinds of which the lines' health decides a part.
+LIMITED = frozenset(("policy_routing", "connection_marks"))
+AskLimits = Callable[[str, Options], Optional[Allowed]]
 # Engines that inspect the host when they are created, for rulesets that other programs load later.
 CREATED_EACH_TIME = frozenset(("forward_policy",))
 
@@ -53,7 +58,7 @@ CREATED_EACH_TIME = frozenset(("forward_policy",))
 class State:
     """One stored file: its content, and its engine; ``fault`` is the reason if there is none.
 
-    ``usable_before`` are the IPv6 addresses that were usable at the last check.
+    ``usable_before`` are the IPv6 addresses that were usable at the last check, ``observed`` what the lines allowed.
     """
 
     file: str
@@ -62,6 +67,7 @@ class State:
     engine: Engine = None
     fault: str = ""
     usable_before: frozenset[Any] = frozenset()
+    observed: object = None
 
     @property
     def kind(self) -> str:
@@ -78,10 +84,16 @@ class State:
 
 
 class States:
-    """All stored files of a directory; ``engines`` creates an engine from stored options, by kind."""
+    """All stored files of a directory; ``engines`` creates an engine from stored options, by kind.
 
-    def __init__(self, directory: str, engines: Engines, run_directory: str = RUN) -> None:
+    ``ask_limits`` says which options of a kind of state the lines allow.
+    """
+
+    def __init__(
+        self, directory: str, engines: Engines, run_directory: str = RUN, ask_limits: AskLimits | None = None
+    ) -> None:
         self._directory, self._engines, self._run_directory = directory, engines, run_directory
+        self._ask_limits = ask_limits
         self._states: dict[str, State] = {}
 
     def reload(self) -> list[State]:
@@ -119,7 +131,10 @@ class States:
         state.engine, state.fault = None, ""
         options = {**dict.fromkeys(KINDS[state.kind].lists), **state.stored.options, "purge": False}
         try:
-            state.engine = self._engines[state.kind](options)
+            limits = {}
+            if self._ask_limits is not None and state.kind in LIMITED:
+                limits["ask_allowed"] = functools.partial(self._ask_limits, state.kind, options)
+            state.engine = self._engines[state.kind](options, **limits)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             state.fault = error_text(error)
         return state.engine is not None

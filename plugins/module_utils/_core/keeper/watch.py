@@ -31,8 +31,10 @@ _BUFFER = 1 << 20
 _FILTER = struct.Struct("HP")  # struct sock_fprog: length in instructions, address
 _INSTRUCTION_SIZE = 8
 
-FILTERS, FILES, STOP = "filters", "files", "stop"
+FILTERS, FILES, STOP, HEALTH = "filters", "files", "stop", "health"
 _SIGNALS = {signal.SIGTERM: STOP, signal.SIGINT: STOP, signal.SIGHUP: FILES, signal.SIGIO: FILES}
+# What wake() sends beside the numbers of signals: no signal has this one.
+_WAKE = 0
 
 
 class Watch:
@@ -45,6 +47,7 @@ class Watch:
         self._stack = contextlib.ExitStack()
         self._interest = Interest()
         self._route_channel: socket.socket | None = None
+        self._bell: socket.socket | None = None
 
     def __enter__(self) -> Watch:
         """Start listening; raises OSError when the kernel has no rtnetlink."""
@@ -56,6 +59,7 @@ class Watch:
         for end in (receiver, sender):
             end.setblocking(False)
         self._selector.register(receiver, selectors.EVENT_READ, "signals")
+        self._bell = sender
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         for number in _SIGNALS:
             signal.signal(number, _do_nothing)
@@ -83,6 +87,13 @@ class Watch:
             if left <= 0:
                 break
         return happened
+
+    def wake(self) -> None:
+        """Have wait() return HEALTH; any thread may call it."""
+        # A full buffer means that it returns anyway; a closed one, that nobody waits any more.
+        with contextlib.suppress(OSError):
+            if self._bell is not None:
+                self._bell.send(bytes([_WAKE]))
 
     def attend(self, interest: Interest) -> None:
         """Wake from now on for the routes of this interest only; call it when the stored states changed."""
@@ -123,6 +134,7 @@ class Watch:
                 continue
             if name == "signals":
                 happened |= {_SIGNALS[signal.Signals(number)] for number in data if number in _SIGNALS}
+                happened |= {HEALTH} if _WAKE in data else set()
             else:
                 happened |= self._interest.events(data) if name == ROUTES else {name}
 

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..entries import Entry, Faults, Form
+from ..engine import AskAllowed
+from ..entries import Entry, Faults, Form, objects
 from ..errors import InvalidInput
 from ..filters import selection as filter_selection
 from ..filters.backend import Current as FilterState
@@ -65,7 +66,8 @@ class Current:
 class MarkEngine(Persistable[Current, MarkPlan]):
     """Converges the marks of a host. ``marks`` and ``balance`` are entries as in the module's options.
 
-    A list that is None is left alone: nothing of its kind is added or removed.
+    A list that is None is left alone: nothing of its kind is added or removed. ``ask_allowed`` says over which lines
+    new connections may be spread now.
     """
 
     entry_lists = ("marks", "balance")
@@ -80,6 +82,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         balance_exclude: Sequence[object] = (),
         purge: bool = False,
         find: Callable[[Iterable[Gateway]], Resolution] = resolve,
+        ask_allowed: AskAllowed | None = None,
     ) -> None:
         parsed = Faults()
         listed_part = parsed.take(lambda: parse_marks(marks or ()))
@@ -100,6 +103,11 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         self.selection = selection
         self.purge = purge
         self._find = find
+        self._ask_allowed = ask_allowed
+        self._written = self.balance
+        # The keys of shares that the lines do not allow now, and the others as they are allowed.
+        self._withdrawn: frozenset[object] = frozenset()
+        self._narrowed: dict[object, BalanceLine] = {}
         self._found: Resolution | None = None
 
     @classmethod
@@ -109,7 +117,8 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         return cls(select(options["backend"], options["table"]), **{name: options[name] for name in names}, **more)
 
     def read(self) -> Current:
-        """Return the marks; the listed gateways are looked up once in a run."""
+        """Return the marks; the listed gateways are looked up once in a run, and the lines are asked once."""
+        self._limit()
         filters = read_both(self.selection)
         if self._found is None:
             self._found = self._find(entry.object.key for entry in self.marks or () if entry.object.gateway)
@@ -118,7 +127,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
     def plan(self, current: Current) -> MarkPlan:
         """Return the plan; raises InvalidInput when gateways of different marks are one and the same neighbour."""
         marks = _planned(self._located(current.marks, current.found), current.marks.marks, self.purge)
-        balance = _planned(self.balance, current.marks.balance, self.purge)
+        balance = _planned(self.balance, current.marks.balance, self.purge, self._withdrawn)
         before = replace(current.marks, marks=marks.before, balance=balance.before)
         after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)
         if self.balance is not None:
@@ -168,7 +177,7 @@ class MarkEngine(Persistable[Current, MarkPlan]):
 
     def lines(self, plan: MarkPlan) -> dict[str, list[str]]:
         """Return one line a mark, a share or a setting for the diff."""
-        return {"before": _lines(plan.before), "after": _lines(plan.after)}
+        return {"before": _lines(self._as_wanted(plan.before)), "after": _lines(self._as_wanted(plan.after))}
 
     def state_before(self, plan: MarkPlan) -> Form:
         """Return the marks before the plan as options."""
@@ -177,14 +186,14 @@ class MarkEngine(Persistable[Current, MarkPlan]):
     def to_store(self, older: MarkEngine | None, _plan: MarkPlan) -> Form:
         """Return the marks to store; a list that is not given stays as ``older`` has it."""
         form: Form = {"mask": f"0x{self.mask:x}"}
-        for name in ("marks", "balance"):
+        for name in ("marks", "_written"):
             listed, before = getattr(self, name), getattr(older, name) if older else None
             if listed is not None:
                 before = merged(before or [], listed, self.purge, lambda item: item.key)
             elif before is not None:
                 before = [entry.object for entry in before]
             if before is not None:
-                form[name] = [item.as_input() for item in before]
+                form["balance" if name == "_written" else name] = [item.as_input() for item in before]
         spread = older if self.balance is None and older else self
         names = ("balance_from", "balance_exclude")
         return {**form, **{name: list(getattr(spread, name)) for name in names}}
@@ -201,8 +210,37 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         shown["unresolved"] = unresolved
         if self.balance is not None and plan.actions:
             for name, marks in (("balance_before", plan.before), ("balance_after", plan.after)):
-                shown[name] = [line.as_input() for line in marks.balance]
+                shown[name] = [line.as_input() for line in self._as_wanted(marks).balance]
         return shown
+
+    def _limit(self) -> None:
+        """Leave out the shares that the lines do not allow now; asked once, before the first reading."""
+        allowed = self._ask_allowed() if self._ask_allowed and self.balance is not None else None
+        self._ask_allowed = None
+        if allowed is None or not self._written:
+            return
+        self._withdrawn = frozenset(share.key for share in objects(parse_balance(allowed.withdrawn["balance"])))
+        now = {share.key: share for share in objects(parse_balance(allowed.options["balance"]))}
+        self._narrowed = {
+            entry.object.key: now[entry.object.key]
+            for entry in self._written
+            if entry.object.key in now and now[entry.object.key] != entry.object
+        }
+        self.balance = [
+            Entry(self._narrowed.get(entry.object.key, entry.object), entry.where)
+            for entry in self.balance or ()
+            if entry.object.key not in self._withdrawn
+        ]
+
+    def _as_wanted(self, marks: Marks) -> Marks:
+        """Return marks with the shares in the form that is wanted, where the lines allow others now."""
+        if not self._withdrawn and not self._narrowed:
+            return marks
+        wanted = {entry.object.key: entry.object for entry in self._written or ()}
+        shares = [wanted[share.key] if self._narrowed.get(share.key) == share else share for share in marks.balance]
+        existing = {share.key for share in shares}
+        shares += [share for key, share in wanted.items() if key in self._withdrawn and key not in existing]
+        return replace(marks, balance=tuple(sorted(shares, key=lambda share: share.key)))
 
     def _located(self, before: Marks, found: Resolution) -> list[Entry[ConnectionMark]] | None:
         """Return the listed marks with their neighbours; a gateway that does not answer keeps its earlier one."""
@@ -253,9 +291,11 @@ class MarkEngine(Persistable[Current, MarkPlan]):
             raise InvalidInput(faults)
 
 
-def _planned(desired: list[Entry[M]] | None, configured: Iterable[M], purge: bool) -> Plan[M]:
+def _planned(
+    desired: list[Entry[M]] | None, configured: Iterable[M], purge: bool, withdrawn: Collection[object] = ()
+) -> Plan[M]:
     existing = [Existing(item, _OWN) for item in configured]
-    return plan(desired or [], existing, _OWN, purge and desired is not None)
+    return plan(desired or [], existing, _OWN, purge and desired is not None, withdrawn)
 
 
 def _lines(marks: Marks) -> list[str]:

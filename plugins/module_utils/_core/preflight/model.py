@@ -75,7 +75,7 @@ class Line:
     # The names of the same fields in the declaration and in the list of role isp_firewall.
     ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
     # The fields of the roles' lists that preflight ignores.
-    IGNORED = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here")
+    IGNORED = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here", "drained", "flows", "health")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..engine import AskAllowed
 from ..entries import Entry, Faults, Form, Options
 from ..errors import ApplyFailed, ForeignObject, InvalidInput, StepFailed
 from ..plan import Action, Existing, M, Model, Plan, plan
@@ -63,7 +64,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     """Converges routing tables, policy rules and interface groups, whose entries are as in the module's options.
 
     A list that is None is left alone: nothing of its kind is read, planned or purged. With ``skip_unavailable`` routes
-    by an interface that is down or missing are left out and said; without it they are errors.
+    by an interface that is down or missing are left out and said; without it they are errors. ``ask_allowed`` says
+    which tables the lines allow now, instead of those that are wanted.
     """
 
     entry_lists = ("routes", "rules", "groups")
@@ -79,6 +81,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         executor: Executor | None = None,
         interface_groups: Sequence[object] | None = None,
         skip_unavailable: bool = False,
+        ask_allowed: AskAllowed | None = None,
     ) -> None:
         faults = Faults()
         parsed = faults.take(lambda: RoutingLists.parse(tables, rules, interface_groups))
@@ -92,9 +95,15 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         self._written = (self.routes, self.rules, self.groups)
         self._alternative_names: Mapping[str, str] = {}
         self._waiting: dict[str, str] = {}
+        self._ask_allowed = ask_allowed
+        # The keys of routes that the lines do not allow now, and those that they do in the form that is wanted.
+        self._withdrawn: frozenset[Hashable] = frozenset()
+        self._wanted_forms: Mapping[Hashable, Route] = {}
 
     @classmethod
-    def from_options(cls, options: Options, desired_tables_only: bool = False) -> RoutingEngine:
+    def from_options(
+        cls, options: Options, desired_tables_only: bool = False, ask_allowed: AskAllowed | None = None
+    ) -> RoutingEngine:
         """Return the engine for the options of policy_routing; raises InvalidInput."""
         engine = cls(
             options["tables"],
@@ -104,6 +113,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             interface_groups=options.get("interface_groups"),
             # Stored options do not say it: the keeper always waits for interfaces.
             skip_unavailable=options.get("skip_unavailable", True),
+            ask_allowed=ask_allowed,
         )
         engine.warn_skipped = options.get("warn_skipped", True)
         # With purge there may be routes to remove in any table.
@@ -113,8 +123,10 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     def read(self) -> Snapshot:
         """Return the routes, policy rules and groups of this host, as far as they are declared.
 
-        From then on the entries have each interface under its own name. Raises InvalidInput for entries that are one.
+        From then on the entries have each interface under its own name, and the routes are those that the lines allow.
+        Raises InvalidInput for entries that are one.
         """
+        self._limit()
         kinds = [kind for kind, desired in (("route", self.routes), ("rule", self.rules)) if desired is not None]
         if self.groups is not None or (self.skip_unavailable and self.routes):
             kinds.append("link")
@@ -141,7 +153,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         available, skipped = self._available(current)
         routes = rules = None
         if available is not None:
-            routes = self._planned(available, current.routes(), conflicts)
+            routes = self._planned(available, current.routes(), conflicts, self._withdrawn)
         if self.rules is not None:
             rules = self._planned(self.rules, current.rules(), conflicts)
         if conflicts:
@@ -157,11 +169,15 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         return result
 
     def _planned(
-        self, desired: list[Entry[M]], existing: list[Existing[M]], conflicts: dict[object, str]
+        self,
+        desired: list[Entry[M]],
+        existing: list[Existing[M]],
+        conflicts: dict[object, str],
+        withdrawn: Collection[Hashable] = (),
     ) -> Plan[M] | None:
         """Return the plan of one list; None where there are conflicts, which are added to ``conflicts``."""
         try:
-            return plan(desired, existing, self.owner, self.purge)
+            return plan(desired, existing, self.owner, self.purge, withdrawn)
         except ForeignObject as error:
             conflicts.update(error.objects)
             return None
@@ -196,15 +212,16 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         return self.executor.repair(plan.kernel_actions, current, self.owner)
 
     def before(self, plan: RoutingPlan) -> RoutingForm:
-        """Return what was listed or owned as entries of the options, by option."""
-        return self._form(plan, "before")
+        """Return what was listed or owned as entries of the options, by option; routes in the form that is wanted."""
+        return self._form(self._as_wanted(plan), "before")
 
     def after(self, plan: RoutingPlan) -> RoutingForm:
         """Return the same for what is listed or owned after the plan."""
-        return self._form(plan, "after")
+        return self._form(self._as_wanted(plan), "after")
 
     def lines(self, plan: RoutingPlan) -> dict[str, list[str]]:
         """Return one line a group, route, rule or name for the diff."""
+        plan = self._as_wanted(plan)
         parts: list[Plan[InterfaceGroup] | Plan[Route] | Plan[Rule] | Plan[Name]] = []
         parts += [part for part in (plan.groups, plan.routes, plan.rules, plan.names) if part]
         return {
@@ -213,8 +230,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         }
 
     def state_before(self, plan: RoutingPlan) -> Form:
-        """Return the routes, rules and groups before the plan as options."""
-        return dict(self.before(plan))
+        """Return the routes, rules and groups before the plan as options, as they are."""
+        return dict(self._form(plan, "before"))
 
     def to_store(self, older: RoutingEngine | None, plan: RoutingPlan) -> Form:
         """Return the tables and rules to store; for a list that is not given, those of ``older``.
@@ -229,9 +246,10 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             found = merged(before or [], listed, self.purge, lambda item: own(item).key)
             return [item for item in found if done is None or own(item) not in done.others]
 
-        routes = kept(self._written[0], older.routes if older else None, plan.routes)
-        rules = kept(self._written[1], older.rules if older else None, plan.rules)
-        groups = kept(self._written[2], older.groups if older else None, plan.groups)
+        before = older._written if older else (None, None, None)
+        routes = kept(self._written[0], before[0], plan.routes)
+        rules = kept(self._written[1], before[1], plan.rules)
+        groups = kept(self._written[2], before[2], plan.groups)
         names = {**(older.names if older else {}), **self.names}
         form: Form = {} if routes is None else {"tables": tables_form(routes, names)}
         if rules is not None:
@@ -288,6 +306,38 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         faults += local_rule_first(listed, ((entry.object, entry.where) for entry in self.rules))
         if faults:
             raise InvalidInput(faults)
+
+    def _limit(self) -> None:
+        """Replace the wanted routes by those that the lines allow now; asked once, before the first reading."""
+        allowed = self._ask_allowed() if self._ask_allowed and self.routes is not None else None
+        self._ask_allowed = None
+        wanted = self._written[0]
+        if allowed is None or not wanted:
+            return
+        self._withdrawn = frozenset(
+            entry.object.key for entry in RoutingLists.parse(allowed.withdrawn["tables"], None).routes or ()
+        )
+        changed = RoutingLists.parse(allowed.options["tables"], None).routes or []
+        self._wanted_forms = {
+            now.object.key: entry.object for entry, now in zip(wanted, changed) if entry.object != now.object
+        }
+        if self._wanted_forms:
+            left = {entry.object.key for entry in self.routes or ()}
+            self.routes = [now for entry, now in zip(wanted, changed) if entry.object.key in left]
+
+    def _as_wanted(self, plan: RoutingPlan) -> RoutingPlan:
+        """Return the plan with routes in the form that is wanted, where the lines allow another one now."""
+        if plan.routes is None or not self._wanted_forms:
+            return plan
+        forms = self._wanted_forms
+
+        def wanted(routes: Sequence[Route]) -> tuple[Route, ...]:
+            return tuple(
+                replace(route, metric=forms[route.key].metric) if route.key in forms else route for route in routes
+            )
+
+        routes = replace(plan.routes, before=wanted(plan.routes.before), after=wanted(plan.routes.after))
+        return replace(plan, routes=routes)
 
     def _named_interfaces(self) -> set[str]:
         listed = [*(self.routes or []), *(self.rules or []), *(self.groups or [])]

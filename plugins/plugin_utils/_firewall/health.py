@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The health of a firewall's lines: the variables of role isp_firewall -> the list of line_health."""
+
+from __future__ import annotations
+
+from .._input.faults import sound
+from .._roles import line_routing
+from .._roles.line_health import WatchedLine, refuse_no_line_left, wants_health, watched
+from .lines import ROLE, read_lines
+
+
+def line_health(lines: object, mark_mask: object = line_routing.MARK_MASK) -> list[WatchedLine]:
+    """The list of line_health: all lines where one of them has ``health``, ``drained`` or ``flows``, else none.
+
+    Only several lines have marks. A firewall of one line may have it out of service: its servers use others.
+    """
+    with sound() as faults:
+        found = read_lines(lines, faults)
+        mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+        if len(found) > 1:
+            refuse_no_line_left(found)
+    if not wants_health(found):
+        return []
+    several = len(found) > 1
+    return [watched(line, line.held_addresses, line.gateway, mask.match(line) if several else None) for line in found]

@@ -1,0 +1,381 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keeper follows the lines: what the server initiates works again, what comes in is served all the while."""
+
+from __future__ import annotations
+
+import functools
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import host as keeper_host
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import unit as keeper_unit
+from ansible_collections.multihome.linux.tests.integration.health.lab import (
+    ADDRESSES,
+    FAMILIES,
+    GATEWAYS,
+    LINES,
+    TARGETS,
+    Lab,
+    lab,
+    line,
+)
+from ansible_collections.multihome.linux.tests.integration.health.lab import eventually as within
+from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+
+PATIENCE = 60.0
+# What the tests measure of the other end: a server that echoes, and a client that keeps one connection.
+_ECHO = """
+import socket, sys, threading
+def serve(connection):
+    while data := connection.recv(100):
+        connection.sendall(data)
+def listen(family, address):
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((address, 7)); listening.listen()
+    while True:
+        threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+threading.Thread(target=listen, args=(socket.AF_INET, "0.0.0.0"), daemon=True).start()
+listen(socket.AF_INET6, "::1" if len(sys.argv) > 1 else sys.argv[-1] if False else "2001:db8:f::1" if False else "::")
+"""
+_ASK = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 7), timeout=1.0) as connection:
+    connection.sendall(b"x")
+    assert connection.recv(1) == b"x"
+    print(connection.getsockname()[0])
+"""
+# One connection that says of each line of its input whether it came back.
+_STAY = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], 7), timeout=5.0)
+print("open", flush=True)
+for row in sys.stdin:
+    try:
+        connection.sendall(row.strip().encode())
+        print(connection.recv(100).decode(), flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+class Served:
+    """The server of the lab as it is deployed, with the keeper; ``world`` is the rest of the Internet."""
+
+    def __init__(self, network: Lab, directory: Path) -> None:
+        self.network, self.server = network, network.server
+        self._log = directory / "log"
+        self.program = directory / Path(keeper_unit.PROGRAM).name
+        for path, text in keeper_host.own_code().items():
+            (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / "_core" / path).write_text(text)
+        self.program.write_text(keeper_unit.PROGRAM_TEXT)
+        self._process: subprocess.Popen[str] | None = None
+        for host in (network.server, network.world):
+            host.start(sys.executable, "-c", _ECHO)
+
+    def run(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Run a module on the server; one that fails is an error."""
+        result = run_module(module, {**options, "_ansible_check_mode": check}, netns_prefix=self.server.prefix)
+        assert not result.get("failed"), result
+        return result
+
+    def routing(self, check: bool = False) -> dict[str, Any]:
+        """Deploy main's default routes, the first line preferred."""
+        routes = [
+            {"destination": "default", "gateway": GATEWAYS[name, family], "interface": name, "metric": metric,
+             "source": ADDRESSES[name, family]}
+            for name, metric in (("a", 257), ("b", 514))
+            for family in FAMILIES
+        ]  # fmt: skip
+        return self.run(
+            "policy_routing", check, tables=[{"id": 254, "routes": routes}], purge=True, persist=True
+        )
+
+    def lines(self, *lines: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Store the lines; by default both of the lab."""
+        return self.run("line_health", lines=list(lines or (line("a"), line("b"))), **options)
+
+    def start(self) -> None:
+        """Start the keeper."""
+        with self._log.open("a") as log:
+            self._process = self.server.start("/usr/bin/python3", "-I", str(self.program), stderr=log)
+
+    def end(self, kill: bool = False) -> None:
+        """End the keeper, if it runs."""
+        if self._process is not None:
+            (self._process.kill if kill else self._process.terminate)()
+            assert self._process.wait(20) == (-9 if kill else 0)
+            self._process = None
+
+    def health(self) -> dict[str, Any]:
+        """What health.json says."""
+        text = self.server.run("cat", "/run/multihome/health.json", check=False).stdout
+        found: dict[str, Any] = json.loads(text) if text else {}
+        return found
+
+    def state(self, name: str, family: int) -> str:
+        """The state of a line."""
+        lines = self.health().get("lines", {})
+        return str(lines.get(name, {}).get(f"ipv{family}", {}).get("state"))
+
+    def usable(self, family: int) -> list[str]:
+        """The lines that traffic is sent over."""
+        found: list[str] = self.health().get("usable", {}).get(f"ipv{family}", {}).get("lines", [])
+        return found
+
+    def all_up(self) -> None:
+        """Wait until every line is up."""
+        for name in LINES:
+            for family in FAMILIES:
+                self.eventually(functools.partial(self._is, name, family, "up"), f"{name} {family} up")
+
+    def _is(self, name: str, family: int, state: str) -> bool:
+        return self.state(name, family) == state
+
+    def eventually(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until something holds."""
+        try:
+            within(holds, PATIENCE, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-3000:]}\n{self.health()}") from error
+
+    def log(self) -> str:
+        """What the keeper has written."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def defaults(self, family: int) -> list[tuple[str, int]]:
+        """Main's default routes: line and metric, the preferred one first."""
+        routes = json.loads(self.server.run("ip", "-json", f"-{family}", "route", "show", "default").stdout)
+        return sorted(((each["dev"], each["metric"]) for each in routes), key=lambda found: found[1])
+
+    def leaves_by(self, family: int) -> str | None:
+        """The line by which a new connection of the server leaves, None when it gets no answer."""
+        done = self.server.run(sys.executable, "-c", _ASK, TARGETS[family][0], check=False)
+        addresses = {address: name for (name, _family), address in ADDRESSES.items()}
+        return addresses[done.stdout.strip()] if done.returncode == 0 else None
+
+
+class Visitor:
+    """A client in the world with one connection to the server, as long as the test lasts."""
+
+    def __init__(self, served: Served, name: str, family: int) -> None:
+        world = served.network.world
+        self._process = world.start(
+            sys.executable, "-c", _STAY, ADDRESSES[name, family], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.hears() == "open"
+
+    def hears(self) -> str:
+        """The next answer."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def says(self, text: str) -> str:
+        """Say something; return what comes back."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{text}\n")
+        self._process.stdin.flush()
+        return self.hears()
+
+
+@contextmanager
+def served_lab(directory: Path) -> Iterator[Served]:
+    """Make the lab, deploy the server, and remove everything."""
+    with lab() as network:
+        for family in FAMILIES:
+            network.server.run("ip", f"-{family}", "route", "del", "default")
+        served = Served(network, directory)
+        served.routing()
+        try:
+            yield served
+        finally:
+            served.end()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_lab(tmp_path_factory.mktemp("keeper")) as served:
+        yield served
+
+
+@pytest.fixture
+def served(made: Served) -> Iterator[Served]:
+    """The deployed server with a keeper that was just started, and both lines up."""
+    made.lines()
+    made.start()
+    made.all_up()
+    yield made
+    made.end()
+    for name in LINES:
+        made.network.heal(name)
+        made.network.hosts[f"isp-{name}"].run("ip", "link", "set", "customer", "up")
+    made.server.run("rm", "-rf", "/run/multihome", "/etc/multihome/lines.json", "/etc/multihome/drained.json")
+    made.server.run("sh", "-c", "for f in 4 6; do while ip -$f route del default 2>/dev/null; do :; done; done")
+    made.routing()
+
+
+WANTED = [("a", 257), ("b", 514)]
+A_IS_DEAD = [("b", 514), ("a", 257 + (1 << 24))]
+
+
+def test_new_connections_use_the_other_line_and_come_back(served: Served) -> None:
+    for family in FAMILIES:
+        assert served.defaults(family) == WANTED
+        assert served.leaves_by(family) == "a"
+    served.network.kill("a")
+    for family in FAMILIES:
+        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
+        assert served.leaves_by(family) == "b"
+    served.network.heal("a")
+    for family in FAMILIES:
+        served.eventually(lambda: served.defaults(family) == WANTED, "the way back")  # noqa: B023 - called at once
+        assert served.leaves_by(family) == "a"
+
+
+def test_control_without_stored_lines_new_connections_fail(served: Served) -> None:
+    served.lines_before = served.run("line_health", lines=[])  # type: ignore[attr-defined]  # kept for the message
+    served.network.kill("a")
+    served.eventually(lambda: served.leaves_by(4) is None, "nothing watches the lines")
+    assert served.defaults(4) == WANTED
+
+
+def test_a_deployment_during_the_outage_changes_nothing(served: Served) -> None:
+    served.network.kill("a")
+    for family in FAMILIES:
+        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
+    stored = served.server.run("cat", "/etc/multihome/policy_routing.json").stdout
+    for check in (True, False):
+        result = served.routing(check)
+        assert (result["changed"], result["actions"]) == (False, [])
+        assert not served.lines(check=check)["changed"]
+    assert served.defaults(4) == served.defaults(6) == A_IS_DEAD
+    assert served.server.run("cat", "/etc/multihome/policy_routing.json").stdout == stored
+    assert "16777" not in stored
+
+
+def test_control_without_a_keeper_a_deployment_restores_what_is_wanted(served: Served) -> None:
+    served.network.kill("a")
+    served.eventually(lambda: served.defaults(4) == A_IS_DEAD, "the switch")
+    served.end(kill=True)
+    assert served.defaults(4) == A_IS_DEAD, "a keeper that dies leaves everything as it is"
+    assert served.routing()["changed"]
+    assert served.defaults(4) == WANTED
+
+
+def test_a_new_keeper_goes_on_from_what_is_known(served: Served) -> None:
+    served.network.kill("a")
+    served.eventually(lambda: served.defaults(4) == A_IS_DEAD, "the switch")
+    served.end()
+    served.server.run("sh", "-c", "ip monitor route > /run/routes & echo $! > /run/monitor")
+    served.start()
+    served.eventually(lambda: bool(served.usable(4)), "the new keeper judges")
+    served.eventually(lambda: served.state("a", 4) == "down", "the new keeper knows")
+    served.server.run("sh", "-c", "kill $(cat /run/monitor)")
+    assert "default" not in served.server.run("cat", "/run/routes").stdout
+    assert served.defaults(4) == A_IS_DEAD
+
+
+def test_with_every_line_dead_nothing_changes_and_the_first_answer_recovers(served: Served) -> None:
+    served.network.kill("a")
+    served.eventually(lambda: served.defaults(4) == A_IS_DEAD, "the switch")
+    served.network.kill("b")
+    served.eventually(lambda: served.state("b", 4) == "down", "both lines are dead")
+    assert served.defaults(4) == A_IS_DEAD
+    served.network.heal("a")
+    served.eventually(lambda: served.defaults(4) == [("a", 257), ("b", 514 + (1 << 24))], "the first answer")
+    assert served.leaves_by(4) == "a"
+
+
+def test_a_lost_carrier_switches(served: Served) -> None:
+    served.network.hosts["isp-a"].run("ip", "link", "set", "customer", "down")
+    for family in FAMILIES:
+        served.eventually(lambda: served.leaves_by(family) == "b", "the switch")  # noqa: B023 - called at once
+
+
+def test_a_line_declared_dead_by_mistake_goes_on_serving_what_comes_in(served: Served) -> None:
+    visitors = [Visitor(served, "a", family) for family in FAMILIES]
+    assert [visitor.says("before") for visitor in visitors] == ["before"] * 2
+    rules = served.server.run("ip", "rule").stdout
+    # Only the probes get no answer: everything else works.
+    served.network.filter("a", "meta l4proto { icmp, ipv6-icmp } drop")
+    for family in FAMILIES:
+        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
+    assert [visitor.says("after") for visitor in visitors] == ["after"] * 2
+    assert [Visitor(served, "a", family).says("new") for family in FAMILIES] == ["new"] * 2
+    assert served.server.run("ip", "rule").stdout == rules
+
+
+def test_no_probe_leaves_by_another_line_while_routes_switch(served: Served) -> None:
+    served.network.kill("a")
+    served.eventually(lambda: served.defaults(4) == A_IS_DEAD, "the switch")
+    served.network.heal("a")
+    served.eventually(lambda: served.defaults(4) == WANTED, "the way back")
+    crossed = {name: count for name, count in served.network.counted().items() if name[0] != name[-1]}
+    assert set(crossed.values()) == {0}, crossed
+    assert served.network.counted()["a4 by a"] > 0
+
+
+def drain(served: Served, line_name: str, **more: str) -> None:
+    content = {"version": 1, "kind": "drained", "drained": [{"line": line_name, **more}]}
+    path = "/etc/multihome/drained.json"
+    served.server.run("sh", "-c", f"umask 077; cat > {path}.new && mv {path}.new {path}", feed=json.dumps(content))
+
+
+def test_a_drained_line_carries_nothing_new_and_serves_what_comes_in(served: Served) -> None:
+    visitor = Visitor(served, "a", 4)
+    drain(served, "a", reason="new cable")
+    served.eventually(lambda: served.leaves_by(4) == "b", "the switch")
+    assert served.state("a", 4) == "drained"
+    assert visitor.says("still") == "still"
+    served.end()
+    served.server.run("rm", "-rf", "/run/multihome")
+    served.start()
+    served.eventually(lambda: served.usable(4) == ["b"], "it is drained after a reboot too")
+    served.server.run("rm", "/etc/multihome/drained.json")
+    served.eventually(lambda: served.leaves_by(4) == "a", "the way back")
+
+
+def test_a_drained_line_comes_back_by_itself(served: Served) -> None:
+    drain(served, "a", until="2000-01-01T00:00:00Z")
+    drain(served, "b")
+    served.eventually(lambda: served.usable(4) == ["a"], "only b is drained: the time of a has passed")
+
+
+def test_a_line_is_drained_by_declaration(served: Served) -> None:
+    served.lines(line("a", drained=True), line("b"))
+    for family in FAMILIES:
+        served.eventually(lambda: served.leaves_by(family) == "b", "the switch")  # noqa: B023 - called at once
+    assert not served.routing()["changed"]
+
+
+def test_the_last_usable_line_is_not_drained(served: Served) -> None:
+    served.network.kill("b")
+    served.eventually(lambda: served.usable(4) == ["a"] == served.usable(6), "b is dead")
+    refused = run_module(
+        "line_health", {"lines": [line("a", drained=True), line("b")]}, netns_prefix=served.server.prefix
+    )
+    assert "a is the last usable line for IPv4; force: true drains it all the same" in refused["msg"]
+
+
+def test_a_broken_file_is_reported_and_changes_nothing_else(served: Served) -> None:
+    served.server.run("sh", "-c", "echo nonsense > /etc/multihome/lines.json")
+
+    def refused() -> bool:
+        text = served.server.run("cat", "/run/multihome/keeper.json", check=False).stdout
+        return "lines.json" in str(json.loads(text)["refused"] if text else "")
+
+    served.eventually(refused, "the report names the file")
+    served.network.kill("a")
+    served.eventually(lambda: served.leaves_by(4) == "b", "the lines that were known are watched")
+
+
+assert socket.AF_INET
