@@ -26,6 +26,7 @@ options:
       - V(foreign_addresses) are the addresses of the host that this collection did not configure, whatever
         O(owned_only) says. Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(keeper) is the latest report of C(multihome-keeper). It lists repairs, waiting objects and refused files.
+      - V(line_health) is the latest judgement of the keeper about the lines of M(multihome.linux.line_health).
       - V(requirements) lists which of the tools that the modules need are installed, and never fails.
       - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
       - Without this option, V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
@@ -42,6 +43,7 @@ options:
       - foreign_addresses
       - interfaces
       - keeper
+      - line_health
       - requirements
   owned_only:
     description:
@@ -264,6 +266,30 @@ keeper:
       description: The C(time) and the text of the last C(error), null without one.
       type: dict
       sample: {time: "2026-11-22T19:35:14Z", error: "nat_rules.json: not applied, and left as it is: it has no version"}
+  sample: {running: false}
+line_health:
+  description: The latest judgement about the lines. Only RV(line_health.running) where no lines are watched.
+  returned: when O(gather_subset) has V(line_health)
+  type: dict
+  contains:
+    running:
+      description: Whether the keeper watches the lines now; otherwise this is the last word of an earlier one.
+      type: bool
+      sample: true
+    time:
+      description: When it was written, in UTC.
+      type: str
+      sample: "2026-11-22T19:35:03Z"
+    usable:
+      description: By family, the C(lines) that traffic is sent over, the C(degraded) ones of them, and an C(alarm).
+      type: dict
+      sample: {ipv4: {lines: [unicom, interlink], degraded: [], alarm: null}}
+    lines:
+      description: By line and family, the C(state), whether the line is C(usable), and the C(reason).
+      type: dict
+      sample:
+        unicom:
+          ipv4: {state: up, usable: true, reason: answers, seconds: 310.2, loss_percent: 0.0, address: 203.0.113.10}
   sample: {running: false}
 left_out:
   description: The kinds that could not be read because a tool is missing, with the reason.

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation.unit import unit_text
 from ansible_collections.multihome.linux.tests.e2e import checks
 from ansible_collections.multihome.linux.tests.machines.deployed import KEEPER, Deployed
 
 MOST_EXPOSURE = 1.6
+# With CAP_NET_RAW, IPv6, and packets to any address.
+MOST_EXPOSURE_WATCHING = 1.9
 _UNIT = f"/etc/systemd/system/{KEEPER}"
 
 
@@ -43,3 +46,12 @@ def test_a_unit_with_more_privileges_is_found_to_be_more_exposed(design: Deploye
     table = design.run(server, "systemd-analyze", "security", "--no-pager", "--offline=true", f"/run/{KEEPER}")
     design.run(server, "rm", f"/run/{KEEPER}")
     assert exposure(table) > MOST_EXPOSURE
+
+
+def test_a_keeper_that_watches_lines_is_hardly_more_exposed(design: Deployed) -> None:
+    server = design.bed.server
+    text = unit_text("/usr/bin/python3", watches_lines=True)
+    design.run(server, "sh", "-c", f"cat > /run/{KEEPER} <<'END'\n{text}END")
+    table = design.run(server, "systemd-analyze", "security", "--no-pager", "--offline=true", f"/run/{KEEPER}")
+    design.run(server, "rm", f"/run/{KEEPER}")
+    assert MOST_EXPOSURE < exposure(table) <= MOST_EXPOSURE_WATCHING

@@ -155,7 +155,7 @@ def plan(
     for key, rest in unlisted.items():
         steps.plan_unlisted([existing for existing in rest if existing.owner == owner], purge or key in withdrawn)
     return Plan(
-        tuple(steps.adding + steps.removing), _sorted(steps.before), _sorted(steps.after), frozenset(steps.others)
+        tuple(steps.adding + steps.removing), in_order(steps.before), in_order(steps.after), frozenset(steps.others)
     )
 
 
@@ -216,7 +216,8 @@ class _Steps(Generic[M]):
         self.removing.extend(Action("remove", existing.object, existing) for existing in ours)
 
 
-def _sorted(items: list[M]) -> tuple[M, ...]:
+def in_order(items: Iterable[M]) -> tuple[M, ...]:
+    """Return objects in the order of ``before`` and ``after``."""
     # By a total order over the key (None before values), so that before and after differ only where the host does.
     return tuple(sorted(items, key=lambda item: [(part is not None, type(part).__name__, part) for part in item.key]))
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import functools
 import json
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,18 +33,13 @@ from ansible_collections.multihome.linux.tests.integration.run_module import run
 PATIENCE = 60.0
 # What the tests measure of the other end: a server that echoes, and a client that keeps one connection.
 _ECHO = """
-import socket, sys, threading
+import socket, threading
 def serve(connection):
     while data := connection.recv(100):
         connection.sendall(data)
-def listen(family, address):
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((address, 7)); listening.listen()
-    while True:
-        threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
-threading.Thread(target=listen, args=(socket.AF_INET, "0.0.0.0"), daemon=True).start()
-listen(socket.AF_INET6, "::1" if len(sys.argv) > 1 else sys.argv[-1] if False else "2001:db8:f::1" if False else "::")
+listening = socket.create_server(("::", 7), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
 """
 _ASK = """
 import socket, sys
@@ -84,7 +79,7 @@ class Served:
 
     def run(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
         """Run a module on the server; one that fails is an error."""
-        result = run_module(module, {**options, "_ansible_check_mode": check}, netns_prefix=self.server.prefix)
+        result = run_module(module, options, check=check, netns_prefix=self.server.prefix)
         assert not result.get("failed"), result
         return result
 
@@ -96,18 +91,18 @@ class Served:
             for name, metric in (("a", 257), ("b", 514))
             for family in FAMILIES
         ]  # fmt: skip
-        return self.run(
-            "policy_routing", check, tables=[{"id": 254, "routes": routes}], purge=True, persist=True
-        )
+        return self.run("policy_routing", check, tables=[{"id": 254, "routes": routes}], purge=True, persist=True)
 
     def lines(self, *lines: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Store the lines; by default both of the lab."""
         return self.run("line_health", lines=list(lines or (line("a"), line("b"))), **options)
 
     def start(self) -> None:
-        """Start the keeper."""
+        """Start the keeper, and wait until it has written what it knows."""
+        began = time.monotonic()
         with self._log.open("a") as log:
             self._process = self.server.start("/usr/bin/python3", "-I", str(self.program), stderr=log)
+        self.eventually(lambda: self.health().get("at", 0.0) > began, "the keeper watches the lines")
 
     def end(self, kill: bool = False) -> None:
         """End the keeper, if it runs."""
@@ -156,6 +151,14 @@ class Served:
         """Main's default routes: line and metric, the preferred one first."""
         routes = json.loads(self.server.run("ip", "-json", f"-{family}", "route", "show", "default").stdout)
         return sorted(((each["dev"], each["metric"]) for each in routes), key=lambda found: found[1])
+
+    def switches(self, defaults: list[tuple[str, int]]) -> None:
+        """Wait until main's default routes of both families are these."""
+        for family in FAMILIES:
+            self.eventually(functools.partial(self._has_defaults, family, defaults), f"IPv{family}: {defaults}")
+
+    def _has_defaults(self, family: int, defaults: list[tuple[str, int]]) -> bool:
+        return self.defaults(family) == defaults
 
     def leaves_by(self, family: int) -> str | None:
         """The line by which a new connection of the server leaves, None when it gets no answer."""
@@ -232,17 +235,15 @@ def test_new_connections_use_the_other_line_and_come_back(served: Served) -> Non
         assert served.defaults(family) == WANTED
         assert served.leaves_by(family) == "a"
     served.network.kill("a")
-    for family in FAMILIES:
-        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
-        assert served.leaves_by(family) == "b"
+    served.switches(A_IS_DEAD)
+    assert [served.leaves_by(family) for family in FAMILIES] == ["b", "b"]
     served.network.heal("a")
-    for family in FAMILIES:
-        served.eventually(lambda: served.defaults(family) == WANTED, "the way back")  # noqa: B023 - called at once
-        assert served.leaves_by(family) == "a"
+    served.switches(WANTED)
+    assert [served.leaves_by(family) for family in FAMILIES] == ["a", "a"]
 
 
 def test_control_without_stored_lines_new_connections_fail(served: Served) -> None:
-    served.lines_before = served.run("line_health", lines=[])  # type: ignore[attr-defined]  # kept for the message
+    served.run("line_health", lines=[])
     served.network.kill("a")
     served.eventually(lambda: served.leaves_by(4) is None, "nothing watches the lines")
     assert served.defaults(4) == WANTED
@@ -250,8 +251,7 @@ def test_control_without_stored_lines_new_connections_fail(served: Served) -> No
 
 def test_a_deployment_during_the_outage_changes_nothing(served: Served) -> None:
     served.network.kill("a")
-    for family in FAMILIES:
-        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
+    served.switches(A_IS_DEAD)
     stored = served.server.run("cat", "/etc/multihome/policy_routing.json").stdout
     for check in (True, False):
         result = served.routing(check)
@@ -271,16 +271,18 @@ def test_control_without_a_keeper_a_deployment_restores_what_is_wanted(served: S
     assert served.defaults(4) == WANTED
 
 
-def test_a_new_keeper_goes_on_from_what_is_known(served: Served) -> None:
+def test_a_new_keeper_goes_on_from_what_is_known(served: Served, tmp_path: Path) -> None:
     served.network.kill("a")
     served.eventually(lambda: served.defaults(4) == A_IS_DEAD, "the switch")
     served.end()
-    served.server.run("sh", "-c", "ip monitor route > /run/routes & echo $! > /run/monitor")
+    with (tmp_path / "routes").open("w") as said:
+        monitor = served.server.start("ip", "monitor", "route", stdout=said)
     served.start()
     served.eventually(lambda: bool(served.usable(4)), "the new keeper judges")
     served.eventually(lambda: served.state("a", 4) == "down", "the new keeper knows")
-    served.server.run("sh", "-c", "kill $(cat /run/monitor)")
-    assert "default" not in served.server.run("cat", "/run/routes").stdout
+    monitor.terminate()
+    monitor.wait(10)
+    assert "default" not in (tmp_path / "routes").read_text()
     assert served.defaults(4) == A_IS_DEAD
 
 
@@ -297,8 +299,8 @@ def test_with_every_line_dead_nothing_changes_and_the_first_answer_recovers(serv
 
 def test_a_lost_carrier_switches(served: Served) -> None:
     served.network.hosts["isp-a"].run("ip", "link", "set", "customer", "down")
-    for family in FAMILIES:
-        served.eventually(lambda: served.leaves_by(family) == "b", "the switch")  # noqa: B023 - called at once
+    served.switches(A_IS_DEAD)
+    assert [served.leaves_by(family) for family in FAMILIES] == ["b", "b"]
 
 
 def test_a_line_declared_dead_by_mistake_goes_on_serving_what_comes_in(served: Served) -> None:
@@ -307,8 +309,7 @@ def test_a_line_declared_dead_by_mistake_goes_on_serving_what_comes_in(served: S
     rules = served.server.run("ip", "rule").stdout
     # Only the probes get no answer: everything else works.
     served.network.filter("a", "meta l4proto { icmp, ipv6-icmp } drop")
-    for family in FAMILIES:
-        served.eventually(lambda: served.defaults(family) == A_IS_DEAD, "the switch")  # noqa: B023 - called at once
+    served.switches(A_IS_DEAD)
     assert [visitor.says("after") for visitor in visitors] == ["after"] * 2
     assert [Visitor(served, "a", family).says("new") for family in FAMILIES] == ["new"] * 2
     assert served.server.run("ip", "rule").stdout == rules
@@ -352,8 +353,8 @@ def test_a_drained_line_comes_back_by_itself(served: Served) -> None:
 
 def test_a_line_is_drained_by_declaration(served: Served) -> None:
     served.lines(line("a", drained=True), line("b"))
-    for family in FAMILIES:
-        served.eventually(lambda: served.leaves_by(family) == "b", "the switch")  # noqa: B023 - called at once
+    served.switches(A_IS_DEAD)
+    assert [served.leaves_by(family) for family in FAMILIES] == ["b", "b"]
     assert not served.routing()["changed"]
 
 
@@ -376,6 +377,3 @@ def test_a_broken_file_is_reported_and_changes_nothing_else(served: Served) -> N
     served.eventually(refused, "the report names the file")
     served.network.kill("a")
     served.eventually(lambda: served.leaves_by(4) == "b", "the lines that were known are watched")
-
-
-assert socket.AF_INET

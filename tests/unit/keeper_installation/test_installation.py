@@ -223,3 +223,25 @@ def test_a_file_of_another_program_in_the_place_of_the_command_stays(tmp_path: P
         command.unlink()
         run(host)
         assert "_core.command.main" in command.read_text()
+
+
+def test_only_a_keeper_that_watches_lines_may_send_packets(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    run(host)
+    unit = tmp_path / keeper_unit.PATH.lstrip("/")
+    assert "CapabilityBoundingSet=CAP_NET_ADMIN\n" in unit.read_text()
+    assert "IPAddressDeny=any" in unit.read_text()
+    (tmp_path / "etc/multihome").mkdir(parents=True)
+    (tmp_path / "etc/multihome/lines.json").write_text("{}")
+    watching = FakeHost(tmp_path)
+    watching.running = True
+    assert run(watching).changed
+    assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n" in unit.read_text()
+    assert "IPAddressDeny" not in unit.read_text()
+    settings = set(keeper_unit.unit_text("python").splitlines())
+    added = [each for each in keeper_unit.unit_text("python", watches_lines=True).splitlines() if each not in settings]
+    assert sorted(each.partition("=")[0] for each in added if each[0] != "#") == [
+        "CapabilityBoundingSet",
+        "LimitNOFILE",
+        "RestrictAddressFamilies",
+    ]

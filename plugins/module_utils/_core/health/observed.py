@@ -50,7 +50,7 @@ def observed(directory: str = DIRECTORY, run_directory: str = RUN) -> Observed |
         lines = [_line(entry) for entry in parse(text, _LINES).options["lines"]]
     except (OSError, Refused) as error:
         raise InvalidInput([f"{path}: {reason(error)}"]) from error
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInput([f"{path}: it is not one of this collection ({type(error).__name__}: {error})"]) from error
     return Observed(lines, _usable(run_directory) if is_held(os.path.join(run_directory, _ALIVE)) else {})
 

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import struct
 from collections import OrderedDict
 
+from .probe_socket import PacketProber
 from .socket_binding import Answered, Pin, Poller
 from .targets import Target
 
@@ -19,7 +19,6 @@ _RECURSION_DESIRED, _RESPONSE, _OPCODE, _RCODE = 0x0100, 0x8000, 0x7800, 0x000F
 _SERVER_FAILURE = 2
 _TYPE_A, _CLASS_IN = 1, 1
 _REMEMBERED = 64
-_RECEIVE = 4096
 
 
 def question(name: str) -> bytes:
@@ -47,19 +46,19 @@ def answered_query(packet: bytes, asked: bytes) -> int | None:
     return int(identifier)
 
 
-class DnsProber:
+class DnsProber(PacketProber):
     """Sends queries to one name server."""
 
     def __init__(self, poller: Poller, pin: Pin, number: int, target: Target, answered: Answered) -> None:
-        self._poller, self._pin, self._answered = poller, pin, answered
+        super().__init__(poller)
+        self._pin, self._answered = pin, answered
         self._number, self._server = number, (target.host, target.port)
         self._question = question(target.query)
-        self._connection: socket.socket | None = None
         self._asked: OrderedDict[int, float] = OrderedDict()
 
     def send(self, _target: int, now: float) -> bool:
         """Send a query; raises OSError."""
-        connection = self._connection or self._open()
+        connection = self._opened()
         identifier = int.from_bytes(os.urandom(2), "big")
         try:
             connection.send(query(identifier, self._question))
@@ -71,35 +70,14 @@ class DnsProber:
             self._asked.popitem(last=False)
         return True
 
-    def drain(self, now: float) -> None:
-        """Take in every answer that has come."""
-        with contextlib.suppress(OSError):
-            while self._connection is not None:
-                self._take(self._connection.recv(_RECEIVE), now)
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._connection is not None:
-            self._poller.unwatch(self._connection)
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> socket.socket:
+    def _made(self) -> socket.socket:
         connection = self._pin.open(socket.SOCK_DGRAM)
         try:
             connection.connect(self._server)
         except OSError:
             connection.close()
             raise
-        self._connection = connection
-        self._poller.watch(connection, self._ready)
         return connection
-
-    def _ready(self, now: float) -> None:
-        # An ICMP error ends here too: it is no answer, and the silence is the line's.
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._take(self._connection.recv(_RECEIVE), now)
 
     def _take(self, packet: bytes, now: float) -> None:
         identifier = answered_query(packet, self._question)

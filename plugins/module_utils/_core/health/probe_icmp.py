@@ -8,7 +8,6 @@ with the socket's own identifier through. The payload tells a reply to this prog
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import struct
@@ -16,6 +15,7 @@ from array import array
 from collections.abc import Mapping
 
 from ..probes.icmp_echo import echo_request, internet_checksum
+from .probe_socket import PacketProber
 from .socket_binding import Answered, Pin, Poller
 
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
@@ -32,7 +32,6 @@ _PLACE = struct.Struct("!H")
 _REMEMBERED = 256
 # Longer than the 8 bytes that some hosts want at least before they answer.
 _PAYLOAD = 16
-_RECEIVE = 2048
 
 
 def filter_program(family: int, identifier: int) -> bytes:
@@ -59,13 +58,13 @@ def attach_filter(connection: socket.socket, program: bytes) -> None:
     connection.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, pointer)
 
 
-class IcmpProber:
+class IcmpProber(PacketProber):
     """Sends echo requests to ``targets``: addresses by number."""
 
     def __init__(self, poller: Poller, pin: Pin, targets: Mapping[int, str], answered: Answered) -> None:
-        self._poller, self._pin, self._answered = poller, pin, answered
+        super().__init__(poller)
+        self._pin, self._answered = pin, answered
         self._addresses = {number: (address, 0) for number, address in targets.items()}
-        self._connection: socket.socket | None = None
         self._identifier = int.from_bytes(os.urandom(2), "big")
         self._payload = os.urandom(_PAYLOAD)
         self._request = bytearray(echo_request(pin.family, self._identifier, 0, self._payload))
@@ -77,7 +76,7 @@ class IcmpProber:
 
     def send(self, target: int, now: float) -> bool:
         """Send an echo request; raises OSError."""
-        connection = self._connection or self._open()
+        connection = self._opened()
         self._sequence = sequence = (self._sequence + 1) & 0xFFFF
         _PLACE.pack_into(self._request, 6, sequence)
         if self._pin.family == 4:
@@ -92,35 +91,14 @@ class IcmpProber:
         self._asked[sequence % _REMEMBERED] = (sequence, target, now)
         return True
 
-    def drain(self, now: float) -> None:
-        """Take in every reply that has come."""
-        with contextlib.suppress(OSError):
-            while self._connection is not None:
-                self._take(self._connection.recv(_RECEIVE), now)
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._connection is not None:
-            self._poller.unwatch(self._connection)
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> socket.socket:
+    def _made(self) -> socket.socket:
         connection = self._pin.open(socket.SOCK_RAW, _PROTOCOL[self._pin.family])
         try:
             attach_filter(connection, filter_program(self._pin.family, self._identifier))
         except OSError:
             connection.close()
             raise
-        self._connection = connection
-        self._poller.watch(connection, self._ready)
         return connection
-
-    def _ready(self, now: float) -> None:
-        # One at a time: what else has come makes the socket ready again.
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._take(self._connection.recv(_RECEIVE), now)
 
     def _take(self, packet: bytes, now: float) -> None:
         start = (packet[0] & 0x0F) * 4 if self._pin.family == 4 and packet else 0

@@ -25,7 +25,7 @@ from ..routing.snapshot import Snapshot
 
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
-SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "requirements")
+SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "line_health", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule", "link"),
@@ -72,6 +72,7 @@ def gather(
 
 _OTHER_READERS: Mapping[str, Callable[[], Form]] = {
     "keeper": keeper_report.read,
+    "line_health": keeper_report.read_health,
     "requirements": requirements.report,
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ..engine import AskAllowed
 from ..entries import Entry, Faults, Form, Options
 from ..errors import ApplyFailed, ForeignObject, InvalidInput, StepFailed
-from ..plan import Action, Existing, M, Model, Plan, plan
+from ..plan import Action, Existing, M, Model, Plan, in_order, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from .executor import Executor
@@ -332,7 +332,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         forms = self._wanted_forms
 
         def wanted(routes: Sequence[Route]) -> tuple[Route, ...]:
-            return tuple(
+            return in_order(
                 replace(route, metric=forms[route.key].metric) if route.key in forms else route for route in routes
             )
 
