@@ -28,6 +28,7 @@ from ansible_collections.multihome.linux.tests.integration.health.lab import (
     line,
 )
 from ansible_collections.multihome.linux.tests.integration.health.lab import eventually as within
+from ansible_collections.multihome.linux.tests.integration.namespaces import Host
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
 PATIENCE = 60.0
@@ -167,14 +168,12 @@ class Served:
         return addresses[done.stdout.strip()] if done.returncode == 0 else None
 
 
-class Visitor:
-    """A client in the world with one connection to the server, as long as the test lasts."""
+class Connection:
+    """A client with one connection, as long as the test lasts."""
 
-    def __init__(self, served: Served, name: str, family: int) -> None:
-        world = served.network.world
-        self._process = world.start(
-            sys.executable, "-c", _STAY, ADDRESSES[name, family], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    def __init__(self, host: Host, address: str) -> None:
+        command = (sys.executable, "-c", _STAY, address)
+        self._process = host.start(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.hears() == "open"
 
     def hears(self) -> str:
@@ -188,6 +187,13 @@ class Visitor:
         self._process.stdin.write(f"{text}\n")
         self._process.stdin.flush()
         return self.hears()
+
+
+class Visitor(Connection):
+    """A client in the world that asks the server."""
+
+    def __init__(self, served: Served, name: str, family: int) -> None:
+        super().__init__(served.network.world, ADDRESSES[name, family])
 
 
 @contextmanager
@@ -378,3 +384,41 @@ def test_a_broken_file_is_reported_and_changes_nothing_else(served: Served) -> N
     served.eventually(refused, "the report names the file")
     served.network.kill("a")
     served.eventually(lambda: served.leaves_by(4) == "b", "the lines that were known are watched")
+
+
+_TRACKED = """
+table inet own {
+    chain in { type filter hook input priority 0; ct state new counter; }
+    chain out { type filter hook output priority 0; ct state new counter; }
+}
+"""
+
+
+@pytest.mark.parametrize("flows", ["forget", "keep", "abort"])
+def test_what_was_initiated_inside_over_a_dead_line(served: Served, flows: str) -> None:
+    served.server.run("nft", "-f", "-", feed=_TRACKED)
+    served.lines(line("a", flows=flows), line("b"))
+    served.all_up()
+    own, visitor = Connection(served.server, TARGETS[4][0]), Visitor(served, "a", 4)
+    assert (own.says("before"), visitor.says("before")) == ("before", "before")
+    inside = f"src={ADDRESSES['a', 4]} dst={TARGETS[4][0]} sport"
+    assert tracked(served, inside)
+    # Only the probes get no answer: what does not end goes on.
+    served.network.filter("a", "meta l4proto { icmp, ipv6-icmp } drop")
+    served.switches(A_IS_DEAD)
+    if flows == "keep":
+        assert tracked(served, inside)
+    else:
+        served.eventually(lambda: not tracked(served, inside), "the entry is deleted")
+    assert visitor.says("after") == "after"
+    if flows == "abort":
+        assert own.says("after") in ("ConnectionAbortedError", "BrokenPipeError")
+    else:
+        # Its address is the line's, so it stays on the line, which is dead only by mistake.
+        assert own.says("after") == "after"
+    served.server.run("nft", "delete", "table", "inet", "own")
+
+
+def tracked(served: Served, selector: str) -> bool:
+    """Whether a connection is tracked by the server."""
+    return selector in served.server.run("cat", "/proc/net/nf_conntrack", check=False).stdout
