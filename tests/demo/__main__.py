@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from ..e2e import checks, playbooks
+from ..e2e import checks, line_health, playbooks
 from ..e2e.offers import CLIENT, FAMILIES, Offer, offers, plain, url
 from ..e2e.playbooks import Event, Run
 from ..e2e.traffic import ask, load
@@ -61,6 +61,7 @@ class Demo:
         for how in BREAKS:
             self.break_line(how)
         self.verify("Verify again: both lines serve")
+        self.watch_lines()
         self.matrix()
 
     def build(self) -> None:
@@ -124,6 +125,29 @@ class Demo:
             self.screen.good(f"meanwhile {requests.answered} requests by line B, none of which failed")
             self.requests += requests.answered
 
+    def watch_lines(self) -> None:
+        """Have the keeper watch the lines: line A dies silently, and what the server initiates moves to line B."""
+        with self.screen.step("Line A dies silently: what the server initiates follows"):
+            self.screen.busy("the lines get targets to be judged by")
+            watched = line_health.watched(self.lab)
+            playbooks.deploy(self.lab, variables=watched, follow=self.follow)
+            with line_health.keepers(self.lab, "web1"):
+                self.eventually(f"the server goes out by the preferred line {A}", checks.outbound_unbound, A)
+                self.lab.break_line(A, "blackhole")
+                self.eventually(f"ISP A drops everything: the server goes out by line {B}", checks.outbound_unbound, B)
+                again = playbooks.deploy(self.lab, variables=watched, follow=self.follow)
+                self.require(checks.nothing_changed(again))
+                self.screen.good("a deployment during the outage changes nothing")
+                self.lab.heal_line(A)
+                self.eventually(f"line A is mended: the server goes out by line {A} again", checks.outbound_unbound, A)
+            self.wait_until_whole()
+
+    def eventually(self, claim: str, check: Callable[[Lab, str], list[str]], line: str) -> None:
+        """Show that a claim about a line holds, soon."""
+        self.screen.busy(claim)
+        self.require(checks.eventually(lambda: check(self.lab, line), 60))
+        self.screen.good(claim)
+
     def answer(self, address: str) -> str:
         """Ask the web server by ``address``, and say in words what it answered."""
         there = url(address)
@@ -156,6 +180,7 @@ class Demo:
         return [
             "The first deployment made it work, the second changed=0 on every host.",
             f"Line {A} broke in {len(BREAKS)} ways: {self.requests} requests by {B}, 0 failed.",
+            f"While {A} was silently dead, what the server initiates went out by {B}.",
             f"In the end {self.cells} of {self.cells} cells of line, service and family are reached.",
         ]
 

@@ -41,6 +41,9 @@ def test_it_ends_with_every_line_service_and_family_reached() -> None:
     assert [line for line in output.splitlines() if len(line) > WIDTH] == []
     again = output[output.index("Deploy again") : output.index("Around it")]
     assert re.findall(r"✓ (\S+) +ok=\d+ changed=0", again) == ["fw-a", "fw-b", "web1"]
+    moved = output[output.index("Line A dies silently") : output.index("Every line, service and family")]
+    assert "✓ ISP A drops everything: the server goes out by line interlink" in moved
+    assert "✓ a deployment during the outage changes nothing" in moved
     matrix = output[output.index("Every line, service and family") :]
     assert len(re.findall(r"IPv4 ✓   IPv6 ✓", matrix)) == 6
     assert "✗" not in output

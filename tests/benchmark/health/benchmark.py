@@ -1,28 +1,34 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Line health on real packets: how soon a silent black hole is found, and what watching 4 and 250 lines costs."""
+"""Line health on real packets: how soon a silent black hole is found and left, and what watching lines costs."""
 
 from __future__ import annotations
 
 import os
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...integration.health.lab import FAMILIES, LENGTH, LINES, TARGETS, Lab, Watcher, eventually, lab, line
+from ...integration.health.served import Seeker, served_lab
 from ..figures import Figure, Report
 
 TITLE = "line health: a silent black hole until it is found, and the cost of watching"
 # Deaths go on for so long; 150 s give a hundred of each family.
 SECONDS = float(os.environ.get("MULTIHOME_BENCHMARK_SECONDS", "60"))
 USAGE = 20.0
+SWITCHES = 10
 FEW, MANY = 4, 250
 
 
 def measure(say: Callable[[str], None]) -> Report:
     """Let lines die for a while, then watch several and many lines that live."""
+    say(f"{SWITCHES} deaths until new connections work again, in each family")
+    switches = {family: _switches(family) for family in FAMILIES}
     with lab() as network:
         say(f"deaths, for {SECONDS:.0f} s")
         deaths = _deaths(network)
@@ -36,7 +42,12 @@ def measure(say: Callable[[str], None]) -> Report:
         few = _usage(network, FEW)
         say(f"{MANY} lines, for {USAGE:.0f} s")
         many = _usage(network, MANY)
-    figures = [figure for family in FAMILIES for figure in _percentiles(family, deaths[family])]
+    figures = [
+        Figure(f"black hole until new connections work again, IPv{family}, {word}", value(seconds), " s", at_most=2.0)
+        for family, seconds in switches.items()
+        for word, value in ((f"median of {SWITCHES}", statistics.median), ("longest", max))
+    ]
+    figures += [figure for family in FAMILIES for figure in _percentiles(family, deaths[family])]
     figures.append(Figure("lost carrier until down, median", statistics.median(carriers), " s", at_most=0.1))
     note = f"{len(TARGETS[4])} targets in each of 2 families; {{:.1f}} % are the kernel's, the targets' part included"
     for count, used, limit in ((FEW, few, 1.0), (MANY, many, 10.0)):
@@ -52,7 +63,9 @@ def measure(say: Callable[[str], None]) -> Report:
         figures.append(
             Figure(f"memory with {count} lines", used["megabytes"], " MB", at_most=30 if count == FEW else None)
         )
-    return Report(figures, {"deaths": deaths, "carriers": carriers, "usage": {FEW: few, MANY: many}})
+    return Report(
+        figures, {"switches": switches, "deaths": deaths, "carriers": carriers, "usage": {FEW: few, MANY: many}}
+    )
 
 
 def _percentiles(family: int, seconds: Sequence[float]) -> list[Figure]:
@@ -62,6 +75,25 @@ def _percentiles(family: int, seconds: Sequence[float]) -> list[Figure]:
         Figure(f"{what}, median of {len(seconds)}", statistics.median(seconds), " s", at_most=1.2),
         Figure(f"{what}, p99", ninety_nine, " s", at_most=1.5),
     ]
+
+
+def _switches(family: int) -> list[float]:
+    """Return the seconds from each death of the preferred line until a new connection of the server is answered."""
+    found = []
+    targets = [*TARGETS[4], *TARGETS[6]]
+    with tempfile.TemporaryDirectory() as directory, served_lab(Path(directory)) as served:
+        served.lines(*(line(name, health={"targets": targets, "up_after": 0}) for name in LINES))
+        served.start()
+        seeker = Seeker(served, family)
+        for _time in range(SWITCHES):
+            served.all_up()
+            served.eventually(lambda: served.leaves_by(family) == LINES[0], "the preferred line is used")
+            died = served.network.kill(LINES[0])
+            # A connection that began before the line was dead says nothing.
+            found.append(seeker.works_again(time.monotonic()) - died)
+            served.network.heal(LINES[0])
+        seeker.stop()
+    return found
 
 
 def _dying(network: Lab) -> Any:
