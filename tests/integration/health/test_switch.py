@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.multihome.linux.tests.integration.health.lab import ADDRESSES, FAMILIES, LINES, TARGETS, line
+from ansible_collections.multihome.linux.tests.integration.health.lab import (
+    ADDRESSES,
+    FAMILIES,
+    GATEWAYS,
+    LINES,
+    TARGETS,
+    line,
+)
 from ansible_collections.multihome.linux.tests.integration.health.served import (
     Connection,
     Served,
@@ -117,6 +124,20 @@ def test_a_lost_carrier_switches(served: Served) -> None:
     served.network.hosts["isp-a"].run("ip", "link", "set", "customer", "down")
     served.switches(A_IS_DEAD)
     assert [served.leaves_by(family) for family in FAMILIES] == ["b", "b"]
+
+
+def test_a_line_without_its_address_is_down_and_no_error(served: Served) -> None:
+    address = f"{ADDRESSES['a', 4]}/24"
+    served.server.run("ip", "address", "del", address, "dev", "a")
+    served.eventually(lambda: served.state("a", 4) == "down", "the line is down")
+    served.eventually(lambda: served.leaves_by(4) == "b", "the other line is used")
+    assert served.leaves_by(6) == "a"
+    served.server.run("ip", "address", "add", address, "dev", "a")
+    # The kernel removed the line's table with the address; a deployed host has it stored.
+    gateway, table = GATEWAYS["a", 4], "1001"
+    served.server.run("ip", "route", "replace", "default", "via", gateway, "dev", "a", "table", table)
+    served.eventually(lambda: served.defaults(4) == WANTED, "the line is back")
+    assert served.leaves_by(4) == "a"
 
 
 def test_a_line_declared_dead_by_mistake_goes_on_serving_what_comes_in(served: Served) -> None:
