@@ -35,7 +35,7 @@ def labs(pid: int) -> list[Path]:
 
 def test_it_ends_with_every_line_service_and_family_reached() -> None:
     with subprocess.Popen(COMMAND, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
-        output = process.communicate(timeout=180)[0]
+        output = process.communicate(timeout=600)[0]
     assert process.returncode == 0, output
     assert "\x1b" not in output
     assert [line for line in output.splitlines() if len(line) > WIDTH] == []
