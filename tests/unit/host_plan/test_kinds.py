@@ -50,6 +50,17 @@ def test_values_are_converted_as_ansible_does() -> None:
     assert (parsed["rules"], parsed["purge"], parsed["persist"]) == ([{"type": "masquerade"}], False, True)
 
 
+def test_marks_of_a_firewall_need_no_list_of_addresses() -> None:
+    marks = [{"mark": 1, "in_interface": "wan0"}]
+    (parsed,) = parse_plan({"connection_marks": {"marks": marks, "balance": "[]", "backend": "nftables"}}).values()
+    assert KINDS["connection_marks"].make(parsed).balance_from == ()
+
+
+def test_lines_that_are_neither_listed_nor_stored_need_nothing() -> None:
+    engine = KINDS["line_health"].make({"lines": [], "force": False})
+    assert engine.plan(engine.read()).actions == ()
+
+
 def test_a_kind_without_options_is_not_planned() -> None:
     assert parse_plan({"nat_rules": None, "keeper": {}}) == {"keeper": {"state": "present"}}
 

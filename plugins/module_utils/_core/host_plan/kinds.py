@@ -67,7 +67,9 @@ class Kind:
 
 
 def _mark_engine(options: Options) -> AnyEngine:
-    return MarkEngine.from_options(options, ask_allowed=allowed_by_health("connection_marks", options))
+    # Lists that are empty in the module where they are not given, as on a firewall.
+    given = {**options, **{name: options[name] or [] for name in ("balance_from", "balance_exclude")}}
+    return MarkEngine.from_options(given, ask_allowed=allowed_by_health("connection_marks", given))
 
 
 def _routing_engine(options: Options) -> AnyEngine:
