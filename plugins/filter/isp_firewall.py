@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
-from ..plugin_utils._firewall import checks, forwarding, health, interfaces, nat, replies, routing, variables
+from ..plugin_utils._firewall import checks, forwarding, health, interfaces, nat, own_ports, replies, routing, variables
 
 
 class FilterModule:
@@ -20,6 +20,7 @@ class FilterModule:
             "isp_firewall_forwards": of_host(variables.forwards),
             "isp_firewall_hairpins": of_host(variables.hairpins),
             "isp_firewall_snat": of_host(variables.snat),
+            "isp_firewall_networks": of_host(variables.networks),
             "isp_firewall_inside_networks": of_host(variables.inside_networks),
             "isp_firewall_faults": as_filter(checks.faults, netaddr_missing),
             "isp_firewall_kernel_parameters": as_filter(interfaces.kernel_parameters),
@@ -31,6 +32,7 @@ class FilterModule:
             "isp_firewall_marks": as_filter(routing.marks),
             "isp_firewall_line_health": as_filter(health.line_health),
             "isp_firewall_nat_rules": as_filter(nat.nat_rules),
+            "isp_firewall_taken_ports": as_filter(own_ports.taken_ports),
             "isp_firewall_accept": as_filter(forwarding.accept),
             "isp_firewall_mss": as_filter(forwarding.clamps),
         }

@@ -9,19 +9,28 @@ from typing import Any  # the signature of a filter is its own
 from ..plugin_utils._declaration.checks import examine, read_declaration
 from ..plugin_utils._dns import records
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
+from ..plugin_utils._inventory.additions import with_inventory
+from ..plugin_utils._inventory.contradictions import inventory_faults
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
 from ..plugin_utils._verify import domains, paths, replies, report, targets
 
 
-def declaration_faults(declaration: object, groups: Mapping[str, Iterable[str]] | None = None) -> list[str]:
-    """Every fault of the declaration; none when it is sound."""
-    faults = examine(declaration, groups)[1]
+def declaration_faults(
+    declaration: object,
+    groups: Mapping[str, Iterable[str]] | None = None,
+    inventory: Mapping[str, object] | None = None,
+) -> list[str]:
+    """Every fault of the declaration; none when it is sound.
+
+    With ``inventory``, the variables by host, also those of the roles' variables there, which add to the declaration.
+    """
+    found, faults = examine(declaration, groups)
     if not faults:
         # Playbook deploy calls this in Ansible's main process: all workers then have it read.
         read_declaration(declaration)
-    return faults
+    return faults if faults or inventory is None else inventory_faults(found, inventory)
 
 
 def line_check_targets(declaration: object, timeout: float = 3) -> list[Target]:
@@ -55,9 +64,11 @@ def verify_report(
     mark_mask: object = MARK_MASK,
     findings: Mapping[str, object] | None = None,
     played: Sequence[str] | None = None,
+    translations: Mapping[str, object] | None = None,
 ) -> report.Report:
     """The matrix of a verification, and the faults."""
-    return report.report(read_declaration(declaration), probes, paths, expect_down, mark_mask, findings or {}, played)
+    checked = read_declaration(declaration)
+    return report.report(checked, probes, paths, expect_down, mark_mask, findings or {}, played, translations or {})
 
 
 def dns_zone_file(declaration: object, unpublished: bool = False) -> list[str]:
@@ -89,6 +100,7 @@ class FilterModule:
         """The filters by name."""
         return {
             "declaration_faults": as_filter(declaration_faults, netaddr_missing),
+            "with_inventory": as_filter(with_inventory),
             "line_check_targets": as_filter(line_check_targets),
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),

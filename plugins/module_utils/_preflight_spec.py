@@ -22,6 +22,7 @@ _LINE = {
     "learned": {"type": "bool"},
     "onlink": {"type": "bool"},
     "mss": {"type": "str"},
+    "untranslated": _TEXTS,
     "ends_here": {"type": "bool"},
     "not_held": _TEXTS,
     "drained": {"type": "bool"},
@@ -33,6 +34,12 @@ _PARAMETER = {
     "value": {"type": "str", "required": True},
     "optional": {"type": "bool", "default": False},
 }
+_TAKEN_PORT = {
+    "name": _TEXT,
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "server": {"type": "str", "required": True},
+}
 # The engine checks the entries of these lists and reports all of their faults at once.
 _LINES = {"type": "list", "elements": "dict", "required": True}
 _PARAMETERS = {"type": "list", "elements": "dict", "default": []}
@@ -40,6 +47,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "lines": {**_LINES, "options": _LINE},
     "role": {"type": "str", "choices": ["firewall", "server"], "required": True},
     "servers": {**_TEXTS, "default": []},
+    "taken_ports": {**_PARAMETERS, "options": _TAKEN_PORT},
     "uses_marks": {"type": "bool", "default": True},
     # The engine checks their entries, as in policy_routing.
     "tables": {"type": "list", "elements": "dict", "default": []},
@@ -66,4 +74,4 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},
 }
 # The engine checks the entries of these lists; each may be the JSON text of one.
-JUDGED = ("lines", "tables", "rules", "interface_groups", "kernel_parameters", "nat_rules")
+JUDGED = ("lines", "tables", "rules", "interface_groups", "kernel_parameters", "nat_rules", "taken_ports")

@@ -110,7 +110,7 @@ options:
         type: str
   balance_from:
     description:
-      - The source addresses whose new connections are distributed. Required with O(balance).
+      - The source addresses whose new connections are distributed. O(balance) requires these, or O(balance_networks).
       - A process that does not bind its socket uses the address that the route gives. Set a dedicated source on the
         default routes of the main table, as in the examples. Then exactly those connections are distributed that go
         to the Internet and that no process has bound.
@@ -122,6 +122,22 @@ options:
       - Destination prefixes whose connections are not distributed. Use it for the LAN, for example, when connections to
         the LAN also have an address of O(balance_from).
       - Only used with O(balance).
+    type: list
+    elements: str
+    default: []
+  balance_networks:
+    description:
+      - Networks behind this host. New connections that their hosts initiate through this host are distributed too, in
+        the same shares. Their source is not translated here; M(multihome.linux.nat_rules) does that by the interface.
+      - A connection to an address of this host, or to a destination in O(balance_exclude), is not distributed.
+    type: list
+    elements: str
+    default: []
+  keep_networks:
+    description:
+      - Networks behind this host. A connection that one of their hosts initiates through this host keeps the line whose
+        O(marks[].in_interface) its first packet left by, also when another line is preferred later.
+      - Only used with O(marks).
     type: list
     elements: str
     default: []
@@ -219,7 +235,8 @@ actions:
       description:
         - An entry of O(marks) or of O(balance). An entry whose gateway has a new hardware address is replaced by
           itself. Diff mode shows the address.
-        - Its only key is C(mask), C(balance_from) or C(balance_exclude) when that option changed.
+        - Its only key is C(mask), C(balance_from), C(balance_exclude), C(balance_networks) or C(keep_networks) when
+          that option changed.
         - Its only key is C(table), a text, when another part of the table was missing, changed or foreign.
       type: dict
       sample: {mark: 1, in_interface: wan0}
@@ -297,6 +314,8 @@ ARGUMENT_SPEC = {
     "balance": {"type": "list", "elements": "dict", "options": _BALANCE},
     "balance_from": {**_TEXTS, "default": []},
     "balance_exclude": {**_TEXTS, "default": []},
+    "balance_networks": {**_TEXTS, "default": []},
+    "keep_networks": {**_TEXTS, "default": []},
     "mask": {"type": "str", "default": "0xff"},
     "backend": {"type": "str", "choices": ["auto", *BACKENDS], "default": "auto"},
     "table": {"type": "str", "default": DEFAULT_TABLE},

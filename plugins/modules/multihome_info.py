@@ -169,7 +169,18 @@ connection_marks:
       type: list
       elements: str
       sample: [10.1.0.0/16]
-  sample: {mask: "0xff", marks: [{mark: 1, in_interface: wan0}], balance: [], balance_from: [], balance_exclude: []}
+    balance_networks:
+      description: The networks whose forwarded new connections are distributed.
+      type: list
+      elements: str
+      sample: [192.168.168.0/24]
+    keep_networks:
+      description: The networks whose forwarded connections keep the line that they left by.
+      type: list
+      elements: str
+      sample: [192.168.168.0/24]
+  sample: {mask: "0xff", marks: [{mark: 1, in_interface: wan0}], balance: [], balance_from: [], balance_exclude: [],
+    balance_networks: [], keep_networks: []}
 nat_counters:
   description: The same, each with its C(packets) and C(bytes). Only the first packet of a connection counts.
   returned: when O(gather_subset) has V(nat_counters)

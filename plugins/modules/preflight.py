@@ -78,6 +78,10 @@ options:
       onlink:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
+      untranslated:
+        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        type: list
+        elements: str
       ends_here:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: bool
@@ -108,6 +112,29 @@ options:
     type: list
     elements: str
     default: []
+  taken_ports:
+    description:
+      - The tcp ports that the firewall itself needs, such as that of ssh, and that lead to a server at some of its
+        addresses, from P(multihome.linux.isp_firewall_taken_ports#filter). Each is a warning.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The mapping that takes the port.
+        type: str
+      address:
+        description: The address of the firewall.
+        type: str
+        required: true
+      port:
+        description: The port.
+        type: int
+        required: true
+      server:
+        description: The address of the server that gets its connections.
+        type: str
+        required: true
   uses_marks:
     description:
       - Whether connections are marked with their line.

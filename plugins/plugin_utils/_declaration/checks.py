@@ -3,7 +3,7 @@
 
 # Private to this collection: may change or be removed without notice.
 
-"""Checks across the three lists of the declaration.
+"""Checks across the lists of the declaration.
 
 A check is silent where a faulty field leaves its question open: a fault is reported once, at its cause.
 """
@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import short, shown
 from .._firewall.limits import limit_faults
-from .._input.addresses import FAMILIES, family_name, is_everyone, is_link_local, of_family
+from .._input.addresses import FAMILIES, family_name, is_link_local, of_family
 from .._input.faults import DeclarationError, Place
-from .._input.ports import LONGEST_SHIFTED_NAME
-from .._input.reading import AUTO, Auto, report_repeated
+from .._input.reading import AUTO, Auto, report_repeated, report_twice
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
-from .model import Declaration, Line, Server, Service, line_ends, next_hops, offers_on
+from .model import Declaration, Line, Server, line_ends, next_hops
+from .network_checks import check_networks
+from .outgoing_checks import check_outgoing
+from .service_checks import check_service
 from .zones import check_zones
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
 
-POSITION = re.compile(r"multihome_(lines|servers|services|zones)\[([0-9]+)\]")
+POSITION = re.compile(r"multihome_(lines|servers|services|zones|networks)\[([0-9]+)\]")
 
 
 # The declaration that was read last. A task of a role reads it for each of its variables, several times.
@@ -75,7 +77,8 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     """
     faults: list[str] = []
     declaration = read_lists(data, faults)
-    for part in (declaration.lines, declaration.servers, declaration.services, declaration.zones):
+    lists = (declaration.lines, declaration.servers, declaration.services, declaration.zones, declaration.networks)
+    for part in lists:
         report_repeated([each.entry for each in part], "name", "id", "zone")
     for line in declaration.lines:
         _check_line(line, declaration)
@@ -83,11 +86,13 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     for server in declaration.servers:
         _check_server(server, declaration)
     for service in declaration.services:
-        _check_service(service, declaration)
+        check_service(service, declaration)
     _check_roles(declaration)
     check_holders(declaration)
     check_claims(declaration)
     check_zones(declaration)
+    check_outgoing(declaration)
+    check_networks(declaration)
     if not faults:
         faults += limit_faults(declaration)
     if groups is not None:
@@ -104,7 +109,7 @@ def _position(fault: str) -> tuple[int, int]:
 def _check_line(line: Line, declaration: Declaration) -> None:
     _check_gateways(line)
     _check_auto(line)
-    _repeated(line.entry.place, "public_addresses", [address.ip for address in line.public_addresses])
+    report_twice(line.entry.place, "public_addresses", [address.ip for address in line.public_addresses])
     _check_outside(line)
     if line.firewall:
         if not line.inside_addresses and "inside_addresses" not in line.entry.broken:
@@ -141,9 +146,11 @@ def _check_end(line: Line, declaration: Declaration) -> None:
 def _check_outside(line: Line) -> None:
     """Outside addresses replace public ones of their family, on a firewall."""
     place, broken = line.entry.place, line.entry.broken
-    _repeated(place, "outside_addresses", [address.ip for address in line.outside_addresses])
+    report_twice(place, "outside_addresses", [address.ip for address in line.outside_addresses])
     if line.outside_addresses and not line.firewall and "firewall" not in broken:
         place.fault('"outside_addresses" belong to a firewall, and the line has none')
+    if line.untranslated and not line.firewall and "firewall" not in broken:
+        place.fault('"untranslated" belongs to a firewall, and the line has none')
     for family in FAMILIES:
         outside = of_family(line.outside_addresses, family)
         if outside and not of_family(line.public_addresses, family) and "public_addresses" not in broken:
@@ -207,7 +214,7 @@ def _check_server(server: Server, declaration: Declaration) -> None:
             place.fault(f"line {shown(name)} is not in multihome_lines")
             continue
         addresses = server.addresses[name]
-        _repeated(place, f"addresses.{name}", [address.ip for address in addresses])
+        report_twice(place, f"addresses.{name}", [address.ip for address in addresses])
         if "firewall" in line.entry.broken:
             continue
         if line.firewall:
@@ -266,94 +273,6 @@ def _check_next_hops(server: Server, line: Line, where: Place) -> None:
         elif len(hops) > 1:
             text = " and ".join(map(str, hops))
             where.fault(f"the next hop is not clear: line {shown(line.name)} has {text} as inside addresses")
-
-
-def _check_service(service: Service, declaration: Declaration) -> None:
-    place, broken = service.entry.place, service.entry.broken
-    for name in service.lines or ():
-        if name not in declaration.line_named:
-            place.fault(f"line {shown(name)} is not in multihome_lines")
-    _repeated(place, "lines", service.lines or ())
-    _check_own_ports(service)
-    server = declaration.server_named.get(service.server)
-    if server is None and "server" not in broken:
-        place.fault(f"server {shown(service.server)} is not in multihome_servers")
-    if server is None or broken & {"lines", "sources"} or "addresses" in server.entry.broken:
-        return
-    names = server.addresses if service.lines is None else service.lines
-    # A list, not a generator: each line is checked, also after one that carries the service.
-    carried = [
-        _check_on_line(service, declaration.line_named[name], server, declaration)
-        for name in names
-        if name in declaration.line_named
-    ]
-    unknown = any(_open_end(line, declaration) for line in declaration.lines)
-    if service.lines is None and not unknown and not any(carried):
-        place.fault(f"is offered nowhere: server {shown(server.name)} has no line that could carry it")
-
-
-def _check_on_line(service: Service, line: Line, server: Server, declaration: Declaration) -> bool:
-    """Whether a line carries a service, as far as faults elsewhere allow an answer."""
-    place = service.entry.place
-    if line.name not in server.addresses:
-        if not _open_end(line, declaration):
-            place.fault(f"server {shown(server.name)} has no address on line {shown(line.name)}")
-        return False
-    if line.entry.broken & {"firewall", "public_addresses"}:
-        return True
-    if isinstance(line.public_addresses, Auto):
-        _check_without_firewall(service, line)
-        return True
-    offered = offers_on(service, line, server)
-    if not offered and service.lines is not None:
-        place.fault(
-            f"cannot be offered on line {shown(line.name)}: no family has a public address there,"
-            f" an address of server {shown(server.name)} for it, and a source"
-        )
-    if offered and not line.firewall:
-        _check_without_firewall(service, line)
-    return bool(offered)
-
-
-def _open_end(line: Line, declaration: Declaration) -> bool:
-    """Whether it is reported elsewhere that a line ends on no known server."""
-    return "firewall" in line.entry.broken or (not line.firewall and not declaration.servers_of(line))
-
-
-def _check_own_ports(service: Service) -> None:
-    """The ports of one service among themselves, and the ports to verify against them."""
-    place = service.entry.place
-    for index, mapping in enumerate(service.ports):
-        for other in service.ports[:index]:
-            if mapping.protocol == other.protocol and mapping.public.overlaps(other.public):
-                place.fault(f"ports: {other} and {mapping} overlap")
-    if any(mapping.shifts for mapping in service.ports) and len(service.name.encode()) > LONGEST_SHIFTED_NAME:
-        place.fault(f"name: at most {LONGEST_SHIFTED_NAME} bytes, as a range of its ports becomes another range")
-    for port in service.verify_ports or ():
-        if port.protocol not in ("tcp", "udp") or len(port.public) > 1:
-            place.fault(f"verify_ports: {port} is not a single tcp or udp port")
-        elif "ports" not in service.entry.broken and not any(port.is_part_of(mapping) for mapping in service.ports):
-            place.fault(f"verify_ports: {port} is not among the ports of the service")
-
-
-def _check_without_firewall(service: Service, line: Line) -> None:
-    """Where a line ends on the server, nothing translates ports and nothing filters sources."""
-    for mapping in service.ports:
-        if mapping.public != mapping.private:
-            service.entry.place.fault(
-                f"port {mapping.public} cannot become {mapping.private} on line {shown(line.name)},"
-                " which has no firewall to translate it"
-            )
-    if not all(is_everyone(source) for source in service.sources or ()):
-        service.entry.place.fault(f"sources cannot be kept on line {shown(line.name)}, which has no firewall")
-
-
-def _repeated(place: Place, key: str, values: Iterable[object]) -> None:
-    seen = set()
-    for value in values:
-        if value in seen:
-            place.fault(f"{key}: {value} is listed twice")
-        seen.add(value)
 
 
 def _check_roles(declaration: Declaration) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import shown
-from .._input.addresses import is_link_local, overlap
+from .._input.addresses import is_everyone, is_link_local, overlap
 from .._input.faults import Place
 from .._input.ports import PortMapping
 from .model import Declaration, Line, Service
@@ -82,12 +82,20 @@ class _Claim:
     mapping: PortMapping
     sources: tuple[IPNetwork, ...]
 
+    @property
+    def is_for_everyone(self) -> bool:
+        """Whether it has no limit of sources."""
+        return any(is_everyone(source) for source in self.sources)
+
 
 def check_claims(declaration: Declaration) -> None:
-    """No two services may claim the same public address, protocol and port for the same sources."""
+    """No two services may claim the same public address, protocol and port for the same sources.
+
+    One service that is for everyone has the sources that the others leave.
+    """
     claims: dict[tuple[IPAddress, str], list[_Claim]] = {}
     for offer in declaration.offers():
-        for mapping in offer.service.ports:
+        for mapping in offer.ports:
             for address in offer.public:
                 claim = _Claim(offer.service, mapping, offer.sources)
                 claims.setdefault((address, mapping.protocol), []).append(claim)
@@ -105,6 +113,8 @@ def check_claims(declaration: Declaration) -> None:
 def _check_pair(address: IPAddress, one: _Claim, other: _Claim) -> None:
     if one.service is other.service:
         return  # reported with the ports of that service
+    if one.is_for_everyone != other.is_for_everyone:
+        return
     if any(overlap(source, against) for source in one.sources for against in other.sources):
         other.service.entry.place.fault(
             f"{other.mapping} on {address} is claimed by {one.service.entry.place.text} too ({one.mapping})"

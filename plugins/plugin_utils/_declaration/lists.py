@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import short, shown
-from .._input.addresses import read_gateway, read_inside_address, read_interface_address, read_prefix
+from .._input.addresses import read_address, read_gateway, read_inside_address, read_interface_address, read_prefix
 from .._input.faults import Place
 from .._input.ports import read_port_mapping
 from .._input.reading import (
@@ -32,12 +32,13 @@ from .._input.reading import (
     read_service_name,
     read_text,
 )
+from .._input.ways_out import read_way_out
 from .._roles.line_health import HEALTH_FIELDS
-from .model import Declaration, Line, Server, Service, line_ends
+from .model import Declaration, Line, Network, Server, Service, line_ends
 from .zones import ZONE_FIELDS, Zone
 
 if TYPE_CHECKING:
-    from netaddr import IPNetwork
+    from netaddr import IPAddress, IPNetwork
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,22 @@ def read_server_interfaces(value: object, place: Place) -> Mapping[str, str] | N
     return found
 
 
+def read_outgoing(value: object, place: Place) -> Mapping[str, tuple[IPAddress, ...]] | None:
+    """A dictionary from the name of a line to an address, or to a list of one of each family."""
+    if not isinstance(value, Mapping):
+        place.fault(f"must be a dictionary from line to public address, not {shown(value)}")
+        return None
+    read = list_of(read_address, least=1)
+    found = {}
+    for line, given in value.items():
+        if not isinstance(line, str):
+            place.fault(f"{shown(line)} is not the name of a line")
+            continue
+        addresses = read(given, place.key(short(line)))
+        found[line] = addresses or ()
+    return found
+
+
 def read_server_addresses(value: object, place: Place) -> Mapping[str, tuple[ServerAddress, ...]] | None:
     """A dictionary from the name of a line to a list of addresses with prefix length."""
     if not isinstance(value, Mapping):
@@ -105,11 +122,13 @@ LINE_FIELDS = {
     "onlink": Field(read_flag),
     "mss": Field(read_segment_size),
     **HEALTH_FIELDS,
+    "untranslated": Field(list_of(read_prefix, distinct=True)),
 }
 SERVER_FIELDS = {
     "name": Field(read_text, required=True),
     "interface": Field(read_server_interfaces),
     "addresses": Field(read_server_addresses),
+    "outgoing": Field(read_outgoing),
 }
 SERVICE_FIELDS = {
     "name": Field(read_service_name, required=True),
@@ -117,10 +136,22 @@ SERVICE_FIELDS = {
     "ports": Field(list_of(read_port_mapping, least=1), required=True),
     "lines": Field(list_of(read_line_name)),
     "sources": Field(list_of(read_prefix, least=1, distinct=True)),
+    "public_addresses": Field(list_of(read_address, least=1)),
     "domain": Field(read_domain),
     "verify_ports": Field(list_of(read_port_mapping)),
 }
-LISTS = {"lines": LINE_FIELDS, "servers": SERVER_FIELDS, "services": SERVICE_FIELDS, "zones": ZONE_FIELDS}
+NETWORK_FIELDS = {
+    "name": Field(read_text, required=True),
+    "networks": Field(list_of(read_prefix, least=1, distinct=True), required=True),
+    "outgoing": Field(read_way_out),
+}
+LISTS = {
+    "lines": LINE_FIELDS,
+    "servers": SERVER_FIELDS,
+    "services": SERVICE_FIELDS,
+    "zones": ZONE_FIELDS,
+    "networks": NETWORK_FIELDS,
+}
 
 
 def read_lists(data: object, faults: list[str]) -> Declaration:
@@ -138,7 +169,8 @@ def read_lists(data: object, faults: list[str]) -> Declaration:
     services = tuple(Service(entry, **entry.values) for entry in entries["services"])
     servers = [_server(entry) for entry in entries["servers"]]
     zones = tuple(Zone(entry, **entry.values) for entry in entries["zones"])
-    return Declaration(lines, _with_line_addresses(lines, servers, services), services, zones)
+    networks = tuple(Network(entry, **entry.values) for entry in entries["networks"])
+    return Declaration(lines, _with_line_addresses(lines, servers, services), services, zones, networks)
 
 
 def _server(entry: Entry) -> Server:
@@ -150,6 +182,7 @@ def _server(entry: Entry) -> Server:
         values.get("interface", {}),
         {line: own if isinstance(own, Auto) else tuple(one.address for one in own) for line, own in given.items()},
         {line: tuple(one.address for one in own if not one.hold) for line, own in given.items()},
+        values.get("outgoing", {}),
     )
 
 

@@ -23,6 +23,7 @@ from .._input.addresses import (
 )
 from .._input.ports import PortMapping
 from .._input.reading import Auto, Entry
+from .._input.ways_out import FAILOVER, WayOut
 from .zones import Zone
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Line:
     """One ISP line. ``firewall`` is empty where the line ends on the server itself.
 
     The ISP translates the public addresses to the ``outside_addresses``, where the firewall does not hold the former.
+    Packets to the ``untranslated`` networks leave by the line as they are.
     """
 
     entry: Entry = field(compare=False)
@@ -59,6 +61,7 @@ class Line:
     drained: bool = False
     flows: str = "forget"
     health: Mapping[str, Any] | None = field(default=None, compare=False)
+    untranslated: tuple[IPNetwork, ...] = ()
 
     @property
     def held_addresses(self) -> list[IPNetwork]:
@@ -80,7 +83,8 @@ class Server:
     """One server: its aliases by the name of the line that each belongs to.
 
     ``interfaces`` are by line too; the one of "" is for all other lines. ``not_held`` are the aliases that another
-    program adds and removes.
+    program adds and removes. ``outgoing`` are the public addresses by line that its own connections leave with, at
+    most one of each family.
     """
 
     entry: Entry = field(compare=False)
@@ -88,15 +92,20 @@ class Server:
     interfaces: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
     not_held: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+    outgoing: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
 
     def interface_to(self, line: Line) -> str:
         """The interface towards a line that ends on a firewall; empty where none is given."""
         return self.interfaces.get(line.name, self.interfaces.get("", ""))
 
+    def outgoing_by(self, line: Line, family: int) -> IPAddress | None:
+        """The public address that the server's own connections leave by a line with; None for the line's first."""
+        return next(iter(of_family(self.outgoing.get(line.name, ()), family)), None)
+
 
 @dataclass(frozen=True)
 class Service:
-    """One service. ``lines`` and ``verify_ports`` are None where the declaration leaves them out."""
+    """One service. ``lines``, ``public_addresses`` and ``verify_ports`` are None where they are left out."""
 
     entry: Entry = field(compare=False)
     name: str = ""
@@ -106,6 +115,7 @@ class Service:
     sources: tuple[IPNetwork, ...] | None = None
     domain: str = ""
     verify_ports: tuple[PortMapping, ...] | None = None
+    public_addresses: tuple[IPAddress, ...] | None = None
 
     def sources_of(self, family: int) -> list[IPNetwork]:
         """The networks that may use the service by one family; nobody may when there is none."""
@@ -113,8 +123,21 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Network:
+    """Clients behind the firewalls, and how they leave."""
+
+    entry: Entry = field(compare=False)
+    name: str = ""
+    networks: tuple[IPNetwork, ...] = ()
+    outgoing: WayOut = FAILOVER
+
+
+@dataclass(frozen=True)
 class Offer:
-    """A service on one line by one family: reached at ``public``, served at ``private``."""
+    """A service on one line by one family: reached at ``public``, served at ``private``.
+
+    ``ports`` are those of the service that the family has.
+    """
 
     service: Service
     line: Line
@@ -123,16 +146,18 @@ class Offer:
     public: tuple[IPAddress, ...]
     private: IPAddress
     sources: tuple[IPNetwork, ...]
+    ports: tuple[PortMapping, ...]
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """The three lists, the zones, and what follows from them."""
+    """The lists, the zones, and what follows from them."""
 
     lines: tuple[Line, ...]
     servers: tuple[Server, ...]
     services: tuple[Service, ...]
     zones: tuple[Zone, ...] = ()
+    networks: tuple[Network, ...] = ()
 
     @cached_property
     def line_named(self) -> Mapping[str, Line]:
@@ -192,10 +217,12 @@ def offers_on(service: Service, line: Line, server: Server) -> list[Offer]:
         aliases = of_family(server.addresses.get(line.name, ()), family)
         # On a line without firewall nothing translates: the public addresses are the server's own.
         public = of_family(line.public_addresses, family) if line.firewall else aliases
-        sources = service.sources_of(family)
-        if aliases and public and sources:
-            addresses = tuple(address.ip for address in public)
-            found.append(Offer(service, line, server, family, addresses, aliases[0].ip, tuple(sources)))
+        chosen = service.public_addresses
+        addresses = tuple(address.ip for address in public if chosen is None or address.ip in chosen)
+        sources = tuple(service.sources_of(family))
+        ports = tuple(mapping for mapping in service.ports if mapping.exists_in(family))
+        if aliases and addresses and sources and (ports or not service.ports):
+            found.append(Offer(service, line, server, family, addresses, aliases[0].ip, sources, ports))
     return found
 
 

@@ -23,14 +23,15 @@ def faults(
     source_priority_base: object = line_routing.SOURCE_PRIORITY_BASE,
     mark_mask: object = line_routing.MARK_MASK,
     interface_group: object = line_routing.INTERFACE_GROUP,
+    networks: object = (),
 ) -> list[str]:
     """Every fault that keeps one of the modules' lists from being made; none when the variables are sound."""
     return all_faults(
         lambda: routing.rules(
             lines, snat, table_base, priority_base, source_priority_base, mark_mask, interface_group, inside_networks
         ),
-        lambda: nat.nat_rules(lines, forwards, snat, inside_networks, hairpins),
-        lambda: forwarding.accept(lines, forwards, snat, inside_networks, hairpins),
+        lambda: nat.nat_rules(lines, forwards, snat, inside_networks, hairpins, networks),
+        lambda: forwarding.accept(lines, forwards, snat, inside_networks, hairpins, networks),
         lambda: interfaces.kernel_parameters(lines),
         lambda: health.line_health(lines, mark_mask),
     )

@@ -18,7 +18,7 @@ def limit_faults(declaration: Declaration) -> list[str]:
     most = sum(
         2 * len(offer.public) * len(offer.sources) * (len(mapping.public) if mapping.shifts else 1)
         for offer in declaration.offers()
-        for mapping in offer.service.ports
+        for mapping in offer.ports
     )
     if most <= nat.MOST:
         return []

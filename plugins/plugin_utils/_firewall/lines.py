@@ -22,11 +22,10 @@ from .._input.addresses import (
     read_prefix,
 )
 from .._input.faults import Place
-from .._input.ports import PROTOCOLS, read_port_range
+from .._input.ports import read_port_range, read_protocol
 from .._input.reading import (
     Entry,
     Field,
-    choice,
     integer,
     list_of,
     read_entries,
@@ -35,8 +34,10 @@ from .._input.reading import (
     read_line_name,
     read_segment_size,
     read_service_name,
+    read_text,
     report_repeated,
 )
+from .._input.ways_out import read_way_out
 from .._roles import line_routing
 from .._roles.line_health import HEALTH_FIELDS
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
@@ -59,10 +60,12 @@ LINE_FIELDS = {
     "onlink": Field(read_flag),
     "mss": Field(read_segment_size),
     **HEALTH_FIELDS,
+    "untranslated": Field(list_of(read_prefix, distinct=True)),
 }
 PORT_FIELDS = {
-    "protocol": Field(choice(*PROTOCOLS), required=True),
-    "port": Field(read_port_range, required=True),
+    "protocol": Field(read_protocol, required=True),
+    # Needed where the protocol has ports.
+    "port": Field(read_port_range),
     "to_address": Field(read_address, required=True),
     "to_port": Field(read_port_range),
     "sources": Field(list_of(read_prefix, least=1, distinct=True)),
@@ -70,6 +73,7 @@ PORT_FIELDS = {
 FORWARD_FIELDS = {
     "name": Field(read_service_name),
     "line": Field(read_line_name, required=True),
+    "public_addresses": Field(list_of(read_address, least=1, distinct=True)),
     **PORT_FIELDS,
 }
 HAIRPIN_FIELDS = {
@@ -80,6 +84,12 @@ HAIRPIN_FIELDS = {
 SNAT_FIELDS = {
     "line": Field(read_line_name, required=True),
     "source": Field(read_prefix, required=True),
+    "to_address": Field(read_address),
+}
+NETWORK_FIELDS = {
+    "name": Field(read_text),
+    "networks": Field(list_of(read_prefix, least=1, distinct=True), required=True),
+    "outgoing": Field(read_way_out),
 }
 
 
@@ -100,6 +110,7 @@ class FirewallLine:
     drained: bool = False
     flows: str = "forget"
     health: Mapping[str, Any] | None = None
+    untranslated: tuple[IPNetwork, ...] = ()
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""

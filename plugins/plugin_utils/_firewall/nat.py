@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import port_range, shown
 from .._declaration.model import sources_of_family
-from .._input.addresses import family_name, is_everyone, of_family, prefix_text
+from .._input.addresses import family_name, is_everyone, of_family, outside_of, prefix_text
 from .._input.faults import sound
-from .._input.ports import LONGEST_SHIFTED_NAME, port_mapping
+from .._input.ports import LONGEST_SHIFTED_NAME, mapping_of
 from .._input.reading import Entry
 from .._roles.module_lists import NatRule
 from .lines import (
@@ -25,6 +25,7 @@ from .lines import (
     read_lines,
     read_snat,
 )
+from .networks import read_networks, source_rules
 
 if TYPE_CHECKING:
     from netaddr import IPAddress
@@ -34,25 +35,43 @@ MOST = 100_000
 
 
 def nat_rules(
-    lines: object, forwards: object = (), snat: object = (), inside_networks: object = (), hairpins: object = ()
+    lines: object,
+    forwards: object = (),
+    snat: object = (),
+    inside_networks: object = (),
+    hairpins: object = (),
+    networks: object = (),
 ) -> list[NatRule]:
     """The list of nat_rules: destination translation of forwards and hairpins, then source translation.
 
-    Destination translation is by address and not by interface, so that it also applies to a client on the LAN.
+    Destination translation is by address and not by interface, so that it also applies to a client on the LAN. Named
+    protocols and ports come before all others, and of these an entry for some sources before one for everyone.
     """
     with sound() as faults:
         named = {line.name: line for line in read_lines(lines, faults)}
         forwarded = _forwarded(read_forwards(forwards, faults), named)
         hairpinned = _hairpins(read_hairpins(hairpins, faults))
         leaving = _source_rules(read_snat(snat, faults), named)
-        networks = read_inside_networks(inside_networks, faults)
+        inside = read_inside_networks(inside_networks, faults)
+        # Behind those of servers, which may be in the same networks.
+        leaving += source_rules(read_networks(networks, named, faults), named.values())
+        leaving = [rule for line in named.values() for rule in _exemptions(line)] + leaving
         faults.extend(_too_many(forwarded + hairpinned + leaving))
     # A client and a server in one network would otherwise talk past the firewall on the way back.
     masquerades: list[NatRule] = [
         {"name": "hairpin", "type": "masquerade", "source": prefix_text(net), "destination": prefix_text(net)}
-        for net in networks
+        for net in inside
     ]
-    return forwarded + hairpinned + leaving + masquerades
+    mapped = sorted(_each_once(forwarded + hairpinned), key=lambda rule: ("protocol" not in rule, "source" not in rule))
+    return mapped + _each_once(leaving) + masquerades
+
+
+def _each_once(rules: list[NatRule]) -> list[NatRule]:
+    """The rules without those that differ from an earlier one by the name alone."""
+    found: dict[object, NatRule] = {}
+    for rule in rules:
+        found.setdefault(tuple((key, value) for key, value in sorted(rule.items()) if key != "name"), rule)
+    return list(found.values())
 
 
 def _too_many(rules: list[NatRule]) -> list[str]:
@@ -78,10 +97,29 @@ def _forwarded(entries: list[Entry], named: dict[str, FirewallLine]) -> list[Nat
         if not public and not line.entry.broken:
             family = family_name(target.version)
             entry.place.fault(f"line {shown(line.name)} has no public {family} address to forward to {target}")
+        chosen = entry.values.get("public_addresses")
         # Packets from the Internet arrive at an address that is held; clients inside use the public one.
         reached = dict.fromkeys(a.ip for a in [*of_family(line.held_addresses, target.version), *public])
+        if chosen is not None:
+            reached = _chosen(entry, line, target.version)
         rules += [rule for address in reached for rule in _dnat(entry, address)]
     return rules
+
+
+def _chosen(entry: Entry, line: FirewallLine, family: int) -> dict[IPAddress, None]:
+    """The public addresses that an entry chooses, and those that the firewall has instead; others are faults."""
+    chosen, place = entry.values["public_addresses"], entry.place
+    known = {address.ip for address in line.public_addresses}
+    held = outside_of(line.public_addresses, line.outside_addresses, family)
+    for address in chosen:
+        if address not in known and not line.entry.broken:
+            place.fault(f"public_addresses: {address} is not a public address of line {shown(line.name)}")
+    mine = [address for address in of_family(chosen, family) if address in known]
+    if mine and not held:
+        place.fault(f"line {shown(line.name)} needs an outside address for each public one, in the same order")
+    if not mine and not place.faults:
+        place.fault(f"public_addresses: none is of {family_name(family)}, as to_address is")
+    return dict.fromkeys([*(held[address] for address in mine if address in held), *mine])
 
 
 def _hairpins(entries: list[Entry]) -> list[NatRule]:
@@ -100,20 +138,22 @@ def _hairpins(entries: list[Entry]) -> list[NatRule]:
 def _dnat(entry: Entry, public: IPAddress) -> list[NatRule]:
     """One rule for everyone, or one for each source."""
     values = entry.values
-    if not {"protocol", "port"} <= set(values) or entry.broken:
-        return []
-    mapping = port_mapping(values["protocol"], values["port"], values.get("to_port"), entry.place)
+    mapping = None if entry.broken else mapping_of(entry, "port", "to_port")
     if mapping is None:
         return []
+    if not mapping.exists_in(public.version) or mapping.is_extension_header(public.version):
+        entry.place.fault(f"protocol: {mapping} cannot be matched in {family_name(public.version)}")
     name = values.get("name", str(mapping))
     if mapping.shifts and len(name.encode()) > LONGEST_SHIFTED_NAME:
         entry.place.fault(f"name: at most {LONGEST_SHIFTED_NAME} bytes, as a range of ports becomes another range")
+    match: NatRule = {} if mapping.is_rest else {"protocol": mapping.protocol}
+    match["destination"] = str(public)
+    if mapping.has_ports:
+        match["destination_port"] = str(mapping.public)
     rule: NatRule = {
         "name": name,
         "type": "dnat",
-        "protocol": mapping.protocol,
-        "destination": str(public),
-        "destination_port": str(mapping.public),
+        **match,
         "to_address": str(values["to_address"]),
     }
     if mapping.private != mapping.public:
@@ -122,17 +162,32 @@ def _dnat(entry: Entry, public: IPAddress) -> list[NatRule]:
     return [rule if is_everyone(source) else {**rule, "source": prefix_text(source)} for source in sources]
 
 
+def _exemptions(line: FirewallLine) -> list[NatRule]:
+    """The rules for packets that leave by a line as they are; before all rules that would translate them."""
+    return [
+        {
+            "name": f"{line.name}, untranslated",
+            "type": "exempt",
+            "destination": prefix_text(network),
+            "out_interface": line.interface,
+        }
+        for network in line.untranslated
+    ]
+
+
 def _source_rules(entries: list[Entry], named: dict[str, FirewallLine]) -> list[NatRule]:
     rules: list[NatRule] = []
     for entry in entries:
         line, source = line_of(entry, named), entry.values.get("source")
         if line is None or source is None:
             continue
-        own = of_family(line.held_addresses, source.version)
+        own = [address.ip for address in of_family(line.held_addresses, source.version)]
+        if "to_address" in entry.values:
+            own = _outgoing(entry, line, source.version)
+        elif not own and not line.entry.broken:
+            family = family_name(source.version)
+            entry.place.fault(f"line {shown(line.name)} has no public {family} address for {prefix_text(source)}")
         if not own:
-            if not line.entry.broken:
-                family = family_name(source.version)
-                entry.place.fault(f"line {shown(line.name)} has no public {family} address for {prefix_text(source)}")
             continue
         rules.append(
             {
@@ -140,7 +195,21 @@ def _source_rules(entries: list[Entry], named: dict[str, FirewallLine]) -> list[
                 "type": "snat",
                 "source": prefix_text(source),
                 "out_interface": line.interface,
-                "to_address": str(own[0].ip),
+                "to_address": str(own[0]),
             }
         )
     return rules
+
+
+def _outgoing(entry: Entry, line: FirewallLine, family: int) -> list[IPAddress]:
+    """The address that the firewall holds for the public one that an entry names; none where it cannot."""
+    public, place = entry.values["to_address"], entry.place
+    if public not in {address.ip for address in line.public_addresses}:
+        place.fault(f"to_address: {public} is not a public address of line {shown(line.name)}")
+    elif public.version != family:
+        place.fault(f"to_address {public} and source are of different families")
+    elif held := outside_of(line.public_addresses, line.outside_addresses, family):
+        return [held[public]]
+    else:
+        place.fault(f"line {shown(line.name)} needs an outside address for each public one, in the same order")
+    return []

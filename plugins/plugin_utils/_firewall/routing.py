@@ -17,8 +17,10 @@ from ...module_utils._core.fields import shown
 from .._input.addresses import FAMILIES, family_name, of_family, prefix_text
 from .._input.faults import Place, sound
 from .._input.reading import report_repeated
+from .._input.ways_out import BALANCE
 from .._roles import line_routing
-from .._roles.module_lists import InterfaceGroup, Mark, Route, Rule, Table
+from .._roles.module_lists import FirewallMarkLists, InterfaceGroup, Mark, Route, Rule, Table
+from . import networks as client_networks
 from .lines import ROLE, FirewallLine, line_of, read_inside_networks, read_lines, read_snat
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def tables(
     table_base: object = line_routing.TABLE_BASE,
     interface_group: object = line_routing.INTERFACE_GROUP,
     inside_networks: object = (),
+    networks: object = (),
 ) -> list[Table]:
     """The tables of policy_routing: in main a default route by each gateway that is given.
 
@@ -39,6 +42,7 @@ def tables(
     with sound() as faults:
         found = _read(lines, faults)
         base = line_routing.read_table_base(table_base, ROLE, found, faults)
+        clients = _clients(networks, found, faults)
         alone = {entry["interface"] for entry in _groups(found, interface_group, inside_networks, faults)}
     several = len(found) > 1
     entries = [
@@ -49,7 +53,7 @@ def tables(
     routes = [route for line in found for route in _main_routes(line, several)]
     if routes:
         entries.append({"id": line_routing.MAIN_TABLE, "name": "main", "routes": routes})
-    return entries
+    return entries + (client_networks.tables(clients, base) if several else [])
 
 
 def rules(
@@ -61,6 +65,7 @@ def rules(
     mark_mask: object = line_routing.MARK_MASK,
     interface_group: object = line_routing.INTERFACE_GROUP,
     inside_networks: object = (),
+    networks: object = (),
 ) -> list[Rule]:
     """The rules of policy_routing, none for a single line.
 
@@ -74,16 +79,27 @@ def rules(
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
         sources = _sources(found, snat, faults)
         groups = _groups(found, interface_group, inside_networks, faults)
+        clients = _clients(networks, found, faults)
     if len(found) < 2:
         return []
     entries = line_routing.main_rules(first, line_routing.families_of(found), groups)
+    for line in found:
+        entries += _untranslated(line, first, base)
     for line in found:
         entries += line_routing.mark_rules(first, line, line.families, base, mask)
     for line in found:
         own = [str(address.ip) for address in line.held_addresses]
         selectors = line_routing.by_source([*own, *map(prefix_text, sources[line.name])])
         entries += line_routing.source_rules(source_first, line, selectors, base)
-    return entries
+    return entries + client_networks.rules(clients, base, source_first)
+
+
+def _untranslated(line: FirewallLine, first: int, base: int) -> list[Rule]:
+    """The rules that send packets to a line's untranslated destinations by it, whatever their mark or source."""
+    return [
+        {"name": line.name, "destination": prefix_text(network), "priority": first + 1, "table": base + line.id}
+        for network in line.untranslated
+    ]
 
 
 def interface_groups(
@@ -94,15 +110,38 @@ def interface_groups(
         return _groups(_read(lines, faults), interface_group, inside_networks, faults)
 
 
-def marks(lines: object, mark_mask: object = line_routing.MARK_MASK) -> list[Mark]:
-    """The marks of connection_marks: each of several lines by its interface."""
+def marks(
+    lines: object,
+    mark_mask: object = line_routing.MARK_MASK,
+    networks: object = (),
+    inside_networks: object = (),
+) -> FirewallMarkLists:
+    """The lists of connection_marks: each of several lines by its interface, and the networks of clients."""
     with sound() as faults:
         found = _read(lines, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
+        clients = _clients(networks, found, faults)
+        inside = read_inside_networks(inside_networks, faults)
     entries: list[Mark] = [
         {"name": line.name, "mark": mask.mark_of(line), "in_interface": line.interface} for line in found
     ]
-    return entries if len(found) > 1 else []
+    several = len(found) > 1
+    kept = [str(prefix) for client in clients for prefix in client.networks if several]
+    spread = [str(prefix) for client in clients if client.outgoing == BALANCE for prefix in client.networks if several]
+    untranslated = [str(network) for line in found for network in line.untranslated]
+    # Connections between networks inside take no turn.
+    excluded = [*map(str, inside), *kept, *untranslated] if spread else []
+    return {
+        "marks": entries if several else [],
+        "balance": client_networks.shares(clients, found, mask) if spread else [],
+        "balance_networks": spread,
+        "balance_exclude": list(dict.fromkeys(excluded)),
+        "keep_networks": kept,
+    }
+
+
+def _clients(value: object, lines: list[FirewallLine], faults: list[str]) -> list[client_networks.ClientNetwork]:
+    return client_networks.read_networks(value, {line.name: line for line in lines}, faults)
 
 
 def _read(lines: object, faults: list[str]) -> list[FirewallLine]:

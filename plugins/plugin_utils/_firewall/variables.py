@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from .._declaration.model import Declaration, HealthVariables, Line, Offer
 from .._input.addresses import FAMILIES, has_network, is_link_local, of_family
+from .._input.ports import PortMapping
+from .._input.ways_out import FAILOVER
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
@@ -28,9 +30,10 @@ class FirewallLineVariables(HealthVariables, total=False):
     weight: int
     onlink: bool
     mss: str
+    untranslated: list[str]
 
 
-class PortVariables(TypedDict):
+class PortVariables(TypedDict, total=False):
     """The part that ``isp_firewall_forwards`` and ``isp_firewall_hairpins`` share."""
 
     protocol: str
@@ -40,18 +43,35 @@ class PortVariables(TypedDict):
     sources: list[str]
 
 
-class ForwardVariables(PortVariables):
+class ForwardVariables(PortVariables, total=False):
     """An entry of ``isp_firewall_forwards``."""
 
     name: str
     line: str
+    public_addresses: list[str]
 
 
-class HairpinVariables(PortVariables):
+class HairpinVariables(PortVariables, total=False):
     """An entry of ``isp_firewall_hairpins``."""
 
     name: str
     public_address: str
+
+
+class NetworkVariables(TypedDict):
+    """An entry of ``isp_firewall_networks``."""
+
+    name: str
+    networks: list[str]
+    outgoing: str | list[str]
+
+
+class SnatVariables(TypedDict, total=False):
+    """An entry of ``isp_firewall_snat``."""
+
+    line: str
+    source: str
+    to_address: str
 
 
 def own_lines(declaration: Declaration, host: str) -> list[Line]:
@@ -75,7 +95,7 @@ def lines(declaration: Declaration, host: str) -> list[FirewallLineVariables]:
 def forwards(declaration: Declaration, host: str) -> list[ForwardVariables]:
     """``isp_firewall_forwards``: one for each port of each service on each line by each family."""
     return [
-        {"name": offer.service.name, "line": offer.line.name, **port}
+        {"name": offer.service.name, "line": offer.line.name, **_chosen(offer), **port}
         for offer in declaration.offers()
         if offer.line.firewall == host
         for port in _ports(offer)
@@ -98,20 +118,36 @@ def hairpins(declaration: Declaration, host: str) -> list[HairpinVariables]:
     ]
 
 
-def snat(declaration: Declaration, host: str) -> list[dict[str, str]]:
-    """``isp_firewall_snat``: the aliases whose own connections leave with their line's public address."""
-    return [
-        {"line": line.name, "source": str(source)}
-        for line in own_lines(declaration, host)
-        for source in sorted(
-            {
-                address.ip
-                for server in declaration.servers_of(line)
-                for address in server.addresses[line.name]
-                if of_family(line.public_addresses, address.version)
-            }
-        )
-    ]
+def snat(declaration: Declaration, host: str) -> list[SnatVariables]:
+    """``isp_firewall_snat``: the aliases whose own connections leave with a public address of their line."""
+    entries: list[SnatVariables] = []
+    for line in own_lines(declaration, host):
+        outgoing = {
+            address.ip: server.outgoing_by(line, address.version)
+            for server in declaration.servers_of(line)
+            for address in server.addresses[line.name]
+            if of_family(line.public_addresses, address.version)
+        }
+        for source, public in sorted(outgoing.items()):
+            entry: SnatVariables = {"line": line.name, "source": str(source)}
+            entries.append(entry if public is None else {**entry, "to_address": str(public)})
+    return entries
+
+
+def networks(declaration: Declaration, host: str) -> list[NetworkVariables]:
+    """``isp_firewall_networks``: the networks of clients, each with those of the host's lines that it leaves by.
+
+    A host that has none of its lines sends by its own what reaches it.
+    """
+    mine = {line.name for line in own_lines(declaration, host)}
+    entries: list[NetworkVariables] = []
+    for entry in declaration.networks if mine else ():
+        way: str | list[str] = entry.outgoing if isinstance(entry.outgoing, str) else []
+        if not isinstance(entry.outgoing, str):
+            way = [name for name in entry.outgoing if name in mine] or FAILOVER
+        prefixes = [str(network) for network in entry.networks]
+        entries.append({"name": entry.name, "networks": prefixes, "outgoing": way})
+    return entries
 
 
 def inside_networks(declaration: Declaration, host: str) -> list[str]:
@@ -141,6 +177,8 @@ def _line(line: Line) -> FirewallLineVariables:
         entry["onlink"] = line.onlink
     if line.mss != "off":
         entry["mss"] = line.mss
+    if line.untranslated:
+        entry["untranslated"] = [str(network) for network in line.untranslated]
     gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
     if gateways:
         entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways
@@ -148,14 +186,24 @@ def _line(line: Line) -> FirewallLineVariables:
     return entry
 
 
+def _chosen(offer: Offer) -> ForwardVariables:
+    """The public addresses of an offer, where the service does not use all of its line's."""
+    if offer.service.public_addresses is None:
+        return {}
+    return {"public_addresses": [str(address) for address in offer.public]}
+
+
 def _ports(offer: Offer) -> list[PortVariables]:
-    return [
-        {
-            "protocol": mapping.protocol,
-            "port": str(mapping.public),
-            "to_address": str(offer.private),
-            "to_port": str(mapping.private),
-            "sources": [str(source) for source in offer.sources],
-        }
-        for mapping in sorted(offer.service.ports)
-    ]
+    return [_port(mapping, offer) for mapping in sorted(offer.ports)]
+
+
+def _port(mapping: PortMapping, offer: Offer) -> PortVariables:
+    ports: PortVariables = {"port": str(mapping.public)} if mapping.has_ports else {}
+    to_ports: PortVariables = {"to_port": str(mapping.private)} if mapping.has_ports else {}
+    return {
+        "protocol": mapping.protocol,
+        **ports,
+        "to_address": str(offer.private),
+        **to_ports,
+        "sources": [str(source) for source in offer.sources],
+    }

@@ -87,6 +87,18 @@ def held_addresses(public: Iterable[IPNetwork], outside: Iterable[IPNetwork]) ->
     return [address for family in FAMILIES for address in of_family(of_outside, family) or of_family(of_public, family)]
 
 
+def outside_of(public: Iterable[IPNetwork], outside: Iterable[IPNetwork], family: int) -> dict[IPAddress, IPAddress]:
+    """The address that a firewall holds for each public one: the outside one in the same place, else itself.
+
+    Nothing where there are outside addresses, but not one for each.
+    """
+    of_public, of_outside = of_family(public, family), of_family(outside, family)
+    held = of_outside or of_public
+    if len(held) != len(of_public):
+        return {}
+    return {one.ip: other.ip for one, other in zip(of_public, held, strict=True)}
+
+
 def has_network(address: IPNetwork) -> bool:
     """Whether the prefix length says which network is on the link; /32 and /128 do not."""
     return bool(address.prefixlen < LONGEST_PREFIX[address.version])

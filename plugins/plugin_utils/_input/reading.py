@@ -100,6 +100,15 @@ def report_repeated(entries: Iterable[Entry], *keys: str) -> None:
                 entry.place.fault(f"{key} {label} is taken by {first.text}")
 
 
+def report_twice(place: Place, key: str, values: Iterable[object]) -> None:
+    """Report each of the values of ``key`` that is listed twice."""
+    seen = set()
+    for value in values:
+        if value in seen:
+            place.fault(f"{key}: {value} is listed twice")
+        seen.add(value)
+
+
 def list_of(read: Reader[T], *, least: int = 0, distinct: bool = False) -> Reader[tuple[T, ...]]:
     """A reader of lists: the values that could be read, in order.
 

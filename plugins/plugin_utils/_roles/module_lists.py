@@ -52,6 +52,7 @@ class Rule(TypedDict, total=False):
     name: str
     family: str
     source: str
+    destination: str
     in_interface: str
     mark: str
     priority: int
@@ -100,6 +101,16 @@ class MarkLists(TypedDict):
     balance_exclude: list[str]
 
 
+class FirewallMarkLists(TypedDict):
+    """The lists of connection_marks on a firewall."""
+
+    marks: list[Mark]
+    balance: list[Share]
+    balance_networks: list[str]
+    balance_exclude: list[str]
+    keep_networks: list[str]
+
+
 class NatRule(TypedDict, total=False):
     """An entry of nat_rules."""
 
@@ -112,6 +123,15 @@ class NatRule(TypedDict, total=False):
     out_interface: str
     to_address: str
     to_port: str
+
+
+class TakenPort(TypedDict):
+    """An entry of ``taken_ports`` of preflight."""
+
+    name: str
+    address: str
+    port: int
+    server: str
 
 
 class Accept(TypedDict, total=False):

@@ -8,10 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .._declaration.model import Declaration, HealthVariables, Line, Server, next_hops
 from .._input.addresses import FAMILIES, has_network, of_family
 from .._input.reading import AUTO, Auto
+
+if TYPE_CHECKING:
+    from netaddr import IPNetwork
 
 
 class ServerLineVariables(HealthVariables, total=False):
@@ -41,7 +45,7 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
         "name": line.name,
         "id": line.id,
         "interface": server.interface_to(line) if line.firewall else line.interface,
-        "addresses": _texts(server.addresses[line.name]),
+        "addresses": _texts(_preferred_first(line, server)),
         "gateways": gateways(line, server),
         "weight": line.weight,
     }
@@ -56,6 +60,14 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
         entry["not_held"] = _texts(server.not_held[line.name])
     line.add_health(entry)
     return entry
+
+
+def _preferred_first(line: Line, server: Server) -> Iterable[IPNetwork]:
+    """The addresses on a line; where it has no firewall, the one that connections leave with before the others."""
+    own = server.addresses[line.name]
+    if line.firewall or not server.outgoing.get(line.name):
+        return own
+    return sorted(own, key=lambda address: server.outgoing_by(line, address.version) != address.ip)
 
 
 def reply(declaration: Declaration, host: str) -> str:

@@ -17,6 +17,7 @@ from .._input.ports import PortMapping
 from .._input.reading import AUTO
 from .._roles.line_routing import MARK_MASK
 from . import paths, replies
+from . import translations as source_translations
 from .targets import ports_to_verify
 from .vantages import Vantages
 
@@ -74,13 +75,14 @@ def report(
     mark_mask: object = MARK_MASK,
     findings: Mapping[str, object] | None = None,
     played: Sequence[str] | None = None,
+    translations: Mapping[str, object] | None = None,
 ) -> Report:
     """The matrix and all faults.
 
     ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by host; a missing row counts
     as a failure, so that a host that could not be asked never counts as a good one. ``findings`` has those of
     path_info about replies, by host. ``played`` are the hosts that --limit has left in the run; the report names the
-    others, and does not count them.
+    others, and does not count them. ``translations`` has the nat_rules of multihome_info, by host.
     """
     asking = sorted(vantage for vantage in probes if played is None or vantage in played)
     answers = {vantage: _by_target(probes[vantage]) for vantage in asking}
@@ -103,6 +105,10 @@ def report(
             continue
         faults += paths.faults(declaration, host, taken.get(host), mark_mask)
         faults += replies.faults(host, (findings or {}).get(host))
+    for host in source_translations.hosts(declaration):
+        if played is not None and host not in played:
+            continue
+        faults += source_translations.faults(declaration, host, (translations or {}).get(host))
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     unknown = declaration.offers_unknown()

@@ -37,5 +37,5 @@ def ports_to_verify(offer: Offer) -> list[PortMapping]:
     """
     if offer.service.verify_ports is not None:
         return sorted(offer.service.verify_ports)
-    first = [PortRange(port.public.first, port.public.first) for port in offer.service.ports if port.protocol == "tcp"]
+    first = [PortRange(port.public.first, port.public.first) for port in offer.ports if port.protocol == "tcp"]
     return [PortMapping("tcp", port, port) for port in sorted(first)]

@@ -19,7 +19,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     **Web().filters(),
     **Playbooks().filters(),
 }
-FIREWALL_VARIABLES = ("lines", "forwards", "hairpins", "snat", "inside_networks")
+FIREWALL_VARIABLES = ("lines", "forwards", "hairpins", "snat", "inside_networks", "networks")
 
 
 def hosts(declaration: Declaration) -> list[str]:
@@ -40,23 +40,19 @@ def firewall_variables(declaration: Declaration, host: str) -> dict[str, Any]:
 
 def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
     """The lists that role isp_firewall gives to its modules."""
-    lines = variables["lines"]
+    lines, snat, inside = (variables[name] for name in ("lines", "snat", "inside_networks"))
+    networks = {"networks": variables.get("networks", [])}
+    mapped = (lines, variables["forwards"], snat, inside, variables["hairpins"])
     return {
         "addresses": FILTERS["isp_firewall_addresses"](lines),
-        "tables": FILTERS["isp_firewall_tables"](lines),
-        "rules": FILTERS["isp_firewall_rules"](lines, variables["snat"], inside_networks=variables["inside_networks"]),
-        "interface_groups": FILTERS["isp_firewall_interface_groups"](lines, variables["inside_networks"]),
-        "replies": FILTERS["isp_firewall_replies"](
-            lines, variables["forwards"], variables["snat"], variables["inside_networks"]
-        ),
-        "marks": FILTERS["isp_firewall_marks"](lines),
+        "tables": FILTERS["isp_firewall_tables"](lines, inside_networks=inside, **networks),
+        "rules": FILTERS["isp_firewall_rules"](lines, snat, inside_networks=inside, **networks),
+        "interface_groups": FILTERS["isp_firewall_interface_groups"](lines, inside),
+        "replies": FILTERS["isp_firewall_replies"](lines, variables["forwards"], snat, inside),
+        "marks": FILTERS["isp_firewall_marks"](lines, inside_networks=inside, **networks),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
-        "accept": FILTERS["isp_firewall_accept"](
-            lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
-        ),
-        "nat_rules": FILTERS["isp_firewall_nat_rules"](
-            lines, variables["forwards"], variables["snat"], variables["inside_networks"], variables["hairpins"]
-        ),
+        "accept": FILTERS["isp_firewall_accept"](*mapped, **networks),
+        "nat_rules": FILTERS["isp_firewall_nat_rules"](*mapped, **networks),
     }
 
 

@@ -71,9 +71,15 @@ MAPPINGS = (
     {"public": "90-91", "private": "190-191", "protocol": "tcp"},
     {"public": "1-65534", "private": "2-65535", "protocol": "udp"},
     {"public": "90-91", "private": "90-92", "protocol": "tcp"},
+    {"public": "2000-2999", "private": 90, "protocol": "udp"},
+    {"protocol": 97},
+    {"protocol": "ah"},
+    {"protocol": "any", "public": 80},
 )
 PORTS = st.lists(
-    st.sampled_from(("80/tcp", "1-65535/udp", "0/tcp", "65535/tcp", "65536/tcp", "6000-5000/tcp", "80-80/tcp"))
+    st.sampled_from(
+        ("80/tcp", "1-65535/udp", "0/tcp", "65535/tcp", "65536/tcp", "6000-5000/tcp", "80-80/tcp", "any", "gre", "icmp")
+    )
     | st.sampled_from(MAPPINGS),
     min_size=1,
     max_size=3,

@@ -36,10 +36,13 @@ ANYTHING = st.recursive(
 )
 # What each filter takes behind its input.
 ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
-    "isp_firewall_nat_rules": lambda value: (value, value, value, value),
-    "isp_firewall_tables": lambda value: (value,) * 3,
-    "isp_firewall_rules": lambda value: (value,) * 7,
-    "isp_firewall_faults": lambda value: (value,) * 9,
+    "isp_firewall_nat_rules": lambda value: (value,) * 5,
+    "isp_firewall_accept": lambda value: (value,) * 5,
+    "isp_firewall_taken_ports": lambda value: (value if isinstance(value, list) else [value],),
+    "isp_firewall_marks": lambda value: (value,) * 3,
+    "isp_firewall_tables": lambda value: (value,) * 4,
+    "isp_firewall_rules": lambda value: (value,) * 8,
+    "isp_firewall_faults": lambda value: (value,) * 10,
     "isp_firewall_interface_groups": lambda value: (value,) * 2,
     "isp_firewall_replies": lambda value: (value,) * 5,
     "multihomed_web_faults": lambda value: (value, value, value, "mark", "balance", *(value,) * 5),
@@ -57,10 +60,11 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
 }
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
-           "isp_firewall_inside_networks", "multihomed_web_lines", "multihomed_web_reply", "dns_zones")  # fmt: skip
+           "isp_firewall_inside_networks", "isp_firewall_networks",
+           "multihomed_web_lines", "multihomed_web_reply", "dns_zones")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
-# They take results of modules, which nobody writes by hand.
-TRUSTING = {"change_summary", "host_preparation"}
+# They take results of modules and of other filters, which nobody writes by hand.
+TRUSTING = {"change_summary", "host_preparation", "with_inventory"}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

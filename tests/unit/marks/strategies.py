@@ -64,13 +64,16 @@ def all_marks(draw: st.DrawFn) -> Marks:
             marks.append(mark)
     for _outer, inner in nested_sources(marks):
         marks.remove(inner)
+    behind = st.lists(addresses4 | addresses6 | st.just("10.2.0.0/16"), max_size=2).map(parse_prefixes)
+    kept = draw(behind) if marks else ()
     balance = draw(st.lists(balance_lines(), max_size=4, unique_by=lambda line: line.mark))
     if not balance:
-        return Marks(0xFF, tuple(marks))
+        return Marks(0xFF, tuple(marks), keep_networks=kept)
     given = draw(st.lists(addresses4 | addresses6, min_size=1, max_size=3, unique=True))
     excluded = draw(st.lists(addresses4 | addresses6 | st.just("10.0.0.128/25"), max_size=3))
     balance.sort(key=lambda line: line.mark)
-    return Marks(0xFF, tuple(marks), tuple(balance), tuple(sorted(given)), parse_prefixes(excluded))
+    spread = (tuple(balance), tuple(sorted(given)), parse_prefixes(excluded), draw(behind))
+    return Marks(0xFF, tuple(marks), *spread, keep_networks=kept)
 
 
 class Memory:

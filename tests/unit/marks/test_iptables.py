@@ -35,7 +35,7 @@ class Programs(Iptables):
         super().__init__(self.answer, lambda name: f"/sbin/{name}", "/nonexistent")
         self.tables: dict[int, dict[str, dict[str, list[str]]]] = {
             family: {
-                "mangle": {"PREROUTING": [THEIRS[0]], "OUTPUT": [], "theirs": []},
+                "mangle": {"PREROUTING": [THEIRS[0]], "OUTPUT": [], "POSTROUTING": [], "theirs": []},
                 "nat": {"POSTROUTING": [THEIRS[1]]},
             }
             for family in (4, 6)

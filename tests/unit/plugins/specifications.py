@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 COLLECTION = "multihome.linux"
 ROOT = Path(__file__).resolve().parents[3]
-LISTS = ("multihome_lines", "multihome_servers", "multihome_services")
+LISTS = ("multihome_lines", "multihome_servers", "multihome_services", "multihome_networks")
 
 # What stands for a template's result, by the type its option wants.
 SAMPLES: dict[str, Any] = {"bool": True, "dict": {}, "float": 1.0, "int": 1, "list": []}
@@ -122,11 +122,12 @@ def role_faults(name: str, variables: Mapping[str, Any], *, complete: bool) -> l
 
 
 def declaration_faults(declaration: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the three lists, for every host that they name.
+    """What is wrong with the lists, for every host that they name.
 
     A filter named like a role's variable derives it from them; the role must take what comes out.
     """
-    lines, servers, services = (declaration[name] for name in LISTS)
+    parts = {name.removeprefix("multihome_"): declaration[name] for name in LISTS}
+    lines, servers = parts["lines"], parts["servers"]
     hosts = {line.get("firewall") for line in lines} | {server.get("name") for server in servers}
     derived = filters()
     faults: list[str] = []
@@ -134,10 +135,7 @@ def declaration_faults(declaration: Mapping[str, Any]) -> list[str]:
         options = role_options(directory)
         for host in sorted(filter(None, hosts)):
             try:
-                variables = {
-                    name: derived[name]({"lines": lines, "servers": servers, "services": services}, host)
-                    for name in options.keys() & derived.keys()
-                }
+                variables = {name: derived[name](parts, host) for name in options.keys() & derived.keys()}
             except AnsibleError as error:
                 faults.append(str(error))
             else:

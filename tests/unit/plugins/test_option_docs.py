@@ -30,7 +30,7 @@ JUDGED = {
     "nat_rules": ["rules"],
     "path_info": ["paths", "replies"],
     "policy_routing": ["tables", "rules", "interface_groups"],
-    "preflight": ["lines", "kernel_parameters"],
+    "preflight": ["lines", "kernel_parameters", "taken_ports"],
 }
 LISTS = [(module, option) for module, options in JUDGED.items() for option in options]
 # What a list needs beside it, so that the engine comes to judge its entries.

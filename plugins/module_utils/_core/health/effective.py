@@ -5,9 +5,10 @@
 Files, ``before`` and ``after`` hold what is wanted; the engines get the result of effective(). So a deployment while a
 line is down changes nothing and sends nothing back into that line, and check mode predicts the same.
 
-Only the ways of what this host initiates, or its clients do without a mark, are changed: main's default routes, and
-the spread of new connections. Rules, marks, translations and the lines' own tables stay, because they serve
-connections that come in; a line that is declared down by mistake goes on serving those.
+Only the ways of what this host initiates, or its clients do without a mark, are changed: default routes of main and of
+other tables that have those of several lines, and the spread of new connections. Rules, marks, translations and the
+lines' own tables stay, because they serve connections that come in; a line that is declared down by mistake goes on
+serving those.
 """
 
 from __future__ import annotations
@@ -87,11 +88,23 @@ def _routing(options: Options, observed: Observed) -> Options:
         return options
     changed = [
         {**table, "routes": _routes(table["routes"], observed)}
-        if table.get("id") in _MAIN and table.get("routes")
+        if table.get("routes") and _is_shared(table, observed)
         else table
         for table in tables
     ]
     return options if changed == tables else {**options, "tables": changed}
+
+
+def _is_shared(table: Options, observed: Observed) -> bool:
+    """Tell whether a table is main, or another one with default routes of several lines, among which it chooses."""
+    if table.get("id") in _MAIN:
+        return True
+    for family in observed.usable:
+        defaults = [route for route in table.get("routes") or () if family_of_default(route) == family]
+        lines = [line_of(route, family, observed.lines) for route in defaults]
+        if len({line.name for line in lines if line is not None}) > 1:
+            return True
+    return False
 
 
 def _routes(routes: Sequence[Options], observed: Observed) -> list[Options]:
@@ -221,7 +234,7 @@ def _withdrawn_routes(wanted: Options, options: Options, observed: Observed) -> 
     """Return the lines' default routes with the metrics that they do not have now."""
     tables = []
     for table, changed in zip(wanted.get("tables") or (), options.get("tables") or ()):
-        if table.get("id") not in _MAIN:
+        if not _is_shared(table, observed):
             continue
         routes = []
         for route, now in zip(table.get("routes") or (), changed.get("routes") or ()):

@@ -16,7 +16,7 @@ from ..forwarding.engine import ForwardEngine
 from ..health.gate import allowed_by_health, are_lines_stored
 from ..host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..keeper_installation.engine import KeeperEngine
-from ..marks.engine import MarkEngine
+from ..marks.engine import SETTINGS, MarkEngine
 from ..nat.engine import NatEngine
 from ..plan import Plan
 from ..routing.alias_engine import AliasEngine
@@ -120,8 +120,8 @@ KINDS: dict[str, Kind] = {
     ),
     "connection_marks": Kind(
         _mark_engine,
-        lists=("marks", "balance", "balance_from", "balance_exclude"),
-        defaults={"balance_from": [], "balance_exclude": [], "mask": "0xff", **_FILTER},
+        lists=("marks", "balance", *SETTINGS),
+        defaults={**{name: [] for name in SETTINGS}, "mask": "0xff", **_FILTER},
     ),
     "policy_routing": Kind(
         _routing_engine,

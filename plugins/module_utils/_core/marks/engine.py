@@ -38,6 +38,10 @@ from .nftables import NftablesMarks
 
 # The collection owns everything in its own table or chains; the planner needs a number for that.
 _OWN = 0
+# The settings that come with a list.
+_OF_BALANCE = ("balance_from", "balance_exclude", "balance_networks")
+_OF_MARKS = ("keep_networks",)
+SETTINGS = (*_OF_BALANCE, *_OF_MARKS)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         mask: object = DEFAULT_MASK,
         balance_from: Sequence[object] = (),
         balance_exclude: Sequence[object] = (),
+        balance_networks: Sequence[object] = (),
+        keep_networks: Sequence[object] = (),
         purge: bool = False,
         find: Callable[[Iterable[Gateway]], Resolution] = resolve,
         ask_allowed: AskAllowed | None = None,
@@ -88,13 +94,16 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         listed_part = parsed.take(lambda: parse_marks(marks or ()))
         shares_part = parsed.take(lambda: parse_balance(balance or ()))
         mask_part = parsed.take(lambda: parse_mask(mask))
-        from_part = parsed.take(lambda: parse_addresses(balance_from))
-        exclude_part = parsed.take(lambda: parse_prefixes(balance_exclude))
+        from_part = parsed.take(lambda: parse_addresses(balance_from or ()))
+        exclude_part = parsed.take(lambda: parse_prefixes(balance_exclude or ()))
+        networks_part = parsed.take(lambda: parse_prefixes(balance_networks or (), "balance_networks"))
+        keep_part = parsed.take(lambda: parse_prefixes(keep_networks or (), "keep_networks"))
         parsed.refuse()
         listed, shares, self.mask = listed_part.value, shares_part.value, mask_part.value
         self.balance_from, self.balance_exclude = from_part.value, exclude_part.value
+        self.balance_networks, self.keep_networks = networks_part.value, keep_part.value
         faults = outside_mask([*listed, *shares], self.mask)
-        if shares and not self.balance_from:
+        if shares and not (self.balance_from or self.balance_networks):
             faults.append("balance_from is missing: from which source addresses are connections spread?")
         if faults:
             raise InvalidInput(faults)
@@ -113,8 +122,9 @@ class MarkEngine(Persistable[Current, MarkPlan]):
     @classmethod
     def from_options(cls, options: Mapping[str, Any], **more: Any) -> MarkEngine:
         """Return the engine for the options of connection_marks; raises InvalidInput, or Unsupported."""
-        names = ("marks", "balance", "mask", "balance_from", "balance_exclude", "purge")
-        return cls(select(options["backend"], options["table"]), **{name: options[name] for name in names}, **more)
+        names = ("marks", "balance", "mask", *SETTINGS, "purge")
+        given = {name: options[name] for name in names if name in options}
+        return cls(select(options["backend"], options["table"]), **given, **more)
 
     def read(self) -> Current:
         """Return the marks; the listed gateways are looked up once in a run, and the lines are asked once."""
@@ -130,17 +140,16 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         balance = _planned(self.balance, current.marks.balance, self.purge, self._withdrawn)
         before = replace(current.marks, marks=marks.before, balance=balance.before)
         after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)
-        if self.balance is not None:
-            after = replace(after, balance_from=self.balance_from, balance_exclude=self.balance_exclude)
-        if not after.balance:
-            after = replace(after, balance_from=(), balance_exclude=())
+        for listed, left, names in ((self.balance, after.balance, _OF_BALANCE), (self.marks, after.marks, _OF_MARKS)):
+            settings: dict[str, Any] = {name: getattr(self, name) for name in names} if listed is not None else {}
+            after = replace(after, **(settings if left else dict.fromkeys(names, ())))
         self._refuse(after)
-        settings = self._settings(before, after)
+        changed = self._settings(before, after)
         faults = self._faults(current) if after or self.purge else []
         parts: list[Action[Model]] = [Action("replace" if after else "remove", Part(fault)) for fault in faults]
         adding: list[Action[Model]] = [*marks.adding(), *balance.adding()]
         removing: list[Action[Model]] = [*balance.removing(), *marks.removing()]
-        return MarkPlan((*settings, *parts, *adding, *removing), before, after)
+        return MarkPlan((*changed, *parts, *adding, *removing), before, after)
 
     def apply(self, plan: MarkPlan, current: Current) -> None:
         """Carry the plan out; marks that move exist here before they are removed from the other backend."""
@@ -194,9 +203,10 @@ class MarkEngine(Persistable[Current, MarkPlan]):
                 before = [entry.object for entry in before]
             if before is not None:
                 form["balance" if name == "_written" else name] = [item.as_input() for item in before]
-        spread = older if self.balance is None and older else self
-        names = ("balance_from", "balance_exclude")
-        return {**form, **{name: list(getattr(spread, name)) for name in names}}
+        for given, names in ((self.balance, _OF_BALANCE), (self.marks, _OF_MARKS)):
+            source = older if given is None and older else self
+            form.update({name: list(getattr(source, name)) for name in names})
+        return form
 
     def remarks(self, plan: MarkPlan) -> Form:
         """Return the rest of the result: the backend, gateways without an answer, and the shares."""
@@ -257,7 +267,9 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         """Return a step for each changed setting of existing marks; new marks bring their settings along."""
         names = ["mask"] if before and after else []
         if before.balance and after.balance:
-            names += ["balance_from", "balance_exclude"]
+            names += _OF_BALANCE
+        if before.marks and after.marks:
+            names += _OF_MARKS
         return [
             Action("replace", Setting(name, getattr(after, name)))
             for name in names
@@ -300,7 +312,7 @@ def _planned(
 
 def _lines(marks: Marks) -> list[str]:
     settings = [f"mask 0x{marks.mask:x}"] if marks else []
-    for name in ("balance_from", "balance_exclude"):
+    for name in SETTINGS:
         if getattr(marks, name):
             settings.append(f"{name} {', '.join(getattr(marks, name))}")
     return [*settings, *map(str, marks.marks), *map(str, marks.balance)]

@@ -28,6 +28,7 @@ TABLES = ("mangle", "nat")
 MAX_TABLE_NAME = 9
 # Own chain -> table and chain that jumps to it.
 HOOKS = {"pre": ("mangle", "PREROUTING"), "out": ("mangle", "OUTPUT"), "post": ("nat", "POSTROUTING")}
+HOOKS["left"] = ("mangle", "POSTROUTING")
 # Table -> chain -> comments of its rules.
 Chains = dict[str, dict[str, list["str | None"]]]
 # A family's rules: table -> chain -> rules as written, without comment.
@@ -38,7 +39,7 @@ _INTERFACE = re.compile(r"mark (\d+) in (\S+)(?:; (.*))?")
 _SOURCE = re.compile(r"mark (\d+) from (\S+)(?:; (.*))?")
 _BALANCE = re.compile(r"balance (\d+) weight (\d+) as (\S+)(?:; (.*))?")
 _RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+) (.*)")
-_FACT = re.compile(r"(mask|from|exclude) (\S+)")
+_FACT = re.compile(r"(mask|from|exclude|networks|keep) (\S+)")
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,13 @@ def rules_of(marks: Marks, family: int, prefix: str) -> Rules:
         ],
         f"{prefix}out": [restore, *sources],
     }
+    if marks.keep_networks:
+        mangle[f"{prefix}left"] = [
+            f'-s {network} -o "{name}" {original} -m connmark --mark 0x0/{mask} -g {prefix}{number:x}'
+            for network in marks.keep_networks
+            if fields.family_of(network) == family
+            for name, number in sorted(by_interface.items(), key=str)
+        ]
     for number in sorted({mark.mark for mark in marks.marks}):
         mangle[f"{prefix}{number:x}"] = [f"-j CONNMARK --set-xmark 0x{number:x}/{mask}"]
     rules = {"mangle": mangle}
@@ -261,6 +269,8 @@ def _add_balance(rules: Rules, marks: Marks, family: int, prefix: str) -> None:
         state = "-m conntrack --ctdir ORIGINAL ! --ctstatus CONFIRMED"
         free = f"-m connmark --mark 0x0/{mask} -m mark --mark 0x0/{mask} -m addrtype --dst-type UNICAST"
         mangle[f"{prefix}out"] += [f"-s {source} {state} {free} -j {prefix}new" for source in sources]
+        networks = [network for network in marks.balance_networks if fields.family_of(network) == family]
+        mangle[f"{prefix}pre"] += [f"-s {network} {state} {free} -j {prefix}new" for network in networks]
         prefixes = [p for p in marks.balance_exclude if fields.family_of(p) == family]
         mangle[f"{prefix}new"] = [f"-d {excluded} -j RETURN" for excluded in prefixes]
         rest = sum(line.weight for line in sharing)
@@ -297,14 +307,16 @@ def record(marks: Marks) -> list[str]:
         note = f"balance {line.mark} weight {line.weight} as {','.join(line.sources)}"
         notes.append(f"{note}; {line.name}" if line.name else note)
     notes += [f"from {source}" for source in marks.balance_from]
-    return notes + [f"exclude {prefix}" for prefix in marks.balance_exclude]
+    notes += [f"exclude {prefix}" for prefix in marks.balance_exclude]
+    notes += [f"networks {prefix}" for prefix in marks.balance_networks]
+    return notes + [f"keep {prefix}" for prefix in marks.keep_networks]
 
 
 def recover(notes: Sequence[str]) -> Marks:
     """Return the marks of a record; an unreadable line is left out, and shows as a difference."""
     marks = [mark for note in notes for mark in _recover_mark(note)]
     balance = []
-    facts: dict[str, list[str]] = {"mask": [], "from": [], "exclude": []}
+    facts: dict[str, list[str]] = {"mask": [], "from": [], "exclude": [], "networks": [], "keep": []}
     for note in notes:
         share, fact = _BALANCE.fullmatch(note), _FACT.fullmatch(note)
         if share:
@@ -316,6 +328,8 @@ def recover(notes: Sequence[str]) -> Marks:
         tuple(marks),
         tuple(balance),
         balance_from=tuple(facts["from"]),
+        balance_networks=tuple(facts["networks"]),
+        keep_networks=tuple(facts["keep"]),
         balance_exclude=tuple(facts["exclude"]),
     )
 

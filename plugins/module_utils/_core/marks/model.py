@@ -182,7 +182,8 @@ class BalanceLine:
 class Marks:
     """All marks and shares of a host: a backend writes them and reads them back.
 
-    New connections from an address of ``balance_from`` are spread, except those to ``balance_exclude``.
+    New connections from an address of ``balance_from`` are spread, and those forwarded from ``balance_networks``,
+    except those to ``balance_exclude``. Connections from ``keep_networks`` keep the line that they left by.
     """
 
     mask: int = DEFAULT_MASK
@@ -190,6 +191,8 @@ class Marks:
     balance: tuple[BalanceLine, ...] = ()
     balance_from: tuple[str, ...] = ()
     balance_exclude: tuple[str, ...] = ()
+    balance_networks: tuple[str, ...] = ()
+    keep_networks: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.marks or self.balance)
@@ -207,6 +210,8 @@ class Marks:
             "balance": [line.as_input() for line in self.balance],
             "balance_from": list(self.balance_from),
             "balance_exclude": list(self.balance_exclude),
+            "balance_networks": list(self.balance_networks),
+            "keep_networks": list(self.keep_networks),
         }
 
 
@@ -254,7 +259,12 @@ def parse_prefixes(values: Sequence[object], option: str = "balance_exclude") ->
     def prefix(value: object) -> str:
         written = fields.prefix(value)
         if fields.is_everything(written):
-            raise ValueError("leaves nothing to balance; leave the list balance empty instead")
+            excludes = option == "balance_exclude"
+            raise ValueError(
+                "leaves nothing to balance; leave the list balance empty instead"
+                if excludes
+                else "every address is within it; give the networks behind this host"
+            )
         return written
 
     written = _judged(values, option, prefix)

@@ -8,7 +8,7 @@ and the rest of it (names, weights, hardware addresses) in their comments, so th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .. import fields
@@ -25,6 +25,8 @@ BASE_CHAINS: dict[str, Hook] = {
     "marks_prerouting": ("filter", "prerouting", -150),
     "marks_output": ("route", "output", -150),
     "marks_postrouting": ("nat", "postrouting", 90),
+    # Before sources are translated.
+    "marks_leaving": ("filter", "postrouting", -150),
 }
 # An element's value and comment.
 Element = tuple["str | None", "str | None"]
@@ -52,6 +54,8 @@ for _family in FAMILIES:
     SETS[f"marks_addresses{_family}"] = SetOrMap("map", _address, "verdict", flags=("interval",))
     SETS[f"marks_sources{_family}"] = SetOrMap("map", "mark", _address)
     SETS[f"marks_from{_family}"] = SetOrMap("set", _address)
+    SETS[f"marks_networks{_family}"] = SetOrMap("set", _address, flags=("interval",))
+    SETS[f"marks_keep{_family}"] = SetOrMap("set", _address, flags=("interval",))
     SETS[f"marks_exclude{_family}"] = SetOrMap("set", _address, flags=("interval",))
 
 
@@ -81,7 +85,8 @@ class Layout:
 def layout_of(marks: Marks) -> tuple[Layout, dict[str, list[str]]]:
     """Return the layout of ``marks``, and the rules of its chains as text."""
     layout = Layout(_sets(marks))
-    layout.hooks = {name: hook for name, hook in BASE_CHAINS.items() if name != "marks_postrouting" or marks.balance}
+    unused = {"marks_postrouting": not marks.balance, "marks_leaving": not marks.keep_networks}
+    layout.hooks = {name: hook for name, hook in BASE_CHAINS.items() if not unused.get(name)}
     texts = _rules(marks)
     for name, rules in texts.items():
         layout.hooks.setdefault(name, None)
@@ -119,7 +124,15 @@ def _sets(marks: Marks) -> dict[str, SetOrMap]:
             elements[f"marks_addresses{family}"] = addresses[family]
         if marks.balance:
             elements.update(_balance_elements(marks, family))
+        for name, prefixes in (("networks", marks.balance_networks), ("keep", marks.keep_networks)):
+            held = _of_family(prefixes, family)
+            if held:
+                elements[f"marks_{name}{family}"] = {fields.short_prefix(prefix): (None, None) for prefix in held}
     return {name: replace(SETS[name], elements=held) for name, held in elements.items()}
+
+
+def _of_family(prefixes: Iterable[str], family: int) -> list[str]:
+    return [prefix for prefix in prefixes if fields.family_of(prefix) == family]
 
 
 def _balance_elements(marks: Marks, family: int) -> dict[str, dict[str, Element]]:
@@ -129,7 +142,7 @@ def _balance_elements(marks: Marks, family: int) -> dict[str, dict[str, Element]
         if source:
             note = f"weight {line.weight}"
             sources[str(line.mark)] = (source, f"{note}; {line.name}" if line.name else note)
-    prefixes = [prefix for prefix in marks.balance_exclude if fields.family_of(prefix) == family]
+    prefixes = _of_family(marks.balance_exclude, family)
     return {
         f"marks_sources{family}": sources,
         f"marks_from{family}": {a: (None, None) for a in marks.balance_from if fields.family_of(a) == family},
@@ -156,6 +169,12 @@ def _rules(marks: Marks) -> dict[str, list[str]]:
         # port by another line belong to the same connection, also after it was closed.
         rules[f"marks_connection_{number}"] = [f"ct mark set ct mark & {rest} | 0x{number:x}"]
         rules[f"marks_packet_{number}"] = [f"meta mark set meta mark & {rest} | 0x{number:x}"]
+    if marks.keep_networks:
+        rules["marks_leaving"] = [
+            f"{ip(f)} saddr @marks_keep{f} ct direction original ct mark & {mask} == 0 oifname vmap @marks_interfaces"
+            for f in FAMILIES
+            if _of_family(marks.keep_networks, f)
+        ]
     if marks.balance:
         rules["marks_postrouting"] = []
         for line in marks.balance:
@@ -179,10 +198,13 @@ def _add_balance(rules: dict[str, list[str]], marks: Marks, family: int, mask: s
             shares.append(f"{turns} : goto marks_new_{line.mark}")
     if shares:
         # Only the first packet of a connection is not confirmed yet.
-        rules["marks_output"].append(
-            f"{word} saddr @marks_from{family} {word} daddr != @marks_exclude{family} fib daddr type unicast "
+        new = (
+            f"{word} daddr != @marks_exclude{family} fib daddr type unicast "
             f"ct direction original ct status & confirmed == 0 meta mark & {mask} == 0 "
             f"numgen inc mod {total} vmap {{ {', '.join(shares)} }}"
         )
+        rules["marks_output"].append(f"{word} saddr @marks_from{family} {new}")
+        if _of_family(marks.balance_networks, family):
+            rules["marks_prerouting"].append(f"{word} saddr @marks_networks{family} {new}")
     source = f"snat {word} to ct mark & {mask} map @marks_sources{family}"
     rules["marks_postrouting"].append(f"{word} saddr @marks_from{family} fib saddr type local {source}")

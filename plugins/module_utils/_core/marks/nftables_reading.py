@@ -73,13 +73,19 @@ def recover(layout: Layout) -> Marks:
     for family in FAMILIES:
         marks += _source_marks(held.get(f"marks_addresses{family}", {}))
         marks += _gateway_marks(held.get(f"marks_gateways{family}", {}))
-    excluded = [key for family in FAMILIES for key in held.get(f"marks_exclude{family}", {}) if _is_prefix(key)]
+
+    def prefixes(name: str) -> tuple[str, ...]:
+        keys = [key for family in FAMILIES for key in held.get(f"marks_{name}{family}", {})]
+        return parse_prefixes([key for key in keys if _is_prefix(key)])
+
     return Marks(
         _mask(layout),
         tuple(marks),
         tuple(_recover_balance(held)),
         tuple(sorted(address for family in FAMILIES for address in held.get(f"marks_from{family}", {}))),
-        parse_prefixes(excluded),
+        prefixes("exclude"),
+        prefixes("networks"),
+        prefixes("keep"),
     )
 
 

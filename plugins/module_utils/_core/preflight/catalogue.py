@@ -332,6 +332,12 @@ KINDS: dict[str, Kind] = {
         "A third-party translation matches connections that an entry maps. The entry is asked first and takes them.",
         "none needed if the entry is meant to decide; else remove it",
     ),
+    "own-port-mapped": Kind(
+        WARNING,
+        "A port that the firewall itself needs, for ssh or for Ansible, leads to a server at one of its public "
+        "addresses.",
+        "reach the firewall by another address, or leave the port out of the service",
+    ),
     "not-checked": Kind(
         INFO,
         "A check was not possible.",

@@ -46,6 +46,14 @@ def forwarded(desired: Desired, facts: Facts) -> Iterator[Finding]:
                 yield finding(kind, f"{table}, chain {chain.name}", message, command=command)
 
 
+def own_ports(desired: Desired, _facts: Facts) -> Iterator[Finding]:
+    """Ports that the firewall itself needs and that lead to a server."""
+    for taken in desired.taken_ports:
+        label = f" ({taken.name})" if taken.name else ""
+        message = f"port {taken.port} leads to {taken.server}{label}, and no longer to the firewall itself"
+        yield finding("own-port-mapped", taken.address, message)
+
+
 def with_own_chain(table: Table, desired: Desired) -> Table:
     """Return the table with our own chain in its final form: it accepts every connection that it is for."""
     name = f"{desired.table}-forward"

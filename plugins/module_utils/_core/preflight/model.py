@@ -19,6 +19,7 @@ from ..marks.model import parse_addresses, parse_mask
 from ..nat.model import NatRule, parse_rules
 from ..routing.lists import RoutingLists
 from ..routing.reply_model import Reply, parse_networks, parse_replies
+from .mapped_ports import TakenPort, parse_taken_ports
 
 FIREWALL, SERVER = "firewall", "server"
 NEVER = "never"
@@ -75,7 +76,8 @@ class Line:
     # The names of the same fields in the declaration and in the list of role isp_firewall.
     ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
     # The fields of the roles' lists that preflight ignores.
-    IGNORED = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here", "drained", "flows", "health")
+    IGNORED: tuple[str, ...] = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here", "untranslated")
+    IGNORED += ("drained", "flows", "health")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:
@@ -118,7 +120,8 @@ class Desired:
     ``skips_unavailable`` says whether it lets routes wait for their interface. ``replies`` have to leave by their line;
     ``auto_reply`` says that the caller uses marks where other programs translate destinations here, ``reply_taken``
     whether one that does not is an error (``fail``) or a warning (``warn``). ``nat_rules`` are the translations that
-    the caller will give to nat_rules, and ``nat_backend`` its option ``backend``.
+    the caller will give to nat_rules, and ``nat_backend`` its option ``backend``. ``taken_ports`` are
+    those of the host itself that lead to a server.
     """
 
     lines: tuple[Line, ...]
@@ -142,6 +145,7 @@ class Desired:
     auto_reply: bool = False
     nat_rules: tuple[NatRule, ...] = ()
     nat_backend: str = AUTO
+    taken_ports: tuple[TakenPort, ...] = ()
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -185,6 +189,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
     replies = faults.take(lambda: objects(parse_replies(options["replies"].get("replies") or ())))
     inside = faults.take(lambda: parse_networks(options["replies"].get("inside_networks") or ()))
     nat_rules = faults.take(lambda: objects(parse_rules(options.get("nat_rules"), "nat_rules")))
+    taken = faults.take(lambda: parse_taken_ports(options["taken_ports"]))
     faults.refuse()
     return Desired(
         lines=lines.value,
@@ -197,6 +202,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
         inside_networks=tuple(inside.value),
         nat_rules=tuple(nat_rules.value),
         nat_backend=options.get("nat_backend", AUTO),
+        taken_ports=taken.value,
         **{name: options[name] for name in names},
     )
 

@@ -40,13 +40,15 @@ class Kind:
     scope_is_domain: bool = False
 
 
+_MARK_SETTINGS = ("balance_from", "balance_exclude", "balance_networks", "keep_networks")
+
 KINDS: dict[str, Kind] = {
     "ip_aliases": Kind(("aliases",), ("protocol",), "protocol", 109),
     "policy_routing": Kind(("tables", "rules", "interface_groups"), ("protocol",), "protocol", 109),
     "nat_rules": Kind(("rules",), ("protocol", "table", "backend"), "table", "multihome"),
     "connection_marks": Kind(
         ("marks", "balance"),
-        ("protocol", "table", "backend", "mask", "balance_from", "balance_exclude"),
+        ("protocol", "table", "backend", "mask", *_MARK_SETTINGS),
         "table",
         "multihome",
     ),
@@ -73,8 +75,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 _TYPES: dict[str, type] = {
     "protocol": int,
-    "balance_from": list,
-    "balance_exclude": list,
+    **dict.fromkeys(_MARK_SETTINGS, list),
     "servers": list,
     "port": int,
     "sources": list,

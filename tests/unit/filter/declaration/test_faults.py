@@ -320,7 +320,10 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({(*SERVICE, "lines", -1): "unicom"}, "lines: unicom is listed twice"),
     ({("services", -1): {"name": "b", "server": "web1", "ports": ["70-90/tcp"]}}, "is claimed by multihome_services"),
     (
-        {("services", -1): {"name": "b", "server": "web1", "ports": ["80/tcp"], "sources": ["192.0.2.0/24"]}},
+        {
+            (*SERVICE, "sources"): ["192.0.2.0/25"],
+            ("services", -1): {"name": "b", "server": "web1", "ports": ["80/tcp"], "sources": ["192.0.2.0/24"]},
+        },
         "80/tcp on 203.0.113.10 is claimed by multihome_services",
     ),
     # ports

@@ -153,3 +153,24 @@ def test_a_line_with_the_name_of_a_routing_table_is_refused(name: str) -> None:
     declaration = declarations.seed()
     declaration["lines"][0]["name"] = name
     assert any(f'name: "{name}": names a routing table' in fault for fault in faults(declaration))
+
+
+def test_untranslated_destinations_are_exempt_on_their_line_before_anything_is_translated() -> None:
+    declaration = copy.deepcopy(declarations.ALL["a2"])
+    declaration["lines"][0]["untranslated"] = ["10.9.0.0/16", "2001:db8:9::/48"]
+    assert faults(declaration) == []
+    variables = derived.firewall_variables(declaration, "fw-1")
+    rules = derived.firewall_lists(variables)["nat_rules"]
+    kinds = [rule["type"] for rule in rules]
+    assert [rule for rule in rules if rule["type"] == "exempt"] == [
+        {"name": "line1, untranslated", "type": "exempt", "destination": network, "out_interface": "wan0"}
+        for network in ("10.9.0.0/16", "2001:db8:9::/48")
+    ]
+    assert kinds.index("exempt") < kinds.index("snat")
+    assert "exempt" not in str(derived.firewall_lists(derived.firewall_variables(declaration, "fw-2")))
+
+
+def test_untranslated_destinations_need_a_firewall() -> None:
+    declaration = copy.deepcopy(declarations.ALL["c3"])
+    declaration["lines"][0]["untranslated"] = ["10.9.0.0/16"]
+    assert any('"untranslated" belongs to a firewall, and the line has none' in fault for fault in faults(declaration))

@@ -114,7 +114,7 @@ def test_behind_each_rule_of_a_line_is_its_end() -> None:
 
 def test_a_firewall_of_one_line_has_neither_rules_nor_marks_nor_metrics() -> None:
     lists = firewall(without(without(declarations.shape_b([1, 2, 3]), "line1"), "line3"))
-    assert (lists["rules"], lists["marks"]) == ([], [])
+    assert (lists["rules"], lists["marks"]["marks"]) == ([], [])
     assert [(table["id"], [route.get("metric") for route in table["routes"]]) for table in lists["tables"]] == [
         (254, [None, None])
     ]
@@ -199,7 +199,7 @@ def test_a_narrower_source_whose_rule_comes_first_is_no_fault() -> None:
 
 @pytest.mark.parametrize(("mask", "unit"), [("0xff", 1), ("255", 1), (255, 1), ("0xff00", 256), ("0x3000", 4096)])
 def test_marks_keep_to_their_mask(mask: object, unit: int) -> None:
-    assert [mark["mark"] for mark in FILTERS["isp_firewall_marks"](FIREWALL_LINES, mask)] == [unit, 2 * unit]
+    assert [mark["mark"] for mark in FILTERS["isp_firewall_marks"](FIREWALL_LINES, mask)["marks"]] == [unit, 2 * unit]
     rules = FILTERS["multihomed_web_rules"](WEB_LINES, reply="mark", mark_mask=mask)
     number = int(str(mask), 0)
     assert {rule["mark"] for rule in rules if "mark" in rule} == {

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients behind the firewalls leave translated, by the lines that the declaration names; by packets.
+
+The tests of a lab build on each other in their order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.offers import FAMILIES, plain, url
+from ansible_collections.multihome.linux.tests.e2e.traffic import ask, connected
+from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
+from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.topology import LAN_CLIENT
+
+OFFICE = {"name": "office", "networks": ["192.168.168.0/24", "fd00:168::/64"]}
+BACKENDS = ("nftables", "iptables")
+
+
+@pytest.fixture(scope="module")
+def lab(start_lab: StartLab) -> Lab:
+    """Two lines on one firewall, weights 4 and 1."""
+    return start_lab(lines=2, shape="B")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The packet filter of the firewall."""
+    return str(request.param)
+
+
+def variables(lab: Lab, outgoing: Any = None, backend: str = "auto") -> dict[str, Any]:
+    """The lab's lists, with the LAN's clients."""
+    way = {} if outgoing is None else {"outgoing": outgoing}
+    return {**playbooks.declared(lab), "multihome_networks": [{**OFFICE, **way}], "isp_firewall_backend": backend}
+
+
+def clients(lab: Lab) -> dict[str, str]:
+    """The addresses of a host on the Internet, by family."""
+    return dict(zip(FAMILIES, map(plain, lab.topology.hosts["client1"].interfaces[0].addresses), strict=True))
+
+
+def line_used(lab: Lab, family: str, timeout: float = 5) -> str | None:
+    """The line whose address a host on the Internet sees of the LAN client; None for no answer."""
+    target = url(clients(lab)[family])
+    answer = ask(lab, LAN_CLIENT, [target], timeout=timeout).get(target)
+    return None if answer is None else line_of(lab, answer["client"])
+
+
+def line_of(lab: Lab, address: str) -> str:
+    """The line of a public address; the address where it is none."""
+    return next((line.name for line in lab.lines if address in map(plain, line.public)), address)
+
+
+def lines_used(lab: Lab) -> list[str | None]:
+    """The same by each family."""
+    return [line_used(lab, family) for family in FAMILIES]
+
+
+def switch(lab: Lab, name: str, state: str) -> None:
+    """Switch a line's interface on the firewall."""
+    (line,) = (line for line in lab.lines if line.name == name)
+    lab.exec(line.end, "ip", "link", "set", line.interface, state)
+
+
+def test_by_failover_clients_leave_by_the_preferred_line_and_stay_on_theirs(lab: Lab, backend: str) -> None:
+    wanted = variables(lab, "failover", backend)
+    playbooks.deploy(lab, variables=wanted)
+    assert lines_used(lab) == ["unicom", "unicom"]
+    assert checks.everything(lab) == []
+    switch(lab, "unicom", "down")
+    assert lines_used(lab) == ["interlink", "interlink"]
+    hosts = [f"[{address}]" if ":" in address else address for address in clients(lab).values()]
+    with connected(lab, LAN_CLIENT, [f"tcp://{host}:5000" for host in hosts], timeout=5) as use:
+        before = use()
+        assert {line_of(lab, seen[0]) for seen in before} == {"interlink"}
+        switch(lab, "unicom", "up")
+        playbooks.deploy(lab, variables=wanted)
+        assert checks.eventually(lambda: [] if lines_used(lab) == ["unicom", "unicom"] else ["not back"]) == []
+        # They stay where they began, though the other line is preferred again.
+        assert use() == before
+        # The control: without marks they would leave by the other line, whose ISP drops the foreign address.
+        lab.exec("fw", "ip", "rule", "del", "priority", "20020")
+        lab.exec("fw", "ip", "-6", "rule", "del", "priority", "20020")
+        lab.exec("fw", "ip", "rule", "del", "priority", "20021")
+        lab.exec("fw", "ip", "-6", "rule", "del", "priority", "20021")
+        assert not any(use())
+    assert checks.nothing_changed(playbooks.deploy(lab, variables=wanted)) != []
+    assert checks.nothing_changed(playbooks.deploy(lab, variables=wanted)) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lines_in_order(lab: Lab, family: str) -> None:
+    playbooks.deploy(lab, variables=variables(lab, ["interlink", "unicom"]))
+    assert line_used(lab, family) == "interlink"
+    # Servers in the same network go on as before.
+    assert checks.outbound_by_alias(lab) + checks.services_answered(lab) == []
+    switch(lab, "interlink", "down")
+    assert line_used(lab, family) == "unicom"
+    switch(lab, "interlink", "up")
+    playbooks.deploy(lab, variables=variables(lab, ["interlink"]))
+    assert checks.eventually(lambda: [] if line_used(lab, family) == "interlink" else ["not back"]) == []
+    # And by no other line.
+    switch(lab, "interlink", "down")
+    assert line_used(lab, family, timeout=1) is None
+    switch(lab, "interlink", "up")
+
+
+def test_balance_is_by_weight_and_inside_nothing_is_distributed(lab: Lab, backend: str) -> None:
+    wanted = variables(lab, "balance", backend)
+    playbooks.deploy(lab, variables=wanted)
+    for address in clients(lab).values():
+        host = f"[{address}]" if ":" in address else address
+        with connected(lab, LAN_CLIENT, [f"tcp://{host}:{port}" for port in range(5000, 5003)], timeout=5) as use:
+            seen = use()
+            used = Counter(line_of(lab, each[0]) for each in seen)
+            # By nftables exactly by weight; by iptables at random, all by one line once in a thousand times.
+            assert (
+                used == {"unicom": 24, "interlink": 6}
+                if backend == "nftables"
+                else set(used) == {"unicom", "interlink"}
+            )
+            assert use() == seen
+    assert checks.everything(lab) == []
+    assert checks.nothing_changed(playbooks.deploy(lab, variables=wanted)) == []
+
+
+def test_verify_passes_and_finds_what_leaves_untranslated(lab: Lab) -> None:
+    wanted = variables(lab)
+    playbooks.deploy(lab, variables=wanted)
+    assert playbooks.verify(lab, **wanted).code == 0
+    lab.exec("fw", "nft", "flush", "chain", "inet", "multihome", "nat_postrouting")
+    assert line_used(lab, "IPv4", timeout=1) is None
+    # The rules of maps are gone with their chain; verify reads these.
+    run = playbooks.verify(lab, **wanted)
+    assert run.code
+    assert "fw: 192.168.168.0/24 leaves by wan1 untranslated" in "\n".join(run.failures)
+
+
+def test_without_the_list_clients_leave_as_before(lab: Lab) -> None:
+    """The control: untranslated, which the ISP drops."""
+    playbooks.deploy(lab)
+    assert [line_used(lab, family, timeout=1) for family in FAMILIES] == [None, None]
+    listed = lab.exec("fw", "nft", "list", "table", "inet", "multihome").stdout
+    assert "marks_keep" not in listed
+
+
+def test_with_a_firewall_for_each_line_clients_leave_by_their_gateway(start_lab: StartLab) -> None:
+    lab = start_lab(lines=2)
+    playbooks.deploy(lab, variables=variables(lab))
+    # The LAN client's gateway is the first firewall.
+    assert lines_used(lab) == ["unicom", "unicom"]
+    lab.exec(LAN_CLIENT, "ip", "route", "replace", "default", "via", "192.168.168.12")
+    assert line_used(lab, "IPv4") == "interlink"
+    assert checks.everything(lab) == []
+    run = playbooks.verify(lab, **variables(lab))
+    assert run.code == 0, run.failures
