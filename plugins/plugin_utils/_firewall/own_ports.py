@@ -24,6 +24,8 @@ def taken_ports(lines: object, forwards: Iterable[object] = (), ports: Iterable[
     taking = [forward for forward in forwards if _takes(forward, own)]
     found: dict[tuple[str, int, str], TakenPort] = {}
     for rule in nat.nat_rules(lines, taking):
+        if rule["type"] != "dnat":
+            continue
         first, last = port_range(rule["destination_port"]) if "destination_port" in rule else (0, 65535)
         for port in own:
             if first <= port <= last:

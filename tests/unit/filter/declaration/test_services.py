@@ -242,7 +242,7 @@ def taken(declaration: Lists, *ports: int) -> list[tuple[str, int]]:
 
 def test_mappings_that_take_the_firewalls_own_ports_are_found() -> None:
     one = ["203.0.113.11"]
-    assert taken(lists(A), 2222) == []
+    assert taken(lists(A, line={"untranslated": ["10.9.0.0/16"]}), 2222) == []
     assert taken(lists({**A, "ports": ["any"], "public_addresses": one})) == [(one[0], 22)]
     assert taken(lists({**A, "ports": ["1-65535/tcp"], "public_addresses": one}), 2222) == [
         (one[0], 22),
