@@ -95,6 +95,10 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
         super().fetch_file(in_path, out_path)
         Path(out_path).write_bytes(self._transfer(["cat", "--", in_path], None))
 
+    def reset(self) -> None:
+        """Enter the host again; every command does."""
+        self.close()
+
     def close(self) -> None:
         """Forget the host; there is nothing to close."""
         self._connected = False

@@ -85,7 +85,6 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
     assert {yaml.safe_load(text)["name"] for text in common} == {
         "Add routes for marked connections",
         "End here where the host is as it has to be",
-        "Prove that each reply leaves by its line",
         "Refuse faulty variables",
         "Set kernel parameters for the lines",
     }
