@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import time
@@ -19,7 +18,7 @@ from ..health.drained import read as read_drained
 from ..host.installed_paths import PROGRAM
 from ..keeper import report as keeper_report
 from ..keeper.report import DIRECTORY as RUN
-from ..lock import LOCK_FILE
+from ..lock import LOCK_FILE, is_held
 from ..routing.engine import RoutingEngine
 from ..store.format import KINDS, Refused, Stored, parse
 from ..store.journal import journals
@@ -91,7 +90,7 @@ def read_host_state(run: str = RUN, stored: str = DIRECTORY, program: str = PROG
         lines=lines,
         unwatched=[name for name in line_names(stored) if name not in watched],
         health_age=health_age,
-        interrupted=[] if is_locked(LOCK_FILE) else journals(run),
+        interrupted=[] if is_held(LOCK_FILE) else journals(run),
         drained=_drained(stored),
     )
 
@@ -138,21 +137,6 @@ def _line_state(name: str, family: str, shown: Mapping[str, Any], passed: float)
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def is_locked(path: str) -> bool:
-    """Tell whether a run or the keeper holds the host's lock now."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def stored_states(directory: str = DIRECTORY) -> dict[str, Stored]:

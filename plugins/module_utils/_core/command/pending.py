@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..engine import Allowed
+from ..entries import Options
 from ..errors import ForeignObject, InvalidInput
+from ..health.gate import allowed_by_health
 from ..keeper.error_text import error_text
 from ..keeper.stored_states import ENGINES, States
 from ..store.persistence import DIRECTORY
@@ -27,10 +30,18 @@ class Pending:
         return sum(map(len, self.missing.values()))
 
 
+def limits(kind: str, options: Options) -> Allowed | None:
+    """Return what the lines allow of a kind of state, by the judgement of the keeper; None is all of it.
+
+    The default route of a dead line is not missing: it has another metric.
+    """
+    return allowed_by_health(kind, options)()
+
+
 def pending(directory: str = DIRECTORY, engines: Mapping[str, Any] = ENGINES) -> Pending:
     """Return them; a stored file that is refused, or cannot be compared, is in ``waiting`` with the reason."""
     result = Pending()
-    states = States(directory, engines)
+    states = States(directory, engines, ask_limits=limits)
     for state in states.reload():
         try:
             if states.prepare(state):

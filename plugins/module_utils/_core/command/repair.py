@@ -23,7 +23,7 @@ from ..keeper.watch import FILES
 from ..lock import exclusive
 from ..store.persistence import DIRECTORY
 from .failure import CommandFailed
-from .pending import Pending, pending
+from .pending import Pending, limits, pending
 from .terminal import Page
 
 # The keeper looks at once, unless a module holds the lock.
@@ -67,7 +67,7 @@ def until_done(look: Callable[[], Pending], deadline: float) -> Pending:
 
 def _looked() -> Pending:
     keeper = Keeper(
-        States(DIRECTORY, ENGINES),
+        States(DIRECTORY, ENGINES, ask_limits=limits),
         functools.partial(exclusive, timeout=_PATIENCE),
         # This is no boot: no address waits for the network manager.
         startup_delay=StartupDelay(float("-inf")),
