@@ -147,7 +147,7 @@ def _converge(
     engine = make_engine(module.params)
     store = Store(engine, stored_as, module.params, make_engine, STORE)
     persist = module.params["persist"]
-    guard = ConfirmGuard(module.params["confirm"], lambda _current: _scope(module.params))
+    guard = ConfirmGuard(module.params.get("confirm"), lambda _current: _scope(module.params))
     outcome = guarded(engine, module, guard, store if persist else None)
     contradicted = None if persist else store.contradicted(outcome.plan)
     if contradicted:

@@ -39,7 +39,12 @@ def public_addresses(desired: Desired, facts: Facts) -> Iterator[Finding]:
             for item in routing.addresses()
             if item.object.interface == line.interface
         ]
-        for address in line.addresses:
+        if facts.parameters.get(f"net/ipv6/conf/{line.interface}/disable_ipv6") == "1":
+            # The interface lost them with IPv6, which is a finding of its own.
+            addresses = _of_family(line.addresses, 4)
+        else:
+            addresses = list(line.addresses)
+        for address in addresses:
             bare = address.partition("/")[0]
             families = {network.version for network in networks if not network.is_link_local}
             inside = any(ipaddress.ip_address(bare) in network for network in networks)
