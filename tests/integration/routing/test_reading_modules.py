@@ -39,6 +39,8 @@ MARKS: dict[str, Any] = {
     "balance": [{"mark": 1, "weight": 4, "sources": ["192.168.168.1", "fd00:168::1"]}],
     "balance_from": ["100::8", "192.0.0.8"],
     "balance_exclude": ["10.1.0.0/16"],
+    "balance_networks": ["10.2.0.0/16", "fd00:2::/64"],
+    "keep_networks": ["10.3.0.0/16"],
 }
 RULES = [
     {"priority": 20000, "family": "ipv4", "table": 254, "suppress_prefix_length": 0},

@@ -141,6 +141,18 @@ def test_a_firewall_of_several_lines_is_demoted_the_same_way() -> None:
 ROUTE = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0"}
 
 
+def test_another_table_with_defaults_of_several_lines_is_demoted_and_one_of_a_single_line_is_not() -> None:
+    wanted, lines = design("b3")
+    [main] = [table for table in wanted["policy_routing"]["tables"] if table["id"] == 254]
+    alone = {"id": 3001, "routes": [main["routes"][0]]}
+    wanted["policy_routing"]["tables"] += [{**main, "id": 2001}, alone]
+    first = next(line for line in lines if main["routes"][0]["gateway"] in line.gateways)
+    changed = effective(wanted, observed(lines, first.name))["policy_routing"]["tables"]
+    found = {table["id"]: table["routes"] for table in changed}
+    assert found[2001] == found[254] != main["routes"]
+    assert found[3001] == alone["routes"]
+
+
 def two_lines_of_one_gateway() -> tuple[dict[str, Any], list[Line]]:
     """A server behind one firewall: only the source address tells the line."""
     routes = [
