@@ -62,8 +62,8 @@ def of_others(lab: Lab, before: Dump, after: Dump) -> list[str]:
     wanted = of_the_line(lab, COMES)
     lines = differences(before, after)
     # Files that are about all lines: the names of their tables, the state stored for the next boot, and the directory
-    # that holds the journal of a run as long as the run changes that state.
-    shared = re.compile("/etc/iproute2/rt_tables.d|/etc/multihome[/ ]|/run/multihome d ")
+    # that holds the journal of a run as long as the run changes that state; and the states recorded before a run.
+    shared = re.compile("/etc/iproute2/rt_tables.d|/etc/multihome[/ ]|/run/multihome d |/var/lib/multihome[/ ]")
     return [line for line in lines if not (line.startswith("fw-b: ") or shared.search(line) or wanted.search(line))]
 
 
