@@ -90,14 +90,22 @@ def tables(networks: Sequence[ClientNetwork], base: int) -> list[Table]:
     ]
 
 
-def rules(networks: Sequence[ClientNetwork], base: int, source_base: int) -> list[Rule]:
+def rules(
+    networks: Sequence[ClientNetwork], base: int, source_base: int, servers: Iterable[IPNetwork] = ()
+) -> list[Rule]:
     """The rules of policy_routing: behind all rules by source, each network that names its lines to its table.
 
-    It has an end too: the clients must not leave by another line.
+    It has an end too: the clients must not leave by another line. ``servers`` are addresses of several lines, which
+    leave by the preferred one also where they are in such a network.
     """
     numbers = _numbers(networks, base)
     first = source_base + line_routing.WHOLE_BAND - 2
-    found: list[Rule] = []
+    ordered = [prefix for network in networks if network.lines for prefix in network.networks]
+    found: list[Rule] = [
+        {"name": "main", "source": prefix_text(server), "priority": first - 1, "table": line_routing.MAIN_TABLE}
+        for server in dict.fromkeys(servers)
+        if any(overlap(server, prefix) for prefix in ordered)
+    ]
     for network in networks:
         if network.lines:
             for prefix in network.networks:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import shown
-from .._input.addresses import FAMILIES, family_name, of_family, prefix_text
+from .._input.addresses import FAMILIES, family_name, of_family, prefix_text, without
 from .._input.faults import Place, sound
 from .._input.reading import report_repeated
 from .._input.ways_out import BALANCE
@@ -91,7 +91,10 @@ def rules(
         own = [str(address.ip) for address in line.held_addresses]
         selectors = line_routing.by_source([*own, *map(prefix_text, sources[line.name])])
         entries += line_routing.source_rules(source_first, line, selectors, base)
-    return entries + client_networks.rules(clients, base, source_first)
+    named = {line.name: line for line in found}
+    servers = [e.values["source"] for e in read_snat(snat, []) if line_of(e, named) and "source" in e.values]
+    alone = {source for own in sources.values() for source in own}
+    return entries + client_networks.rules(clients, base, source_first, [s for s in servers if s not in alone])
 
 
 def _untranslated(line: FirewallLine, first: int, base: int) -> list[Rule]:
@@ -115,19 +118,25 @@ def marks(
     mark_mask: object = line_routing.MARK_MASK,
     networks: object = (),
     inside_networks: object = (),
+    snat: object = (),
 ) -> FirewallMarkLists:
-    """The lists of connection_marks: each of several lines by its interface, and the networks of clients."""
+    """The lists of connection_marks: each of several lines by its interface, and the networks of clients.
+
+    Servers in these networks, the sources of ``snat``, are not distributed: they leave by the line of their address.
+    """
     with sound() as faults:
         found = _read(lines, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
         clients = _clients(networks, found, faults)
         inside = read_inside_networks(inside_networks, faults)
+        servers = list(dict.fromkeys(e.values["source"] for e in read_snat(snat, faults) if "source" in e.values))
     entries: list[Mark] = [
         {"name": line.name, "mark": mask.mark_of(line), "in_interface": line.interface} for line in found
     ]
     several = len(found) > 1
     kept = [str(prefix) for client in clients for prefix in client.networks if several]
-    spread = [str(prefix) for client in clients if client.outgoing == BALANCE for prefix in client.networks if several]
+    balanced = [prefix for client in clients if client.outgoing == BALANCE for prefix in client.networks if several]
+    spread = [str(part) for prefix in balanced for part in without(prefix, servers)]
     untranslated = [str(network) for line in found for network in line.untranslated]
     # Connections between networks inside take no turn.
     excluded = [*map(str, inside), *kept, *untranslated] if spread else []

@@ -19,7 +19,7 @@ from .faults import Place
 from .reading import reader_of
 
 try:
-    from netaddr import IPAddress, IPNetwork
+    from netaddr import IPAddress, IPNetwork, cidr_exclude
 
     NETADDR_MISSING = ""
 except ImportError as error:
@@ -132,6 +132,14 @@ def prefix_text(prefix: IPNetwork) -> str:
 def address_of(text: str) -> IPAddress:
     """An address that a host reported."""
     return IPAddress(text)
+
+
+def without(network: IPNetwork, others: Iterable[IPNetwork]) -> list[IPNetwork]:
+    """The prefixes that make up a network without the others."""
+    parts = [network]
+    for other in others:
+        parts = [left for part in parts for left in (cidr_exclude(part, other) if overlap(part, other) else [part])]
+    return parts
 
 
 def prefix_of(first: int, length: int, version: int) -> IPNetwork:

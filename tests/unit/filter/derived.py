@@ -49,7 +49,7 @@ def firewall_lists(variables: dict[str, Any]) -> dict[str, Any]:
         "rules": FILTERS["isp_firewall_rules"](lines, snat, inside_networks=inside, **networks),
         "interface_groups": FILTERS["isp_firewall_interface_groups"](lines, inside),
         "replies": FILTERS["isp_firewall_replies"](lines, variables["forwards"], snat, inside),
-        "marks": FILTERS["isp_firewall_marks"](lines, inside_networks=inside, **networks),
+        "marks": FILTERS["isp_firewall_marks"](lines, inside_networks=inside, snat=snat, **networks),
         "kernel_parameters": FILTERS["isp_firewall_kernel_parameters"](lines),
         "accept": FILTERS["isp_firewall_accept"](*mapped, **networks),
         "nat_rules": FILTERS["isp_firewall_nat_rules"](*mapped, **networks),

@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "isp_firewall_nat_rules": lambda value: (value,) * 5,
     "isp_firewall_accept": lambda value: (value,) * 5,
     "isp_firewall_taken_ports": lambda value: (value if isinstance(value, list) else [value],),
-    "isp_firewall_marks": lambda value: (value,) * 3,
+    "isp_firewall_marks": lambda value: (value,) * 4,
     "isp_firewall_tables": lambda value: (value,) * 4,
     "isp_firewall_rules": lambda value: (value,) * 8,
     "isp_firewall_faults": lambda value: (value,) * 10,

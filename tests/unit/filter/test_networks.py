@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.tests.unit.filter import declarations
 from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTERS, firewall_lists, firewall_variables
+from netaddr import IPSet
 
 OFFICE = {"name": "office", "networks": ["192.168.168.0/24", "fd00:168::/64"]}
 GUESTS = {"name": "guests", "networks": ["192.168.50.0/24"]}
@@ -59,7 +60,11 @@ def test_balance_gives_new_connections_a_line_by_weight() -> None:
     declaration = declared({**OFFICE, "outgoing": "balance"}, GUESTS)
     declaration["lines"][0]["untranslated"] = ["10.9.0.0/16"]
     marks = lists(declaration)["marks"]
-    assert marks["balance_networks"] == OFFICE["networks"]
+    # All but the servers in it, which leave by the line of their address.
+    spread = IPSet(marks["balance_networks"])
+    servers = {address.partition("/")[0] for own in declaration["servers"][0]["addresses"].values() for address in own}
+    assert spread == IPSet(OFFICE["networks"]) - IPSet(servers)
+    assert servers
     assert marks["keep_networks"] == [*OFFICE["networks"], *GUESTS["networks"]]
     assert [(share["mark"], share["weight"]) for share in marks["balance"]] == [
         (line["id"], line["weight"]) for line in sorted(declaration["lines"], key=lambda line: line["id"])
@@ -91,6 +96,13 @@ def test_lines_in_order_are_a_table_and_no_other_line_is_used() -> None:
         assert first["table"] in numbers
     # Behind all rules by the servers' addresses, which may be in the same network.
     assert max(rule["priority"] for rule in given["rules"] if rule not in rules) < 25508
+
+
+def test_a_server_with_one_address_for_all_lines_leaves_as_before() -> None:
+    way = {**OFFICE, "outgoing": ["line2"]}
+    rules = added(lists(declared(way, shape="b3-one-address")), "rules", "b3-one-address")
+    mine = [rule for rule in rules if rule["priority"] == 25507]
+    assert [(rule["source"], rule["table"]) for rule in mine] == [("192.168.168.101", 254), ("fd00:168::101", 254)]
 
 
 def test_untranslated_destinations_leave_by_their_line() -> None:
