@@ -94,6 +94,11 @@ class FakeState:
         return []
 
 
+def fail(error: BaseException) -> None:
+    """Raise an error."""
+    raise error
+
+
 class FakeTimer:
     """Notes what it is asked for; ``broken`` is an error to raise."""
 
@@ -104,8 +109,8 @@ class FakeTimer:
     def start(self, run: str, seconds: float) -> None:
         """Start."""
         self.calls.append(f"start {run} {seconds:g}")
-        if self.broken:
-            raise self.broken
+        if self.broken is not None:
+            fail(self.broken)
 
     def stop(self, run: str) -> None:
         """Stop."""

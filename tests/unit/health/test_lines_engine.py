@@ -22,9 +22,13 @@ ONLY_A_USABLE = {"lines": {name: {"ipv4": {"usable": name == "a"}} for name in (
 
 
 def run(
-    directory: Path, *lines: dict[str, Any], check: bool = False, force: bool = False, known: Mapping[str, Any] = {}
+    directory: Path,
+    *lines: dict[str, Any],
+    check: bool = False,
+    force: bool = False,
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[LinesEngine, Outcome[Any]]:
-    engine = LinesEngine(lines, force, str(directory), known)
+    engine = LinesEngine(lines, force, str(directory), known or {})
     return engine, converge(engine, check, contextlib.nullcontext)
 
 
@@ -89,7 +93,11 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
 def test_a_write_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, A)
     text = (tmp_path / "lines.json").read_text()
-    monkeypatch.setattr("os.fsync", lambda _file: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def full(_file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ApplyFailed, match="No space left on device"):
         run(tmp_path, A, B)
     assert (tmp_path / "lines.json").read_text() == text

@@ -44,15 +44,15 @@ def test_lists_that_are_left_out_are_as_for_the_module() -> None:
 
 
 def test_values_are_converted_as_ansible_does() -> None:
-    (parsed,) = parse_plan(
-        {"nat_rules": {"rules": '[{"type": "masquerade"}]', "purge": "no", "persist": "True"}}
-    ).values()
+    given = {"rules": '[{"type": "masquerade"}]', "purge": "no", "persist": "True"}
+    parsed = parse_plan({"nat_rules": given})["nat_rules"]
     assert (parsed["rules"], parsed["purge"], parsed["persist"]) == ([{"type": "masquerade"}], False, True)
 
 
 def test_marks_of_a_firewall_need_no_list_of_addresses() -> None:
     marks = [{"mark": 1, "in_interface": "wan0"}]
-    (parsed,) = parse_plan({"connection_marks": {"marks": marks, "balance": "[]", "backend": "nftables"}}).values()
+    given = {"marks": marks, "balance": "[]", "backend": "nftables"}
+    parsed = parse_plan({"connection_marks": given})["connection_marks"]
     assert KINDS["connection_marks"].make(parsed).balance_from == ()
 
 

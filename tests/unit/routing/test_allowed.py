@@ -54,9 +54,9 @@ class Site:
 
         return RoutingEngine(tables, None, 109, purge, self.host.fake.executor(), ask_allowed=ask)
 
-    def run(self, tables: Any = MAIN, check: bool = False, **more: Any) -> tuple[RoutingEngine, Outcome[Any]]:
+    def run(self, tables: Any = None, check: bool = False, **more: Any) -> tuple[RoutingEngine, Outcome[Any]]:
         """Run policy_routing."""
-        engine = self.engine(tables, **more)
+        engine = self.engine(MAIN if tables is None else tables, **more)
         return engine, converge(engine, check, contextlib.nullcontext)
 
     def defaults(self) -> list[tuple[str | None, int | None]]:

@@ -31,7 +31,7 @@ _USAGE = f"usage: revert.pyz {'|'.join(_COMMANDS)} DIRECTORY [RUN, or for arm th
 def main(arguments: Sequence[str], ready: int | None = None) -> int:
     """Return the exit status. ``ready`` is a pipe to write to once everything is loaded that may be needed."""
     if len(arguments) < 2 or arguments[0] not in _COMMANDS:
-        print(_USAGE, file=sys.stderr)
+        sys.stderr.write(f"{_USAGE}\n")
         return 2
     if arguments[0] == "arm":
         return _arm(Directory(arguments[1]), arguments[2:])
@@ -70,7 +70,7 @@ def _arm(directory: Directory, lock: Sequence[str]) -> int:
     try:
         guard.before_write()
     except MultihomeError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": str(error)}))
+        sys.stdout.write(f"{json.dumps({'kind': type(error).__name__, 'message': str(error)})}\n")
         return 1
     return 0
 
@@ -113,4 +113,5 @@ def _report(run: str, failures: Sequence[str]) -> int:
 
 def _log(level: int, text: str) -> None:
     syslog.syslog(level, text)
-    print(text, file=sys.stderr)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -237,4 +237,4 @@ def _done(options: argparse.Namespace, out: TextIO, result: Mapping[str, Any], t
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -38,10 +38,10 @@ def limits(kind: str, options: Options) -> Allowed | None:
     return allowed_by_health(kind, options)()
 
 
-def pending(directory: str = DIRECTORY, engines: Mapping[str, Any] = ENGINES) -> Pending:
+def pending(directory: str = DIRECTORY, engines: Mapping[str, Any] | None = None) -> Pending:
     """Return them; a stored file that is refused, or cannot be compared, is in ``waiting`` with the reason."""
     result = Pending()
-    states = States(directory, engines, ask_limits=limits)
+    states = States(directory, ENGINES if engines is None else engines, ask_limits=limits)
     for state in states.reload():
         try:
             if states.prepare(state):

@@ -17,9 +17,10 @@ _COLOURS = {"good": "32", "bad": "31;1", "warning": "33", "bold": "1", "dim": "2
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
-def has_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+def has_colour(stream: TextIO, environment: Mapping[str, str] | None = None) -> bool:
     """Tell whether to use colours: only on a terminal that can, and not against NO_COLOR (no-color.org)."""
-    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"
+    given = os.environ if environment is None else environment
+    return stream.isatty() and not given.get("NO_COLOR") and given.get("TERM", "dumb") != "dumb"
 
 
 class Page:

@@ -127,8 +127,7 @@ def _remote(question: Question, family: int, known: Known) -> str:
 
 def _of_address(address: str, question: Question, known: Known) -> list[Case]:
     family = fields.family_of(address)
-    selected = lambda rule: address in (rule.destination, rule.to_address)  # noqa: E731 - the shortest form
-    mapped = _mapped(selected, question, known)
+    mapped = _mapped(lambda rule: address in (rule.destination, rule.to_address), question, known)
     if known.is_local(address):
         local = Case(LOCAL, family, _remote(question, family, known), known.line_of(address), address)
         return [*mapped, local]
