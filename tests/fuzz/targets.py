@@ -147,7 +147,7 @@ def feed_answers(value: Any) -> None:
 def _stored(kind: str) -> str:
     settings = {
         "protocol": 109, "table": "multihome", "backend": "auto", "mask": "0xff", "policy": "leave",
-        "balance_from": [], "balance_exclude": [],
+        "balance_from": [], "balance_exclude": [], "balance_networks": [], "keep_networks": [],
     }  # fmt: skip
     lists: dict[str, Any] = {
         "aliases": [{"address": "192.168.168.1/24", "interface": "eth0"}],

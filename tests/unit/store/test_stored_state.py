@@ -238,3 +238,15 @@ def test_every_kind_is_stored_under_its_own_name(kind: str) -> None:
     # A kind without scope has one file.
     other = f"{kind}.other.json" if of_scope.scope else f"{kind}.json"
     assert stored_state.file_name(kind, {of_scope.scope: "other"}) == other
+
+
+def test_a_file_of_an_earlier_release_is_read_as_before() -> None:
+    earlier = (
+        '{"version": 1, "kind": "connection_marks", "protocol": 109, "table": "multihome", "backend": "auto",'
+        ' "mask": "0xff", "balance_from": [], "balance_exclude": [], "marks": [], "balance": []}'
+    )
+    options = parse(earlier, "connection_marks.json").options
+    assert (options["balance_networks"], options["keep_networks"]) == ([], [])
+    # The control: an option that every release has stored cannot be missing.
+    with pytest.raises(Refused, match="balance_from is missing"):
+        parse(earlier.replace(' "balance_from": [],', ""), "connection_marks.json")

@@ -38,6 +38,8 @@ class Kind:
     scope_pattern: str = r"[A-Za-z0-9_]{1,64}"
     # A DNS name: neither case nor a last dot makes a difference.
     scope_is_domain: bool = False
+    # Lists that earlier releases did not store: their files are as if these were empty.
+    added: tuple[str, ...] = ()
 
 
 _MARK_SETTINGS = ("balance_from", "balance_exclude", "balance_networks", "keep_networks")
@@ -51,6 +53,7 @@ KINDS: dict[str, Kind] = {
         ("protocol", "table", "backend", "mask", *_MARK_SETTINGS),
         "table",
         "multihome",
+        added=("balance_networks", "keep_networks"),
     ),
     "forward_policy": Kind(
         ("accept", "mss"), ("protocol", "table", "backend", "policy"), "table", "multihome", {"policy": "leave"}
@@ -149,6 +152,7 @@ def parse(text: str, name: str) -> Stored:
         raise Refused(f"it is of version {short(version)}, and this collection knows none newer than {VERSION}")
     if not isinstance(kind, str) or kind not in KINDS:
         raise Refused(f"its kind {shown(kind)} is none of {', '.join(KINDS)}")
+    content = {**{name: [] for name in KINDS[kind].added}, **content}
     faults = _faults(KINDS[kind], content)
     if faults:
         raise Refused("; ".join(faults))
