@@ -90,7 +90,16 @@ def test_every_kind_of_finding_was_made() -> None:
     made = {kind for scenario in SCENARIOS for kind, _subject in scenario.found}
     # These are of the tests below, and of test_real_hosts.py.
     made |= {"not-checked", "line-left-out", "reply-taken", "reply-taken-tolerated", "local-rule-not-first"}
+    made |= {"own-port-mapped"}
     assert made | {"reverse-path-filter", "interface-alternative-name"} == set(KINDS)
+
+
+def test_a_mapping_that_takes_a_port_of_the_firewall_is_a_warning(hosts: Hosts) -> None:
+    taken = {"address": "198.51.100.2", "port": 22, "server": "192.168.168.5", "name": "shell"}
+    result = look(hosts, taken_ports=[taken])
+    assert found(result) == [("own-port-mapped", "198.51.100.2")]
+    assert result["findings"][0]["severity"] == "warning"
+    assert found(look(hosts, taken_ports=[])) == []
 
 
 def test_a_line_that_cannot_be_used_now_is_a_warning_and_harms_no_other(hosts: Hosts) -> None:
