@@ -416,7 +416,7 @@ SCENARIOS = [
     Scenario(
         "an nft filter that drops what servers initiate, mended as the remedy says",
         [("outgoing-dropped", "nft table inet filter, chain forward")],
-        nft(steps.FILTER.replace("RULES", "ct status dnat accept")),
+        also(_FLUSH, nft(steps.FILTER.replace("RULES", "ct status dnat accept"))),
         on("host", 'nft insert rule inet filter forward iifname { "eth0" } oifname { "eth1" } accept'),
         _OUTGOING,
     ),
