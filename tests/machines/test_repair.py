@@ -135,5 +135,5 @@ def test_a_disk_that_is_full_while_a_state_is_stored_changes_nothing(design: Dep
         assert sorted([*before, "filler"]) == design.run(server, "ls", "-A", stored).split()
         assert design.differences() == []
     finally:
-        design.run(server, "umount", stored)
+        design.run(server, "umount", "--lazy", stored)
         design.run(server, "rm", "-r", "/root/stored")
