@@ -83,7 +83,10 @@ class Host:
         """End everything started on the host and the host itself."""
         for child in self._children:
             child.kill()
-            child.communicate()
+            if child.stdout is not None and child.stdout.closed:
+                child.wait()  # a test has read it to its end
+            else:
+                child.communicate()
         self._holder.communicate(timeout=10)
 
 
