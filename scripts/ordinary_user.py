@@ -60,6 +60,7 @@ def main() -> int:
         status = make_as(user, checkout, name)
         written = checkout / ".cache" / "reports" / f"{name}.xml"
         if written.exists():
+            Path(report).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(written, report)
         return status
     finally:
