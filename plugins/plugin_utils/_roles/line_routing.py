@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...module_utils._core.fields import mark_number
+from ...module_utils._core.routing.rule_fields import LONGEST_DEFAULT
 from .._input.addresses import FAMILIES, has_network, is_link_local, of_family, overlap
 from .._input.faults import Place
 from .._input.reading import integer, reader_of
@@ -48,8 +49,6 @@ TABLE_BASE, PRIORITY_BASE, SOURCE_PRIORITY_BASE, MARK_MASK = 1000, 20000, 23000,
 INTERFACE_GROUP = 109
 # The kernel's group of every interface, and the largest number that a rule can name.
 _DEFAULT_GROUP, _LARGEST_GROUP = 0, 2**31 - 1
-# Routes of main up to these lengths are defaults in effect: 0.0.0.0/1 and 128.0.0.0/1, 2000::/3, 8000::/1.
-SUPPRESSED_LENGTH = {4: 7, 6: 6}
 _LINK_LOCAL = "fe80::/64"
 
 
@@ -115,7 +114,7 @@ def main_rules(priority: int, families: Iterable[int], groups: Sequence[Interfac
             "priority": priority,
             "family": f"ipv{family}",
             "table": MAIN_TABLE,
-            "suppress_prefix_length": SUPPRESSED_LENGTH[family],
+            "suppress_prefix_length": LONGEST_DEFAULT[family],
             **by_group,
         }
         for family in families

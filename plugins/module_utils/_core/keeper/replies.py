@@ -13,6 +13,7 @@ from ..routing.engine import RoutingEngine
 from ..routing.model import MAIN_TABLE, Route, Rule
 from ..routing.reply_model import TAKEN, Finding, Reply
 from ..routing.reply_paths import check_replies
+from .recurring_check import RecurringCheck
 from .report import log
 
 # Rules and routes of other programs do not wake the keeper, so it asks by itself.
@@ -26,48 +27,30 @@ _HOST_LENGTHS = {4: "/32", 6: "/128"}
 Ask = Callable[[Sequence[Reply], Sequence[str], int], Sequence[Finding]]
 
 
-class ReplyCheck:
-    """Asks, and remembers what it found: a finding is logged once, and once more when it is gone.
-
-    ``on_taken`` is called once for each; it must return at once.
-    """
+class ReplyCheck(RecurringCheck[Finding]):
+    """Asks for the replies. ``on_taken`` is called once for each that is taken; it must return at once."""
 
     def __init__(self, ask: Ask = check_replies, on_taken: Callable[[Finding], None] = lambda _finding: None) -> None:
+        super().__init__(INTERVAL, PAUSE)
         self._ask, self._on_taken = ask, on_taken
-        self._taken: dict[tuple[object, ...], Finding] = {}
-        self.next_time = self._last = float("-inf")
 
     def check(self, engine: RoutingEngine, now: float) -> None:
         """Ask for the replies of the stored lists."""
-        self._last, self.next_time = now, now + INTERVAL
+        self._begin(now)
         replies, inside = replies_of(engine)
         try:
             findings = self._ask(replies, inside, engine.owner) if replies else ()
         except MultihomeError as error:
             log("warning", f"replies: {error}")
             return
-        found = {_key(finding): finding for finding in findings if finding.kind == TAKEN}
-        for key, finding in found.items():
-            if key not in self._taken:
-                log("error", finding.message)
-                self._on_taken(finding)
-        for key, finding in self._taken.items():
-            if key not in found:
-                log("info", f"{finding.reply} leave by their line again")
-        self._taken = found
+        self._update({_key(finding): finding for finding in findings if finding.kind == TAKEN})
 
-    def changed(self, now: float) -> None:
-        """Ask soon, as routes or rules changed."""
-        self.next_time = min(self.next_time, max(now, self._last + PAUSE))
+    def _came(self, one: Finding) -> None:
+        log("error", one.message)
+        self._on_taken(one)
 
-    def forget(self) -> None:
-        """No rules and routes are stored any more."""
-        self._taken = {}
-        self.next_time = float("inf")
-
-    def report(self) -> list[dict[str, Any]]:
-        """Return the findings as the report shows them."""
-        return [finding.as_result() for finding in self._taken.values()]
+    def _went(self, one: Finding) -> None:
+        log("info", f"{one.reply} leave by their line again")
 
 
 def _key(finding: Finding) -> tuple[object, ...]:

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from .. import fields
 from ..plan import Existing
 from ..routing.model import Route
+from ..routing.rule_fields import LONGEST_DEFAULT
 from .catalogue import Finding, finding
 from .facts import Facts
 from .model import FIREWALL, Desired, Line
-
-# The longest prefix of a route that is a default in all but length, such as 0.0.0.0/1 (rule 20000 ignores these too).
-_LONGEST_DEFAULT = {4: 7, 6: 6}
 
 
 def ways_out(desired: Desired, facts: Facts) -> Iterator[Finding]:
@@ -23,8 +21,8 @@ def ways_out(desired: Desired, facts: Facts) -> Iterator[Finding]:
     for line in _connected(desired, facts):
         for family in line.families:
             if not _of_family(line.gateways, family) and not _has_default(line, family, desired, facts):
-                message = f"{line} has no {_name(family)} gateway, and there is no default route by {line.interface}"
-                yield finding("no-way-out", f"{line}, {_name(family)}", message, interface=line.interface)
+                message = f"{line} has no IPv{family} gateway, and there is no default route by {line.interface}"
+                yield finding("no-way-out", f"{line}, IPv{family}", message, interface=line.interface)
 
 
 def public_addresses(desired: Desired, facts: Facts) -> Iterator[Finding]:
@@ -44,9 +42,9 @@ def public_addresses(desired: Desired, facts: Facts) -> Iterator[Finding]:
             addresses = _of_family(line.addresses, 4)
         else:
             addresses = list(line.addresses)
+        families = {network.version for network in networks if not network.is_link_local}
         for address in addresses:
             bare = address.partition("/")[0]
-            families = {network.version for network in networks if not network.is_link_local}
             inside = any(ipaddress.ip_address(bare) in network for network in networks)
             if bare not in own and (inside or fields.family_of(bare) not in families):
                 message = f"{line} has the address {bare}, and this host does not"
@@ -78,7 +76,7 @@ def _is_default(item: Existing[Route], desired: Desired) -> bool:
     """Whether it is a default, maybe in all but length, that this run does not remove."""
     length = int(item.object.destination.partition("/")[2])
     stays = item.owner != desired.protocol or not desired.purge
-    return stays and item.object.type == "unicast" and length <= _LONGEST_DEFAULT[item.object.family]
+    return stays and item.object.type == "unicast" and length <= LONGEST_DEFAULT[item.object.family]
 
 
 def _interfaces(route: Route) -> set[str]:
@@ -87,7 +85,3 @@ def _interfaces(route: Route) -> set[str]:
 
 def _of_family(addresses: tuple[str, ...], family: int) -> list[str]:
     return [address for address in addresses if fields.family_of(address) == family]
-
-
-def _name(family: int) -> str:
-    return f"IPv{family}"

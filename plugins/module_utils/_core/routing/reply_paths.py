@@ -26,6 +26,7 @@ from .reply_destinations import INSIDE, LINE, LINK, OUTSIDE, Destinations
 from .reply_model import NOT_ASKED, REFUSED, TAKEN, Finding, Reply
 from .reply_traffic import SelectedTraffic, selected_traffic
 from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of, question
+from .rule_fields import LONGEST_DEFAULT
 from .rule_walk import (
     ANY_TRAFFIC,
     LOCAL_TABLE,
@@ -39,7 +40,6 @@ from .rule_walk import (
 )
 
 _UNICAST, _LOCAL_TYPE = 1, 2  # RTN_UNICAST, RTN_LOCAL
-_LONGEST = {4: 7, 6: 6}
 # So many replies with the traffic of other programs' rules are asked for, and of more than these one in so many.
 _MOST_SELECTED, _STEP = 20000, 20
 
@@ -250,8 +250,9 @@ class _Inquiry:
         if table == reply.table:
             return f"remove the route {prefix} from table {table}: only the line's own routes belong there"
         if rule is not None and rule.owner == self._owner and table == MAIN_TABLE:
-            if length <= _LONGEST[reply.family]:
-                return f"redeploy: the rule needs suppress_prefix_length {_LONGEST[reply.family]}, or remove the route"
+            longest = LONGEST_DEFAULT[reply.family]
+            if length <= longest:
+                return f"redeploy: the rule needs suppress_prefix_length {longest}, or remove the route"
             return "put the route's interface into the interface group of the lines, if it belongs to one, and redeploy"
         if rule is None:
             return "see ip rule"

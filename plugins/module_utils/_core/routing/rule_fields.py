@@ -13,6 +13,8 @@ RULE_ACTIONS = ("lookup", "unreachable", "blackhole", "prohibit")
 # Linux takes 4294967295 for "no group", and for no user.
 GROUP = fields.integer(0, 0xFFFFFFFE)
 _UID = fields.integer(0, 0xFFFFFFFE)
+# Routes of main up to these lengths are defaults in effect: 0.0.0.0/1 and 128.0.0.0/1, 2000::/3, 8000::/1.
+LONGEST_DEFAULT = {4: 7, 6: 6}
 SUPPRESSING = ("suppress_prefix_length", "suppress_interface_group")
 NO_GOTO = (
     "goto is not supported: a jump also skips the rules of other programs, and its target may be removed; order the "
