@@ -26,6 +26,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
     ForeignObject,
     InvalidInput,
     MultihomeError,
+    ReadFailed,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import (
     Message,
@@ -161,6 +162,8 @@ def run(make: Make, check: bool) -> tuple[str, Any]:
         return "changed" if outcome.changed else "unchanged", (outcome.actions(), engine.after(outcome.plan))
     except (InvalidInput, ForeignObject) as error:
         return type(error).__name__, str(error)
+    except ReadFailed:  # a fault of this program; counted as an outcome, it would pass for agreement
+        raise
     except MultihomeError as error:
         return type(error).__name__, (str(error), getattr(error, "undone", None))
 
@@ -220,18 +223,18 @@ def broken(fault: str) -> Callable[..., Plan[Any]]:
     """Return a planner with a fault."""
     calls = 0
 
-    def wrong(desired: Any, current: Any, owner: int, purge: bool) -> Plan[Any]:
+    def wrong(desired: Any, current: Any, owner: int, purge: bool, withdrawn: Any = ()) -> Plan[Any]:
         nonlocal calls
         calls += 1
-        right = plan(desired, current, owner, purge)
+        right = plan(desired, current, owner, purge, withdrawn)
         if fault == "forgetful":  # each time it is asked, it purges or does not
-            return right if calls % 2 else plan(desired, current, owner, not purge)
+            return right if calls % 2 else plan(desired, current, owner, not purge, withdrawn)
         if fault == "boastful":  # it says that what it removes will be there
             gone = tuple(action.object for action in right.actions if action.op == "remove")
             return Plan(right.actions, right.before, right.after + gone)
         existing = [item for item in current if item.owner != NOBODY]
         if fault == "restless":  # it does not see what stands and is nobody's
-            return plan(desired, existing, owner, purge)
+            return plan(desired, existing, owner, purge, withdrawn)
         raise ValueError(fault)
 
     return wrong

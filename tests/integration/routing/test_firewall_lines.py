@@ -107,7 +107,7 @@ def deploy(hosts: Hosts, given: dict[str, Any], first: dict[str, Any] | None = N
     tasks: list[tuple[str, dict[str, Any]]] = [
         ("nat_rules", {"rules": FILTERS["isp_firewall_nat_rules"](lines, forwards, (), INSIDE)}),
         ("ip_aliases", {"aliases": FILTERS["isp_firewall_addresses"](lines)}),
-        ("connection_marks", {"marks": FILTERS["isp_firewall_marks"](lines)}),
+        ("connection_marks", FILTERS["isp_firewall_marks"](lines)),
         (
             "policy_routing",
             {
@@ -120,7 +120,7 @@ def deploy(hosts: Hosts, given: dict[str, Any], first: dict[str, Any] | None = N
         ),
     ]
     results = [run_module(name, options, netns_prefix=hosts["fw"].prefix) for name, options in tasks]
-    assert not any(result.get("failed") for result in results), results
+    assert not [r.get("msg") for r in results if r.get("failed")]
     return [result["changed"] for result in results]
 
 
