@@ -164,6 +164,8 @@ options:
     type: str
     default: multihome
 notes:
+  - An address may be V(auto:INTERFACE:ipv4) or V(auto:INTERFACE:ipv6), what another program, such as a DHCP client, has
+    assigned to the interface. The keeper follows its changes; see C(docs/auto.md).
   - O(protocol) has no effect here. The objects of this collection are identified by the names of its chains, sets and
     maps.
 seealso:
@@ -294,6 +296,7 @@ from ..module_utils._core.entries import Options
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
 from ..module_utils._core.health.gate import allowed_by_health
+from ..module_utils._core.learned.gate import with_references
 from ..module_utils._core.marks.engine import MarkEngine
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
@@ -335,6 +338,10 @@ def remarks(engine: MarkEngine, outcome: Outcome[Any], _check_mode: bool) -> dic
 
 def make_engine(options: Options) -> MarkEngine:
     """Return the engine: new connections are spread over the lines that work, see docs/health.md."""
+    return with_references(_make_engine, options)
+
+
+def _make_engine(options: Options) -> MarkEngine:
     return MarkEngine.from_options(options, ask_allowed=allowed_by_health("connection_marks", options))
 
 

@@ -125,6 +125,8 @@ options:
     type: bool
     default: false
 notes:
+  - An address may be V(auto:INTERFACE:ipv4) or V(auto:INTERFACE:ipv6), what another program, such as a DHCP client, has
+    assigned to the interface. The keeper follows its changes; see C(docs/auto.md).
   - The keeper has to run. Without it nothing is watched, and the other modules configure what is declared.
 seealso:
   - module: multihome.linux.keeper

@@ -185,6 +185,8 @@ options:
       - Has no effect here. All modules accept it so that they share the same options. The translations of this
         collection are identified by O(table).
 notes:
+  - An address may be V(auto:INTERFACE:ipv4) or V(auto:INTERFACE:ipv6), what another program, such as a DHCP client, has
+    assigned to the interface. The keeper follows its changes; see C(docs/auto.md).
   - The first packet of each connection is counted and translated. The other packets of the connection follow it.
 seealso:
   - module: multihome.linux.multihome_info
@@ -400,8 +402,10 @@ after:
     - {type: masquerade, family: ipv4, out_interface: wan0}
 """
 
+from ..module_utils._core.entries import Options
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
+from ..module_utils._core.learned.gate import with_references
 from ..module_utils._core.nat.engine import FLOW_CHOICES, NatEngine
 from ..module_utils._core.nat.model import TYPES
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
@@ -427,11 +431,16 @@ ARGUMENT_SPEC = {
 }
 
 
+def make_engine(options: Options) -> NatEngine:
+    """Return the engine: addresses that an ISP assigns are those of this moment, see docs/auto.md."""
+    return with_references(NatEngine.from_options, options)
+
+
 def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
-        NatEngine.from_options,
+        make_engine,
         extra=lambda engine, outcome, check_mode: {
             "backend": engine.selection.name,
             "backend_reason": engine.selection.reason,

@@ -212,6 +212,9 @@ options:
     description: Whether what is skipped is a warning, and not only in RV(skipped).
     type: bool
     default: true
+notes:
+  - An address may be V(auto:INTERFACE:ipv4) or V(auto:INTERFACE:ipv6), what another program, such as a DHCP client, has
+    assigned to the interface. The keeper follows its changes; see C(docs/auto.md).
 seealso:
   - module: multihome.linux.ip_aliases
   - module: multihome.linux.path_info
@@ -372,6 +375,7 @@ from typing import Any
 from ..module_utils._core.converge import Outcome
 from ..module_utils._core.entries import Options
 from ..module_utils._core.health.gate import allowed_by_health
+from ..module_utils._core.learned.gate import with_references
 from ..module_utils._core.routing.engine import RoutingEngine, RoutingPlan
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
@@ -425,6 +429,10 @@ def remarks(engine: RoutingEngine, outcome: Outcome[RoutingPlan], _check_mode: b
 
 def make_engine(options: Options) -> RoutingEngine:
     """Return the engine: routes are as the lines allow, see docs/health.md."""
+    return with_references(_make_engine, options)
+
+
+def _make_engine(options: Options) -> RoutingEngine:
     return RoutingEngine.from_options(options, ask_allowed=allowed_by_health("policy_routing", options))
 
 

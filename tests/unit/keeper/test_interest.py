@@ -78,6 +78,19 @@ def test_only_an_event_after_which_an_object_may_be_missing_wakes_the_keeper(dat
     assert passes(INTEREST.program(), data) or not relevant
 
 
+def test_with_assigned_gateways_a_default_route_of_main_wakes_the_keeper() -> None:
+    interest = Interest(frozenset([OURS]), frozenset([1001]), defaults=True)
+    without = Interest(frozenset([OURS]), frozenset([1001]))
+    for kind in (24, 25):
+        default, other = route(kind, 254, BIRD), route(kind, 254, BIRD, DESTINATION, 16)
+        assert (interest.events(default), passes(interest.program(), default)) == ({ROUTES}, True)
+        assert (without.events(default), passes(without.program(), default)) == (set(), False)
+        assert (interest.events(other), passes(interest.program(), other)) == (set(), False)
+        assert interest.events(route(kind, 255, BIRD)) == set()
+    for data, _relevant in CASES:
+        assert passes(interest.program(), data) or not passes(without.program(), data)
+
+
 def test_the_filter_program_drops_the_events_of_other_tables() -> None:
     """Negative control: with the main table among ours it cannot tell destinations apart."""
     interest = Interest(frozenset([OURS]), frozenset([200]))

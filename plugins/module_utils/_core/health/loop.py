@@ -19,7 +19,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .line_probes import LineProbes
@@ -128,6 +128,14 @@ class Loop:
     def set_address(self, line: str, family: int, address: str | None) -> None:
         """Tell which address a line has now; None for none."""
         self.post(lambda now: self._each(lambda probes: probes.move(now, address), now, line, family))
+
+    def set_gateways(self, line: str, gateways: Sequence[str]) -> None:
+        """Tell which next hops a line has now."""
+
+        def set_(probes: LineProbes) -> None:
+            probes.watch.line = replace(probes.watch.line, gateways=tuple(gateways))
+
+        self.post(lambda now: self._each(set_, now, line))
 
     def set_drained(self, line: str, drained: bool) -> None:
         """Take a line out of service, or back in."""

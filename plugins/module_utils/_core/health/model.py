@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import fields
 from ..entries import Entry, objects, parse_fields, parse_list, without_none
 from ..errors import InvalidInput
+from ..references import Learned, parse_reference, values
 from .targets import Target, parse_targets
 
 FAMILIES = (4, 6)
@@ -130,9 +131,20 @@ class Health:
 
 
 def _addresses(value: Any) -> tuple[str, ...]:
-    """Return the addresses of a list; a prefix length is cut off, so that interface addresses may be given."""
+    """Return the addresses of a list; a prefix length is cut off, so that interface addresses may be given.
+
+    References to what an interface has, as auto:ppp0:ipv4, stay as they are.
+    """
     written = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(fields.host_address(each).partition("/")[0] for each in written)
+    return tuple(
+        str(each) if parse_reference(each) else fields.host_address(each).partition("/")[0] for each in written
+    )
+
+
+def _family_of(text: str) -> int:
+    """Return the family of an address or of a reference to one."""
+    found = parse_reference(text)
+    return found[1] if found else fields.family_of(text)
 
 
 @dataclass(frozen=True)
@@ -213,12 +225,24 @@ class Line:
         """The families that the line is judged in: of its addresses, else gateways, else targets."""
         given = self.addresses or self.gateways
         if given:
-            return tuple(family for family in FAMILIES if any(fields.family_of(each) == family for each in given))
+            return tuple(family for family in FAMILIES if any(_family_of(each) == family for each in given))
         return tuple(family for family in FAMILIES if self.health.targets_of(family)) or FAMILIES[:1]
 
     def source(self, family: int) -> str | None:
         """Return the address that probes of a family carry."""
-        return next((each for each in self.addresses if fields.family_of(each) == family), None)
+        known = (each for each in self.addresses if not parse_reference(each))
+        return next((each for each in known if fields.family_of(each) == family), None)
+
+    def lacks_address(self, family: int) -> bool:
+        """Tell whether an address of a family is assigned to the line, but by nobody yet."""
+        refers = any(_family_of(each) == family for each in self.addresses if parse_reference(each))
+        return refers and self.source(family) is None
+
+    def bound(self, learned: Learned) -> Line:
+        """Return the line with what its interfaces have now; a reference to an address that is missing stays."""
+        addresses = [each for text in self.addresses for each in values(text, learned) or [text]]
+        gateways = [each for text in self.gateways for each in values(text, learned, gateways=True)]
+        return replace(self, addresses=tuple(addresses), gateways=tuple(gateways))
 
     def as_input(self) -> dict[str, Any]:
         """Return the line as an entry of ``lines``."""

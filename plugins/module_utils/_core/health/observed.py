@@ -15,7 +15,9 @@ from typing import Any
 
 from .. import fields
 from ..errors import InvalidInput
+from ..learned.host_addresses import HostAddresses
 from ..lock import is_held
+from ..references import bound, references
 from ..store.format import Refused, parse
 from ..store.journal import RUN
 from ..store.persistence import DIRECTORY, load, reason
@@ -47,7 +49,10 @@ def observed(directory: str = DIRECTORY, run_directory: str = RUN) -> Observed |
         text = load(path)
         if text is None:
             return None
-        lines = [_line(entry) for entry in parse(text, _LINES).options["lines"]]
+        entries = parse(text, _LINES).options["lines"]
+        if references(entries):
+            entries = bound({"lines": entries}, HostAddresses().now())["lines"]
+        lines = [_line(entry) for entry in entries]
     except (OSError, Refused) as error:
         raise InvalidInput([f"{path}: {reason(error)}"]) from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:

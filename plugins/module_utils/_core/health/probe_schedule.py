@@ -27,6 +27,8 @@ class Watch:
         self.judge = Judge(line.health, len(self.targets), now)
         self.drained = line.drained
         self.address = line.source(family)
+        if line.lacks_address(family):
+            self.judge.address(now, present=False)
         self._phase = random.random() if phase is None else phase
         self._steady = line.health.interval
         self._fast = FAST_SHARE * line.health.interval

@@ -16,6 +16,7 @@ from ..forwarding.engine import ForwardEngine
 from ..health.gate import allowed_by_health, are_lines_stored
 from ..host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..keeper_installation.engine import KeeperEngine
+from ..learned.gate import with_references
 from ..marks.engine import SETTINGS, MarkEngine
 from ..nat.engine import NatEngine
 from ..plan import Plan
@@ -69,11 +70,22 @@ class Kind:
 def _mark_engine(options: Options) -> AnyEngine:
     # Lists that are empty in the module where they are not given, as on a firewall.
     given = {**options, **{name: options[name] or [] for name in ("balance_from", "balance_exclude")}}
-    return MarkEngine.from_options(given, ask_allowed=allowed_by_health("connection_marks", given))
+
+    def make(bound: Options) -> AnyEngine:
+        return MarkEngine.from_options(bound, ask_allowed=allowed_by_health("connection_marks", bound))
+
+    return with_references(make, given)
+
+
+def _nat_engine(options: Options) -> AnyEngine:
+    return with_references(NatEngine.from_options, options)
 
 
 def _routing_engine(options: Options) -> AnyEngine:
-    return RoutingEngine.from_options(options, ask_allowed=allowed_by_health("policy_routing", options))
+    def make(bound: Options) -> AnyEngine:
+        return RoutingEngine.from_options(bound, ask_allowed=allowed_by_health("policy_routing", bound))
+
+    return with_references(make, options)
 
 
 def _lines_engine(options: Options) -> AnyEngine:
@@ -105,7 +117,7 @@ KINDS: dict[str, Kind] = {
     "forward_policy": Kind(
         ForwardEngine.from_options, ("accept",), ("mss",), {"mss": [], "policy": "leave", **_FILTER}
     ),
-    "nat_rules": Kind(NatEngine.from_options, ("rules",), defaults={"forget_flows": "none", **_FILTER}),
+    "nat_rules": Kind(_nat_engine, ("rules",), defaults={"forget_flows": "none", **_FILTER}),
     "kernel_parameters": Kind(
         lambda options: KernelParameterEngine(**options),
         ("parameters",),

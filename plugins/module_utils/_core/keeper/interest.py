@@ -39,12 +39,14 @@ _MOST_COMPARISONS = 200
 class Interest:
     """Routes that concern us: those of our protocols, and those in our tables.
 
-    In the main table, which others fill, only routes to our ``destinations`` (packed network, length) do.
+    In the main table, which others fill, only routes to our ``destinations`` (packed network, length) do. With
+    ``defaults`` also every default route there: it tells the gateway that an ISP assigned.
     """
 
     protocols: frozenset[int] = frozenset()
     tables: frozenset[int] = frozenset()
     destinations: frozenset[tuple[bytes, int]] = frozenset()
+    defaults: bool = False
 
     def events(self, data: bytes) -> set[str]:
         """Return the kinds of events in the data after which an object may be missing: ADDRESSES, ROUTES."""
@@ -54,7 +56,7 @@ class Interest:
             length, kind, flags, _sequence, _port = HEADER.unpack_from(data, at)
             if kind in _LINKS_AND_ADDRESSES:
                 found.add(ADDRESSES)
-            elif kind == _DELETE_RULE:
+            elif kind == _DELETE_RULE or (kind in (_DELETE_ROUTE, _NEW_ROUTE) and self._is_default(data, at)):
                 found.add(ROUTES)
             elif kind == _DELETE_ROUTE or (kind == _NEW_ROUTE and flags & _REPLACE):
                 found |= {ROUTES} if self._concerns_route(data, at) else set()
@@ -69,7 +71,10 @@ class Interest:
             return b""
         # A jump skips so many instructions; those that drop and accept are the last two.
         left = len(small) + len(protocols) + 2
+        # A default route, whose length is 0, is accepted at once; so is any message that is not of a route.
+        defaults = [(_LOAD_1, 0, 0, _LENGTH_AT), (_EQUAL, left + 6, 0, 0)] if self.defaults else []
         code = [
+            *defaults,
             (_LOAD_2, 0, 0, _TYPE_AT),
             (_EQUAL, 3, 0, _swapped(_DELETE_ROUTE)),
             (_EQUAL, 0, left + 3, _swapped(_NEW_ROUTE)),
@@ -85,6 +90,12 @@ class Interest:
         code += [(_RETURN, 0, 0, _DROP), (_RETURN, 0, 0, _ACCEPT)]
         return b"".join(_INSTRUCTION.pack(*instruction) for instruction in code)
 
+    def _is_default(self, data: bytes, at: int) -> bool:
+        """Tell whether a message is about a default route of the table main, and these matter."""
+        if not self.defaults or at + _PROTOCOL_AT >= len(data) or data[at + _LENGTH_AT]:
+            return False
+        return place_of_route(data, at, data[at + _TABLE_AT])[1] == MAIN_TABLE
+
     def _concerns_route(self, data: bytes, at: int) -> bool:
         if at + _PROTOCOL_AT >= len(data):
             return True
@@ -96,7 +107,7 @@ class Interest:
         return table != MAIN_TABLE or (destination, data[at + _LENGTH_AT]) in self.destinations
 
 
-def interest_in(engines: Iterable[Engine]) -> Interest:
+def interest_in(engines: Iterable[Engine], defaults: bool = False) -> Interest:
     """Return which routes concern engines of addresses and routes; None is an engine that could not be created."""
     known = [engine for engine in engines if engine is not None]
     routes = [entry.object for engine in known for entry in getattr(engine, "routes", None) or ()]
@@ -104,6 +115,7 @@ def interest_in(engines: Iterable[Engine]) -> Interest:
         frozenset(engine.owner for engine in known),
         frozenset(route.table for route in routes),
         frozenset(packed_destination(route.destination) for route in routes),
+        defaults,
     )
 
 

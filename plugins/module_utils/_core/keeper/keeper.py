@@ -124,12 +124,14 @@ class Keeper:
                 zones = [state for state in states if state.kind == ZONES]
                 self._publishing.attend({state.file: state.stored.options for state in zones if state.stored})
                 if self._health:
-                    self._health.update(states, started)
+                    self._health.update(states, started, self._states.learned)
                 # First: an interface without IPv6 takes no address.
                 self._check_parameters(happened)
                 for state in states:
-                    if everything or EVENTS.get(state.kind, frozenset()) & happened:
-                        self._check_state(state)
+                    # A state that refers to addresses of this host is checked when these have changed.
+                    moved = self._states.rebind(state, happened)
+                    if everything or moved or EVENTS.get(state.kind, frozenset()) & happened:
+                        self._check_state(state, moved)
                 self._note_faults(states)
                 self._check_replies(states, happened)
                 self._check_translations(states, happened)
@@ -210,7 +212,7 @@ class Keeper:
                 self._fail(file, f"not applied, and left unchanged: {fault}")
         self._faults = faults
 
-    def _check_state(self, state: State) -> None:
+    def _check_state(self, state: State, moved: bool = False) -> None:
         # Just before its check: what creates an engine may take time, and must not hold up the states before it.
         if not self._states.prepare(state):
             return
@@ -220,9 +222,9 @@ class Keeper:
                 policy = Policy(self._is_due, delayed, state.completed)
             else:
                 policy = Policy(self._is_due)
-            switches = self._switches(state)
+            switches = moved or self._switches(state)
             if switches:
-                # What the lines' health changes is no repair, and never waits for the backoff of one.
+                # What the lines' health or addresses change is no repair, and never waits for the backoff of one.
                 policy = Policy()
             result = reconcile(state.engine, state.kind, policy)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states

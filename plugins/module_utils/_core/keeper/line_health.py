@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..health.effective import Observed
     from ..health.model import Line
     from ..health.monitor import Service
+    from ..references import Learned
 
 LINES, DRAINED = "lines", "drained"
 # The end of a line's time out of service is a time of the clock on the wall, which may be set.
@@ -50,7 +51,10 @@ class LineHealth:
     ) -> None:
         self._wake, self._start, self._wall_clock = wake, start, wall_clock
         self._service: Service | None = None
+        # The lines as they are stored, the same with the addresses that they have now, and the ones that they had.
+        self._wanted: list[Line] = []
         self._lines: list[Line] = []
+        self._former: dict[str, set[str]] = {}
         self._files: dict[str, Any] = {}
         self._drained: list[Drained] = []
         self._out: frozenset[str] = frozenset()
@@ -74,13 +78,18 @@ class LineHealth:
 
         return allowed(kind, options, self._observed)
 
-    def update(self, states: Iterable[State], now: float) -> None:
-        """Take in the stored files as they are, and what is known of the lines; ``fault`` of a state says why not."""
+    def update(self, states: Iterable[State], now: float, learn: Callable[[], Learned] = dict) -> None:
+        """Take in the stored files as they are, and what is known of the lines; ``fault`` of a state says why not.
+
+        ``learn`` returns what the interfaces have, for lines whose addresses are assigned by an ISP.
+        """
         found = {kind: state for state in states for kind in (LINES, DRAINED) if state.file == f"{kind}.json"}
         if not found and self._service is None and self._observed is None:
             return
         drained_changed = self._read(DRAINED, found.get(DRAINED), self._take_drained)
         lines_changed = self._read(LINES, found.get(LINES), self._take_lines)
+        if any(line.bound({}) != line for line in self._wanted):
+            self._bind(learn(), tell=not lines_changed)
         self._apply(lines_changed or drained_changed, lines_changed, now)
         self._observe()
 
@@ -101,7 +110,11 @@ class LineHealth:
         new = [(line, family) for line in self._lines for family in (4, 6) if (line.name, family) in dead - self._ended]
         self._ended = dead
         try:
-            for name, count in end_flows(new, self._lines).items():
+            lines = [
+                replace(line, addresses=(*line.addresses, *self._former.get(line.name, ()))) for line in self._lines
+            ]
+            dying = [(line, family) for line in lines for _line, family in new if line.name == _line.name]
+            for name, count in end_flows(dying, lines).items():
                 log("info", f"line {name}: {count} connections initiated inside use another line from now on")
         except MultihomeError as error:
             log("warning", f"connections over dead lines are not ended: {error}")
@@ -132,7 +145,25 @@ class LineHealth:
     def _take_lines(self, entries: Any) -> None:
         from ..health.model import parse_lines  # noqa: PLC0415 - only on a host with stored lines
 
-        self._lines = parse_lines(entries)
+        self._wanted = self._lines = parse_lines(entries)
+
+    def _bind(self, learned: Learned, tell: bool) -> None:
+        """Take in the addresses and gateways that the lines have now; with ``tell``, the service gets them too."""
+        before = {line.name: line for line in self._lines}
+        self._lines = [line.bound(learned) for line in self._wanted]
+        for line in self._lines:
+            former = before[line.name]
+            if line == former:
+                continue
+            # What was initiated from an earlier address is found by it.
+            kept = {*self._former.get(line.name, ()), *former.addresses}
+            self._former[line.name] = kept - set(line.addresses)
+            if self._service is None or not tell:
+                continue
+            for family in line.families:
+                self._service.loop.set_address(line.name, family, line.source(family))
+            self._service.loop.set_gateways(line.name, line.gateways)
+            log("info", f"line {line.name}: addresses {', '.join(line.addresses)}")
 
     def _take_drained(self, entries: Any) -> None:
         from ..health.drained import parse_drained  # noqa: PLC0415 - only on a host with stored lines

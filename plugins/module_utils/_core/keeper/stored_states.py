@@ -12,8 +12,11 @@ from typing import Any, Optional
 
 from ..engine import Allowed
 from ..forwarding.engine import ForwardEngine
+from ..learned.gate import with_references
+from ..learned.host_addresses import AddressesOfACheck
 from ..marks.engine import MarkEngine
 from ..nat.engine import NatEngine
+from ..references import Learned, references
 from ..routing.alias_engine import AliasEngine
 from ..routing.duplicate_address_detection import usable
 from ..routing.engine import RoutingEngine
@@ -21,12 +24,13 @@ from ..routing.neighbours import resolve
 from ..routing.snapshot import Snapshot
 from ..store.format import KINDS, Refused, Stored, parse
 from ..store.journal import RUN
+from ..store.persistable import Persistable
 from ..store.persistence import load, reason
 from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest, interest_in
 from .interrupted_runs import roll_back
 from .reconcile import Engine
-from .watch import FILTERS, HEALTH
+from .watch import FILES, FILTERS, HEALTH
 
 Signature = tuple[int, int, int, int]
 Options = Mapping[str, Any]
@@ -94,6 +98,7 @@ class States:
     ) -> None:
         self._directory, self._engines, self._run_directory = directory, engines, run_directory
         self._ask_limits = ask_limits
+        self._addresses = AddressesOfACheck()
         self._states: dict[str, State] = {}
 
     def reload(self) -> list[State]:
@@ -102,6 +107,7 @@ class States:
         A file that cannot be parsed has a fault, whatever is wrong with it; the others are not affected.
         """
         found: dict[str, State] = {}
+        self._addresses.renew()
         for name in self._names():
             signature = _signature(os.path.join(self._directory, name))
             if signature is None:
@@ -131,13 +137,29 @@ class States:
         state.engine, state.fault = None, ""
         options = {**dict.fromkeys(KINDS[state.kind].lists), **state.stored.options, "purge": False}
         try:
-            limits = {}
-            if self._ask_limits is not None and state.kind in LIMITED:
-                limits["ask_allowed"] = functools.partial(self._ask_limits, state.kind, options)
-            state.engine = self._engines[state.kind](options, **limits)
+            engine = with_references(functools.partial(self._make, state.kind), options, self._addresses)
+            if isinstance(engine, Persistable):
+                engine.rebind()
+            state.engine = engine
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             state.fault = error_text(error)
         return state.engine is not None
+
+    def _make(self, kind: str, options: Options) -> Engine:
+        limits = {}
+        if self._ask_limits is not None and kind in LIMITED:
+            limits["ask_allowed"] = functools.partial(self._ask_limits, kind, options)
+        return self._engines[kind](options, **limits)
+
+    def learned(self) -> Learned:
+        """Return the addresses and gateways that other programs gave the interfaces; read once in a check."""
+        return self._addresses.now()
+
+    def rebind(self, state: State, happened: set[str]) -> bool:
+        """Have a state use the addresses that this host has now; tell whether these are others than before."""
+        if state.engine is None or not happened & {ADDRESSES, ROUTES, FILES}:
+            return False
+        return isinstance(state.engine, Persistable) and state.engine.rebind()
 
     def roll_back(self) -> Iterator[tuple[str, str]]:
         """Roll back each killed run, see interrupted_runs.py; call it under the host's lock."""
@@ -145,7 +167,9 @@ class States:
 
     def interest(self) -> Interest:
         """Return which routes concern the stored states."""
-        return interest_in(state.engine for state in self._states.values() if ADDRESSES in EVENTS.get(state.kind, ()))
+        engines = [state.engine for state in self._states.values() if ADDRESSES in EVENTS.get(state.kind, ())]
+        refer = any(state.stored is not None and references(state.stored.options) for state in self._states.values())
+        return interest_in(engines, defaults=refer)
 
     def _names(self) -> Iterable[str]:
         try:

@@ -136,7 +136,8 @@ class MarkEngine(Persistable[Current, MarkPlan]):
 
     def plan(self, current: Current) -> MarkPlan:
         """Return the plan; raises InvalidInput when gateways of different marks are one and the same neighbour."""
-        marks = _planned(self._located(current.marks, current.found), current.marks.marks, self.purge)
+        located, gone = self._located(current.marks, current.found), self.superseded.get("marks", ())
+        marks = _planned(located, current.marks.marks, self.purge, gone)
         balance = _planned(self.balance, current.marks.balance, self.purge, self._withdrawn)
         before = replace(current.marks, marks=marks.before, balance=balance.before)
         after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)

@@ -67,7 +67,7 @@ class NatEngine(Persistable[Current[State], NatPlan]):
 
     def plan(self, current: Current[State]) -> NatPlan:
         """Return the plan, with the changes that carry it out."""
-        return plan_rules(self.selection, self.desired, current, self.purge)
+        return plan_rules(self.selection, self.desired, current, self.purge, self.superseded.get("desired", ()))
 
     def apply(self, plan: NatPlan, current: Current[State]) -> None:
         """Carry the plan out: the new objects exist before those of the other backend are removed."""
@@ -84,10 +84,13 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         return steps(self.selection, current, plan.change, plan.leaving)
 
     def repair(self, plan: NatPlan, current: Current[State]) -> Mapping[Hashable, str]:
-        """Carry the plan out, and delete the connections that began while its translations were missing."""
+        """Carry the plan out, and delete the connections that began while its translations were missing.
+
+        Also those that are translated to an earlier address of this host.
+        """
         refused = super().repair(plan, current)
         try:
-            flows = self._given_flows or _flow_flusher("new")
+            flows = self._given_flows or _flow_flusher("changed" if self.superseded.get("desired") else "new")
             flows.flush(plan.evaluated, plan.after, check_mode=False)
             self._not_deleted = ""
         except MultihomeError as error:
@@ -128,7 +131,11 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         """Return the translations to store, in the order in which they are tried; ``older`` are those stored."""
         kept = merged(older.desired if older else [], self.desired, self.purge, lambda rule: rule.key)
         order = {rule.key: position for position, rule in enumerate(plan.after)}
-        # A translation that is stored and not configured is tried last.
+        last = -1
+        for entry in self.desired:
+            # A listed translation that is not configured, as its interface has no address, keeps its place in the list.
+            last = order.setdefault(entry.object.key, last)
+        # Another one that is stored and not configured is tried last.
         kept.sort(key=lambda rule: order.get(rule.key, len(order)))
         return {"rules": _forms(kept)}
 

@@ -9,7 +9,7 @@ translations keep their place: after the overlapping entries that they come afte
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,16 @@ class NatPlan:
 
 
 def plan_rules(
-    selection: Selection[NatBackend], desired: Sequence[Entry[NatRule]], current: Current[State], purge: bool
+    selection: Selection[NatBackend],
+    desired: Sequence[Entry[NatRule]],
+    current: Current[State],
+    purge: bool,
+    withdrawn: Collection[object] = (),
 ) -> NatPlan:
     """Return the plan from ``current`` to a state in which every listed entry is configured, first match as listed.
 
-    The translations of the other backend move to this one, and its objects are removed there afterwards.
+    The translations of the other backend move to this one, and its objects are removed there afterwards. Unlisted
+    ones whose key is ``withdrawn`` are removed also without ``purge``.
     """
     here, elsewhere = current.here, current.elsewhere
     configured = {rule.key: rule for rule, _position in here.rules()}
@@ -64,18 +69,22 @@ def plan_rules(
     if elsewhere is not None:
         evaluated += [rule for rule, _position in elsewhere.rules() if rule.key not in configured]
     matched = _match(desired, configured, evaluated)
-    unlisted = list(matched.unlisted.values())
-    after = matched.listed if purge or not unlisted else _merged(matched.listed, evaluated)
+    left = matched.unlisted
+    removed = set(left) if purge else {key for key in withdrawn if key in left}
+    gone = [rule for key, rule in left.items() if key in removed]
+    unlisted = [rule for key, rule in left.items() if key not in removed]
+    after = matched.listed
+    if unlisted:
+        after = _merged(after, [rule for rule in evaluated if rule.key not in removed] if removed else evaluated)
     overlaps = earlier_overlaps(after)
     moved = _moved(after, overlaps, here)
     adding: list[Action[Model]] = [Action("replace", Part(fault)) for fault in here.faults]
     adding += matched.steps
-    if not purge:
-        # Unlisted translations stay, and come along when the host moves.
-        adding += [Action("replace", rule) for rule in unlisted if rule.key not in configured]
+    # Unlisted translations stay, and come along when the host moves.
+    adding += [Action("replace", rule) for rule in unlisted if rule.key not in configured]
     changed = {action.object.key for action in adding}
     adding += [Action("replace", rule) for rule in moved if rule.key not in changed]
-    removing: list[Action[Model]] = [Action("remove", rule) for rule in reported(unlisted)] if purge else []
+    removing: list[Action[Model]] = [Action("remove", rule) for rule in reported(gone)]
     removing += [Action("remove", Part(unmanaged)) for unmanaged in here.unmanaged_to_remove(purge)]
     change = None
     if after or evaluated or here.faults or here.unmanaged() or (purge and here.is_present):

@@ -134,7 +134,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         names_given = None if unnamed else self.executor.names.read(self.owner)
         routes = functools.partial(
             read_routes,
-            desired=[entry.object for entry in self.routes or ()],
+            desired=[*(entry.object for entry in self.routes or ()), *self._superseded_routes.values()],
             owner=self.owner,
             desired_tables_only=self.desired_tables_only,
         )
@@ -147,15 +147,21 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             self.groups = self.groups and resolved(self.groups, names)
         return replace(current, names_given=names_given)
 
+    @property
+    def _superseded_routes(self) -> dict[Hashable, Route]:
+        gone = self.superseded.get("routes", {})
+        return {key: route for key, route in gone.items() if isinstance(route, Route)}
+
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
         conflicts: dict[object, str] = {}
         available, skipped = self._available(current)
         routes = rules = None
         if available is not None:
-            routes = self._planned(available, current.routes(), conflicts, self._withdrawn)
+            withdrawn = self._withdrawn | self._superseded_routes.keys()
+            routes = self._planned(available, current.routes(), conflicts, withdrawn)
         if self.rules is not None:
-            rules = self._planned(self.rules, current.rules(), conflicts)
+            rules = self._planned(self.rules, current.rules(), conflicts, self.superseded.get("rules", ()))
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
         self._refuse_rules(current, rules)

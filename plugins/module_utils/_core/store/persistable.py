@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from ..engine import Engine, PlanT, StateT
@@ -20,6 +21,8 @@ class Persistable(Engine[StateT, PlanT]):
     """Base of the engines whose state is stored. ``entry_lists`` names their lists of entries, each may be None."""
 
     entry_lists: tuple[str, ...] = ("desired",)
+    # Own objects by list and key that are removed also without purge: those of earlier addresses of the host.
+    superseded: Mapping[str, Mapping[Hashable, Model]] = MappingProxyType({})
 
     def without(self: E, keys: Collection[Hashable]) -> E:
         """Return the same engine without the entries of these keys."""
@@ -54,6 +57,10 @@ class Persistable(Engine[StateT, PlanT]):
 
     def withdraw(self, current: StateT) -> None:
         """Remove objects that do harm on a host as it is now, where the whole state is refused; raises ApplyFailed."""
+
+    def rebind(self) -> bool:
+        """Take in the addresses that this host has now, where entries refer to them; tell whether they are others."""
+        return False
 
     def waiting(self) -> Mapping[str, str]:
         """Return what is not yet as desired, each with the reason."""

@@ -18,6 +18,7 @@ from ..engine import PlanT, StateT
 from ..entries import Form, Options
 from ..errors import InvalidInput, StoreFailed
 from ..host import files
+from ..references import references, without_placeholders
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
 from .journal import RUN, Journal
 from .persistable import Persistable
@@ -105,6 +106,8 @@ class Store(Generic[PlanT]):
         """Return the change of the file that ``plan`` leads to; None when there is none."""
         before = self._read()
         form = self._engine.to_store(self._engine_of(before), plan)
+        texts = references(self._options) | references(before.options if before else ())
+        form = without_placeholders(form, texts)
         settings = settings_of(self._kind, self._options)
         after = Stored(self._kind, {**settings, **form}) or None
         if before == after:
