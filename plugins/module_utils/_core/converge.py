@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from .engine import Engine, Planned, PlanT, StateT
 from .entries import Form
 from .errors import MultihomeError, ReadFailed, StoreFailed, VerifyFailed
 from .fields import shown
 from .rollback import apply_or_restore, restored
-from .store.persistence import Change, Store
+
+if TYPE_CHECKING:
+    from .store.change import Change
+    from .store.persistence import Store
 
 PlanT_co = TypeVar("PlanT_co", bound=Planned, covariant=True)
 

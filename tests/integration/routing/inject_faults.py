@@ -25,7 +25,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     Netlink,
     RequestFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import changes
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.executor import Executor
@@ -115,5 +115,5 @@ def inject(case: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     the_case = json.loads(sys.argv[1])
-    with contextlib.nullcontext() if the_case["undo"] else patch.object(executor, "restore", lambda *_arguments: []):
+    with contextlib.nullcontext() if the_case["undo"] else patch.object(changes, "restore", lambda *_arguments: []):
         print(json.dumps(inject(the_case)))

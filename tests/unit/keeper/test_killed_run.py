@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.store.persistence import Change
+from ansible_collections.multihome.linux.plugins.module_utils._core.store.change import Change
 
 from .hosts import Host
 from .world import FIRST, World

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.local_rule import local_rule_first
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_destinations import FAR, Destinations
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_model import (
@@ -25,7 +26,6 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule
     Found,
     Packet,
     listed_rules,
-    local_rule_first,
     which_rule,
 )
 
@@ -319,7 +319,7 @@ NARROW = rule(2, priority=0, table="local", in_interface="eth0")
 )
 def test_lookup_local_comes_first(rules: list[Message], fault: str) -> None:
     ours = [(Rule.parse({"priority": 20000, "family": "ipv4", "table": "main"}), "rules[0] (20000)")]
-    found = local_rule_first(listed_rules(rules), ours)
+    found = local_rule_first(rules, ours)
     assert [text.partition("lookup local")[2][2:].partition(",")[0] for text in found] == ([fault] if fault else [])
     own = [*ours, (Rule.parse({"priority": 10, "family": "ipv4", "table": "local"}), "rules[1] (10)")]
-    assert local_rule_first(listed_rules(rules), own) == []
+    assert local_rule_first(rules, own) == []

@@ -26,7 +26,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     Message,
     RequestFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import executor, restore, rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import changes, restore, rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -155,7 +155,7 @@ def test_without_undo_the_difference_would_be_seen(
     make_host: Callable[[Path], FakeKernel],
     make_engine: MakeEngine,
 ) -> None:
-    monkeypatch.setattr(executor, "restore", lambda *_arguments: [])
+    monkeypatch.setattr(changes, "restore", lambda *_arguments: [])
     with pytest.raises(AssertionError, match="request 2"):
         fault_at_each_request(partial(make_host, settings), make_engine, FakeKernel.state)
 
@@ -390,7 +390,7 @@ def test_a_rollback_keeps_a_secondary_that_another_program_added_to_our_new_prim
 
 
 def test_without_promotion_that_secondary_would_be_lost(settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "_interfaces_with_ipv4_changes", lambda _actions: [])
+    monkeypatch.setattr(changes, "_interfaces_with_ipv4_changes", lambda _actions: [])
     assert left_after_a_rollback(settings) == []
 
 

@@ -13,9 +13,9 @@ from ..errors import ForeignObject
 from ..netlink.rtnetlink import Message
 from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
+from ..routing.local_rule import local_rule_behind
 from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
 from ..routing.reply_model import TAKEN
-from ..routing.rule_walk import local_rule_behind, rules_for_local
 from .catalogue import Finding, finding
 from .facts import Facts
 from .model import Desired, Network
@@ -195,7 +195,7 @@ def local_rule(desired: Desired, facts: Facts) -> Iterator[Finding]:
     if facts.routing is None:
         return
     ours = [(entry.object, "") for entry in desired.routing.rules or ()]
-    for family, message in local_rule_behind(rules_for_local(facts.routing.messages["rule"]), ours):
+    for family, message in local_rule_behind(facts.routing.messages["rule"], ours):
         command = f"ip -{family} rule add priority 0 lookup local"
         yield finding("local-rule-not-first", f"IPv{family}", message, command=command)
 

@@ -20,11 +20,11 @@ from .interface_groups import InterfaceGroup, plan_groups
 from .interface_names import is_too_long
 from .iproute_names import ETC, Name, plan_names, texts_after
 from .lists import RoutingLists, tables_form
+from .local_rule import local_rule_behind, local_rule_first
 from .model import MAIN_TABLE, Route, Rule
 from .owner_tag import parse_owner
 from .route_dump import read_routes
 from .rule_sequence import inverse_to_what_stays
-from .rule_walk import local_rule_behind, local_rule_first, rules_for_local
 from .snapshot import Snapshot
 
 # Entries of ``tables`` and of ``rules``.
@@ -278,7 +278,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         if self.rules is None:
             return
         ours = [(item.object, "") for item in current.rules() if item.owner == self.owner]
-        families = dict(local_rule_behind(rules_for_local(current.messages["rule"]), ours))
+        families = dict(local_rule_behind(current.messages["rule"], ours))
         doing_harm = [
             Action("remove", item.object, item)
             for item in current.rules()
@@ -308,8 +308,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             raise InvalidInput([f"{where}: {reason}" for where in unknown.values()], dict.fromkeys(unknown, reason))
         ours = [entry for entry in self.rules if entry.object not in done.others]
         faults = inverse_to_what_stays(ours, [rule for rule in done.after if rule not in done.others])
-        listed = rules_for_local(current.messages["rule"])
-        faults += local_rule_first(listed, ((entry.object, entry.where) for entry in self.rules))
+        faults += local_rule_first(current.messages["rule"], ((entry.object, entry.where) for entry in self.rules))
         if faults:
             raise InvalidInput(faults)
 

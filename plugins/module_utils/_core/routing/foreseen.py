@@ -13,8 +13,7 @@ from ..plan import Action, plan
 from . import rtnetlink_mapping
 from .computed_lookup import ComputedHost
 from .lists import RoutingLists
-from .model import MAIN_TABLE, Route, Rule
-from .rule_walk import LOCAL_TABLE
+from .model import LOCAL_TABLE, MAIN_TABLE, Route, Rule
 from .snapshot import Snapshot
 
 _KERNEL, _LOCAL, _HOST_SCOPE = 2, 2, 254  # RTPROT_KERNEL, RTN_LOCAL, RT_SCOPE_HOST, linux/rtnetlink.h

@@ -19,8 +19,8 @@ from .interface_names import interface_name
 from .next_hops import NextHop, next_hops, way_faults
 from .rule_fields import GROUP, NO_GOTO, SUPPRESSING, rule_action, type_of_service, user_ids
 
-MAIN_TABLE = 254
-TABLE_NAMES: dict[str, int] = {"local": 255, "main": MAIN_TABLE, "default": 253}
+LOCAL_TABLE, MAIN_TABLE = 255, 254
+TABLE_NAMES: dict[str, int] = {"local": LOCAL_TABLE, "main": MAIN_TABLE, "default": 253}
 ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 # Linux net/ipv6/route.c: IP6_RT_PRIO_USER is the metric of an IPv6 route that was given none.
 DEFAULT_METRIC = {4: 0, 6: 1024}

@@ -20,7 +20,7 @@ from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
 from . import rtnetlink_mapping
 from .computed_lookup import ComputedHost
-from .model import MAIN_TABLE
+from .model import LOCAL_TABLE, MAIN_TABLE
 from .refusing_routes import described, refusing_route
 from .reply_destinations import INSIDE, LINE, LINK, OUTSIDE, Destinations
 from .reply_model import NOT_ASKED, REFUSED, TAKEN, Finding, Reply
@@ -29,7 +29,6 @@ from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of
 from .rule_fields import LONGEST_DEFAULT
 from .rule_walk import (
     ANY_TRAFFIC,
-    LOCAL_TABLE,
     Found,
     ListedRule,
     Traffic,

@@ -15,8 +15,6 @@ from ..netlink.rtnetlink import Message
 from . import rtnetlink_mapping
 from .model import Rule
 
-LOCAL_TABLE = 255
-
 
 @dataclass(frozen=True)
 class Traffic:
@@ -140,18 +138,6 @@ def jump_target(rules: Sequence[ListedRule], jump: ListedRule) -> int | None:
     return None
 
 
-def rules_for_local(messages: Iterable[Message]) -> list[ListedRule]:
-    """Return the rules of a dump that local_rule_behind() needs: those of table local, and the first of each family."""
-    kept: list[Message] = []
-    families: set[int] = set()
-    for message in messages:
-        family = message.header["family"]
-        if family not in families or message.get("FRA_TABLE", message.header["table"]) == LOCAL_TABLE:
-            kept.append(message)
-            families.add(family)
-    return listed_rules(kept)
-
-
 def which_rule(rules: Sequence[ListedRule], packet: Packet, found: Found) -> ListedRule | None:
     """Return the rule by which the kernel came to this route: the first one that selects the packet and gives it.
 
@@ -202,48 +188,6 @@ def _may_lead_to(listed: ListedRule, packet: Packet, found: Found) -> bool:
     table = message.get("FRA_TABLE", message.header["table"])
     # A rule of VRF (l3mdev) names no table.
     return table in (0, found.table)
-
-
-def local_rule_first(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str]]) -> list[str]:
-    """Return a fault for each family in which the rule ``lookup local`` does not come before ours.
-
-    ``ours`` are our rules, each with how messages name it, as they are or are to be. A packet for an
-    address of the host would be looked up in main first, whose connected network says that it is somewhere on the link:
-    the host cannot be reached any more.
-    """
-    given = list(ours)
-    first = {rule.family: place for rule, place in sorted(given, key=lambda one: -one[0].priority)}
-    return [
-        f"{first[family]}: {reason}; ip -{family} rule add priority 0 lookup local"
-        for family, reason in local_rule_behind(rules, given)
-    ]
-
-
-def local_rule_behind(rules: Iterable[ListedRule], ours: Iterable[tuple[Rule, str]]) -> list[tuple[int, str]]:
-    """Return the same as families with the reason."""
-    faults = []
-    known = list(rules)
-    first: dict[int, tuple[int, str]] = {}
-    listed_local = set()
-    for rule, place in ours:
-        if _is_local(rule):
-            listed_local.add((rule.family, rule.priority))
-        elif rule.family not in first or rule.priority < first[rule.family][0]:
-            first[rule.family] = (rule.priority, place)
-    for family, (priority, _place) in sorted(first.items()):
-        of_family = [listed for listed in known if listed.message.header["family"] == rtnetlink_mapping.AF[family]]
-        # Without any rule of a family the kernel has none of it.
-        local = [listed.priority for listed in of_family if listed.rule and _is_local(listed.rule)]
-        local += [number for of, number in listed_local if of == family]
-        if of_family and not any(number <= priority for number in local):
-            there = f"has priority {local[0]}" if local else "is missing"
-            reason = f'the IPv{family} rule "lookup local" {there}, and has to come first, or this host cannot be '
-            faults.append((family, f"{reason}reached at its own addresses"))
-    return faults
-
-
-def _is_local(rule: Rule) -> bool:
-    return rule.table == LOCAL_TABLE and rule == Rule(rule.priority, rule.family, table=LOCAL_TABLE)
 
 
 def _within(address: str | None, prefix: str | None) -> bool:

@@ -8,79 +8,21 @@ the old one only once its state is applied.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from dataclasses import dataclass
-from typing import Any, Callable, Generic
+from typing import TYPE_CHECKING, Any, Callable, Generic
 
 from ..engine import PlanT, StateT
-from ..entries import Form, Options
-from ..errors import InvalidInput, StoreFailed
-from ..host import files
+from ..entries import Options
+from ..errors import InvalidInput
 from ..references import references, without_placeholders
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
-from .journal import RUN, Journal
 from .persistable import Persistable
 
+if TYPE_CHECKING:
+    from .change import Change
+
 DIRECTORY = "/etc/multihome"
-
-
-@dataclass(frozen=True)
-class Change:
-    """A stored file that has to change; None is a file that does not exist."""
-
-    path: str
-    before: Stored | None
-    after: Stored | None
-    journal: Journal | None = None
-
-    def as_result(self) -> Form:
-        """Return the change as an action of a module's result."""
-        operation = "remove" if self.after is None else "add" if self.before is None else "replace"
-        return {"op": operation, "object": {"file": self.path}}
-
-    def lines(self) -> dict[str, list[str]]:
-        """Return both sides of a diff."""
-        sides = {"before": self.before, "after": self.after}
-        return {
-            side: [f"{self.path}: {line}" for line in stored.lines()] if stored else []
-            for side, stored in sides.items()
-        }
-
-    def stage(self) -> None:
-        """Write the new file beside the old one; raises StoreFailed, and then nothing has changed."""
-        try:
-            if self.journal is not None:
-                self.journal.write()
-            if self.after is not None:
-                _make_directory(os.path.dirname(self.path))
-                files.stage(self.path, self.after.text(), 0o600)
-        except OSError as error:
-            self.discard()
-            raise StoreFailed(self.path, error) from error
-
-    def commit(self) -> None:
-        """Replace the old file by the new one; raises StoreFailed."""
-        try:
-            if self.after is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.path)
-            else:
-                files.replace(self.path)
-            directory = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-        except OSError as error:
-            raise StoreFailed(self.path, error) from error
-
-    def discard(self) -> None:
-        """Remove a file that was staged and not committed, and the journal: the run is over."""
-        files.discard(self.path)
-        if self.journal is not None:
-            self.journal.remove()
 
 
 class Store(Generic[PlanT]):
@@ -96,7 +38,7 @@ class Store(Generic[PlanT]):
         options: Options,
         make: Callable[[Options], Persistable[StateT, PlanT]],
         directory: str = DIRECTORY,
-        run_directory: str = RUN,
+        run_directory: str | None = None,
     ) -> None:
         self._engine, self._kind, self._options, self._make = engine, kind, dict(options), make
         self._path = os.path.join(directory, file_name(kind, options))
@@ -113,10 +55,14 @@ class Store(Generic[PlanT]):
         if before == after:
             return None
 
+        # Most runs change nothing. A module is compiled on the host in every run, so this part is left out then.
+        from .change import Change  # noqa: PLC0415 - as said
+        from .journal import RUN, Journal  # noqa: PLC0415 - as said
+
         def state_before() -> Stored:
             return Stored(self._kind, {**settings, **self._engine.state_before(plan)})
 
-        journal = Journal(self._run_directory, self._path, state_before, after.text() if after else None)
+        journal = Journal(self._run_directory or RUN, self._path, state_before, after.text() if after else None)
         return Change(self._path, before, after, journal)
 
     def contradicted(self, plan: PlanT) -> str | None:
@@ -167,9 +113,3 @@ def load(path: str) -> str | None:
 def reason(error: Exception) -> str:
     """Return why a file cannot be used."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-
-
-def _make_directory(path: str) -> None:
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    if stat.S_IMODE(os.stat(path).st_mode) != 0o700:
-        os.chmod(path, 0o700)
