@@ -16,7 +16,7 @@ import sys
 import time
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, Netlink
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding, rtnetlink_mapping
 
 OWNER = 109
 # RTNLGRP_IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE
@@ -41,7 +41,7 @@ def repairs(count: int) -> list[float]:
             time.sleep(_APART)
             _drain(events)
             begin = time.monotonic()
-            kernel.send("remove", rtnetlink_mapping.lasting(message))
+            kernel.send("remove", rtnetlink_encoding.lasting(message))
             _await(events, _NEW[message.kind], begin)
             seconds.append(time.monotonic() - begin)
     return seconds
@@ -67,7 +67,7 @@ def storm(seconds: float) -> float:
     """Add and remove foreign routes, a thousand changes a second; return the changes made a second."""
     with Netlink() as kernel:
         found = next(m for m in kernel.dump("route") if m.header["proto"] == 186 and m.header["dst_len"] == 32)
-        foreign = rtnetlink_mapping.lasting(found)
+        foreign = rtnetlink_encoding.lasting(found)
         begin, changes = time.monotonic(), 0
         while time.monotonic() < begin + seconds:
             for operation in ("remove", "add"):

@@ -23,7 +23,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     Netlink,
     RequestFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding, rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
 from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES, FakeKernel
 
@@ -58,12 +58,12 @@ def random_request(draw: random.Random, real: Netlink) -> tuple[str, Message]:
     if draw.random() < 0.4:
         standing = [m for m in real.dump(kind) if _is_compared(m) and rtnetlink_mapping.owner_of(m) != 2]
         if standing:
-            return "remove", rtnetlink_mapping.lasting(draw.choice(standing))
+            return "remove", rtnetlink_encoding.lasting(draw.choice(standing))
     operation = draw.choice(("add", "add", "replace")) if kind == "route" else draw.choice(("add", "add", "remove"))
     if kind == "address":
         interface, addresses = draw.choice(ALIASES)
         alias = Alias(interface, draw.choice(addresses))
-        return operation, rtnetlink_mapping.encode_alias(alias, INTERFACES[interface], owner)
+        return operation, rtnetlink_encoding.encode_alias(alias, INTERFACES[interface], owner)
     if kind == "route":
         way = draw.choice(WAYS)
         family = 6 if "::" in str(way) else draw.choice((4, 6)) if set(way) <= {"type", "interface"} else 4
@@ -71,10 +71,10 @@ def random_request(draw: random.Random, real: Netlink) -> tuple[str, Message]:
         if set(way) == {"interface"} and family == 6:
             destination = "fd09::/64"  # as a default it makes every address a neighbour, or does not
         entry = {"destination": destination, "metric": draw.choice((0, 5)), **way}
-        return operation, rtnetlink_mapping.encode_route(
+        return operation, rtnetlink_encoding.encode_route(
             Route.parse(entry, draw.choice((254, 1001))), INTERFACES, owner
         )
-    return operation, rtnetlink_mapping.encode_rule(random_rule(draw), owner)
+    return operation, rtnetlink_encoding.encode_rule(random_rule(draw), owner)
 
 
 def random_rule(draw: random.Random) -> Rule:

@@ -37,6 +37,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.plan import 
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing import (
     alias_engine,
     engine,
+    rtnetlink_encoding,
     rtnetlink_mapping,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
@@ -116,7 +117,7 @@ def clear(real: Netlink) -> None:
             if not _belongs_to_the_kernel(message):
                 # What goes along with something else is gone already.
                 with contextlib.suppress(RequestFailed):
-                    real.send("remove", rtnetlink_mapping.lasting(message))
+                    real.send("remove", rtnetlink_encoding.lasting(message))
 
 
 def _belongs_to_the_kernel(message: Message) -> bool:
@@ -131,7 +132,7 @@ def aliases_case(draw: random.Random, real: Netlink) -> Make:
     """Bring the host's addresses into a random state; return what makes an engine for a random list."""
     for entry in several(draw, alias_entry, 6):
         alias = Alias.parse(entry)
-        attempt(real, rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], draw.choice(OWNERS)))
+        attempt(real, rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], draw.choice(OWNERS)))
     listed, purge = several(draw, alias_entry), draw.random() < 0.5
     return lambda: AliasEngine(listed, OURS, purge)
 
@@ -139,12 +140,12 @@ def aliases_case(draw: random.Random, real: Netlink) -> Make:
 def routing_case(draw: random.Random, real: Netlink) -> Make:
     """Bring the host's routes and rules into a random state; return what makes an engine for random lists."""
     for interface, address in BY_HAND:
-        attempt(real, rtnetlink_mapping.encode_alias(Alias(interface, address), INTERFACES[interface], NOBODY))
+        attempt(real, rtnetlink_encoding.encode_alias(Alias(interface, address), INTERFACES[interface], NOBODY))
     for entry in several(draw, route_entry, 6):
         table = draw.choice((254, 1001, 1002))
-        attempt(real, rtnetlink_mapping.encode_route(Route.parse(entry, table), INTERFACES, draw.choice(OWNERS)))
+        attempt(real, rtnetlink_encoding.encode_route(Route.parse(entry, table), INTERFACES, draw.choice(OWNERS)))
     for entry in several(draw, rule_entry, 6):
-        attempt(real, rtnetlink_mapping.encode_rule(Rule.parse(entry), draw.choice(OWNERS)))
+        attempt(real, rtnetlink_encoding.encode_rule(Rule.parse(entry), draw.choice(OWNERS)))
     tables, rules, purge = table_entries(draw), several(draw, rule_entry), draw.random() < 0.5
     only = draw.choice(("both", "both", "both", "tables", "rules"))
     lists = (None if only == "rules" else tables, None if only == "tables" else rules)
@@ -171,7 +172,7 @@ def run(make: Make, check: bool) -> tuple[str, Any]:
 def theirs(real: Netlink, kinds: Sequence[str]) -> list[str]:
     """Return what others own, without order."""
     return sorted(
-        repr(rtnetlink_mapping.lasting(m))
+        repr(rtnetlink_encoding.lasting(m))
         for kind in kinds
         for m in real.dump(kind)
         if rtnetlink_mapping.owner_of(m) != OURS

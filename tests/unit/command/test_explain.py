@@ -35,7 +35,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route, Rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.route_lookup import Path
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtnetlink_mapping import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtnetlink_encoding import (
     encode_route,
     encode_rule,
 )

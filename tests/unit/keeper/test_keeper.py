@@ -14,7 +14,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.inter
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keeper import FIRST_PAUSE, IDLE
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import FILES, FILTERS, STOP
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route
 from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
 
@@ -77,7 +77,7 @@ def test_a_foreign_object_in_the_way_is_named_and_left_and_the_others_are_restor
     world.host.routing([TABLE], RULES)
     world.lose_routing()
     bird = Route.parse({"destination": "default", "gateway": "10.0.0.253"}, 1001)
-    world.host.fake.carry_out("add", rtnetlink_mapping.encode_route(bird, INTERFACES, BIRD))
+    world.host.fake.carry_out("add", rtnetlink_encoding.encode_route(bird, INTERFACES, BIRD))
     world.take(FIRST)
     report = world.run(100)
     assert "10.0.0.1/24" in world.addresses()

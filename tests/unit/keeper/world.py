@@ -15,7 +15,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.keepe
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.startup_delay import StartupDelay
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.stored_states import States
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper.watch import STOP
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias
 from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
 
@@ -59,12 +59,12 @@ class World:
     def put(self, entry: dict[str, Any], owner: int) -> None:
         """Add an address of somebody's."""
         alias = Alias.parse(entry)
-        self.host.fake.carry_out("add", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], owner))
+        self.host.fake.carry_out("add", rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], owner))
 
     def take(self, entry: dict[str, Any]) -> None:
         """Remove an address."""
         alias = Alias.parse(entry)
-        self.host.fake.carry_out("remove", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], 0))
+        self.host.fake.carry_out("remove", rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], 0))
 
     def mark(self, address: str, flag: int) -> None:
         """Set a flag of an address that stands, as duplicate address detection does."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias
 from ansible_collections.multihome.linux.plugins.modules import ip_aliases
@@ -105,7 +105,7 @@ def test_a_check_run_that_would_write_is_found_out(host: Runner, monkeypatch: py
 
 def test_without_purge_the_rest_stays_with_purge_only_ours_goes(host: Runner) -> None:
     theirs = Alias.parse({"address": "192.168.168.99/24", "interface": "eth0"})
-    host.fake.carry_out("add", rtnetlink_mapping.encode_alias(theirs, 2, 12))
+    host.fake.carry_out("add", rtnetlink_encoding.encode_alias(theirs, 2, 12))
     host.run(aliases=ALIASES)
     assert host.run(aliases=ALIASES[:1])["changed"] is False
     purged = host.run(aliases=ALIASES[:1], purge=True)
@@ -148,7 +148,7 @@ def test_an_interface_that_does_not_exist(host: Runner, check: bool) -> None:
 
 def test_a_foreign_address_in_the_way(host: Runner) -> None:
     theirs = Alias.parse({"address": "192.168.168.1/24", "interface": "eth0", "label": "eth0:9"})
-    host.fake.carry_out("add", rtnetlink_mapping.encode_alias(theirs, 2, 18))
+    host.fake.carry_out("add", rtnetlink_encoding.encode_alias(theirs, 2, 18))
     result = host.run(aliases=[{**ALIASES[0], "label": "eth0:1"}])
     (conflict,) = result["conflicts"]
     assert conflict == (

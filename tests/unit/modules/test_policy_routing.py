@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
 from ansible_collections.multihome.linux.plugins.modules import policy_routing
 from ansible_collections.multihome.linux.tests.unit.routing.fake_kernel import INTERFACES
@@ -33,7 +33,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     runner = Runner(policy_routing, tmp_path, monkeypatch, capsys)
     for address in ("10.0.0.1/24", "fd00::1/64"):
         alias = Alias.parse({"address": address, "interface": "eth0"})
-        runner.fake.carry_out("add", rtnetlink_mapping.encode_alias(alias, INTERFACES["eth0"], 0))
+        runner.fake.carry_out("add", rtnetlink_encoding.encode_alias(alias, INTERFACES["eth0"], 0))
     return runner
 
 
@@ -118,8 +118,8 @@ def test_every_fault_of_both_lists_at_once(host: Runner) -> None:
 def test_foreign_objects_in_the_way_are_all_named_and_nothing_is_sent(host: Runner) -> None:
     route = Route.parse({"destination": "default", "gateway": "10.0.0.99"}, 1001)
     rule = Rule.parse({"priority": 23010, "source": "10.0.0.1", "table": 77})
-    host.fake.carry_out("add", rtnetlink_mapping.encode_route(route, INTERFACES, 186))
-    host.fake.carry_out("add", rtnetlink_mapping.encode_rule(rule, 0))
+    host.fake.carry_out("add", rtnetlink_encoding.encode_route(route, INTERFACES, 186))
+    host.fake.carry_out("add", rtnetlink_encoding.encode_rule(rule, 0))
     conflicts = host.run(tables=TABLES, rules=RULES)["conflicts"]
     assert conflicts[0] == (
         "tables[0] (unicom).routes[0] (default): route 0.0.0.0/0 in table 1001 is in its place and belongs to "

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink import pyroute2_loader
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.codec import HEADER, Codec
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,10 +47,10 @@ CODECS = {version: codecs(version) for version in VERSIONS}
 def message_of(kind: str, entry: Any, table: int = 1001) -> Message:
     """The message that adds what an entry says."""
     if kind == "address":
-        return rtnetlink_mapping.encode_alias(Alias.parse(entry), 2, OURS)
+        return rtnetlink_encoding.encode_alias(Alias.parse(entry), 2, OURS)
     if kind == "route":
-        return rtnetlink_mapping.encode_route(Route.parse(entry, table), INTERFACES, OURS)
-    return rtnetlink_mapping.encode_rule(Rule.parse(entry), OURS)
+        return rtnetlink_encoding.encode_route(Route.parse(entry, table), INTERFACES, OURS)
+    return rtnetlink_encoding.encode_rule(Rule.parse(entry), OURS)
 
 
 MESSAGES = {

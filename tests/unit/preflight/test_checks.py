@@ -20,7 +20,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.ru
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.lists import RoutingLists
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtnetlink_mapping import (
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rtnetlink_encoding import (
     encode_alias,
     encode_route,
     encode_rule,

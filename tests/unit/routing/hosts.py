@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
@@ -71,7 +71,7 @@ def alias_host(settings: Path, standing: Sequence[tuple[int, dict[str, Any]]]) -
     fake = FakeKernel(settings)
     for owner, entry in standing:
         alias = Alias.parse(entry)
-        _try(fake, rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], owner))
+        _try(fake, rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], owner))
     return fake
 
 
@@ -93,9 +93,9 @@ def add_routing(
 ) -> None:
     """Add routes (owner, table, entry) and rules (owner, entry) to a host."""
     for owner, table, entry in standing_routes:
-        _try(fake, rtnetlink_mapping.encode_route(Route.parse(entry, table), INTERFACES, owner))
+        _try(fake, rtnetlink_encoding.encode_route(Route.parse(entry, table), INTERFACES, owner))
     for owner, entry in standing_rules:
-        _try(fake, rtnetlink_mapping.encode_rule(Rule.parse(entry), owner))
+        _try(fake, rtnetlink_encoding.encode_rule(Rule.parse(entry), owner))
 
 
 def _try(fake: FakeKernel, message: Any) -> None:

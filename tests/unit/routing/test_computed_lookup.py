@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.computed_lookup import ComputedHost
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Route, Rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.route_lookup import (
@@ -26,13 +26,13 @@ LINKS = [Message("link", {"index": index}, {"IFLA_GROUP": 109 if index == 3 else
 
 def rule(priority: int, table: int | str | None = None, **entry: Any) -> Message:
     parsed = Rule.parse({"priority": priority, "family": "ipv4", **({"table": table} if table else {}), **entry})
-    return rtnetlink_mapping.encode_rule(parsed, 109)
+    return rtnetlink_encoding.encode_rule(parsed, 109)
 
 
 def route(table: int, destination: str, interface: str | None = None, **entry: Any) -> Message:
     way = {"interface": interface} if interface else {}
     parsed = Route.parse({"destination": destination, "family": "ipv4", **way, **entry}, table)
-    return rtnetlink_mapping.encode_route(parsed, INDEXES, 109)
+    return rtnetlink_encoding.encode_route(parsed, INDEXES, 109)
 
 
 def goto(priority: int, target: int, **entry: Any) -> Message:

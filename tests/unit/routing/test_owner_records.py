@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.converge import Outcome, converge
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ApplyFailed, ReadFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.owner_records import FILE
@@ -41,12 +41,12 @@ def run(fake: FakeKernel, *aliases: dict[str, Any], check: bool = False, **optio
 
 def somebody_adds(fake: FakeKernel, entry: dict[str, Any]) -> None:
     alias = Alias.parse(entry)
-    fake.send("add", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], 0))
+    fake.send("add", rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], 0))
 
 
 def somebody_removes(fake: FakeKernel, entry: dict[str, Any]) -> None:
     alias = Alias.parse(entry)
-    fake.send("remove", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], 0))
+    fake.send("remove", rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], 0))
 
 
 def owned(fake: FakeKernel) -> list[str]:
@@ -110,11 +110,11 @@ def test_after_a_boot_nothing_is_ours(old: FakeKernel) -> None:
 
 def test_undo_puts_back_addresses_and_what_is_known_of_them(old: FakeKernel) -> None:
     run(old, ONE)
-    before = [str(rtnetlink_mapping.lasting(message)) for message in old.addresses]
+    before = [str(rtnetlink_encoding.lasting(message)) for message in old.addresses]
     old.faults = {len(old.sent) + 2: RequestFailed(errno.EPERM)}
     with pytest.raises(ApplyFailed, match="the host is as it was before"):
         run(old, TWO, SIX, purge=True)
-    assert [str(rtnetlink_mapping.lasting(message)) for message in old.addresses] == before
+    assert [str(rtnetlink_encoding.lasting(message)) for message in old.addresses] == before
     assert owned(old) == ["10.0.0.1/24"]
     # The last step is refused: the address that was removed is added again, and is ours.
     run(old, TWO)

@@ -22,7 +22,12 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.errors impor
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message
 from ansible_collections.multihome.linux.plugins.module_utils._core.plan import Action, Plan
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping, rule_sequence
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import (
+    rtnetlink_encoding,
+    rtnetlink_mapping,
+    rule_identity,
+    rule_sequence,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.alias_engine import AliasEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine
 from hypothesis import HealthCheck, event, given
@@ -55,7 +60,7 @@ def foreign(fake: FakeKernel) -> list[str]:
 
     def shown(messages: list[Message]) -> list[str]:
         return [
-            repr(rtnetlink_mapping.lasting(m))
+            repr(rtnetlink_encoding.lasting(m))
             for m in messages
             if rtnetlink_mapping.owner_of(m) != OURS and not _connected(m)
         ]
@@ -206,7 +211,7 @@ def test_a_wrong_engine_would_be_found_out(settings: Path, wrong: Any, wanted: s
 
 @pytest.mark.parametrize(
     ("knows", "less"),
-    [("_views", lambda rule: {rule_sequence._view(rule)}), ("matches_on_delete", lambda *_rules: False)],
+    [("views", lambda rule: {rule_identity.view(rule)}), ("matches_on_delete", lambda *_rules: False)],
 )
 def test_without_knowing_how_the_kernel_tells_rules_apart_a_run_would_fail(
     settings: Path, monkeypatch: pytest.MonkeyPatch, knows: str, less: Callable[..., Any]
@@ -214,12 +219,13 @@ def test_without_knowing_how_the_kernel_tells_rules_apart_a_run_would_fail(
     narrow = {"priority": 100, "source": "10.0.0.1", "table": 7}
     wide = {"priority": 100, "family": "ipv4", "table": 7}
     marked = {**wide, "mark": 1}
-    if knows == "_views":
+    if knows == "views":
         there, listed = [(OURS, narrow)], [wide]
     else:
         there, listed = [(OURS, marked), (OURS, wide)], [marked]
     make = partial(make_routing, purge=True)
     assert check_everything(hosts.routing_host(settings, [], there), make, ([], listed), ([], listed)) == "changed"
-    monkeypatch.setattr(rule_sequence, knows, less)
+    for module in (rule_sequence, rule_identity):
+        monkeypatch.setattr(module, knows, less)
     fake = hosts.routing_host(settings, [], there)
     assert isinstance(attempt(make(fake, ([], listed))), (ApplyFailed, VerifyFailed))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.local_rule import local_rule_first
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_destinations import FAR, Destinations
@@ -46,7 +46,7 @@ INSIDE = ["192.168.168.0/24", "fd00:168::/64"]
 
 
 def rule(owner: int, **entry: Any) -> Message:
-    return rtnetlink_mapping.encode_rule(Rule.parse({"family": "ipv4", **entry}), owner)
+    return rtnetlink_encoding.encode_rule(Rule.parse({"family": "ipv4", **entry}), owner)
 
 
 OURS_OF_LINE = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Rule
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.reply_traffic import selected_traffic
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_walk import Traffic, listed_rules
@@ -21,7 +21,7 @@ def selected(owner: int = OTHERS, priority: int = 100, **entry: Any) -> list[tup
     """Traffic and destination for one rule beside ours."""
     ours = Rule.parse({"priority": 23010, "source": "198.18.1.10", "table": 1001})
     other = Rule.parse({"family": "ipv4", "priority": priority, "table": 7, **entry})
-    messages = [rtnetlink_mapping.encode_rule(ours, OURS), rtnetlink_mapping.encode_rule(other, owner)]
+    messages = [rtnetlink_encoding.encode_rule(ours, OURS), rtnetlink_encoding.encode_rule(other, owner)]
     return [(str(one.traffic), one.destination) for one in selected_traffic(listed_rules(messages), OURS)]
 
 

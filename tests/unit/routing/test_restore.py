@@ -26,7 +26,12 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtne
     Message,
     RequestFailed,
 )
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import changes, restore, rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import (
+    changes,
+    restore,
+    rtnetlink_encoding,
+    rtnetlink_mapping,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -86,7 +91,7 @@ def alias_host(settings: Path) -> FakeKernel:
     fake = hosts.alias_host(settings, ALIASES_THERE)
     # Goes when its interface loses the only address, and that is what a change of the label means for a moment.
     theirs = Route.parse({"destination": "default", "gateway": "10.1.0.254"}, 254)
-    fake.carry_out("add", rtnetlink_mapping.encode_route(theirs, INTERFACES, BIRD))
+    fake.carry_out("add", rtnetlink_encoding.encode_route(theirs, INTERFACES, BIRD))
     return fake
 
 
@@ -374,7 +379,7 @@ class Crowded(FakeKernel):
         super().carry_out(operation, message)
         if len(self.sent) == 1:
             other = Alias.parse({"address": "10.0.0.2/24", "interface": "eth0"})
-            super().carry_out("add", rtnetlink_mapping.encode_alias(other, INTERFACES["eth0"], BIRD))
+            super().carry_out("add", rtnetlink_encoding.encode_alias(other, INTERFACES["eth0"], BIRD))
 
 
 def left_after_a_rollback(settings: Path) -> list[str]:

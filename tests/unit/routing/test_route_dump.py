@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ForeignObject
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Filters, Message
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.engine import RoutingEngine, RoutingPlan
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route
 from hypothesis import given
@@ -45,10 +45,10 @@ def host(routes: list[tuple[int, str, int, int]]) -> Counting:
     fake.asked = []
     for address in ("10.0.0.50/24", "fd00::50/64"):
         alias = Alias.parse({"address": address, "interface": "eth0"})
-        fake.carry_out("add", rtnetlink_mapping.encode_alias(alias, INTERFACES["eth0"], 0))
+        fake.carry_out("add", rtnetlink_encoding.encode_alias(alias, INTERFACES["eth0"], 0))
     for table, destination, gateway, owner in routes:
         route = Route.parse(entry(destination, gateway), table)
-        fake.routes.append(fake._resolved(rtnetlink_mapping.encode_route(route, INTERFACES, owner)))
+        fake.routes.append(fake._resolved(rtnetlink_encoding.encode_route(route, INTERFACES, owner)))
     return fake
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding, rtnetlink_mapping
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Alias, Route, Rule
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ def changed(message: Message, header: Mapping[str, int] | None = None, **attribu
 def test_an_address_comes_back_as_it_was_sent(entry: Any) -> None:
     alias = Alias.parse(entry)
     fake = FakeKernel()
-    fake.send("add", rtnetlink_mapping.encode_alias(alias, INTERFACES[alias.interface], OURS))
+    fake.send("add", rtnetlink_encoding.encode_alias(alias, INTERFACES[alias.interface], OURS))
     (there,) = fake.snapshot().addresses()
     assert there.owner == OURS
     assert alias.satisfied_by(there.object)
@@ -52,12 +52,12 @@ def test_a_route_comes_back_as_it_was_sent(entry: Any, table: int) -> None:
 def test_a_policy_rule_comes_back_as_it_was_sent(entry: Any) -> None:
     rule = Rule.parse(entry)
     fake = FakeKernel()
-    fake.send("add", rtnetlink_mapping.encode_rule(rule, OURS))
+    fake.send("add", rtnetlink_encoding.encode_rule(rule, OURS))
     assert [e.object for e in fake.snapshot().rules() if e.owner == OURS] == [rule]
 
 
-RULE = rtnetlink_mapping.encode_rule(Rule.parse({"priority": 5, "source": "10.0.0.1", "table": 7}), OURS)
-ROUTE = rtnetlink_mapping.encode_route(
+RULE = rtnetlink_encoding.encode_rule(Rule.parse({"priority": 5, "source": "10.0.0.1", "table": 7}), OURS)
+ROUTE = rtnetlink_encoding.encode_route(
     Route.parse({"destination": "10.0.0.0/8", "interface": "eth0"}, 7), INTERFACES, OURS
 )
 
@@ -112,21 +112,21 @@ def test_routes_that_the_model_has_no_words_for(message: Message) -> None:
 
 
 def test_an_address_of_an_interface_that_is_gone_is_left_alone() -> None:
-    message = rtnetlink_mapping.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 99, OURS)
+    message = rtnetlink_encoding.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 99, OURS)
     assert rtnetlink_mapping.decode_alias(message, NAMES) is None
 
 
 def test_an_address_has_one_text_whoever_writes_it() -> None:
     """The C library writes an IPv4-mapped address with dots, Python may write it without."""
     rule = Rule.parse({"priority": 5, "source": "::ffff:192.0.2.1", "table": 7})
-    told = changed(rtnetlink_mapping.encode_rule(rule, OURS), FRA_SRC="::ffff:192.0.2.1")
+    told = changed(rtnetlink_encoding.encode_rule(rule, OURS), FRA_SRC="::ffff:192.0.2.1")
     existing = rtnetlink_mapping.decode_rule(told, NAMES)
     assert existing is not None
     assert existing.object == rule
 
 
 def test_an_address_without_a_tag_belongs_to_nobody() -> None:
-    message = rtnetlink_mapping.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 2, OURS)
+    message = rtnetlink_encoding.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 2, OURS)
     untagged = Message("address", message.header, {k: v for k, v in message.attributes.items() if k != "IFA_PROTO"})
     existing = rtnetlink_mapping.decode_alias(untagged, NAMES)
     assert existing is not None
@@ -134,16 +134,16 @@ def test_an_address_without_a_tag_belongs_to_nobody() -> None:
 
 
 def test_what_is_sent_again_has_the_lifetime_that_is_left() -> None:
-    message = rtnetlink_mapping.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 2, OURS)
+    message = rtnetlink_encoding.encode_alias(Alias.parse({"address": "10.0.0.1/24", "interface": "eth0"}), 2, OURS)
     forever = {"ifa_preferred": 0xFFFFFFFF, "ifa_valid": 0xFFFFFFFF, "cstamp": 1, "tstamp": 2}
     dumped = changed(message, {"flags": 0x80}, IFA_FLAGS=0x80, IFA_CACHEINFO=forever)
-    assert "IFA_CACHEINFO" not in rtnetlink_mapping.again(dumped).attributes
+    assert "IFA_CACHEINFO" not in rtnetlink_encoding.again(dumped).attributes
     leased = changed(dumped, IFA_CACHEINFO={**forever, "ifa_valid": 3600, "ifa_preferred": 1800})
-    assert rtnetlink_mapping.again(leased).attributes["IFA_CACHEINFO"]["ifa_valid"] == 3600
-    assert rtnetlink_mapping.lasting(leased) == rtnetlink_mapping.lasting(dumped), "what runs down is no difference"
+    assert rtnetlink_encoding.again(leased).attributes["IFA_CACHEINFO"]["ifa_valid"] == 3600
+    assert rtnetlink_encoding.lasting(leased) == rtnetlink_encoding.lasting(dumped), "what runs down is no difference"
 
 
 def test_a_broadcast_address_where_there_is_one() -> None:
     for length, broadcast in ((24, "10.0.0.255"), (30, "10.0.0.3"), (31, None), (32, None)):
         alias = replace(Alias.parse({"address": "10.0.0.1/32", "interface": "eth0"}), address=f"10.0.0.1/{length}")
-        assert rtnetlink_mapping.encode_alias(alias, 2, OURS).get("IFA_BROADCAST") == broadcast
+        assert rtnetlink_encoding.encode_alias(alias, 2, OURS).get("IFA_BROADCAST") == broadcast

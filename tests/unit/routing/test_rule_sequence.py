@@ -12,15 +12,15 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.entries import Entry
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import RequestFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.plan import Action
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_mapping
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import rtnetlink_encoding
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Rule
-from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_sequence import (
-    RuleSequence,
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_identity import (
     collides_on_add,
     indistinct,
     inverse_to_what_stays,
     matches_on_delete,
 )
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing.rule_sequence import RuleSequence
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -39,9 +39,9 @@ INVERTED = replace(NARROW, invert=True)
 @given(rules, rules)
 def test_what_the_kernel_takes_for_the_same(standing: Rule, new: Rule) -> None:
     fake = FakeKernel()
-    fake.send("add", rtnetlink_mapping.encode_rule(standing, OURS))
+    fake.send("add", rtnetlink_encoding.encode_rule(standing, OURS))
     try:
-        fake.send("add", rtnetlink_mapping.encode_rule(new, OURS))
+        fake.send("add", rtnetlink_encoding.encode_rule(new, OURS))
         refused = False
     except RequestFailed:
         refused = True
@@ -51,9 +51,9 @@ def test_what_the_kernel_takes_for_the_same(standing: Rule, new: Rule) -> None:
 @given(rules, rules)
 def test_what_the_kernel_finds_first(standing: Rule, asked: Rule) -> None:
     fake = FakeKernel()
-    fake.send("add", rtnetlink_mapping.encode_rule(standing, OURS))
+    fake.send("add", rtnetlink_encoding.encode_rule(standing, OURS))
     try:
-        fake.send("remove", rtnetlink_mapping.encode_rule(asked, OURS))
+        fake.send("remove", rtnetlink_encoding.encode_rule(asked, OURS))
         found = True
     except RequestFailed:
         found = False
@@ -67,7 +67,7 @@ def test_a_list_without_fault_can_be_added_in_any_order(some: list[Rule]) -> Non
     for order in (entries, entries[::-1]):
         fake = FakeKernel()
         for entry in order:
-            fake.send("add", rtnetlink_mapping.encode_rule(entry.object, OURS))
+            fake.send("add", rtnetlink_encoding.encode_rule(entry.object, OURS))
 
 
 @given(st.lists(rules, min_size=2, max_size=5))
@@ -166,7 +166,7 @@ def test_no_packet_is_without_a_rule_that_stands_before_and_after(before: list[R
     there: list[Rule] = []
     for rule in before:
         try:
-            fake.send("add", rtnetlink_mapping.encode_rule(rule, OURS))
+            fake.send("add", rtnetlink_encoding.encode_rule(rule, OURS))
             there.append(rule)
         except RequestFailed:
             continue
@@ -178,7 +178,7 @@ def test_no_packet_is_without_a_rule_that_stands_before_and_after(before: list[R
     for action in actions:
         for operation, rule in made.of(action.op, action.object, action.existing.object if action.existing else None):
             try:
-                fake.send(operation, rtnetlink_mapping.encode_rule(rule, OURS))
+                fake.send(operation, rtnetlink_encoding.encode_rule(rule, OURS))
             except RequestFailed:
                 return  # two of the list that the kernel cannot hold together
             now = [existing.object for existing in fake.snapshot().rules() if existing.owner == OURS]

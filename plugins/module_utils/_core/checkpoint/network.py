@@ -16,7 +16,8 @@ from typing import Any
 from ..netlink.rtnetlink import Message
 from ..plan import Action, Model
 from ..routing.executor import Executor
-from ..routing.rtnetlink_mapping import AF, lasting, owner_of
+from ..routing.rtnetlink_encoding import lasting
+from ..routing.rtnetlink_mapping import AF, owner_of
 from ..routing.snapshot import Snapshot
 
 KINDS = ("address", "route", "rule")

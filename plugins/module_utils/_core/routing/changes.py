@@ -17,7 +17,7 @@ from typing import Callable
 from ..errors import ApplyFailed, ReadFailed, StepFailed
 from ..netlink.rtnetlink import Message, RequestFailed, Socket, dump
 from ..plan import Action, Model
-from . import duplicate_address_detection, gratuitous_arp, rtnetlink_mapping
+from . import duplicate_address_detection, gratuitous_arp, rtnetlink_encoding, rtnetlink_mapping
 from .loopback_placeholders import LoopbackPlaceholders
 from .model import Alias, Route, Rule
 from .owner_records import FILE as RECORD
@@ -165,8 +165,8 @@ class _Requests:
         if isinstance(item, Rule):
             replaced = action.existing.object if action.existing else None
             steps = self._rule_steps.of(action.op, item, replaced if isinstance(replaced, Rule) else None)
-            return [(operation, rtnetlink_mapping.encode_rule(rule, self._owner)) for operation, rule in steps]
-        requests = rtnetlink_mapping.requests(action, self._indexes, self._owner)
+            return [(operation, rtnetlink_encoding.encode_rule(rule, self._owner)) for operation, rule in steps]
+        requests = rtnetlink_encoding.requests(action, self._indexes, self._owner)
         if isinstance(item, Alias) and action.op != "remove":
             operation, message = requests[-1]
             place = duplicate_address_detection.place(item, message)

@@ -24,7 +24,7 @@ from .local_rule import local_rule_behind, local_rule_first
 from .model import MAIN_TABLE, Route, Rule
 from .owner_tag import parse_owner
 from .route_dump import read_routes
-from .rule_sequence import inverse_to_what_stays
+from .rule_identity import inverse_to_what_stays
 from .snapshot import Snapshot
 
 # Entries of ``tables`` and of ``rules``.

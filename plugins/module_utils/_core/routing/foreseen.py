@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..errors import ForeignObject
 from ..netlink.rtnetlink import Message
 from ..plan import Action, plan
-from . import rtnetlink_mapping
+from . import rtnetlink_encoding, rtnetlink_mapping
 from .computed_lookup import ComputedHost
 from .lists import RoutingLists
 from .model import LOCAL_TABLE, MAIN_TABLE, Route, Rule
@@ -45,11 +45,11 @@ def foreseen_host(
     except ForeignObject:
         return None
     kept = _without(current.messages["rule"], rules.actions)
-    kept += [rtnetlink_mapping.encode_rule(action.object, owner) for action in rules.adding()]
+    kept += [rtnetlink_encoding.encode_rule(action.object, owner) for action in rules.adding()]
     # New rules come after others of their priority.
     kept.sort(key=lambda message: message.get("FRA_PRIORITY", 0))
     ways = _without(current.messages["route"], routes.actions)
-    ways += [rtnetlink_mapping.encode_route(action.object, indexes, owner) for action in routes.adding()]
+    ways += [rtnetlink_encoding.encode_route(action.object, indexes, owner) for action in routes.adding()]
     ways += [message for name, address in addresses for message in _of_address(address, indexes[name])]
     return ComputedHost(kept, ways, _links(lists, current, owner, purge, indexes), indexes)
 

@@ -14,7 +14,7 @@ from ..errors import InvalidInput
 from .interface_groups import InterfaceGroup
 from .iproute_names import Name
 from .model import TABLE_NAMES, Route, Rule
-from .rule_sequence import indistinct
+from .rule_identity import indistinct
 
 _NUMBER = fields.integer(1, 0xFFFFFFFF)
 _LONGEST_NAME = 64  # iproute2 reads lines of its files into 512 bytes

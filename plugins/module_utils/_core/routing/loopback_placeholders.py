@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ..netlink.rtnetlink import Socket, dump
 from ..plan import Action, Model
-from . import rtnetlink_mapping
+from . import rtnetlink_encoding, rtnetlink_mapping
 from .model import Alias
 from .snapshot import Snapshot
 
@@ -33,7 +33,7 @@ class LoopbackPlaceholders:
 
     def __init__(self, socket: Socket, actions: Iterable[Action[Model]], snapshot: Snapshot, owner: int) -> None:
         self._socket, self._interfaces, self._owner = socket, snapshot.interfaces, owner
-        changed = [action.object for action in actions if rtnetlink_mapping.is_added_again(action)]
+        changed = [action.object for action in actions if rtnetlink_encoding.is_added_again(action)]
         aliases = [item for item in changed if isinstance(item, Alias)]
         self._aliases: Sequence[Alias] = _replaceable(aliases, snapshot) if aliases else ()
 
@@ -51,7 +51,7 @@ class LoopbackPlaceholders:
         for alias in self._aliases:
             whole = f"{alias.bare}/{_WHOLE[alias.family]}"
             placeholder = replace(alias, interface=_NAME, address=whole, label=None)
-            self._socket.send(operation, rtnetlink_mapping.encode_alias(placeholder, _LOOPBACK, self._owner))
+            self._socket.send(operation, rtnetlink_encoding.encode_alias(placeholder, _LOOPBACK, self._owner))
 
     def _await(self, indexes: Mapping[Alias, int]) -> None:
         awaited: set[tuple[str | None, int] | None] = {

@@ -15,10 +15,11 @@ from typing import Callable
 
 from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, RequestFailed, Socket, dump
-from . import rtnetlink_mapping
+from . import rtnetlink_encoding, rtnetlink_mapping
 from .interface_groups import group_message
 from .model import Rule
-from .rule_sequence import RuleSequence, matches_on_delete
+from .rule_identity import matches_on_delete
+from .rule_sequence import RuleSequence
 from .snapshot import Snapshot
 
 Send = Callable[[str, Message], None]
@@ -60,7 +61,7 @@ def _bring_back(socket: Socket, snapshot: Snapshot, send: Send) -> None:
         # a moment, is corrected.
         if not rtnetlink_mapping.is_made_by_kernel(message) or rtnetlink_mapping.route_key(message) in existing:
             _await_source(socket, message)
-            send("replace", rtnetlink_mapping.again(message))
+            send("replace", rtnetlink_encoding.again(message))
 
 
 def _await_source(socket: Socket, route: Message) -> None:
@@ -75,8 +76,8 @@ def _await_source(socket: Socket, route: Message) -> None:
 
 def _missing(before: Sequence[Message], now: Sequence[Message]) -> list[Message]:
     """Return the messages of ``before`` that ``now`` does not have."""
-    existing = {repr(rtnetlink_mapping.lasting(message)) for message in now}
-    return [message for message in before if repr(rtnetlink_mapping.lasting(message)) not in existing]
+    existing = {repr(rtnetlink_encoding.lasting(message)) for message in now}
+    return [message for message in before if repr(rtnetlink_encoding.lasting(message)) not in existing]
 
 
 def _extra(before: Sequence[Message], now: Sequence[Message], owner: int) -> list[Message]:
@@ -98,9 +99,9 @@ def _addresses(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> No
     # One key holds one address: the new one has to be removed before the old one can be added again. Secondaries are
     # listed behind their primaries, and are removed first.
     for message in reversed(_extra(before, now, owner)):
-        send("remove", rtnetlink_mapping.lasting(message))
+        send("remove", rtnetlink_encoding.lasting(message))
     for message in _missing(before, now):
-        send("add", rtnetlink_mapping.again(message))
+        send("add", rtnetlink_encoding.again(message))
     _order_of_addresses(socket, snapshot, send)
 
 
@@ -117,23 +118,23 @@ def _order_of_addresses(socket: Socket, snapshot: Snapshot, send: Send) -> None:
         # Addresses that could not be restored, or that another program added meanwhile, have no place.
         before, now = _common(before, now), _common(now, before)
         same = 0
-        while same < len(before) and rtnetlink_mapping.lasting(before[same]) == rtnetlink_mapping.lasting(now[same]):
+        while same < len(before) and rtnetlink_encoding.lasting(before[same]) == rtnetlink_encoding.lasting(now[same]):
             same += 1
         for message in reversed(now[same:]):
-            send("remove", rtnetlink_mapping.lasting(message))
+            send("remove", rtnetlink_encoding.lasting(message))
         for message in before[same:]:
-            send("add", rtnetlink_mapping.again(message))
+            send("add", rtnetlink_encoding.again(message))
 
 
 def _common(messages: Sequence[Message], others: Sequence[Message]) -> list[Message]:
-    known = {repr(rtnetlink_mapping.lasting(message)) for message in others}
-    return [message for message in messages if repr(rtnetlink_mapping.lasting(message)) in known]
+    known = {repr(rtnetlink_encoding.lasting(message)) for message in others}
+    return [message for message in messages if repr(rtnetlink_encoding.lasting(message)) in known]
 
 
 def _routes(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
     _bring_back(socket, snapshot, send)
     for message in _extra(snapshot.messages["route"], dump(socket, "route"), owner):
-        send("remove", rtnetlink_mapping.lasting(message))
+        send("remove", rtnetlink_encoding.lasting(message))
 
 
 def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
@@ -149,7 +150,7 @@ def _rules(socket: Socket, snapshot: Snapshot, owner: int, send: Send) -> None:
 
     def carry_out(requests: Iterable[tuple[str, Rule]]) -> None:
         for operation, rule in requests:
-            send(operation, rtnetlink_mapping.encode_rule(rule, owner))
+            send(operation, rtnetlink_encoding.encode_rule(rule, owner))
 
     for operation, rules in (("add", missing), ("remove", extra)):
         for rule in rules:
