@@ -22,6 +22,7 @@ from ..keeper_installation.host import KeeperHost
 from ..keeper_installation.unit import COMMAND, LIBRARY
 from ..keeper_installation.unit import NAME as KEEPER
 from ..keeper_installation.unit import PATH as KEEPER_UNIT
+from ..routing import changes  # noqa: F401 - a program that cannot load it must not arm
 from ..routing.executor import Executor
 from ..routing.iproute_names import DATABASES, own_file
 from ..store.journal import RUN, interrupted

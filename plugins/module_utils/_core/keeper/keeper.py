@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import Busy, MultihomeError
+from ..routing import changes  # noqa: F401 - loaded at the start: a repair takes no time, and no newer code
 from ..routing.model import Alias
 from ..routing.snapshot import Snapshot
 from . import parameters
