@@ -100,6 +100,27 @@ def test_the_files_are_renewed_and_the_last_state_is_in_them(tmp_path: Path, mon
     assert "multihome_line_drained" in (tmp_path / "run" / "metrics.prom").read_text()
 
 
+def test_what_was_found_last_is_resumed_from_although_the_loop_ends_at_once(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    loop = watched.service.loop
+    watched.service.start()
+    assert eventually((tmp_path / "run" / "health.json").exists)
+    # The round that finds the line down is the last one: what is posted then is not answered any more.
+    gate = threading.Event()
+
+    def wait(_now: float) -> None:
+        gate.wait(20)
+
+    loop.post(wait)
+    loop.set_address("a", 4, None)
+    loop.stop()
+    gate.set()
+    watched.service.stop()
+    next_run = Watched(tmp_path).service
+    assert [each.state for each in next_run.states() if each.line == "a"] == [DOWN]
+    next_run.loop.close()
+
+
 @pytest.mark.parametrize(
     ("before", "after", "events"),
     [

@@ -156,7 +156,11 @@ class Loop:
 
     def remember(self, then: Callable[[dict[tuple[str, int], dict[str, Any]]], None]) -> None:
         """Call ``then``, in the loop's thread, with what a later run resumes from."""
-        self.post(lambda now: then({probes.watch.key: probes.watch.judge.remember(now) for probes in self._probes}))
+        self.post(lambda now: then(self.remembered(now)))
+
+    def remembered(self, now: float) -> dict[tuple[str, int], dict[str, Any]]:
+        """Return what a later run resumes from; only in the loop's thread, or once that has ended."""
+        return {probes.watch.key: probes.watch.judge.remember(now) for probes in self._probes}
 
     # ---------------------------------------------------------------- for probes
     def watch(self, connection: Any, ready: Callable[[float], None], write: bool = False) -> None:

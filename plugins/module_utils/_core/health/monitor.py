@@ -69,8 +69,11 @@ class Service:
     def stop(self, patience: float = 2.0) -> None:
         """End; the state is written once more. Nothing is changed on the host."""
         self.loop.stop()
+        # First the thread that judges: what is written last has to be what it found last.
+        for thread in self._threads[:1]:
+            thread.join(patience)
         self._changes.put(None)
-        for thread in self._threads:
+        for thread in self._threads[1:]:
             thread.join(patience)
         self._hooks.stop()
 
@@ -138,11 +141,7 @@ class Service:
             self._hooks.happened(event, facts_of(after))
 
     def _write(self, ends: bool = False) -> None:
-        if not ends and any(thread.name == "health" and thread.is_alive() for thread in self._threads):
-            answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            self.loop.remember(answer.put)
-            with contextlib.suppress(queue.Empty):
-                self._remembered = answer.get(timeout=1.0)
+        self._ask_what_to_remember(patience=0.0 if ends else 1.0)
         states = self.loop.states
         text = state.as_json(states, self._remembered, time.monotonic(), self._now_text(), self._boot, self._usable)
         try:
@@ -152,6 +151,15 @@ class Service:
             state.write(numbers, self._directory, metrics.NAME, 0o644)
         except OSError as error:
             self._log("error", f"the lines' health cannot be written: {error}")
+
+    def _ask_what_to_remember(self, patience: float) -> None:
+        if not self._threads[0].is_alive():  # it has ended, and answers nothing any more
+            self._remembered = self.loop.remembered(time.monotonic())
+            return
+        answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.loop.remember(answer.put)
+        with contextlib.suppress(queue.Empty):
+            self._remembered = answer.get(timeout=patience)
 
 
 def events_of(change: Change) -> list[str]:
