@@ -163,7 +163,8 @@ options:
         entries that exist then. All other connections continue.
       - The kernel translates a connection by its first packet. Without this option, a UDP client that keeps sending
         from one port never reaches an entry that is newer than its first packet.
-      - V(new) deletes connections that an added or changed entry translates from now on, and that are not translated.
+      - V(new) deletes connections that an added or changed entry translates from now on, and that are not translated,
+        and those that an exemption kept from their entry until now.
       - V(changed) also deletes connections that an entry created which this run removes or changes, or which another
         entry now precedes. A connection that still goes to the old server moves to the new one.
       - V(none) deletes none. V(true) means V(changed), and V(false) means V(none).

@@ -63,6 +63,27 @@ def test_a_udp_client_older_than_the_mapping_reaches_it(lab: NatLab, family: int
 
 
 @FAMILIES
+@pytest.mark.parametrize("which", ["new", "changed"])
+def test_a_client_whose_exemption_ends_reaches_the_mapping(lab: NatLab, family: int, which: str) -> None:
+    source_port = 46000 + family + (10 if which == "new" else 0)
+    mapping = forward(family, "udp", 5001)
+    exempt = {"type": "exempt", "protocol": "udp", "destination": PUBLIC[family], "keeps": "destination"}
+    lab.translate(*OTHERS, exempt, mapping)
+    assert streamed(lab, family, source_port) == "firewall"
+    # An entry that changes nothing for it leaves it.
+    assert (
+        lab.translate(*OTHERS, exempt, mapping, forward(family, "udp", 5004), forget_flows=which)["forgotten_flows"]
+        == 0
+    )
+    # The control: without it, the client never reaches the mapping.
+    lab.translate(*OTHERS, mapping)
+    assert streamed(lab, family, source_port) == "firewall"
+    lab.translate(*OTHERS, exempt, mapping)
+    assert lab.translate(*OTHERS, mapping, forget_flows=which)["forgotten_flows"] == 1
+    assert streamed(lab, family, source_port) == "web"
+
+
+@FAMILIES
 def test_connections_of_unchanged_mappings_survive(lab: NatLab, family: int) -> None:
     kept = [forward(family, "tcp", 80), forward(family, "udp", "5002-5003")]
     lab.translate(*kept)

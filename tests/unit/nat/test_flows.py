@@ -24,7 +24,7 @@ from ansible_collections.multihome.linux.tests.unit.nat.engines import selection
 from ansible_collections.multihome.linux.tests.unit.nat.entries import entries, packets, plain
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
 from ansible_collections.multihome.linux.tests.unit.nat.packets import WITH_PORTS, Packet, first_match, hooks
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 Listed = Sequence[dict[str, Any]]
@@ -127,6 +127,12 @@ def _without_interface(listed: Listed) -> list[dict[str, Any]]:
     return [entry for entry in listed if not {"in_interface", "out_interface"} & set(entry)]
 
 
+KEPT = {"type": "exempt", "protocol": "udp", "family": "ipv4", "keeps": "destination"}
+ALL = {"type": "dnat", "protocol": "udp", "destination": "10.0.0.0/24", "to_address": "192.168.0.1"}
+
+
+# Found by hypothesis: only the exemption before an entry goes.
+@example([KEPT, ALL], [ALL], [Packet("destination", 4, "udp", "10.0.0.1", "10.0.0.1", 1, 1, "wan0")])
 @settings(max_examples=80)
 @given(entries(), entries(), st.lists(packets(), min_size=5, max_size=30))
 def test_new_deletes_those_that_are_not_translated_and_would_be(
@@ -219,6 +225,26 @@ def test_an_exemption_ends_the_translation_of_flows_only_with_changed() -> None:
     assert deleted([LINE], [vpn, LINE], masked, "changed")
     assert not deleted([LINE], [{**vpn, "destination": "192.0.3.0/24"}, LINE], masked, "changed")
     assert not deleted([], [vpn, LINE], OUT, "new")
+
+
+@pytest.mark.parametrize("which", ["new", "changed"])
+def test_a_flow_whose_exemption_ends_is_deleted_if_it_is_translated_from_now_on(which: str) -> None:
+    exempt = {"type": "exempt", "protocol": "udp", "destination": "203.0.113.0/24", "keeps": "destination"}
+    assert deleted([exempt, WEB], [WEB], ASKED, which)
+    # Another order ends it as well.
+    assert deleted([exempt, WEB], [WEB, exempt], ASKED, which)
+    # These remain exempt, or nothing translates them.
+    other = {**WEB, "destination_port": "54"}
+    assert not deleted([exempt, WEB], [exempt, WEB, other], ASKED, which)
+    assert not deleted([exempt, WEB], [other, exempt, WEB], ASKED, which)
+    assert not deleted([exempt], [], ASKED, which)
+    assert not deleted([exempt, other], [other], ASKED, which)
+    # An older connection that no exemption kept is left, as is one whose exemption may not have matched.
+    assert not deleted([{**exempt, "destination": "203.0.114.0/24"}, WEB], [WEB], ASKED, which)
+    entering = {**exempt, "in_interface": "wan0"}
+    assert deleted([entering, WEB], [WEB], ASKED, which)
+    assert not deleted([entering, WEB], [WEB], ASKED, which, FakePaths("lan0"))
+    assert not deleted([entering, WEB], [WEB], ASKED, which, FakePaths(None))
 
 
 def test_what_another_program_translated_is_left() -> None:

@@ -11,12 +11,13 @@ from ..routing.executor import Executor
 from ..routing.model import Alias
 from .conntrack import Conntrack, Flow
 from .conntrack_match import FlowOrigins, is_translated, removed_rules
-from .expected_translation import ExpectedTranslations, Paths, arriving_rules
+from .expected_translation import ExpectedTranslations, Paths, arriving_rules, may_end_exemptions
 from .flow_paths import FlowPaths
 from .model import NatRule
 
-# Which connections are deleted: those that a new or changed translation would translate and that are not translated;
-# and with CHANGED also those that a removed, changed or preceded translation made.
+# Which connections are deleted: those that are not translated and that a new or changed translation would translate, or
+# any translation where an exemption kept them until now; with CHANGED also those that a removed, changed or preceded
+# translation made.
 NEW, CHANGED = "new", "changed"
 
 
@@ -39,6 +40,8 @@ class FlowFlusher:
     def prepare(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> None:
         """Raise Unsupported, or ReadFailed, when flush() will not be possible."""
         concerned = [*self._leaving(before, after), *arriving_rules(before, after)]
+        if may_end_exemptions(before, after):
+            concerned += after
         if concerned:
             self._conntrack.check()
         if any(rule.type in ("masquerade", "redirect") for rule in concerned):
@@ -51,15 +54,22 @@ class FlowFlusher:
         In check mode nothing is deleted. Raises FlowsRemain when the kernel keeps some.
         """
         leaving, arriving = self._leaving(before, after), arriving_rules(before, after)
-        if not leaving and not arriving:
+        ends_exemptions = may_end_exemptions(before, after)
+        if not leaving and not arriving and not ends_exemptions:
             return 0
         origins = FlowOrigins(before, leaving, self._addresses)
         expected = ExpectedTranslations(after, arriving, self._addresses, self._paths)
+        earlier = ExpectedTranslations(before if ends_exemptions else (), (), self._addresses, self._paths)
 
         def is_wrong(flow: Flow) -> bool:
-            return any(self._is_wrong(flow, end, origins, expected) for end in (True, False))
+            return any(
+                self._is_wrong(flow, end, origins, expected)
+                or (earlier.is_exempt(flow, end) and expected.is_different(flow, end))
+                for end in (True, False)
+            )
 
-        wrong = [flow for flow in self._conntrack.flows(only_translated=not arriving) if is_wrong(flow)]
+        only_translated = not arriving and not ends_exemptions
+        wrong = [flow for flow in self._conntrack.flows(only_translated) if is_wrong(flow)]
         left = [] if check_mode else self._conntrack.delete(wrong)
         if left:
             raise FlowsRemain([f"{flow}: {reason}" for flow, reason in left])

@@ -40,6 +40,13 @@ def arriving_rules(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[
     return [rule for rule in after if known.get(rule.key) != (rule.to_address, rule.to_port)]
 
 
+def may_end_exemptions(before: Sequence[NatRule], after: Sequence[NatRule]) -> bool:
+    """Return whether an exemption of ``before`` may no longer be the first match of its connections."""
+    if not any(rule.type == "exempt" for rule in before):
+        return False
+    return [rule.key for rule in before] != [rule.key for rule in after[: len(before)]]
+
+
 class ExpectedTranslations:
     """The translations in the order they are tried, and which of them are new (``arriving``)."""
 
@@ -64,6 +71,19 @@ class ExpectedTranslations:
         """Return whether the connection would be translated again as it is now, possibly by another translation."""
         rule = self._first_match(flow, is_destination)
         return rule is not None and self._has_result(rule, flow)
+
+    def is_exempt(self, flow: Flow, is_destination: bool) -> bool:
+        """Return whether an exemption matches the connection first, and it has the addresses that it began with.
+
+        Its status does not tell: the kernel may count a translation to the same address as one.
+        """
+        rule = self._first_match(flow, is_destination)
+        return rule is not None and rule.type == "exempt" and self._has_result(rule, flow)
+
+    def is_different(self, flow: Flow, is_destination: bool) -> bool:
+        """Return whether the connection would be translated now, to another result than it has."""
+        rule = self._first_match(flow, is_destination)
+        return rule is not None and not self._has_result(rule, flow)
 
     def _first_match(self, flow: Flow, is_destination: bool) -> NatRule | None:
         """Return the translation of a connection that began now; None without one, and where it is not known."""
