@@ -237,7 +237,7 @@ keeper:
       description:
         - Translations of other programs that take, or may take, connections that a stored entry of
           M(multihome.linux.nat_rules) is for, with the C(place), the C(owner) as far as it is known, the C(rule), the
-          C(entry), the C(order), V(first) or V(unknown), and a C(message).
+          C(entry), the C(order), V(first) or V(unknown), a C(message), and a C(remedy).
       type: list
       elements: dict
       sample: []

@@ -30,6 +30,7 @@ KEEPER: dict[str, Any] = {
     "damped": [],
     "waiting": [],
     "taken": [],
+    "taken_translations": [],
     "refused": [],
     "last_error": None,
 }
@@ -76,6 +77,14 @@ FULL = host(
         "taken": [
             {"message": f"replies of line {LONG_NAME} from {LONG_ADDRESS} are taken", "remedy": "remove that rule"}
         ],
+        "taken_translations": [
+            {
+                "order": "first",
+                "message": "nft table ip nat, chain PREROUTING: its rule DNAT port 80 of Docker is asked first, and "
+                "takes connections of the entry web",
+                "remedy": "remove the rule, have Docker use another port or address for it, or remove the entry",
+            }
+        ],
         "last_error": {"time": "2026-11-28T13:00:00Z", "error": "nat_rules.json: not applied"},
     },
     unwatched=["spare"],
@@ -94,6 +103,8 @@ def test_three_lines_in_two_families_with_the_longest_names_fit_on_80_columns() 
         "used again after 40 s of answers",
         "wan17",
         "14:05:00",
+        "DNAT port 80 of Docker",
+        "have Docker use another port",
     ):
         assert word in " ".join(shown.split())
     assert "drained until 2026-11-29 04:00 UTC: new modem" in " ".join(shown.split())
@@ -140,6 +151,8 @@ Keeper     started 5 d 18 h ago, 3 objects restored since then
         (host(line("a", state="down"), line("b", state="down")), "critical"),
         (host(line("a"), line("a", "ipv6", "down"), line("b", "ipv6", "down")), "critical"),
         (host(line("a"), keeper={"taken": [{"message": "replies"}]}), "critical"),
+        (host(line("a"), keeper={"taken_translations": [{"order": "first", "message": "x"}]}), "critical"),
+        (host(line("a"), keeper={"taken_translations": [{"order": "unknown", "message": "x"}]}), "warning"),
         (host(line("a"), keeper={"refused": [{"file": "x", "reason": "y"}]}), "critical"),
         (host(line("a"), keeper={"running": False}), "unknown"),
         (host(line("a"), health_age=61.0), "unknown"),

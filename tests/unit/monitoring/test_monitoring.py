@@ -24,6 +24,7 @@ REPORT = {
     "damped": [],
     "refused": [{"file": "y"}, {"file": "z"}],
     "taken": [],
+    "taken_translations": [{"place": "nft table ip nat, chain PREROUTING"}],
 }
 LINES = [
     LineHealth("unicom", 4, UP, "", 0.0, loss=0.1, rtt=0.0312, hold=10.0, steps=2, address="203.0.113.10"),
@@ -113,6 +114,7 @@ def test_the_keepers_figures() -> None:
         "multihome_keeper_damped_objects": "0",
         "multihome_keeper_refused_files": "2",
         "multihome_keeper_replies_taken": "0",
+        "multihome_keeper_translations_taken": "1",
         "multihome_keeper_start_time_seconds": "1769860800",
     }
     assert "start_time" not in keeper_metrics.as_text({"repairs": 0})

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..nat.foreign import FIRST
 from .host_state import FAMILIES, HostState, LineState
 from .terminal import Page, age
 
@@ -53,6 +54,11 @@ def _of_keeper(state: HostState) -> Iterator[Problem]:
         yield Problem(UNKNOWN, "the keeper does not run: nothing is watched", "systemctl status multihome-keeper")
     for entry in keeper.get("taken") or ():
         yield Problem(CRITICAL, str(entry.get("message", "replies do not leave by their line")))
+    for entry in keeper.get("taken_translations") or ():
+        # Whether it is asked first may be unknown.
+        severity = CRITICAL if entry.get("order") == FIRST else WARNING
+        message = entry.get("message", "another program translates connections of an entry")
+        yield Problem(severity, str(message), str(entry.get("remedy", "")))
     for entry in keeper.get("refused") or ():
         yield Problem(CRITICAL, f"{entry.get('file')} is not applied: {entry.get('reason')}", "deploy this host again")
     for name, count in (("waiting", "wait"), ("damped", "are removed by another program again and again")):

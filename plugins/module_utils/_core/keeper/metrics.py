@@ -16,6 +16,11 @@ _COUNTED = (
     ("multihome_keeper_damped_objects", "Stored objects that another program removes again and again.", "damped"),
     ("multihome_keeper_refused_files", "Stored files that are not applied.", "refused"),
     ("multihome_keeper_replies_taken", "Kinds of replies that do not leave by their line.", "taken"),
+    (
+        "multihome_keeper_translations_taken",
+        "Translations of other programs that take connections of an entry, or may take them.",
+        "taken_translations",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from ..errors import MultihomeError
 from ..filters.reader import read_filters, run
 from ..nat.engine import NatEngine
-from ..nat.foreign import LATER, Foreign, foreign_translations
+from ..nat.foreign import FIRST, LATER, Foreign, foreign_translations
 from .recurring_check import RecurringCheck
 from .report import log
 
@@ -46,7 +46,7 @@ class TranslationCheck(RecurringCheck[Foreign]):
         self._update(found)
 
     def _came(self, one: Foreign) -> None:
-        log("error", f"{one.place}: {one.message}")
+        log("error" if one.order == FIRST else "warning", f"{one.place}: {one.message}; remedy: {one.remedy}")
 
     def _went(self, one: Foreign) -> None:
         log("info", f"{one.place}: rule {one.rule} takes no connection of an entry any more")

@@ -56,6 +56,14 @@ class Foreign:
             return f"its rule {self.rule}{whose} may be asked first, and may take {taken}"
         return f"its rule {self.rule}{whose} is asked after this collection's, which take {taken}"
 
+    @property
+    def remedy(self) -> str:
+        """The ways to have the entry decide."""
+        owner = self.owner or "the program that wrote it"
+        if self.order == LATER:
+            return "none needed if the entry is meant to decide; else remove it"
+        return f"remove the rule, have {owner} use another port or address for it, or remove the entry"
+
     def as_result(self) -> dict[str, Any]:
         """Return the finding as results show it."""
         return {
@@ -65,6 +73,7 @@ class Foreign:
             "entry": self.entry.as_input(),
             "order": self.order,
             "message": f"{self.place}: {self.message}",
+            "remedy": self.remedy,
         }
 
 
