@@ -35,6 +35,16 @@ table inet other {{
 """
 
 
+SAME = """
+table inet {0} {{
+    chain c {{
+        type nat hook prerouting priority -100; policy accept;
+        tcp dport 5000 dnat {1} to {2}
+    }}
+}}
+"""
+
+
 @pytest.fixture(scope="module", params=[NFT, IPTABLES, LEGACY], ids=str)
 def lab(request: pytest.FixtureRequest) -> Iterator[NatLab]:
     with nat_lab(request.param) as running:
@@ -111,6 +121,57 @@ def test_a_chain_of_nft_that_is_asked_first(lab: NatLab, family: int) -> None:
         lab.by_hand("nft", "delete", "table", "inet", "other")
     assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
     assert taken(lab, rules) == []
+
+
+def chains(family: int, **targets: str) -> list[str]:
+    """Tables of the same hook and priority, each with its own target."""
+    layer = "ip" if family == 4 else "ip6"
+    return [SAME.format(name, layer, to) for name, to in targets.items()]
+
+
+@FAMILIES
+def test_of_one_priority_the_chain_that_was_loaded_last_decides(lab: NatLab, family: int) -> None:
+    """The fact of docs/nat.md: load order decides, so entries of this collection have a priority of their own."""
+    tables = dict(zip(("one", "two"), chains(family, one=WEB[family], two=DB[family]), strict=True))
+    answers = {"one": "web", "two": "db"}
+    for order in (("one", "two"), ("two", "one")):
+        for name in order:
+            lab.by_hand("nft", "-f", "-", feed=tables[name])
+        try:
+            assert lab.reached("tcp", PUBLIC[family], 5000) == (answers[order[-1]], 5000)
+            # Loaded again, the other one is the last.
+            lab.by_hand("nft", "delete", "table", "inet", order[0])
+            lab.by_hand("nft", "-f", "-", feed=tables[order[0]])
+            assert lab.reached("tcp", PUBLIC[family], 5000) == (answers[order[0]], 5000)
+        finally:
+            for name in order:
+                lab.by_hand("nft", "delete", "table", "inet", name)
+
+
+@FAMILIES
+@pytest.mark.parametrize("first", ["theirs", "ours"])
+def test_the_order_of_loading_does_not_decide_between_theirs_and_ours(lab: NatLab, family: int, first: str) -> None:
+    """N5: at the priority that iptables, Docker and firewalld use, whichever is loaded first."""
+    rules = [forward(family, "tcp", 5000)]
+    [theirs] = chains(family, theirs=DB[family])
+    steps = [lambda: lab.by_hand("nft", "-f", "-", feed=theirs), lambda: lab.translate(*rules)]
+    lab.translate()
+    for step in steps if first == "theirs" else reversed(steps):
+        step()
+    try:
+        if lab.programs.backend == "nftables":
+            assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+            assert taken(lab, rules) == ["translation-preceded"]
+            # The control: at the priority of this collection, the order decides, and it is a finding.
+            lab.by_hand("nft", "delete", "table", "inet", "theirs")
+            lab.by_hand("nft", "-f", "-", feed=theirs.replace("-100", "-101"))
+            assert lab.reached("tcp", PUBLIC[family], 5000) == ("db", 5000)
+            assert taken(lab, rules) == ["translation-contested"]
+        else:
+            # iptables has one priority only: what is loaded last decides, and it is a finding.
+            assert taken(lab, rules) == ["translation-contested"]
+    finally:
+        lab.by_hand("nft", "delete", "table", "inet", "theirs")
 
 
 @FAMILIES

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Translations of other programs that take connections which an entry of this collection is for. Pure.
 
-The kernel asks the hooks of one place by their priority, and those of one priority in the order in which they were
-loaded. The first that translates a connection decides.
+The kernel asks the hooks of one place by their priority, and of one priority the one first that was loaded last. The
+first that translates a connection decides.
 """
 
 from __future__ import annotations
