@@ -58,6 +58,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "skips_unavailable": {"type": "bool", "default": False},
     "auto_reply": {"type": "bool", "default": False},
     "nat_rules": {"type": "list", "elements": "dict", "default": []},
+    "translated_networks": {**_TEXTS, "default": []},
     "nat_backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
     "mark_mask": {"type": "str", "default": "0xff"},
     "protocol": {"type": "int", "default": 109},

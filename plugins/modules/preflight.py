@@ -112,6 +112,13 @@ options:
     type: list
     elements: str
     default: []
+  translated_networks:
+    description:
+      - The networks behind a firewall from which nothing may leave by a line with the address that it has, by the
+        entries of O(nat_rules). An exemption without further conditions is meant, and no finding.
+    type: list
+    elements: str
+    default: []
   taken_ports:
     description:
       - The tcp ports that the firewall itself needs, such as that of ssh, and that lead to a server at some of its

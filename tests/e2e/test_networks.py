@@ -142,6 +142,49 @@ def test_verify_passes_and_finds_what_leaves_untranslated(lab: Lab) -> None:
     assert "fw: 192.168.168.0/24 leaves by wan1 untranslated" in "\n".join(run.failures)
 
 
+def test_verify_finds_an_exemption_that_is_not_declared(lab: Lab) -> None:
+    wanted = variables(lab)
+    playbooks.deploy(lab, variables=wanted)
+    assert lines_used(lab) == ["unicom", "unicom"]
+    declared = wanted["multihome_lines"][0]["untranslated"] = ["192.0.2.101", "10.9.0.0/16"]
+    # The control: the same exemption is no fault where it is declared.
+    playbooks.deploy(lab, variables=wanted)
+    assert line_used(lab, "IPv4", timeout=1) is None
+    assert "exemption" not in "\n".join(playbooks.verify(lab, **wanted).failures)
+    del declared[0]
+    run = playbooks.verify(lab, **wanted)
+    assert run.code
+    assert "fw: whatever it forwards leaves to 192.0.2.101 untranslated by an exemption" in "\n".join(run.failures)
+
+
+def test_preflight_warns_of_networks_that_nobody_translates(lab: Lab) -> None:
+    wanted = variables(lab)
+    assert untranslated(playbooks.deploy(lab, variables=wanted)) == []
+    assert lines_used(lab) == ["unicom", "unicom"]
+    # Some of the LAN's hosts are declared, and not the one that asks.
+    wanted["multihome_networks"][0]["networks"] = ["192.168.168.0/28", "fd00:168::/64"]
+    warnings = untranslated(playbooks.deploy(lab, variables=wanted))
+    assert [line_used(lab, family, timeout=1) for family in FAMILIES] == [None, "unicom"]
+    assert [any(f"leaves by {name} " in text for text in warnings) for name in ("wan0", "wan1")] == [True, True]
+    assert all("192.168.168.128/25" in text and "fd00" not in text for text in warnings)
+    # A way out that is no line's.
+    lab.exec("fw", "ip", "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+    lab.exec("fw", "ip", "link", "set", "other0", "up")
+    lab.exec("fw", "ip", "route", "add", "default", "dev", "other0", "metric", "9000")
+    try:
+        wanted = variables(lab)
+        (text,) = untranslated(playbooks.deploy(lab, variables=wanted))
+        assert "may leave by other0 untranslated" in text
+    finally:
+        lab.exec("fw", "ip", "link", "delete", "other0")
+
+
+def untranslated(run: playbooks.Run) -> list[str]:
+    """The warnings of a deployment about what leaves untranslated."""
+    warnings = [text for result in run.results for text in result.values.get("warnings") or ()]
+    return [text for text in dict.fromkeys(warnings) if "untranslated" in text]
+
+
 def test_without_the_list_clients_leave_as_before(lab: Lab) -> None:
     """The control: untranslated, which the ISP drops."""
     playbooks.deploy(lab)

@@ -22,14 +22,27 @@ def hosts(declaration: Declaration) -> list[str]:
     return sorted({line.firewall for line in declaration.lines if line.firewall}) if declaration.networks else []
 
 
-def expected(declaration: Declaration, host: str) -> list[NatRule]:
-    """The source translations of a firewall."""
-    rules = nat.nat_rules(
+def _rules(declaration: Declaration, host: str) -> list[NatRule]:
+    return nat.nat_rules(
         firewall.lines(declaration, host),
         snat=firewall.snat(declaration, host),
         networks=firewall.networks(declaration, host),
     )
-    return [rule for rule in rules if rule["type"] == "snat"]
+
+
+def expected(declaration: Declaration, host: str) -> list[NatRule]:
+    """The source translations of a firewall."""
+    return [rule for rule in _rules(declaration, host) if rule["type"] == "snat"]
+
+
+def _exempts_sources(rule: Mapping[str, object]) -> bool:
+    """Whether an entry keeps the source of what it matches."""
+    return rule.get("type") == "exempt" and rule.get("keeps") != "destination" and not rule.get("in_interface")
+
+
+def _source_match(rule: Mapping[str, object]) -> tuple[object, ...]:
+    """What an entry matches."""
+    return tuple(rule.get(name) for name in ("source", "destination", "out_interface", "protocol"))
 
 
 def faults(declaration: Declaration, host: str, found: object) -> list[str]:
@@ -42,6 +55,13 @@ def faults(declaration: Declaration, host: str, found: object) -> list[str]:
         if isinstance(rule, Mapping) and rule.get("type") == "snat"
     }
     wrong = []
+    exempt = {_source_match(rule) for rule in _rules(declaration, host) if rule["type"] == "exempt"}
+    others = [rule for rule in found if isinstance(rule, Mapping) and _exempts_sources(rule)]
+    for rule in others:
+        if _source_match(rule) not in exempt:
+            what = rule.get("source") or "whatever it forwards"
+            where = f" to {rule['destination']}" if rule.get("destination") else ""
+            wrong.append(f"{host}: {what} leaves{where} untranslated by an exemption that is not declared: {REMEDY}")
     for rule in expected(declaration, host):
         public = leaving.get((rule["source"], rule["out_interface"]))
         if public != rule["to_address"]:

@@ -90,7 +90,7 @@ def test_every_kind_of_finding_was_made() -> None:
     made = {kind for scenario in SCENARIOS for kind, _subject in scenario.found}
     # These are of the tests below, and of test_real_hosts.py.
     made |= {"not-checked", "line-left-out", "reply-taken", "reply-taken-tolerated", "local-rule-not-first"}
-    made |= {"own-port-mapped"}
+    made |= {"own-port-mapped", "leaves-untranslated"}
     assert made | {"reverse-path-filter", "interface-alternative-name"} == set(KINDS)
 
 
@@ -100,6 +100,33 @@ def test_a_mapping_that_takes_a_port_of_the_firewall_is_a_warning(hosts: Hosts) 
     assert found(result) == [("own-port-mapped", "198.51.100.2")]
     assert result["findings"][0]["severity"] == "warning"
     assert found(look(hosts, taken_ports=[])) == []
+
+
+def test_networks_from_which_something_leaves_untranslated_are_named(hosts: Hosts) -> None:
+    network = "192.168.50.0/24"
+    whole = [{"type": "masquerade", "source": network, "out_interface": name} for name in ("eth0", "eth1")]
+    assert found(look(hosts, nat_rules=whole, translated_networks=[network])) == []
+    part = [{**whole[0], "source": "192.168.50.0/25"}, whole[1]]
+    result = look(hosts, nat_rules=part, translated_networks=[network])
+    assert found(result) == [("leaves-untranslated", network)]
+    (finding,) = result["findings"]
+    assert finding["severity"] == "warning"
+    assert finding["message"].startswith("leaves by eth0 (line unicom")
+    assert finding["message"].endswith("untranslated: 192.168.50.128/25")
+    # An exemption is meant, and without the option nobody asks.
+    exempt = {"type": "exempt", "source": "192.168.50.128/25", "out_interface": "eth0"}
+    assert found(look(hosts, nat_rules=[*part, exempt], translated_networks=[network])) == []
+    assert found(look(hosts, nat_rules=part)) == []
+    # A way out that is no line's.
+    host = hosts["host"]
+    host.run("ip", "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+    host.run("ip", "link", "set", "other0", "up")
+    host.run("ip", "route", "add", "default", "dev", "other0")
+    result = look(hosts, nat_rules=whole, translated_networks=[network])
+    assert found(result) == [("leaves-untranslated", network)]
+    assert "may leave by other0 untranslated" in result["findings"][0]["message"]
+    host.run("ip", "route", "delete", "default")
+    assert found(look(hosts, nat_rules=whole, translated_networks=[network])) == []
 
 
 def test_a_line_that_cannot_be_used_now_is_a_warning_and_harms_no_other(hosts: Hosts) -> None:

@@ -149,6 +149,23 @@ def test_lines_without_firewall_carry_no_clients() -> None:
     assert "192.168.50.0/24 has no line with a public IPv4 address to leave by" in fault
 
 
+def test_verify_finds_exemptions_that_are_not_declared() -> None:
+    declaration = declared(GUESTS)
+    declaration["lines"][0]["untranslated"] = ["10.9.0.0/16"]
+    translations = lists(declaration)["nat_rules"]
+
+    def wrong(*more: dict[str, Any]) -> list[str]:
+        report = FILTERS["verify_report"](declaration, {}, {}, translations={"fw": [*more, *translations]})
+        return [fault for fault in report["faults"] if "exemption" in fault]
+
+    assert wrong() == []
+    assert wrong({"type": "exempt", "destination": "203.0.113.10", "in_interface": "wan1"}) == []
+    (fault,) = wrong({"type": "exempt", "source": "192.168.50.0/25", "out_interface": "wan1"})
+    assert fault.startswith("fw: 192.168.50.0/25 leaves untranslated by an exemption that is not declared: deploy")
+    (fault,) = wrong({"type": "exempt", "destination": "10.8.0.0/16"})
+    assert fault.startswith("fw: whatever it forwards leaves to 10.8.0.0/16 untranslated by an exemption")
+
+
 def test_verify_finds_what_leaves_untranslated() -> None:
     declaration = declared(GUESTS)
     translations = lists(declaration)["nat_rules"]

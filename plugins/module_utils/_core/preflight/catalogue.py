@@ -332,6 +332,12 @@ KINDS: dict[str, Kind] = {
         "A third-party translation matches connections that an entry maps. The entry is asked first and takes them.",
         "none needed if the entry is meant to decide; else remove it",
     ),
+    "leaves-untranslated": Kind(
+        WARNING,
+        "Hosts behind the firewall reach the Internet with the addresses that they have, which no ISP answers: by a "
+        "line that has no translation for them, or by the default route of an interface that is no line's.",
+        "{remedy}",
+    ),
     "own-port-mapped": Kind(
         WARNING,
         "A port that the firewall itself needs, for ssh or for Ansible, leads to a server at one of its public "

@@ -121,7 +121,8 @@ class Desired:
     ``auto_reply`` says that the caller uses marks where other programs translate destinations here, ``reply_taken``
     whether one that does not is an error (``fail``) or a warning (``warn``). ``nat_rules`` are the translations that
     the caller will give to nat_rules, and ``nat_backend`` its option ``backend``. ``taken_ports`` are
-    those of the host itself that lead to a server.
+    those of the host itself that lead to a server. Nothing from ``translated_networks`` may leave by a line with the
+    address that it has.
     """
 
     lines: tuple[Line, ...]
@@ -146,6 +147,7 @@ class Desired:
     nat_rules: tuple[NatRule, ...] = ()
     nat_backend: str = AUTO
     taken_ports: tuple[TakenPort, ...] = ()
+    translated_networks: tuple[str, ...] = ()
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -189,6 +191,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
     replies = faults.take(lambda: objects(parse_replies(options["replies"].get("replies") or ())))
     inside = faults.take(lambda: parse_networks(options["replies"].get("inside_networks") or ()))
     nat_rules = faults.take(lambda: objects(parse_rules(options.get("nat_rules"), "nat_rules")))
+    networks = faults.take(lambda: parse_networks(options["translated_networks"], "translated_networks"))
     taken = faults.take(lambda: parse_taken_ports(options["taken_ports"]))
     faults.refuse()
     return Desired(
@@ -203,6 +206,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
         nat_rules=tuple(nat_rules.value),
         nat_backend=options.get("nat_backend", AUTO),
         taken_ports=taken.value,
+        translated_networks=tuple(dict.fromkeys(networks.value)),
         **{name: options[name] for name in names},
     )
 

@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from .. import fields
 from ..filters.rulesets import Table
 from ..filters.verdicts import INITIATED_INSIDE, Traffic, possible_verdicts
+from ..nat.coverage import untranslated as uncovered
 from ..nat.foreign import FIRST, UNKNOWN, foreign_translations
 from ..nat.model import NatRule
+from ..routing.model import MAIN_TABLE
 from .catalogue import Finding, finding
 from .facts import Facts
 from .filter_checks import foreign_chains
 from .forward_checks import can_be_passed, towards, with_own_chain
 from .model import FIREWALL, Desired
 
+_DECLARE = "add them to multihome_networks, or to isp_firewall_networks without the lists"
 _KINDS = {FIRST: "translation-taken", UNKNOWN: "translation-contested"}
 
 
@@ -51,6 +55,39 @@ def outgoing(desired: Desired, facts: Facts) -> Iterator[Finding]:
             yield finding(kind, f"{table}, chain {chain.name}", message, command=command)
 
 
+def untranslated(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Networks inside from which something leaves with the source that it has."""
+    if desired.role != FIREWALL:
+        return
+    for network in desired.translated_networks:
+        family = fields.family_of(network)
+        lines = {line.interface: str(line) for line in desired.lines if family in line.families}
+        for interface, line in lines.items():
+            rest = uncovered(desired.nat_rules, interface, network)
+            if rest:
+                what = "all of it" if rest == [network] else fields.listed(rest)
+                message = f"leaves by {interface} ({line}) untranslated: {what}"
+                yield finding("leaves-untranslated", network, message, remedy=_DECLARE)
+        for interface in _other_ways_out(family, desired, facts):
+            if uncovered(desired.nat_rules, interface, network):
+                message = f"may leave by {interface} untranslated: main has a default route there, and it is no line's"
+                remedy = f"declare the line of {interface}, or remove the route"
+                yield finding("leaves-untranslated", network, message, remedy=remedy)
+
+
+def _other_ways_out(family: int, desired: Desired, facts: Facts) -> list[str]:
+    """Return the interfaces of main's default routes that are no line's."""
+    routes = [item.object for item in facts.routing.routes()] if facts.routing else []
+    found = [
+        hop.interface
+        for route in routes
+        if (route.table, route.family, route.type) == (MAIN_TABLE, family, "unicast")
+        and fields.is_everything(route.destination)
+        for hop in route.nexthops or (route,)
+    ]
+    return [name for name in dict.fromkeys(found) if name and name not in desired.interfaces]
+
+
 def _names(rules: list[NatRule]) -> list[str]:
     return list(dict.fromkeys(str(rule.out_interface) for rule in rules))
 
@@ -64,14 +101,25 @@ def _arriving_by(rules: list[NatRule], facts: Facts) -> list[str]:
 def _command(table: Table, chain: str, traffic: Traffic) -> str:
     inside, outside = list(traffic.in_interfaces) or ["INSIDE"], traffic.out_interfaces
     if table.owner == "firewalld":
-        name = "multihome-out"
-        return (
-            f"firewall-cmd --permanent --new-policy={name}; firewall-cmd --permanent --policy={name} "
-            f"--add-ingress-zone=(that of {inside[0]}) --add-egress-zone=(that of {outside[0]}) --set-target=ACCEPT; "
-            "firewall-cmd --reload"
-        )
+        return _firewalld_commands(inside, outside)
     if table.tool == "nft":
         quoted = ", ".join(f'"{name}"' for name in inside), ", ".join(f'"{name}"' for name in outside)
         match = f"iifname {{ {quoted[0]} }} oifname {{ {quoted[1]} }}"
         return f"nft insert rule {table.kind} {table.name} {chain} {match} accept"
     return f"{table.kind} -I {chain} -i {inside[0]} -o {outside[0]} -j ACCEPT"
+
+
+def _firewalld_commands(inside: Sequence[str], outside: Sequence[str]) -> str:
+    """Return the commands of a policy between the zones. Interfaces without a zone of their own pass no policy."""
+    zones = [("internal", name) for name in inside] + [("public", name) for name in outside]
+    permanent = "firewall-cmd --permanent"
+    assigned = [f"{permanent} --zone={zone} --change-interface={name}" for zone, name in zones]
+    policy = f"{permanent} --policy=multihome-out"
+    commands = [f"{permanent} --new-policy=multihome-out", f"{policy} --set-target=ACCEPT"]
+    for option, names in (("ingress", inside), ("egress", outside)):
+        commands += [f'{policy} --add-{option}-zone="$(firewall-cmd --get-zone-of-interface={name})"' for name in names]
+    reload = "firewall-cmd --reload"
+    return (
+        f"unless the interfaces have zones, and different ones: {'; '.join([*assigned, reload])}; "
+        f"then: {'; '.join([*commands, reload])}"
+    )

@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     forward_checks.forwarded,
     nat_checks.outgoing,
     nat_checks.translations,
+    nat_checks.untranslated,
     forward_checks.own_ports,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,

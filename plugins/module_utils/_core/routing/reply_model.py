@@ -135,7 +135,7 @@ def parse_replies(entries: Sequence[Any]) -> list[Entry[Reply]]:
     return parse_list(entries, "replies", Reply.parse, "line", lambda _reply: next(counter))
 
 
-def parse_networks(values: Sequence[Any]) -> list[str]:
+def parse_networks(values: Sequence[Any], list_name: str = "inside_networks") -> list[str]:
     """Return inside networks; raises InvalidInput with every fault."""
     faults: list[str] = []
     networks: list[str] = []
@@ -143,7 +143,7 @@ def parse_networks(values: Sequence[Any]) -> list[str]:
         try:
             networks.append(fields.prefix(value))
         except ValueError as error:
-            faults.append(f"inside_networks[{index}] ({value}): {error}")
+            faults.append(f"{list_name}[{index}] ({value}): {error}")
     if faults:
         raise InvalidInput(faults)
     return networks
