@@ -154,10 +154,12 @@ def test_the_order_of_loading_does_not_decide_between_theirs_and_ours(lab: NatLa
     """N5: at the priority that iptables, Docker and firewalld use, whichever is loaded first."""
     rules = [forward(family, "tcp", 5000)]
     [theirs] = chains(family, theirs=DB[family])
-    steps = [lambda: lab.by_hand("nft", "-f", "-", feed=theirs), lambda: lab.translate(*rules)]
     lab.translate()
-    for step in steps if first == "theirs" else reversed(steps):
-        step()
+    for turn in ("theirs", "ours") if first == "theirs" else ("ours", "theirs"):
+        if turn == "theirs":
+            lab.by_hand("nft", "-f", "-", feed=theirs)
+        else:
+            lab.translate(*rules)
     try:
         if lab.programs.backend == "nftables":
             assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
