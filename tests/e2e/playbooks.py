@@ -26,6 +26,10 @@ from ..lab.state import CHECKOUT
 DEPLOY, VERIFY, REMOVE = "multihome.linux.deploy", "multihome.linux.verify", "multihome.linux.remove"
 # What every deployment here asks for beyond the declaration.
 FAILOVER = {"multihomed_web_default_route": "failover"}
+# What users get who set neither.
+PROTECTED = {"multihome_confirm_timeout": 60, "multihome_serial": 1}
+# Quick deployments, where neither the confirmation nor the order of hosts is the subject.
+UNPROTECTED = {"multihome_confirm_timeout": 0, "multihome_serial": "100%"}
 Event = Mapping[str, Any]
 Follower = Callable[[Event], None]
 
@@ -120,8 +124,11 @@ def run(
 
 
 def deploy(lab: Lab, *arguments: str, variables: Mapping[str, Any] | None = None, follow: Follower = _ignore) -> Run:
-    """Deploy the lab's declaration; raise PlaybookFailed if any host fails. ``variables`` replace what it says."""
-    done = run(lab, DEPLOY, *arguments, variables={**FAILOVER, **(variables or {})}, follow=follow)
+    """Deploy the lab's declaration, unprotected; raise PlaybookFailed if any host fails.
+
+    ``variables`` replace what it says; PROTECTED has the defaults of users.
+    """
+    done = run(lab, DEPLOY, *arguments, variables={**FAILOVER, **UNPROTECTED, **(variables or {})}, follow=follow)
     if done.code:
         raise PlaybookFailed("\n".join([*done.failures, done.errors]))
     return done

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,8 +21,13 @@ GATEWAY = "192.168.168.99"
 def lab(start_lab: StartLab) -> Lab:
     """Two lines, deployed."""
     lab = start_lab(lines=2)
-    playbooks.deploy(lab)
+    deploy(lab)
     return lab
+
+
+def deploy(lab: Lab, *arguments: str) -> playbooks.Run:
+    """Deploy as users do who set nothing."""
+    return playbooks.deploy(lab, *arguments, variables=playbooks.PROTECTED)
 
 
 def checkpoints(lab: Lab, host: str) -> str:
@@ -33,7 +39,7 @@ def checkpoints(lab: Lab, host: str) -> str:
 def test_a_deployment_is_confirmed_and_the_next_one_arms_nothing(lab: Lab) -> None:
     for host in ("fw-a", "fw-b", "web1"):
         assert checkpoints(lab, host).split() == ['"state":', '"confirmed"'], host
-    run = playbooks.deploy(lab)
+    run = deploy(lab)
     assert checks.nothing_changed(run) == []
     assert not [result.task for result in run.results if "Protect" in result.task or "Prove" in result.task]
     for host in ("fw-a", "fw-b", "web1"):
@@ -68,17 +74,57 @@ def test_without_a_timeout_the_change_stays(lab: Lab) -> None:
     variables["multihome_confirm_timeout"] = 0
     run = playbooks.run(lab, playbooks.DEPLOY, "--limit", "web1", variables=variables)
     assert state(lab, "web1") != before, run.failures
-    playbooks.deploy(lab)
+    deploy(lab)
     assert state(lab, "web1") == before
 
 
 def test_check_mode_arms_nothing(lab: Lab) -> None:
     lab.exec("web1", "ip", "rule", "del", "priority", "23010")
     counted = checkpoints(lab, "web1").count("state")
-    run = playbooks.deploy(lab, "--check")
+    run = deploy(lab, "--check")
     assert run.changed["web1"]
     assert checkpoints(lab, "web1").count("state") == counted
-    playbooks.deploy(lab)
+    deploy(lab)
+
+
+def changed_in_order(run: playbooks.Run) -> list[str]:
+    """The hosts of the tasks that changed something, each as often as another one followed it."""
+    hosts = [result.host for result in run.results if result.status == "changed"]
+    return [host for host, _results in itertools.groupby(hosts)]
+
+
+def lose_a_rule(lab: Lab, *hosts: str) -> None:
+    """Give hosts something to change: their kernel parameters of the next boot are gone."""
+    for host in hosts:
+        lab.exec(host, "rm", "/etc/sysctl.d/60-multihome.conf")
+
+
+def test_hosts_are_changed_one_after_the_other_firewalls_first(lab: Lab) -> None:
+    lose_a_rule(lab, "web1", "fw-b", "fw-a")
+    run = deploy(lab)
+    assert changed_in_order(run) == ["fw-a", "fw-b", "web1"], run.results
+    # Only hosts with something to change take part.
+    lose_a_rule(lab, "web1", "fw-b")
+    assert changed_in_order(deploy(lab)) == ["fw-b", "web1"]
+    # The control: all together, task by task.
+    lose_a_rule(lab, "fw-b", "fw-a")
+    run = playbooks.deploy(lab, variables={**playbooks.PROTECTED, "multihome_serial": "100%"})
+    assert len(changed_in_order(run)) > 1
+
+
+def test_the_play_ends_at_the_first_failure(lab: Lab) -> None:
+    lose_a_rule(lab, "web1", "fw-b", "fw-a")
+    # A directory in the place of the file: preflight finds a difference, and the module fails.
+    lab.exec("fw-a", "mkdir", "/etc/sysctl.d/60-multihome.conf")
+    try:
+        run = playbooks.run(lab, playbooks.DEPLOY, variables=playbooks.FAILOVER)
+        assert run.code
+        assert {failure.split(":")[0] for failure in run.failures} == {"fw-a"}
+        for host in ("fw-b", "web1"):
+            assert lab.exec(host, "ls", "/etc/sysctl.d").stdout.count("multihome") == 0, host
+    finally:
+        lab.exec("fw-a", "rmdir", "/etc/sysctl.d/60-multihome.conf")
+    assert changed_in_order(deploy(lab)) == ["fw-a", "fw-b", "web1"]
 
 
 def state(lab: Lab, host: str) -> str:

@@ -84,6 +84,7 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
     common = texts("isp_firewall") & texts("multihomed_web")
     assert {yaml.safe_load(text)["name"] for text in common} == {
         "Add routes for marked connections",
+        "Note that this host has something to change",
         "End here where the host is as it has to be",
         "Refuse faulty variables",
         "Set kernel parameters for the lines",
