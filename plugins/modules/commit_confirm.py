@@ -37,20 +37,28 @@ options:
         modules does that. The program is installed if it is missing.
       - With V(confirmed), the changes of the run are kept. This fails if they were reverted already.
       - With V(reverted), the recorded state is restored now.
+      - With V(restored), an earlier confirmed state is restored, as a change of its own that has to be confirmed.
       - With V(absent), the program and all recorded states are removed. This fails while a run waits for its
         confirmation.
     type: str
-    choices: [present, armed, confirmed, reverted, absent]
+    choices: [present, armed, confirmed, reverted, restored, absent]
     required: true
   run:
     description:
-      - The name of the run. V(armed) needs it.
+      - The name of the run. V(armed) and V(restored) need it.
       - Without it, the run that waits for its confirmation is meant.
     type: str
   timeout:
-    description: With V(armed), the seconds to wait for the confirmation.
+    description: With V(armed) and V(restored), the seconds to wait for the confirmation.
     type: int
     default: 60
+  checkpoint:
+    description:
+      - With V(restored), the state to restore.
+      - The name of the run that was confirmed, or a number from V(1) for the last confirmed state to V(5).
+      - With a time such as V(2026-11-28T10:00:00Z), the last state that was confirmed until then.
+      - Without it, the last confirmed state.
+    type: str
   version:
     description:
       - With V(present), the name of the version that is installed. The roles compare it with the version on the host.
@@ -77,6 +85,12 @@ EXAMPLES = r"""
 - name: Restore the earlier state at once
   multihome.linux.commit_confirm:
     state: reverted
+
+- name: Restore the confirmed state before the last one, and revert that after 60 seconds
+  multihome.linux.commit_confirm:
+    state: restored
+    checkpoint: 2
+    run: back-to-yesterday
 """
 
 RETURN = r"""
@@ -85,6 +99,11 @@ run:
   returned: success
   type: str
   sample: 2026-11-28-1
+checkpoint:
+  description: The run whose confirmed state was restored.
+  returned: when O(state=restored)
+  type: str
+  sample: 2026-11-27-1
 state:
   description:
     - The state of the run, one of V(none), V(armed), V(confirmed), V(reverted). In check mode, the state before.
@@ -100,21 +119,28 @@ from ..module_utils._core.checkpoint.control import Control
 from ..module_utils._core.confirm import DEFAULT_TIMEOUT
 from ..module_utils._module import with_errors_reported
 
+STATES = ["present", "armed", "confirmed", "reverted", "restored", "absent"]
 ARGUMENT_SPEC = {
-    "state": {"type": "str", "choices": ["present", "armed", "confirmed", "reverted", "absent"], "required": True},
+    "state": {"type": "str", "choices": STATES, "required": True},
     "run": {"type": "str"},
     "timeout": {"type": "int", "default": DEFAULT_TIMEOUT},
+    "checkpoint": {"type": "str"},
     "version": {"type": "str"},
 }
-SPEC_RULES = {"required_if": [("state", "armed", ("run",))]}
+SPEC_RULES = {"required_if": [("state", "armed", ("run",)), ("state", "restored", ("run",))]}
 
 
 def carry_out(module: AnsibleModule) -> None:
     """Bring the run or the program to the state, and end the module with the result; raises MultihomeError."""
     control = Control(module.check_mode)
     state, options = module.params["state"], {name: module.params[name] for name in ("run", "timeout", "version")}
-    changed, run, found = control.bring_to(state, **options)
-    module.exit_json(changed=changed, run=run, state=found)
+    if state == "restored":
+        chosen = module.params["checkpoint"]
+        changed, run, found, checkpoint = control.restore(options["run"], chosen, options["timeout"])
+        module.exit_json(changed=changed, run=run, state=found, checkpoint=checkpoint)
+    else:
+        changed, pending, found = control.bring_to(state, **options)
+        module.exit_json(changed=changed, run=pending, state=found)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ options:
         O(owned_only) says. Link-local and loopback addresses are left out. It needs pyroute2 on the host.
       - V(keeper) is the latest report of C(multihome-keeper). It lists repairs, waiting objects and refused files.
       - V(line_health) is the latest judgement of the keeper about the lines of M(multihome.linux.line_health).
+      - V(checkpoints) are the states that M(multihome.linux.commit_confirm) can restore.
       - V(requirements) lists which of the tools that the modules need are installed, and never fails.
       - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
       - Without this option, V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
@@ -44,6 +45,7 @@ options:
       - interfaces
       - keeper
       - line_health
+      - checkpoints
       - requirements
   owned_only:
     description:
@@ -302,6 +304,39 @@ line_health:
         unicom:
           ipv4: {state: up, usable: true, reason: answers, seconds: 310.2, loss_percent: 0.0, address: 203.0.113.10}
   sample: {running: false}
+checkpoints:
+  description: The run that waits for its confirmation, and the last five confirmed states, the newest first.
+  returned: when O(gather_subset) has V(checkpoints)
+  type: dict
+  contains:
+    pending:
+      description: The run that waits, in the form of an element of RV(checkpoints.confirmed), or null.
+      type: dict
+    confirmed:
+      description: The confirmed states.
+      type: list
+      elements: dict
+      contains:
+        run:
+          description: The name of the run.
+          type: str
+          sample: 20261128T103000Z-83
+        state:
+          description: The state of the run.
+          type: str
+          sample: confirmed
+        time:
+          description: When it was confirmed.
+          type: str
+          sample: "2026-11-28T10:30:41Z"
+        who:
+          description: The user who ran Ansible, and the address from which, where the host knows it.
+          type: str
+          sample: ada from 192.0.2.1
+        summary:
+          description: The changes of the run.
+          type: str
+          sample: 2 addresses added, 6 rules added, 3 files changed
 left_out:
   description: The kinds that could not be read because a tool is missing, with the reason.
   returned: when O(gather_subset) is not given and a tool is missing

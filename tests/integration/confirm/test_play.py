@@ -29,7 +29,9 @@ def host() -> Iterator[Server]:
 
 def play(host: Server, directory: Path, name: str, *more: object) -> tuple[int, str]:
     """Run the document's play with a change, and return exit status and output."""
-    [text] = [block for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if "hosts:" in block]
+    [text] = [
+        block for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if "change_name" in block
+    ]
     [document] = yaml.safe_load(text)
     document |= {"hosts": "all", "gather_facts": False}
     (directory / "play.yml").write_text(json.dumps([document]))

@@ -14,6 +14,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.e
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.guard import Guard
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.installation import Installation
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Confirm, Scope
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.restoration import Restoration
 
 
 class Clock:
@@ -65,6 +66,15 @@ class FakeState:
     def lines_down(self, _captured: dict[str, Any]) -> list[str]:
         """Return the lines that went down."""
         return self.down
+
+    def differences(self, captured: dict[str, Any]) -> list[str]:
+        """Return whether the value is another one."""
+        return [] if captured["value"] == self.value else ["another value"]
+
+    @staticmethod
+    def summary(before: dict[str, Any], after: dict[str, Any]) -> str:
+        """Return both values."""
+        return f"{before['value']} to {after['value']}"
 
     def restore(self, captured: dict[str, Any]) -> list[str]:
         """Restore the value, or fail."""
@@ -168,6 +178,20 @@ class World:
         """Do what a module does that has something to change."""
         self.guard(run, timeout, scope).before_write()
         self.state.value = value
+
+    def restoration(self) -> Restoration:
+        """Return what restores confirmed states."""
+        return Restoration(
+            self.directory, self.state, self.timer, self.lock, self.clock, self.installation, self.ending()
+        )
+
+    def confirmed(self, *runs: str) -> None:
+        """Change and confirm, as one run after the other, to the value of the same name."""
+        for run in runs:
+            self.write(run, value=run)
+            assert self.ending().confirm(run)
+            # A minute later.
+            self.clock.day = f"{self.clock.day[:14]}{int(self.clock.day[14:16]) + 1:02}:00Z"
 
     def ending(self) -> Ending:
         """Return what confirms and reverts."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.command import drain, journal, repair
+from ansible_collections.multihome.linux.plugins.module_utils._core.command import changes, drain, journal, repair
 from ansible_collections.multihome.linux.plugins.module_utils._core.command import main as command_main
 from ansible_collections.multihome.linux.plugins.module_utils._core.command.failure import CommandFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.command.pending import Pending, pending
@@ -237,8 +237,38 @@ def test_without_a_journal_a_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_p
         journal.entries(2, None, str(tmp_path / "other"))
 
 
+# -------------------------------------------------------------------- confirm and revert
+def test_without_the_program_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "confirm-1"
+    monkeypatch.setattr(changes, "PROGRAM", str(program))
+    with pytest.raises(CommandFailed, match="is missing; install it with a deployment"):
+        changes.confirm(None)
+    # One of an earlier version.
+    program.write_text("raise SystemExit(2)")
+    with pytest.raises(CommandFailed, match="does not know this request; install it"):
+        changes.confirm(None)
+
+
+def test_the_answer_of_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "confirm-1"
+    monkeypatch.setattr(changes, "PROGRAM", str(program))
+    program.write_text("import sys; print(sys.stdin.read()); sys.exit(0)")
+    assert changes.confirm("a") == {"state": "confirmed", "run": "a"}
+    program.write_text("import json; print(json.dumps({'message': 'too late'})); raise SystemExit(1)")
+    with pytest.raises(CommandFailed, match="too late"):
+        changes.confirm("a")
+
+
+@pytest.mark.parametrize("timeout", ["0", "601", "x"])
+def test_a_timeout_that_is_none(timeout: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_main.main(["revert", "--timeout", timeout])
+    assert ended.value.code == 3
+    assert "--timeout" in capsys.readouterr().err
+
+
 # -------------------------------------------------------------------- help and documentation
-@pytest.mark.parametrize("command", ["status", "explain", "repair", "log", "drain", "undrain"])
+@pytest.mark.parametrize("command", ["status", "explain", "repair", "log", "drain", "undrain", "confirm", "revert"])
 def test_each_command_has_help_on_80_columns_and_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command_main.main([command, "--help"])
@@ -246,7 +276,7 @@ def test_each_command_has_help_on_80_columns_and_json(command: str, capsys: pyte
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= WIDTH
     assert "--json" in shown
-    assert f"## {command}" in (DOCS / "command.md").read_text() or command == "undrain"
+    assert re.search(rf"^## .*\b{command}\b", (DOCS / "command.md").read_text(), re.MULTILINE)
 
 
 def blocks(text: str) -> list[str]:

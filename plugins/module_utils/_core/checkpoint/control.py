@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states of the module commit_confirm: the program is present or absent, a run armed, confirmed or reverted."""
+"""The states of the module commit_confirm.
+
+The program is present or absent, a run armed, confirmed or reverted, a confirmed state restored.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from .ending import Ending
 from .guard import Guard
 from .installation import Installation
 from .model import NONE, Confirm
+from .restoration import Restoration
 
 
 class Control:
@@ -34,11 +38,25 @@ class Control:
         ending: Ending | None = None,
         lock: Callable[[], AbstractContextManager[object]] = exclusive,
         code: Callable[[], Mapping[str, str]] = lambda: own_code(()),
+        restoration: Restoration | None = None,
     ) -> None:
         self._check, self._lock, self._code = check, lock, code
         self._directory = directory or Directory()
         self._installation = installation or Installation()
         self._ending = ending or Ending(self._directory)
+        self._restoration = restoration
+
+    def restore(self, run: str, checkpoint: str | None, timeout: int) -> tuple[bool, str, str, str]:
+        """Restore a confirmed state as a run; return as bring_to does, and the run whose state it is."""
+        confirm = Confirm(run, timeout)
+        if self._installation.version() is None:
+            self._install(None)
+        restoration = self._restoration or Restoration(
+            self._directory, lock=self._lock, installation=self._installation, ending=self._ending
+        )
+        status = restoration.find(checkpoint)
+        changed = restoration.restore(status, confirm, self._check)
+        return changed, run, self._directory.state(run), status.run
 
     def bring_to(
         self, state: str, run: str | None = None, timeout: int = DEFAULT_TIMEOUT, version: str | None = None

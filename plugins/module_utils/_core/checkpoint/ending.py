@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -84,8 +85,9 @@ class Ending:
             self.refuse_late(status)
             if status.state == CONFIRMED or check:
                 return status.state != CONFIRMED
-            self._keep_state(status.run)
-            self._directory.save(status.ended(CONFIRMED, self._clock.utc()))
+            text = self._keep_state(status.run)
+            ended = status.ended(CONFIRMED, self._clock.utc())
+            self._directory.save(dataclasses.replace(ended, summary=text))
             self._clean(status.run, "reserve", "revert.pyz")
         self._timer.stop(status.run)
         return True
@@ -99,12 +101,18 @@ class Ending:
         if down:
             raise Refused(f"run {status.run} is not confirmed, because a line was up before it: {'; '.join(down)}")
 
-    def _keep_state(self, run: str) -> None:
-        """Write the confirmed state, to restore it later; a full disk must not prevent a confirmation."""
+    def _keep_state(self, run: str) -> str:
+        """Write the confirmed state, to restore it later; a full disk must not prevent a confirmation.
+
+        Returns a summary of the run.
+        """
         self._directory.release(run, "reserve")
         with contextlib.suppress(OSError, MultihomeError):
-            scope = Scope.of_json(self._directory.load(run, "before.json")["scope"])
-            self._directory.write_json(run, "confirmed.json", self._state.capture(scope))
+            before = self._directory.load(run, "before.json")
+            after = self._state.capture(Scope.of_json(before["scope"]))
+            self._directory.write_json(run, "confirmed.json", after)
+            return self._state.summary(before, after)
+        return ""
 
     def revert(self, run: str | None, check: bool = False) -> bool:
         """Restore the state before a run now; return whether there was something to restore. Raises Refused."""

@@ -29,6 +29,7 @@ from ..store.journal import RUN, interrupted
 from ..store.persistence import DIRECTORY as STORE
 from . import file_records, lines, network, packet_filters
 from .model import VERSION, Scope
+from .summary import summary
 
 DEFAULT_OWNER = 109
 KEEPER_WANTED = f"/etc/systemd/system/multi-user.target.wants/{KEEPER}"
@@ -106,6 +107,11 @@ class HostState:
     def _lines(self, scope: Scope) -> lines.Lines:
         snapshot = self._executor.read("route")
         return lines.lines(snapshot.messages["route"], snapshot.names, scope.owners)
+
+    @staticmethod
+    def summary(before: Captured, after: Captured) -> str:
+        """Return the differences of two records in one line of text."""
+        return summary(before, after)
 
     def differences(self, captured: Captured) -> list[str]:
         """Return the objects that are not as recorded, one line each; raises OSError or MultihomeError."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of the program: it arms for a module, and reverts a run at its deadline, at boot, or at once."""
+"""The commands of the program: it arms for a module, reverts a run, and works for the command multihome."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..errors import MultihomeError
 from ..lock import exclusive
 from ..netlink import pyroute2_loader
 from . import process
+from .control import Control
 from .directory import Directory
 from .ending import Ending
 from .guard import Guard
@@ -24,7 +25,7 @@ from .model import Confirm, Scope
 
 # The clock that sleeping uses stops while the host is suspended.
 _STEP = 0.25
-_COMMANDS = ("arm", "wait", "sleep", "boot", "now", "check")
+_COMMANDS = ("arm", "do", "wait", "sleep", "boot", "now", "check")
 _USAGE = f"usage: revert.pyz {'|'.join(_COMMANDS)} DIRECTORY [RUN, or for arm the descriptor of the lock that is held]"
 
 
@@ -33,8 +34,9 @@ def main(arguments: Sequence[str], ready: int | None = None) -> int:
     if len(arguments) < 2 or arguments[0] not in _COMMANDS:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
-    if arguments[0] == "arm":
-        return _arm(Directory(arguments[1]), arguments[2:])
+    if arguments[0] in ("arm", "do"):
+        directory = Directory(arguments[1])
+        return _do(directory) if arguments[0] == "do" else _arm(directory, arguments[2:])
     pyroute2_loader.message_classes()
     if ready is not None:
         os.write(ready, b".")
@@ -70,9 +72,29 @@ def _arm(directory: Directory, lock: Sequence[str]) -> int:
     try:
         guard.before_write()
     except MultihomeError as error:
-        sys.stdout.write(f"{json.dumps({'kind': type(error).__name__, 'message': str(error)})}\n")
-        return 1
+        return _answer(error)
     return 0
+
+
+def _do(directory: Directory) -> int:
+    """Do what the command multihome asks for on the standard input, and print the result."""
+    request = json.load(sys.stdin)
+    control = Control(bool(request.get("check")), directory)
+    found: tuple[object, ...]
+    try:
+        if request["state"] == "restored":
+            found = control.restore(request["run"], request.get("checkpoint"), request["timeout"])
+        else:
+            found = (*control.bring_to(request["state"], request.get("run")), "")
+    except MultihomeError as error:
+        return _answer(error)
+    sys.stdout.write(f"{json.dumps(dict(zip(('changed', 'run', 'state', 'checkpoint'), found)))}\n")
+    return 0
+
+
+def _answer(error: MultihomeError) -> int:
+    sys.stdout.write(f"{json.dumps({'kind': type(error).__name__, 'message': str(error)})}\n")
+    return 1
 
 
 def _run(command: str, run: str, directory: Directory) -> int:

@@ -72,7 +72,7 @@ def _united(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
 class Status:
     """The state of one checkpoint. Times are CLOCK_BOOTTIME, except the texts ``armed_at`` and ``ended_at`` (UTC).
 
-    ``failures`` say why a revert failed.
+    ``failures`` say why a revert failed, and ``summary`` what a confirmed run changed.
     """
 
     run: str
@@ -84,6 +84,7 @@ class Status:
     boot: str
     ended_at: str = ""
     failures: tuple[str, ...] = ()
+    summary: str = ""
 
     def extended(self, now: float, timeout: float) -> Status:
         """Return the status with a deadline ``timeout`` from now, within the longest time of a run."""
@@ -103,7 +104,9 @@ class Status:
         """Return the status of plain data; raises KeyError, TypeError or ValueError."""
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is unknown")
-        values = {field.name: content[field.name] for field in dataclasses.fields(cls)}
+        # Earlier versions wrote no summary.
+        values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name != "summary"}
+        values["summary"] = str(content.get("summary", ""))
         return cls(**{**values, "failures": tuple(values["failures"])})
 
     def refusal(self, now: float, boot: str) -> str:

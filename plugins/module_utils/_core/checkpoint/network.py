@@ -70,6 +70,16 @@ def differences(captured: Mapping[str, Any], owners: Collection[int], executor: 
     return _differences(_wanted(captured, owners, now, frozenset()), now, owners)
 
 
+def changes(before: Mapping[str, Any], after: Mapping[str, Any], owners: Collection[int]) -> dict[str, tuple[int, int]]:
+    """Return for each kind how many objects of the owners were added and removed between two records."""
+    found = {}
+    sides = [_messages(captured, after["interfaces"]) for captured in (before, after)]
+    for kind in KINDS:
+        old, new = ({_key(message) for message in side[kind] if owner_of(message) in owners} for side in sides)
+        found[kind] = (len(new - old), len(old - new))
+    return found
+
+
 def _wanted(
     captured: Mapping[str, Any], owners: Collection[int], now: Snapshot, disturbed: Collection[int]
 ) -> Snapshot:

@@ -67,7 +67,7 @@ def _of(captured: Form, kind: str) -> Form:
 
 
 def _is_set(form: Form) -> bool:
-    return any(form.get(name) for name in ("rules", "marks", "balance", "accept")) or form.get("policy") == DROP
+    return any(form.get(name) for name in ("rules", "marks", "balance", "accept", "mss")) or form.get("policy") == DROP
 
 
 def _no_filter() -> bool:
@@ -116,17 +116,17 @@ def _forward(table: str) -> Form:
     current = engine.read()
     form: dict[str, Any] = dict(engine.before(engine.plan(current)))
     places = {backend.place: backend.name for backend in engine.backends}
-    dropping = [places[place] for place, state in current.items() if _drops(state.forwarding)]
-    return {"backend": dropping[0] if dropping else "auto", **form}
+    holding = [places[place] for place, state in current.items() if _acts(state.forwarding)]
+    return {"backend": holding[0] if holding else "auto", **form}
 
 
-def _drops(forwarding: Any) -> bool:
-    return forwarding is not None and forwarding.policy == DROP
+def _acts(forwarding: Any) -> bool:
+    return forwarding is not None and (forwarding.policy == DROP or bool(forwarding.clamps))
 
 
 def _restore_forward(table: str, captured: Form) -> None:
     form = captured["forward"]
-    engine = ForwardEngine(form["policy"], form["accept"], table, True, form["backend"])
+    engine = ForwardEngine(form["policy"], form["accept"], table, True, form["backend"], mss=form.get("mss") or [])
     converge(engine, False, contextlib.nullcontext)
 
 

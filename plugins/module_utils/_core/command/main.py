@@ -14,8 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TextIO
 
+from ..confirm import DEFAULT_TIMEOUT, LONGEST
 from ..errors import MultihomeError
-from . import drain, journal, repair, status
+from ..info import checkpoints
+from . import changes, drain, journal, repair, status
 from .explain.explanation import Explanation
 from .explain.kernel import Kernel
 from .explain.question import Question
@@ -50,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     shown = commands.add_parser("status", help="lines, and everything that is not in order", epilog=_EPILOG)
     shown.add_argument("--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS", help="repeat until Ctrl-C")
-    shown.set_defaults(run=_status)
+    shown.set_defaults(run_command=_status)
     asked = commands.add_parser(
         "explain",
         help="the way in and out of an address, a service, a port or a line, and why it is blocked",
@@ -66,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("-6", dest="families", action="store_const", const=(6,), help="IPv6 only")
     asked.add_argument("--brief", action="store_true", help="only the problems, not the ways")
     asked.add_argument("--all-rules", action="store_true", help="also rules that do not match, one by one")
-    asked.set_defaults(run=_explain, families=(4, 6))
+    asked.set_defaults(run_command=_explain, families=(4, 6))
     repaired = commands.add_parser(
         "repair",
         help="have the keeper look now and restore what is missing",
@@ -74,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 when nothing is missing any more, 1 otherwise, 3 when it cannot look.",
     )
     repaired.add_argument("--dry-run", action="store_true", help="only show what is missing")
-    repaired.set_defaults(run=_repair)
+    repaired.set_defaults(run_command=_repair)
     logged = commands.add_parser("log", help="what the keeper did and found", description="Shows the keeper's log.")
     logged.add_argument("-n", "--lines", type=_count, default=50, metavar="N", help="how many lines (50)")
     logged.add_argument(
@@ -82,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     logged.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
     logged.add_argument("--file", metavar="FILE", help="the log file, on a host without the systemd journal")
-    logged.set_defaults(run=_log)
+    logged.set_defaults(run_command=_log)
     drained = commands.add_parser(
         "drain",
         help="take a line out of service",
@@ -98,15 +100,56 @@ def parser() -> argparse.ArgumentParser:
     end.add_argument("--until", metavar="TIME", help='until 04:00, "2026-01-31 04:00" or 2026-01-31T04:00:00Z')
     end.add_argument("--for", dest="duration", metavar="TIME", help="for 30min, 2h, 1d")
     drained.add_argument("--force", action="store_true", help="also the last usable line")
-    drained.set_defaults(run=_drain)
+    drained.set_defaults(run_command=_drain)
     undrained = commands.add_parser(
         "undrain", help="take a line back into service", description="Takes a line back into service."
     )
     undrained.add_argument("line", metavar="LINE")
-    undrained.set_defaults(run=_undrain)
-    for each in (shown, asked, repaired, logged, drained, undrained):
+    undrained.set_defaults(run_command=_undrain)
+    for each in (shown, asked, repaired, logged, drained, undrained, *_add_changes(commands)):
         each.add_argument("--json", action="store_true", help="for programs")
     return top
+
+
+def _add_changes(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
+    """Add the commands about changes that wait for their confirmation."""
+    confirmed = commands.add_parser(
+        "confirm",
+        help="keep changes that wait for their confirmation",
+        description="Keeps the changes that wait for their confirmation. Without it, they are reverted in time.",
+        epilog="Exit status: 0 confirmed, 1 nothing to confirm, 3 refused, for example after the time is over.",
+    )
+    confirmed.add_argument("run", nargs="?", metavar="RUN", help="only this run")
+    confirmed.set_defaults(run_command=_confirm)
+    reverted = commands.add_parser(
+        "revert",
+        help="restore the state before a change, or an earlier confirmed state",
+        description=(
+            "Restores the state before the run that waits for its confirmation. Where none waits, it restores a "
+            "confirmed state, which is reverted in turn unless it is confirmed."
+        ),
+        epilog="Exit status: 0 restored, 1 nothing to restore, 3 refused or failed.",
+    )
+    reverted.add_argument(
+        "checkpoint",
+        nargs="?",
+        metavar="STATE",
+        help="a run of --list, its number (1 is the newest), or a time such as 2026-01-31T04:00:00Z",
+    )
+    reverted.add_argument("--list", action="store_true", help="show the states that can be restored")
+    reverted.add_argument("--dry-run", action="store_true", help="only tell whether there is anything to restore")
+    reverted.add_argument(
+        "--timeout", type=_timeout, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="time to confirm (60)"
+    )
+    reverted.set_defaults(run_command=_revert)
+    return confirmed, reverted
+
+
+def _timeout(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= LONGEST:
+        raise ValueError(text)
+    return value
 
 
 def _address(text: str) -> str:
@@ -133,7 +176,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
     options = parser().parse_args(arguments)
     try:
         require_root()
-        return int(options.run(options, out))
+        return int(options.run_command(options, out))
     except (MultihomeError, OSError) as error:
         text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         page = Page()
@@ -225,6 +268,27 @@ def _drain(options: argparse.Namespace, out: TextIO) -> int:
 def _undrain(options: argparse.Namespace, out: TextIO) -> int:
     _done(options, out, drain.undrain(options.line), f"{options.line} is in service again.")
     return 0
+
+
+def _confirm(options: argparse.Namespace, out: TextIO) -> int:
+    result = changes.confirm(options.run)
+    _done(options, out, result, changes.confirmed_text(result))
+    return int(not result["changed"])
+
+
+def _revert(options: argparse.Namespace, out: TextIO) -> int:
+    if options.list:
+        found = checkpoints.read()
+        if options.json:
+            write_json(out, {"version": 1, **found})
+        else:
+            page = Page(has_colour(out))
+            changes.render_list(found, page)
+            _write(out, page.text())
+        return 0
+    result = changes.revert(options.checkpoint, options.timeout, options.dry_run)
+    _done(options, out, result, changes.reverted_text(result, options.timeout, options.dry_run))
+    return int(not result["changed"])
 
 
 def _done(options: argparse.Namespace, out: TextIO, result: Mapping[str, Any], text: str) -> None:

@@ -22,10 +22,12 @@ from ..routing.learned_addresses import learned_addresses
 from ..routing.lists import tables_form
 from ..routing.owner_tag import parse_owner
 from ..routing.snapshot import Snapshot
+from . import checkpoints
 
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
-SUBSETS = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "line_health", "requirements")
+SUBSETS: tuple[str, ...] = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "line_health")
+SUBSETS += ("checkpoints", "requirements")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule", "link"),
@@ -71,6 +73,7 @@ def gather(
 
 
 _OTHER_READERS: Mapping[str, Callable[[], Form]] = {
+    "checkpoints": checkpoints.read,
     "keeper": keeper_report.read,
     "line_health": keeper_report.read_health,
     "requirements": requirements.report,
