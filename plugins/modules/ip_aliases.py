@@ -82,6 +82,13 @@ options:
     description: Whether what is skipped is a warning, and not only in RV(skipped).
     type: bool
     default: true
+  allow_disconnect:
+    description:
+      - Whether to remove the address by which the controller is connected by ssh. Without it, the module fails, and
+        changes nothing.
+      - The connection is also found behind C(sudo). Other kinds of connections are not known.
+    type: bool
+    default: false
 seealso:
   - module: multihome.linux.policy_routing
   - module: multihome.linux.multihome_info
@@ -200,6 +207,7 @@ ARGUMENT_SPEC = {
     "keep_moved": {"type": "bool", "default": False},
     "skip_unavailable": {"type": "bool", "default": False},
     "warn_skipped": {"type": "bool", "default": True},
+    "allow_disconnect": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

@@ -212,6 +212,14 @@ options:
     description: Whether what is skipped is a warning, and not only in RV(skipped).
     type: bool
     default: true
+  allow_disconnect:
+    description:
+      - Whether to remove the route to the controller that is connected by ssh, and the last line that is usable.
+        Without it, the module fails, and changes nothing.
+      - A line is a table with a default route. It is usable if one of its gateways answers. Where no line is left at
+        all, the whole configuration is meant to be removed, and only the route to the controller is kept.
+    type: bool
+    default: false
 notes:
   - An address may be V(auto:INTERFACE:ipv4) or V(auto:INTERFACE:ipv6), what another program, such as a DHCP client, has
     assigned to the interface. The keeper follows its changes; see C(docs/auto.md).
@@ -416,6 +424,7 @@ ARGUMENT_SPEC = {
     "interface_groups": {"type": "list", "elements": "dict", "options": _GROUP},
     "skip_unavailable": {"type": "bool", "default": False},
     "warn_skipped": {"type": "bool", "default": True},
+    "allow_disconnect": {"type": "bool", "default": False},
     **OWNER_OPTIONS,
     **PERSIST_OPTION,
 }

@@ -42,6 +42,16 @@ class ForeignObject(MultihomeError):
         super().__init__("\n".join(self.conflicts))
 
 
+class WouldDisconnect(MultihomeError):
+    """The plan would remove what the controller is connected by, or the last usable line; nothing was changed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}, and is not removed; nothing was changed; set multihome_allow_disconnect: true "
+            "(allow_disconnect of the module) to remove it"
+        )
+
+
 class ReadFailed(MultihomeError):
     """The current state could not be read."""
 

@@ -15,6 +15,8 @@ ONLY_FOR_CHANGES = {
     "routing.changes",
     "routing.restore",
     "routing.rtnetlink_encoding",
+    "routing.disconnection",
+    "host.connection",
     "routing.rule_sequence",
     "routing.rule_walk",
     "routing.gratuitous_arp",
@@ -40,5 +42,5 @@ def test_what_only_a_change_needs_is_not_loaded(module: str) -> None:
 
 
 def test_control_these_modules_exist() -> None:
-    found = loaded(f"import {ENGINE}.routing.changes, {ENGINE}.store.change, {ENGINE}.routing.rule_walk")
+    found = loaded(f"import {ENGINE}.routing.changes, {ENGINE}.routing.disconnection, {ENGINE}.store.change, {ENGINE}.routing.rule_walk")
     assert found >= ONLY_FOR_CHANGES

@@ -83,7 +83,10 @@ def _nat_engine(options: Options) -> AnyEngine:
 
 def _routing_engine(options: Options) -> AnyEngine:
     def make(bound: Options) -> AnyEngine:
-        return RoutingEngine.from_options(bound, ask_allowed=allowed_by_health("policy_routing", bound))
+        engine = RoutingEngine.from_options(bound, ask_allowed=allowed_by_health("policy_routing", bound))
+        # The roles do not remove the last line, even where none is declared.
+        engine.keeps_last_line = True
+        return engine
 
     return with_references(make, options)
 
@@ -127,7 +130,7 @@ KINDS: dict[str, Kind] = {
     "ip_aliases": Kind(
         AliasEngine.from_options,
         ("aliases",),
-        defaults={"keep_moved": False, "skip_unavailable": False, **_OWNER},
+        defaults={"keep_moved": False, "skip_unavailable": False, "allow_disconnect": False, **_OWNER},
         disturbs=("connection_marks", "policy_routing"),
     ),
     "connection_marks": Kind(
@@ -138,7 +141,7 @@ KINDS: dict[str, Kind] = {
     "policy_routing": Kind(
         _routing_engine,
         lists=("tables", "rules", "interface_groups"),
-        defaults={"skip_unavailable": False, **_OWNER},
+        defaults={"skip_unavailable": False, "allow_disconnect": False, **_OWNER},
     ),
     # The keeper may send packets only where lines are watched.
     "line_health": Kind(_lines_engine, ("lines",), defaults={"force": False}, disturbs=("keeper",)),

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..converge import converge
 from ..entries import Form, Options
-from ..errors import InvalidInput, MultihomeError
+from ..errors import InvalidInput, MultihomeError, WouldDisconnect
 from ..host import programs
 from ..routing.executor import Executor, RouteReader
 from ..routing.snapshot import Snapshot
@@ -92,7 +92,7 @@ def parse_plan(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def forecast(plan: Mapping[str, Options], executor: Executor) -> list[Forecast]:
-    """Return what each module of a parsed plan would do."""
+    """Return what each module of a parsed plan would do; raises WouldDisconnect."""
     found: list[Forecast] = []
     for name, options in plan.items():
         one = _forecast_of(name, options, executor)
@@ -112,6 +112,9 @@ def _forecast_of(name: str, options: Options, executor: Executor) -> Forecast:
         stored = name in STORED and options["persist"]
         store: Store[Any] | None = Store(engine, name, options, make, DIRECTORY) if stored else None
         outcome = converge(engine, True, _no_lock, store)
+    except WouldDisconnect:
+        # Before the modules of the role that come earlier change anything.
+        raise
     except MultihomeError as error:
         # The module reports it, when its turn comes: an earlier one may remove the cause.
         return Forecast(name, error=str(error))

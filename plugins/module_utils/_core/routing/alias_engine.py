@@ -40,7 +40,7 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         faults.refuse()
         self.desired, self.owner = desired.value, tag.value
         self.purge, self.keep_moved, self.skip_unavailable = purge, keep_moved, skip_unavailable
-        self.warn_skipped = True
+        self.warn_skipped, self.allow_disconnect = True, True
         self.executor = executor or Executor()
         self._written = self.desired
         self._alternative_names: Mapping[str, str] = {}
@@ -56,6 +56,8 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         owner, purge = options["protocol"], options["purge"]
         engine = cls(options["aliases"], owner, purge, keep_moved=keep_moved, skip_unavailable=skip)
         engine.warn_skipped = options.get("warn_skipped", True)
+        # The keeper never purges.
+        engine.allow_disconnect = options.get("allow_disconnect", True)
         return engine
 
     def read(self) -> Snapshot:
@@ -68,7 +70,10 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         return current
 
     def plan(self, current: Snapshot) -> Plan[Alias]:
-        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
+        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict.
+
+        Raises WouldDisconnect for the removal of the controller's address, unless that is allowed.
+        """
         existing = current.addresses()
         self._skipped = skipped = Skipped()
         desired = self.desired
@@ -80,6 +85,11 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in self.desired})
         # Remove secondaries before their primaries, so that a rollback finds the primaries in place.
         removing = sorted(result.removing(), key=lambda action: not _is_secondary(action))
+        if removing and not self.allow_disconnect:
+            # Only a run that removes something needs it.
+            from .disconnection import refuse_addresses  # noqa: PLC0415 - as said
+
+            refuse_addresses(result)
         return Plan((*result.adding(), *removing), result.before, result.after)
 
     def apply(self, plan: Plan[Alias], current: Snapshot) -> None:

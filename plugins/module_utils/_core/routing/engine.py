@@ -91,6 +91,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         self.routes, self.rules, self.groups = lists.routes, lists.rules, lists.groups
         self.names, self.table_names = lists.names, lists.table_names
         self.purge, self.skip_unavailable, self.warn_skipped = purge, skip_unavailable, True
+        # Whether the last line may go, unless all disconnecting plans are allowed.
+        self.allow_disconnect, self.keeps_last_line = True, False
         self.executor = executor or Executor()
         self._written = (self.routes, self.rules, self.groups)
         self._alternative_names: Mapping[str, str] = {}
@@ -116,6 +118,8 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             ask_allowed=ask_allowed,
         )
         engine.warn_skipped = options.get("warn_skipped", True)
+        # The keeper never purges.
+        engine.allow_disconnect = options.get("allow_disconnect", True)
         # With purge there may be routes to remove in any table.
         engine.desired_tables_only = desired_tables_only and not engine.purge
         return engine
@@ -153,7 +157,10 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         return {key: route for key, route in gone.items() if isinstance(route, Route)}
 
     def plan(self, current: Snapshot) -> RoutingPlan:
-        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict."""
+        """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict.
+
+        Raises WouldDisconnect for the removal of the route to the controller or the last line, unless it is allowed.
+        """
         conflicts: dict[object, str] = {}
         available, skipped = self._available(current)
         routes = rules = None
@@ -165,6 +172,11 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
         self._refuse_rules(current, rules)
+        if routes is not None and routes.removing() and not self.allow_disconnect:
+            # Only a run that removes something needs it.
+            from .disconnection import refuse_routes  # noqa: PLC0415 - as said
+
+            refuse_routes(routes, functools.partial(_all_routes, current) if self.keeps_last_line else None)
         names, remarks = self._plan_names(current)
         groups, reasons = self._plan_groups(current)
         # An interface that is named because of its routes is not named twice.
@@ -381,6 +393,10 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
             if part is not None:
                 form[name] = [item.as_input() for item in getattr(part, side)]
         return form
+
+
+def _all_routes(current: Snapshot) -> list[Route]:
+    return [item.object for item in current.routes()]
 
 
 def _line(item: Route | Rule | Name | InterfaceGroup) -> str:
