@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name servers of the tests: Debian's packages, unpacked below .cache/dns.
+"""The name servers and the ssh server of the tests: Debian's packages, unpacked below .cache/dns.
 
 Nothing is installed, so no service starts, now or at the next boot, and root is not needed.
 """
@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 PACKAGES = ("knot", "bind9", "bind9-dnsutils", "pdns-server", "pdns-backend-sqlite3", "unbound")
+PACKAGES += ("openssh-server", "openssh-client")
 STAMP = "packages"
 
 
@@ -26,7 +27,7 @@ def ensure(cache: Path) -> None:
     wanted = "".join(f"{name}\n" for name in PACKAGES)
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"Unpacking name servers for the tests: {' '.join(PACKAGES)}", flush=True)
+    print(f"Unpacking servers for the tests: {' '.join(PACKAGES)}", flush=True)
     archives = cache / "dns-packages"
     for directory in (unpacked, archives):
         shutil.rmtree(directory, ignore_errors=True)

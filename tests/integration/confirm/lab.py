@@ -58,8 +58,8 @@ table ip nat {
 class Server:
     """The server."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    def __init__(self, host: Host, gateway: Host) -> None:
+        self.host, self.gateway = host, gateway
 
     def run(self, module: str, run: str | None = None, timeout: int = 30, **options: Any) -> dict[str, Any]:
         """Run a module, as part of a run if one is named."""
@@ -195,7 +195,7 @@ def server(*, deployed: bool = True) -> Iterator[Server]:
         hosts["gateway"].address("eth0", "192.168.168.11/24")
         hosts["server"].address("eth0", "192.168.168.50/24")
         hosts["server"].run("nft", "-f", "-", feed=FOREIGN)
-        made = Server(hosts["server"])
+        made = Server(hosts["server"], hosts["gateway"])
         # The kernel gives the interface a link-local address, with a route of its own.
         made.eventually(lambda: "fe80::" in made.tentative("-"), 5)
         made.eventually(lambda: "fe80::" not in made.tentative(""), 5)
