@@ -43,15 +43,16 @@ class Controller:
 
     def start(self, *tasks: Task, address: str = MANAGEMENT, **variables: Any) -> subprocess.Popen[str]:
         """Start a play of tasks, which prints one line of JSON for each event."""
-        options = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ControlMaster=no -o BatchMode=yes"
-        # A connection that is cut ends soon.
+        options = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o BatchMode=yes"
+        # Each task has a connection of its own. One that is cut ends soon.
+        options += " -o ControlMaster=no -o ControlPath=none"
         options += " -o ConnectTimeout=2 -o ServerAliveInterval=1 -o ServerAliveCountMax=2"
         host = {
             "ansible_host": address,
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(self._directory / "user"),
             "ansible_ssh_executable": program("ssh"),
-            "ansible_ssh_common_args": options,
+            "ansible_ssh_args": options,
             "ansible_python_interpreter": sys.executable,
             "ansible_pipelining": True,
             **variables,
