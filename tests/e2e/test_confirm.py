@@ -127,6 +127,42 @@ def test_the_play_ends_at_the_first_failure(lab: Lab) -> None:
     assert changed_in_order(deploy(lab)) == ["fw-a", "fw-b", "web1"]
 
 
+def test_the_last_usable_line_is_not_removed(lab: Lab) -> None:
+    variables = {**playbooks.FAILOVER, **playbooks.declared(lab, ["interlink"])}
+    before = state(lab, "web1")
+    # The gateway of the other line answers nobody any more.
+    lab.exec("fw-b", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=8")
+    lab.exec("web1", "ip", "neigh", "flush", "all")
+    try:
+        run = playbooks.run(lab, playbooks.DEPLOY, "--limit", "web1", variables=variables)
+        assert run.code
+        assert "table 1001, IPv4 is the last usable line; no answer from 192.168.168.12" in run.failures[-1]
+        assert state(lab, "web1") == before
+    finally:
+        lab.exec("fw-b", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0")
+    # The control: on demand, and where the other line is usable.
+    allowed = {**variables, "multihome_allow_disconnect": True}
+    assert playbooks.run(lab, playbooks.DEPLOY, "--check", "--limit", "web1", variables=allowed).code == 0
+    run = playbooks.run(lab, playbooks.DEPLOY, "--limit", "web1", variables={**variables, **playbooks.UNPROTECTED})
+    assert run.code == 0, run.failures
+    deploy(lab)
+
+
+def test_an_earlier_state_is_restored_on_all_hosts(lab: Lab) -> None:
+    before = {host: state(lab, host) for host in ("fw-a", "fw-b", "web1")}
+    playbooks.deploy(lab, variables={**playbooks.PROTECTED, "multihomed_web_default_route": "none"})
+    assert state(lab, "web1") != before["web1"]
+    run = playbooks.run(lab, "multihome.linux.revert", variables={"multihome_checkpoint": "2"})
+    assert run.code == 0, run.failures
+    # It was confirmed, and firewalls without another state than their last one have nothing to do.
+    assert state(lab, "web1") == before["web1"]
+    assert "pending" not in lab.exec("web1", "ls", CHECKPOINTS).stdout
+    again = playbooks.run(lab, "multihome.linux.revert")
+    assert again.code == 0, again.failures
+    assert again.changed["web1"] == 0
+    assert checks.nothing_changed(deploy(lab)) == []
+
+
 def state(lab: Lab, host: str) -> str:
     """All addresses, routes, rules, tables of the packet filter, and files of this collection."""
     commands = (

@@ -24,6 +24,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neig
 CONNECTED = Connection("192.0.2.9", "192.168.168.1")
 A = Route(1001, "0.0.0.0/0", 0, gateway="192.168.168.11")
 B = Route(1002, "0.0.0.0/0", 0, gateway="192.168.168.12")
+B6 = Route(1002, "::/0", 1024, gateway="fd00:168::12")
 MAIN = Route(254, "0.0.0.0/0", 0, gateway="192.168.168.254")
 
 
@@ -118,6 +119,9 @@ def test_the_route_to_the_controller_stays() -> None:
         ([A, B], [], [A, B], ["192.168.168.11"], True),
         ([A, B], [], [A, B, MAIN], ["192.168.168.11", "192.168.168.254"], False),
         ([A, B], [], [A, B, MAIN], ["192.168.168.11"], True),
+        # Each family for itself; one that no line has any more was given up.
+        ([A], [B, B6], None, ["192.168.168.11", "fd00:168::12"], True),
+        ([A], [B6], None, ["192.168.168.11", "fd00:168::12"], False),
         # No default route of a line.
         ([Route(1001, "203.0.113.0/24", 0, interface="eth0")], [A], None, [], False),
     ],

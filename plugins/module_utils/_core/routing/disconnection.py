@@ -110,10 +110,14 @@ def _refuse_last_line(gone: Lines, after: Lines, resolve: Resolve) -> None:
         [line for line, gateways in lines.items() if any(gateway in answering for gateway in gateways)]
         for lines in (removed, after)
     )
-    if usable and not left:
-        silent = ", ".join(gateway for gateways in after.values() for gateway, _on in gateways)
-        rest = f"; no answer from {silent}, by which the other lines leave" if silent else ""
-        raise WouldDisconnect(f"{' and '.join(usable)} is the last usable line{rest}")
+    for family in ("IPv4", "IPv6"):
+        # A family that no line has any more was given up, as long as there is another one.
+        others = [line for line in after if line.endswith(family)] or left
+        lost = [line for line in usable if line.endswith(family)]
+        if lost and not [line for line in left if line in others]:
+            silent = ", ".join(gateway for line in others for gateway, _on in after[line])
+            rest = f"; no answer from {silent}, by which the other lines leave" if silent else ""
+            raise WouldDisconnect(f"{' and '.join(lost)} is the last usable line{rest}")
 
 
 def _lines(routes: Iterable[Route], main: bool = False) -> Lines:
