@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 from collections.abc import Callable
 
+from ...e2e import playbooks
+from ...e2e.offers import CLIENT, offers
+from ...e2e.traffic import load
 from ...integration.confirm.lab import ALIASES, BAD_ALIASES, Server, server
+from ...lab.lab import Lab
+from ...lab.topology import choose
 from ..figures import Figure, Report
 
-TITLE = "20 unconfirmed changes, and module runs with and without protection"
+TITLE = "20 unconfirmed changes, a good one under load, and module runs with and without protection"
 RUNS = 20
 
 
@@ -32,16 +38,40 @@ def measure(say: Callable[[str], None]) -> Report:
             guarded.append(_cpu(lambda: host.run("ip_aliases", aliases=ALIASES, persist=True, run="idle")))
         checkpoints = host.checkpoints().count("idle")
         arming = _armed(host) - statistics.median(plain)
+    confirmed, answered, failed = _good_change()
+    say(f"a good change of {confirmed} hosts: {failed} of {answered + failed} requests failed")
     ratio = statistics.median(g / p for g, p in zip(guarded, plain, strict=True))
     figures = [
         Figure("old state restored", restored, f" of {RUNS}", at_least=RUNS),
         Figure("latest, after the deadline", max(late), " s", at_most=2),
         Figure("median, after the deadline", statistics.median(late), " s"),
+        Figure("hosts whose good change was confirmed", confirmed, " of 3", at_least=3),
+        Figure("failed requests meanwhile, on all lines", failed, f" of {answered + failed}", at_most=0),
         Figure("checkpoints of runs with nothing to do", checkpoints, "", at_most=0),
         Figure("CPU of such a run, with protection, ratio", ratio, "", at_most=1.02, note=f"median of {RUNS} pairs"),
         Figure("CPU of a run that arms, beyond an unchanged one", arming, " s"),
     ]
     return Report(figures, {"late": late, "plain": plain, "guarded": guarded})
+
+
+def _good_change() -> tuple[int, int, int]:
+    """Change all hosts of a lab under load; return how many confirmed it, and the answered and failed requests."""
+    lab = Lab(f"bench-{os.getpid()}")
+    try:
+        lab.up(choose(lines=2))
+        playbooks.deploy(lab, variables=playbooks.PROTECTED)
+        # Something that each host has to change, and no connection may notice.
+        for host in ("fw-a", "fw-b", "web1"):
+            lab.exec(host, "rm", "/etc/sysctl.d/60-multihome.conf")
+        lab.exec(
+            "web1", "ip", "rule", "add", "priority", "29000", "from", "192.0.2.7", "table", "1001", "protocol", "109"
+        )
+        with load(lab, CLIENT, [offer.url for offer in offers(lab.topology)]) as requests:
+            run = playbooks.deploy(lab, variables=playbooks.PROTECTED)
+        kept = {result.host for result in run.results if "Keep the change" in result.task and result.status == "ok"}
+        return len(kept), requests.answered, requests.failed
+    finally:
+        lab.down()
 
 
 def _armed(host: Server) -> float:
