@@ -12,8 +12,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("knot", "bind9", "bind9-dnsutils", "pdns-server", "pdns-backend-sqlite3", "unbound")
-PACKAGES += ("openssh-server", "openssh-client")
+PACKAGES = (
+    "knot",
+    "bind9",
+    "bind9-dnsutils",
+    "pdns-server",
+    "pdns-backend-sqlite3",
+    "unbound",
+    "openssh-server",
+    "openssh-client",
+)
 STAMP = "packages"
 
 
