@@ -277,6 +277,8 @@ findings:
 from typing import Any
 
 from ..module_utils._core.entries import objects
+from ..module_utils._core.learned.host_addresses import HostAddresses
+from ..module_utils._core.references import bound, references
 from ..module_utils._core.routing.reply_model import TAKEN, parse_networks, parse_replies
 from ..module_utils._core.routing.reply_paths import check_replies
 from ..module_utils._core.routing.route_lookup import look_up, parse_paths
@@ -307,6 +309,8 @@ ARGUMENT_SPEC = {
 
 def read(options: dict[str, Any]) -> dict[str, Any]:
     """Return the result for the options."""
+    if references(options):
+        options = bound(options, HostAddresses(options["protocol"]).now())
     replies = objects(parse_replies(options["replies"]))
     # Reading the policy rules twice takes time where there are many.
     rows = [] if replies and not options["paths"] else look_up(parse_paths(options["paths"]))

@@ -8,6 +8,7 @@ Shape A, a firewall for each line, is what all other files are about.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
@@ -102,11 +103,31 @@ def test_in_shape_c_addresses_and_gateways_may_be_the_isps(shape_c: Lab) -> None
     assert shape_c.exec("web1", "ip", "-Numeric", "rule").stdout == rules
     assert "via" not in shape_c.exec("web1", "ip", "route", "show", "table", "1003").stdout
     assert checks.eventually(lambda: checks.services_answered(shape_c)) == []
-    # A line that has got no address costs only itself.
+    # The lists do not depend on what the interfaces have: a line without an address costs only itself.
     (lost,) = (line for line in shape_c.lines if line.name == "interlink")
     shape_c.exec("web1", "ip", "address", "flush", "dev", lost.interface)
+    stored = shape_c.exec("web1", "cat", "/etc/multihome/policy_routing.json").stdout
     run = playbooks.deploy(shape_c, variables=lists)
     said = "\n".join(warning for result in run.results for warning in result.values.get("warnings") or ())
-    assert f'line interlink is left out of this run: interface "{lost.interface}" has no address' in said
+    assert f'line interlink cannot be used now: interface "{lost.interface}" has no address' in said
     assert checks.services_answered(shape_c, ["unicom", "line3"]) == []
-    assert f"lookup {1000 + lost.id}" not in shape_c.exec("web1", "ip", "-Numeric", "rule").stdout
+    assert _selected(shape_c, lost.public) == []
+    for address in lost.public:
+        shape_c.exec("web1", "ip", "address", "add", address, "dev", lost.interface)
+    for gateway in lost.gateways:
+        family = ("-6",) if ":" in gateway else ()
+        way = ("default", "via", gateway, "dev", lost.interface, "metric", "9002", "proto", "dhcp")
+        shape_c.exec("web1", "ip", *family, "route", "replace", *way)
+    # Here no keeper hears of it: see tests/integration/learned.
+    playbooks.deploy(shape_c, variables=lists)
+    assert checks.eventually(lambda: checks.services_answered(shape_c)) == []
+    assert checks.nothing_changed(playbooks.deploy(shape_c, variables=lists)) == []
+    # What is stored has not changed all the while.
+    assert shape_c.exec("web1", "cat", "/etc/multihome/policy_routing.json").stdout == stored
+    assert f"auto:{lost.interface}:ipv4" in stored
+
+
+def _selected(lab: Lab, addresses: Iterable[str]) -> list[str]:
+    """The rules that still select these addresses."""
+    rules = lab.exec("web1", "ip", "rule").stdout + lab.exec("web1", "ip", "-6", "rule").stdout
+    return [address for address in addresses if f"from {address.partition('/')[0]} " in rules]

@@ -27,9 +27,11 @@ _REFERENCE = re.compile(r"auto:([^/:%\s]{1,15}):ipv([46])")
 _EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 _LINK_LOCAL = "fe80::/64"
 # Places with one value, whatever the interface has; the others take all.
-_SINGLE = frozenset(("gateway", "to_address", "sources"))
+_SINGLE = frozenset(("gateway", "to_address", "sources", "balance_from"))
 # Lists of networks.
-_NETWORKS = frozenset(("balance_exclude", "balance_networks", "keep_networks"))
+_NETWORKS = frozenset(("balance_exclude", "balance_networks", "keep_networks", "networks"))
+# An entry makes sense without any of these: a line that is known by its mark, a reply that needs no gateway.
+_OPTIONAL = frozenset(("addresses", "gateways", "networks"))
 _TABLES, _ROUTES = "tables", "routes"
 
 
@@ -89,10 +91,33 @@ def bound(options: Options, learned: Learned) -> Form:
         if name == _TABLES and isinstance(value, list):
             result[name] = [_bound_table(table, learned) for table in value]
         elif isinstance(value, (list, tuple)):
-            result[name] = _bound_list(value, learned, are_networks=name in _NETWORKS)
+            result[name] = _bound_list(value, learned, name=name)
         else:
             result[name] = value
     return result
+
+
+def without_ipv6(options: Options) -> Form:
+    """Return options without the entries of IPv6, for a host whose kernel has none."""
+    result: Form = {}
+    for name, value in options.items():
+        result[name] = value
+        if isinstance(value, (list, tuple)):
+            result[name] = [_without_ipv6(each) for each in value if not _is_ipv6(each)]
+    return result
+
+
+def _without_ipv6(entry: Any) -> Any:
+    return without_ipv6(entry) if isinstance(entry, Mapping) and _ROUTES in entry else entry
+
+
+def _is_ipv6(entry: Any) -> bool:
+    if isinstance(entry, str):
+        return entry.count(":") > 1
+    if not isinstance(entry, Mapping):
+        return False
+    fields = ("source", "destination", "gateway", "to_address")
+    return entry.get("family") == "ipv6" or any(str(entry.get(name) or "").count(":") > 1 for name in fields)
 
 
 def folded(entries: Sequence[Form], wanted: Iterable[Form], learned: Learned, is_route: bool = False) -> list[Form]:
@@ -143,13 +168,11 @@ def _bound_table(table: Any, learned: Learned) -> Any:
     return {**table, _ROUTES: _bound_list(table[_ROUTES], learned, is_route=True)}
 
 
-def _bound_list(
-    entries: Sequence[Any], learned: Learned, is_route: bool = False, are_networks: bool = False
-) -> list[Any]:
+def _bound_list(entries: Sequence[Any], learned: Learned, is_route: bool = False, name: str = "") -> list[Any]:
     result: list[Any] = []
     for entry in entries:
         if isinstance(entry, str):
-            result += networks(entry, learned) if are_networks else values(entry, learned)
+            result += _listed_values(entry, learned, name)
         elif isinstance(entry, Mapping) and references(entry):
             result += _bound_entry(entry, learned, is_route)
         else:
@@ -157,14 +180,20 @@ def _bound_list(
     return result
 
 
+def _listed_values(text: str, learned: Learned, name: str) -> list[str]:
+    """Return what an element of a list means, by the name of the list."""
+    found = networks(text, learned) if name in _NETWORKS else values(text, learned, gateways=name == "gateways")
+    return found[:1] if name in _SINGLE else found
+
+
 def _bound_entry(entry: Options, learned: Learned, is_route: bool) -> list[Form]:
     """Return the entries that one becomes; none while the host has no value for one of its references."""
     entry, choices = dict(entry), {}
     for name, value in list(entry.items()):
         if isinstance(value, (list, tuple)) and references(value):
-            chosen = [values(each, learned) if isinstance(each, str) else [each] for each in value]
-            entry[name] = [one for each in chosen for one in (each[:1] if name in _SINGLE else each)]
-            if not entry[name]:
+            chosen = [_listed_values(each, learned, name) if isinstance(each, str) else [each] for each in value]
+            entry[name] = [one for each in chosen for one in each]
+            if not entry[name] and name not in _OPTIONAL:
                 return []
         elif parse_reference(value):
             choices[name] = _choices(entry, name, value, learned, is_route)

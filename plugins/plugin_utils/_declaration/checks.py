@@ -160,9 +160,8 @@ def _check_outside(line: Line) -> None:
 def _check_auto(line: Line) -> None:
     """Only the host that a line ends on knows the addresses of its interface."""
     place, broken = line.entry.place, line.entry.broken
-    for key in ("public_addresses", "gateway"):
-        if isinstance(getattr(line, key), Auto) and line.firewall:
-            place.fault(f"{key}: {AUTO} is for a line without firewall, which ends on the server")
+    if isinstance(line.public_addresses, Auto) and line.outside_addresses:
+        place.fault(f"outside_addresses: an address behind another translation is not {AUTO}")
     given = isinstance(line.gateway, Auto) or line.gateway or "gateway" in broken
     if isinstance(line.public_addresses, Auto) and not line.firewall and not given:
         place.fault(f'"gateway" is needed beside public_addresses: {AUTO}; it may be {AUTO} too')
@@ -185,7 +184,8 @@ def _check_shared_firewalls(declaration: Declaration) -> None:
                 )
             for family in FAMILIES:
                 needed = of_family(line.public_addresses, family) and "gateway" not in line.entry.broken
-                if needed and not of_family(line.gateway, family):
+                given = of_family(line.gateway, family) or isinstance(line.gateway, Auto)
+                if needed and not given:
                     line.entry.place.fault(
                         f"is one of several lines of {firewall}, so it needs the ISP's {family_name(family)} gateway"
                     )
@@ -248,6 +248,8 @@ def _check_interfaces(server: Server, behind: Iterable[str], declaration: Declar
 
 def _check_alias_family(addresses: Iterable[IPNetwork], line: Line, where: Place) -> None:
     """An alias needs public addresses of its family; without any, it would attract traffic that cannot leave."""
+    if isinstance(line.public_addresses, Auto):
+        return
     for family in FAMILIES:
         aliases = of_family(addresses, family)
         if aliases and not of_family(line.public_addresses, family) and "public_addresses" not in line.entry.broken:

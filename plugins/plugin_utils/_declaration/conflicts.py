@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...module_utils._core.fields import shown
-from .._input.addresses import is_everyone, is_link_local, overlap
+from .._input.addresses import family_name, is_everyone, is_link_local, overlap
 from .._input.faults import Place
 from .._input.ports import PortMapping
 from .model import Declaration, Line, Service
@@ -93,10 +93,11 @@ def check_claims(declaration: Declaration) -> None:
 
     One service that is for everyone has the sources that the others leave.
     """
-    claims: dict[tuple[IPAddress, str], list[_Claim]] = {}
+    claims: dict[tuple[IPAddress | str, str], list[_Claim]] = {}
     for offer in declaration.offers():
         for mapping in offer.ports:
-            for address in offer.public:
+            # Of a line whose addresses only its firewall knows, all services have the same ones.
+            for address in offer.public or (f"the {family_name(offer.family)} addresses of line {offer.line.name}",):
                 claim = _Claim(offer.service, mapping, offer.sources)
                 claims.setdefault((address, mapping.protocol), []).append(claim)
     for (address, _protocol), claimed in claims.items():
@@ -110,7 +111,7 @@ def check_claims(declaration: Declaration) -> None:
             open_claims.append(claim)
 
 
-def _check_pair(address: IPAddress, one: _Claim, other: _Claim) -> None:
+def _check_pair(address: IPAddress | str, one: _Claim, other: _Claim) -> None:
     if one.service is other.service:
         return  # reported with the ports of that service
     if one.is_for_everyone != other.is_for_everyone:

@@ -136,6 +136,8 @@ class Network:
 class Offer:
     """A service on one line by one family: reached at ``public``, served at ``private``.
 
+    ``public`` is empty where only the firewall knows it.
+
     ``ports`` are those of the service that the family has.
     """
 
@@ -205,7 +207,10 @@ class Declaration:
             for service in self.services
             if service.server in self.server_named
             for line in self.lines_of(self.server_named[service.server])
-            if isinstance(self.server_named[service.server].addresses[line.name], Auto)
+            if (
+                isinstance(self.server_named[service.server].addresses[line.name], Auto)
+                or (line.firewall and isinstance(line.public_addresses, Auto) and service.public_addresses is None)
+            )
             and (service.lines is None or line.name in service.lines)
         ]
 
@@ -221,7 +226,9 @@ def offers_on(service: Service, line: Line, server: Server) -> list[Offer]:
         addresses = tuple(address.ip for address in public if chosen is None or address.ip in chosen)
         sources = tuple(service.sources_of(family))
         ports = tuple(mapping for mapping in service.ports if mapping.exists_in(family))
-        if aliases and addresses and sources and (ports or not service.ports):
+        # Only the firewall knows the addresses that its ISP assigns; a service that names its own has none there.
+        assigned = bool(line.firewall) and isinstance(line.public_addresses, Auto) and chosen is None
+        if aliases and (addresses or assigned) and sources and (ports or not service.ports):
             found.append(Offer(service, line, server, family, addresses, aliases[0].ip, sources, ports))
     return found
 

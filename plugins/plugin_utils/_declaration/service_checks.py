@@ -73,7 +73,7 @@ def _check_on_line(service: Service, line: Line, server: Server, declaration: De
         return False
     if line.entry.broken & {"firewall", "public_addresses"}:
         return True
-    if isinstance(line.public_addresses, Auto):
+    if isinstance(line.public_addresses, Auto) and not line.firewall:
         _check_without_firewall(service, line)
         return True
     offered = offers_on(service, line, server)

@@ -26,7 +26,7 @@ def addresses(offers: Iterable[Offer]) -> Mapping[str, dict[str, str]]:
     """The lines by the public addresses, of each domain; in the order of the lines' ids."""
     found: dict[str, dict[str, str]] = {}
     for offer in offers:
-        if offer.service.domain:
+        if offer.service.domain and offer.public:
             known = found.setdefault(domain_name(offer.service.domain), {})
             known.update({str(address): offer.line.name for address in offer.public})
     return {domain: found[domain] for domain in sorted(found)}
@@ -36,7 +36,7 @@ def publishers(declaration: Declaration) -> Mapping[str, set[str]]:
     """The servers that carry each domain: their keepers publish it."""
     found: dict[str, set[str]] = {}
     for offer in declaration.offers():
-        if offer.service.domain:
+        if offer.service.domain and offer.public:
             found.setdefault(domain_name(offer.service.domain), set()).add(offer.server.name)
     return found
 

@@ -61,6 +61,8 @@ LINE_FIELDS = {
     "mss": Field(read_segment_size),
     **HEALTH_FIELDS,
     "untranslated": Field(list_of(read_prefix, distinct=True)),
+    # Set by assigned.py: another program gives the interface its addresses.
+    "learned": Field(read_flag),
 }
 PORT_FIELDS = {
     "protocol": Field(read_protocol, required=True),
@@ -111,6 +113,7 @@ class FirewallLine:
     flows: str = "forget"
     health: Mapping[str, Any] | None = None
     untranslated: tuple[IPNetwork, ...] = ()
+    learned: bool = False
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""

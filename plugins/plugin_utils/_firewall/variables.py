@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 from .._declaration.model import Declaration, HealthVariables, Line, Offer
 from .._input.addresses import FAMILIES, has_network, is_link_local, of_family
 from .._input.ports import PortMapping
+from .._input.reading import AUTO, Auto, texts_or_auto
 from .._input.ways_out import FAILOVER
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def snat(declaration: Declaration, host: str) -> list[SnatVariables]:
             address.ip: server.outgoing_by(line, address.version)
             for server in declaration.servers_of(line)
             for address in server.addresses[line.name]
-            if of_family(line.public_addresses, address.version)
+            if of_family(line.public_addresses, address.version) or isinstance(line.public_addresses, Auto)
         }
         for source, public in sorted(outgoing.items()):
             entry: SnatVariables = {"line": line.name, "source": str(source)}
@@ -169,7 +170,7 @@ def _line(line: Line) -> FirewallLineVariables:
         "name": line.name,
         "id": line.id,
         "interface": line.interface,
-        "public_addresses": [str(address) for address in line.public_addresses],
+        "public_addresses": texts_or_auto(line.public_addresses),
     }
     if line.outside_addresses:
         entry["outside_addresses"] = [str(address) for address in line.outside_addresses]
@@ -180,7 +181,9 @@ def _line(line: Line) -> FirewallLineVariables:
     if line.untranslated:
         entry["untranslated"] = [str(network) for network in line.untranslated]
     gateways = [str(gateway) for family in FAMILIES for gateway in of_family(line.gateway, family)]
-    if gateways:
+    if isinstance(line.gateway, Auto):
+        entry["gateway"] = AUTO
+    elif gateways:
         entry["gateway"] = gateways[0] if len(gateways) == 1 else gateways
     line.add_health(entry)
     return entry

@@ -157,6 +157,11 @@ def or_auto(read: Reader[tuple[Any, ...]]) -> Reader[tuple[Any, ...]]:
     return read_or_auto
 
 
+def texts_or_auto(items: Iterable[object]) -> list[str]:
+    """Values as texts, or the word alone for what only the host knows."""
+    return [AUTO] if isinstance(items, Auto) else [str(item) for item in items]
+
+
 def reader_of(parse: Parser) -> Reader[Any]:
     """A reader of the values that a parser of the modules accepts, with the parser's words for faults."""
 

@@ -11,7 +11,7 @@ No parameter of all interfaces is among them: those belong to the host, and may 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from .._input.addresses import has_network, of_family
@@ -28,8 +28,14 @@ SHARED_SUBNET = {"arp_ignore": "1", "arp_announce": "2"}
 IPV6_ON = {"disable_ipv6": "0"}
 
 
-def interface_parameters(lines: Iterable[tuple[str, Iterable[IPNetwork]]]) -> list[KernelParameter]:
-    """The list of kernel_parameters of lines, each an interface and the line's addresses there."""
+def interface_parameters(
+    lines: Iterable[tuple[str, Iterable[IPNetwork]]], assigned: Collection[str] = ()
+) -> list[KernelParameter]:
+    """The list of kernel_parameters of lines, each an interface and the line's addresses there.
+
+    The addresses of interfaces in ``assigned`` are not known: several of these may be in one subnet, and IPv6 there is
+    for the program that assigns addresses.
+    """
     addresses: dict[str, list[IPNetwork]] = {}
     for interface, own in lines:
         addresses.setdefault(interface, []).extend(own)
@@ -39,12 +45,13 @@ def interface_parameters(lines: Iterable[tuple[str, Iterable[IPNetwork]]]) -> li
         if _overlap(addresses[one], addresses[other])
         for name in (one, other)
     }
+    sharing |= set(assigned) if len(assigned) > 1 else set()
     entries = []
     for interface, own in addresses.items():
         if of_family(own, 4):
             values = {**REVERSE_PATH, **(SHARED_SUBNET if interface in sharing else {})}
             entries += [parameter(4, interface, name, value) for name, value in values.items()]
-        if of_family(own, 6):
+        if of_family(own, 6) and interface not in assigned:
             entries += [parameter(6, interface, name, value) for name, value in IPV6_ON.items()]
     return entries
 

@@ -60,7 +60,7 @@ def auto_lines(lines: object, interfaces: object = None) -> AutoLines:
                 except Unusable as reason:
                     waiting.append(_waiting(line, str(reason)))
     skipped = [
-        f"line {line.get('name')} is left out of this run: {line['left_out']}" for line in waiting if line["left_out"]
+        f"line {line.get('name')} cannot be used now: {line['left_out']}" for line in waiting if line["left_out"]
     ]
     return {"lines": usable if isinstance(lines, list) else lines, "waiting": waiting, "skipped": skipped}
 

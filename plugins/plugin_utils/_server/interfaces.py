@@ -18,7 +18,8 @@ def kernel_parameters(lines: object) -> list[KernelParameter]:
     """The list of kernel_parameters of the lines' interfaces."""
     with sound() as faults:
         found = read_lines(lines, faults)
-    return interface_parameters((line.interface, line.addresses) for line in found)
+    assigned = {line.interface for line in found if line.learned}
+    return interface_parameters(((line.interface, line.addresses) for line in found), assigned)
 
 
 def aliases(lines: object, default_route: object = "none", balance_from: object = BALANCE_FROM) -> list[Alias]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .._declaration.model import Declaration, HealthVariables, Line, Server, next_hops
 from .._input.addresses import FAMILIES, has_network, of_family
-from .._input.reading import AUTO, Auto
+from .._input.reading import Auto, texts_or_auto
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
@@ -45,7 +45,7 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
         "name": line.name,
         "id": line.id,
         "interface": server.interface_to(line) if line.firewall else line.interface,
-        "addresses": _texts(_preferred_first(line, server)),
+        "addresses": texts_or_auto(_preferred_first(line, server)),
         "gateways": gateways(line, server),
         "weight": line.weight,
     }
@@ -57,7 +57,7 @@ def _line(line: Line, server: Server) -> ServerLineVariables:
         # The network of such an alias is configured by another program, with the firewall in it.
         entry["onlink"] = False
     if server.not_held.get(line.name):
-        entry["not_held"] = _texts(server.not_held[line.name])
+        entry["not_held"] = texts_or_auto(server.not_held[line.name])
     line.add_health(entry)
     return entry
 
@@ -76,13 +76,9 @@ def reply(declaration: Declaration, host: str) -> str:
     return "mark" if server is not None and declaration.ambiguous(server) else "auto"
 
 
-def _texts(items: Iterable[object]) -> list[str]:
-    return [AUTO] if isinstance(items, Auto) else [str(item) for item in items]
-
-
 def gateways(line: Line, server: Server) -> list[str]:
     """The next hops of a server on a line, one for each family that it has there, as far as that is known here."""
     addresses = server.addresses[line.name]
-    if isinstance(line.gateway, Auto) or isinstance(addresses, Auto):
-        return _texts(line.gateway)
+    if isinstance(addresses, Auto) or (isinstance(line.gateway, Auto) and not line.firewall):
+        return texts_or_auto(line.gateway)
     return [str(next_hops(line, addresses, family)[0]) for family in FAMILIES if of_family(addresses, family)]

@@ -90,6 +90,7 @@ def report(
     cells = [
         _left_out(offer) if probes and not asking else _cell(offer, answers, offer.line.name in expect_down, vantages)
         for offer in declaration.offers()
+        if offer.public
     ]
     known = declaration.line_named
     faults = [

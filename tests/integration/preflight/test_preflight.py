@@ -137,7 +137,7 @@ def test_a_line_that_cannot_be_used_now_is_a_warning_and_harms_no_other(hosts: H
     (finding,) = left_out["findings"]
     assert (finding["severity"], finding["message"]) == (
         "warning",
-        "line 3 is left out of this run: it has no address",
+        "line 3 cannot be used now: it has no address",
     )
     assert found(look(hosts, lines=[UNICOM, dynamic])) == []
     # The control: what is declared needs the interface.

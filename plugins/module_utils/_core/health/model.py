@@ -238,6 +238,11 @@ class Line:
         refers = any(_family_of(each) == family for each in self.addresses if parse_reference(each))
         return refers and self.source(family) is None
 
+    @property
+    def refers(self) -> bool:
+        """Whether addresses or gateways are those that an interface has."""
+        return any(parse_reference(each) for each in (*self.addresses, *self.gateways))
+
     def bound(self, learned: Learned) -> Line:
         """Return the line with what its interfaces have now; a reference to an address that is missing stays."""
         addresses = [each for text in self.addresses for each in values(text, learned) or [text]]

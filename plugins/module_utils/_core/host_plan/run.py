@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..learned.host_addresses import HostAddresses
 from ..preflight.run import Report, run
+from ..references import bound, references
 from .kinds import KINDS
-from .plan import Forecast, forecast, one_look, parse_plan
+from .plan import Forecast, OneLook, forecast, one_look, parse_plan
 
 
 def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
@@ -21,11 +23,20 @@ def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
     plan = parse_plan(options["plan"])
     by_mark = parse_plan(options["plan_by_mark"])
     with one_look() as executor:
-        report = run({**options, **_lists(plan)}, executor)
+        report = run(_with_addresses({**options, **_lists(plan)}, executor), executor)
         if report.failed:
             return report, []
         chosen = {**plan, **by_mark} if report.reply_by_mark_needed else plan
         return report, forecast({name: chosen[name] for name in KINDS if name in chosen}, executor)
+
+
+def _with_addresses(options: Mapping[str, Any], executor: OneLook) -> Mapping[str, Any]:
+    """Return the options of preflight with the addresses of this host in place of references to them."""
+    given = {name: value for name, value in options.items() if name not in ("plan", "plan_by_mark")}
+    if not references(given):
+        return options
+    learned = HostAddresses(options["protocol"], executor).now()
+    return {**options, **bound(given, learned), "replies": bound(options["replies"], learned)}
 
 
 def answer(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class LineHealth:
             return
         drained_changed = self._read(DRAINED, found.get(DRAINED), self._take_drained)
         lines_changed = self._read(LINES, found.get(LINES), self._take_lines)
-        if any(line.bound({}) != line for line in self._wanted):
+        if any(line.refers for line in self._wanted):
             self._bind(learn(), tell=not lines_changed)
         self._apply(lines_changed or drained_changed, lines_changed, now)
         self._observe()

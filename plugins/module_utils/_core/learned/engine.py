@@ -19,6 +19,7 @@ from ..references import (
     folded,
     parse_reference,
     with_placeholders,
+    without_ipv6,
     without_placeholders,
 )
 from ..store.persistable import Persistable
@@ -31,6 +32,10 @@ Make = Callable[[Options], AnyEngine]
 
 class Learner(Protocol):
     """Knows what the interfaces of the host have."""
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether the kernel has IPv6 at all."""
 
     def now(self) -> Learned:
         """Return what they have now."""
@@ -83,11 +88,15 @@ class LearnedEngine(Persistable[Any, Any]):
         if self._now is not None and new == {name: self._learned.get(name) for name in self.interfaces}:
             return False
         self._learned = learned
-        self._now = self._make(bound(self._options, learned))
+        self._now = self._make(self._bound(learned))
         if hasattr(self._now, "executor"):
             self._now.executor = self._wanted.executor
         self._now.superseded = self._superseded()
         return True
+
+    def _bound(self, learned: Learned) -> Form:
+        values = bound(self._options, learned)
+        return values if self._learner.has_ipv6 else without_ipv6(values)
 
     def _superseded(self) -> dict[str, dict[Hashable, Model]]:
         """Return the objects, by list and key, that earlier values led to, and those of now do not."""
@@ -95,7 +104,7 @@ class LearnedEngine(Persistable[Any, Any]):
         found: dict[str, dict[Hashable, Model]] = {name: {} for name in self._now.entry_lists}
         for interface in sorted(self.interfaces):
             for state in known.get(interface, ()):
-                before = self._make(bound(self._options, {**self._learned, interface: state}))
+                before = self._make(self._bound({**self._learned, interface: state}))
                 for name, gone in found.items():
                     gone.update((entry.object.key, entry.object) for entry in getattr(before, name) or ())
         for name, gone in found.items():

@@ -37,6 +37,11 @@ class HostAddresses:
         self.executor = executor or Executor()
         self._owner, self._path = owner, os.path.join(directory, _NAME)
 
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether the kernel has IPv6: lists that refer to both families are for hosts without it too."""
+        return os.path.exists("/proc/net/if_inet6")
+
     def now(self) -> Learned:
         """Return what the interfaces have; of routes only the default ones of the table main are read."""
         snapshot = self.executor.read(

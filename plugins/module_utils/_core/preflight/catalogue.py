@@ -88,8 +88,8 @@ KINDS: dict[str, Kind] = {
     ),
     "line-left-out": Kind(
         WARNING,
-        "A line whose address or gateway is `auto` has none now, and is left out of the run.",
-        "run again when the line is connected",
+        "A line whose address or gateway is `auto` has none now, and cannot be used until it has.",
+        "connect the line; the keeper then configures it",
     ),
     "interface-down": Kind(
         ERROR,

@@ -43,7 +43,7 @@ def interfaces(desired: Desired, facts: Facts) -> Iterator[Finding]:
             continue
         for line in lines:
             if line.left_out:
-                yield finding("line-left-out", name, f"{line} is left out of this run: {line.left_out}")
+                yield finding("line-left-out", name, f"{line} cannot be used now: {line.left_out}")
         if all(line.dynamic for line in lines):
             # The program that gives it an address switches it on.
             continue

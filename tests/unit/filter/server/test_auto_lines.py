@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.multihome.linux.plugins.module_utils._core.references import bound
 
 from ..derived import FILTERS, web_lists
 
@@ -109,7 +110,7 @@ def test_a_line_whose_default_route_leads_by_the_interface_alone_has_such_routes
 )
 def test_a_line_that_cannot_be_used_now_costs_only_itself(state: Any, reason: str) -> None:
     found = learned({**INTERFACES, "wan2": state and {**state, "without_gateway": []}})
-    assert found["skipped"] == [f"line dhcp is left out of this run: {reason}"]
+    assert found["skipped"] == [f"line dhcp cannot be used now: {reason}"]
     (waiting,) = found["waiting"]
     assert (waiting["interface"], waiting["addresses"], waiting["left_out"]) == ("wan2", ["auto"], reason)
     assert [line["name"] for line in found["lines"]] == ["fixed", "half", "ppp"]
@@ -149,7 +150,8 @@ def test_the_declaration_takes_auto_where_a_line_ends_on_the_server() -> None:
     assert faults(gateway=None) == [
         'multihome_lines[1] (dhcp): "gateway" is needed beside public_addresses: auto; it may be auto too'
     ]
-    assert any("gateway: auto is for a line without firewall" in fault for fault in faults(firewall="fw"))
+    outside = faults(firewall="fw", inside_addresses=["10.0.0.1"], outside_addresses=["192.168.0.2/24"])
+    assert any("outside_addresses: an address behind another translation is not auto" in fault for fault in outside)
     assert any('"automatic": not an IP address' in fault for fault in faults(public_addresses=["automatic"]))
 
 
@@ -168,3 +170,91 @@ def test_the_facts_that_the_lists_depend_on() -> None:
     # As soon as the interfaces are known, their addresses count.
     state = {"eth0": {"addresses": many["addresses"], "gateways": [], "without_gateway": []}}
     assert subset({**few, "addresses": "auto"}, interfaces=state) == ["interfaces", "foreign_addresses"]
+
+
+def test_the_lists_refer_to_what_the_interfaces_have_whatever_that_is() -> None:
+    lines = FILTERS["multihomed_web_lines"](DECLARATION, "web1")
+    assert [alias["name"] for alias in FILTERS["multihomed_web_aliases"](lines)] == ["fixed", "half"]
+    assert {rule["source"] for rule in FILTERS["multihomed_web_rules"](lines) if "source" in rule} == {
+        "203.0.113.10",
+        "192.0.2.10",
+        "auto:wan2:ipv4",
+        "auto:wan2:ipv6",
+        # Its gateway is declared, and of IPv4.
+        "auto:ppp0:ipv4",
+    }
+    tables = {table["id"]: table["routes"] for table in FILTERS["multihomed_web_tables"](lines, "failover")}
+    assert tables[1002] == [
+        {"destination": "default", "gateway": "auto:wan2:ipv4", "interface": "wan2"},
+        {"destination": "default", "gateway": "auto:wan2:ipv6", "interface": "wan2"},
+        {"destination": "auto:wan2:ipv4", "interface": "wan2"},
+        {"destination": "auto:wan2:ipv6", "interface": "wan2"},
+    ]
+    assert tables[1003][0] == {"destination": "default", "gateway": "auto:wan3:ipv4", "interface": "wan3"}
+    main = next(route for route in tables[254] if route["gateway"] == "auto:wan2:ipv4")
+    assert (main["source"], main["interface"]) == ("auto:wan2:ipv4", "wan2")
+
+
+def test_what_is_learned_leads_to_the_same_lists_as_what_is_referred_to() -> None:
+    """The references with the interfaces' own values are the lists of a line that has these values declared."""
+    lines = [line for line in FILTERS["multihomed_web_lines"](DECLARATION, "web1") if line["name"] in ("fixed", "dhcp")]
+    known = {name: {**state, "onlink": []} for name, state in INTERFACES.items()}
+    known_lines = learned(INTERFACES, lines=lines)["lines"]
+    resolved = {name: FILTERS[f"multihomed_web_{name}"](known_lines) for name in ("rules", "tables")}
+    now = bound({name: FILTERS[f"multihomed_web_{name}"](lines) for name in ("rules", "tables")}, known)
+    assert now["rules"] == resolved["rules"]
+    for one, other in zip(now["tables"], resolved["tables"], strict=True):
+        assert sorted(map(str, one["routes"])) == sorted(map(str, other["routes"]))
+
+
+def test_a_firewall_has_auto_too() -> None:
+    line = {"name": "b", "id": 2, "interface": "wan2", "public_addresses": "auto", "gateway": "auto"}
+    fixed = {
+        "name": "a",
+        "id": 1,
+        "interface": "wan1",
+        "public_addresses": ["203.0.113.10/24"],
+        "gateway": "203.0.113.1",
+    }
+    forward = {"name": "web", "line": "b", "protocol": "tcp", "port": "80", "to_address": "192.168.168.2"}
+    snat = {"line": "b", "source": "192.168.168.2"}
+    rules = FILTERS["isp_firewall_nat_rules"]([fixed, line], [forward], [snat])
+    assert [(rule["type"], rule.get("destination"), rule["to_address"]) for rule in rules] == [
+        ("dnat", "auto:wan2:ipv4", "192.168.168.2"),
+        ("snat", None, "auto:wan2:ipv4"),
+    ]
+    assert [alias["name"] for alias in FILTERS["isp_firewall_addresses"]([fixed, line])] == ["a"]
+    sources = {rule.get("source") for rule in FILTERS["isp_firewall_rules"]([fixed, line], [snat])}
+    assert {"auto:wan2:ipv4", "auto:wan2:ipv6", "192.168.168.2"} < sources
+    assert FILTERS["isp_firewall_faults"]([fixed, line], [forward], [snat]) == []
+    # IPv6 is forwarded where there is any inside.
+    switch = {"name": "net.ipv6.conf.all.forwarding", "value": "1"}
+    assert switch not in FILTERS["isp_firewall_kernel_parameters"]([line], ["192.168.168.2"])
+    assert switch in FILTERS["isp_firewall_kernel_parameters"]([line], ["fd00::/64"])
+
+
+def test_a_declared_line_with_a_firewall_may_be_auto() -> None:
+    inside = {"firewall": "fw", "inside_addresses": ["192.168.168.11"]}
+    declaration = {
+        "lines": [{**LINES[0], **inside}, {**LINES[1], **inside}],
+        "servers": [
+            {
+                "name": "web1",
+                "interface": "eth0",
+                "addresses": {"fixed": ["192.168.168.1/24"], "dhcp": ["192.168.168.2/24"]},
+            }
+        ],
+        "services": [{"name": "web", "server": "web1", "ports": ["80/tcp"], "domain": "www.example.com"}],
+    }
+    assert FILTERS["declaration_faults"](declaration) == []
+    (_fixed, dhcp) = FILTERS["isp_firewall_lines"](declaration, "fw")
+    assert (dhcp["public_addresses"], dhcp["gateway"]) == (["auto"], "auto")
+    assert [forward["line"] for forward in FILTERS["isp_firewall_forwards"](declaration, "fw")] == ["fixed", "dhcp"]
+    assert [entry["line"] for entry in FILTERS["isp_firewall_snat"](declaration, "fw")] == ["fixed", "dhcp"]
+    (_one, server) = FILTERS["multihomed_web_lines"](declaration, "web1")
+    assert server["gateways"] == ["192.168.168.11"]
+    assert [target["line"] for target in FILTERS["line_check_targets"](declaration)] == ["fixed"]
+    # Two services cannot have one port there.
+    other = {"name": "other", "server": "web1", "ports": ["80/tcp"], "lines": ["dhcp"]}
+    (fault,) = FILTERS["declaration_faults"]({**declaration, "services": [*declaration["services"], other]})
+    assert "80/tcp on the IPv4 addresses of line dhcp is claimed by" in fault
