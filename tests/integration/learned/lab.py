@@ -132,25 +132,32 @@ class Site:
         self.assign(OLD, "old")
 
     # ---------------------------------------------------------------- what the ISP of line b does
-    def assign(self, addresses: dict[int, str], gateways: str, *taken: dict[int, str]) -> None:
+    def assign(self, addresses: dict[int, str], gateways: str, *taken: dict[int, str], metric: int = 200) -> None:
         """Give line b these addresses and gateways, in place of those ``taken`` away; main prefers line a."""
         for family in FAMILIES:
             for each in taken:
                 self.host.run("ip", "address", "del", f"{each[family]}/{LENGTH[family]}", "dev", "b")
         self.host.address("b", *_with_length(addresses))
         for family in FAMILIES:
-            self._default("replace", family, "b", GATEWAYS[gateways][family], 200)
+            self._default("replace", family, "b", GATEWAYS[gateways][family], metric)
 
-    def take(self, addresses: dict[int, str]) -> None:
+    def take(self, addresses: dict[int, str], metric: int = 200) -> None:
         """Take line b's addresses away; its default routes end with them."""
         for family in FAMILIES:
             ip = ["ip", f"-{family}"]
             self.host.run(*ip, "address", "del", f"{addresses[family]}/{LENGTH[family]}", "dev", "b")
-            self.host.run(*ip, "route", "del", "default", "dev", "b", "metric", "200", check=False)
+            self.host.run(*ip, "route", "del", "default", "dev", "b", "metric", str(metric), check=False)
 
     def _default(self, operation: str, family: int, name: str, gateway: str, metric: int) -> None:
         way = ("default", "via", gateway, "dev", name, "metric", str(metric), "proto", "dhcp")
         self.host.run("ip", f"-{family}", "route", operation, *way)
+
+    def yield_defaults(self) -> None:
+        """Have the ISPs' default routes come behind those of the roles, as docs/auto.md says."""
+        for family in FAMILIES:
+            for name, gateways, metric in (("a", "a", 100), ("b", "old", 200)):
+                self._default("append", family, name, GATEWAYS[gateways][family], 40000000 + metric)
+                self.host.run("ip", f"-{family}", "route", "del", "default", "dev", name, "metric", str(metric))
 
     # ---------------------------------------------------------------- what is deployed
     def run(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:

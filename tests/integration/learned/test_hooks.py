@@ -76,13 +76,7 @@ def _routing() -> dict[str, Any]:
 def hooked(tmp_path: Path) -> Iterator[Site]:
     """The deployed server with hooks, its keeper, and both lines up."""
     with site(tmp_path) as made:
-        for family in FAMILIES:
-            for name, metric in (("a", 100), ("b", 200)):
-                # Larger than those of the role, also while a line is dead.
-                made.host.run("ip", f"-{family}", "route", "del", "default", "dev", name, "metric", str(metric))
-                gateway = GATEWAYS["a" if name == "a" else "old"][family]
-                way = ("default", "via", gateway, "dev", name, "metric", "40000000", "proto", "dhcp")
-                made.host.run("ip", f"-{family}", "route", "append", *way)
+        made.yield_defaults()
         made.run("policy_routing", **_routing(), purge=True, persist=True)
         made.run("line_health", lines=_lines())
         made.host.run("mkdir", "-p", DIRECTORY)

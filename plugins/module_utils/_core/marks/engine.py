@@ -138,7 +138,8 @@ class MarkEngine(Persistable[Current, MarkPlan]):
         """Return the plan; raises InvalidInput when gateways of different marks are one and the same neighbour."""
         located, gone = self._located(current.marks, current.found), self.superseded.get("marks", ())
         marks = _planned(located, current.marks.marks, self.purge, gone)
-        balance = _planned(self.balance, current.marks.balance, self.purge, self._withdrawn)
+        withdrawn = {*self._withdrawn, *self.superseded.get("balance", ())}
+        balance = _planned(self.balance, current.marks.balance, self.purge, withdrawn)
         before = replace(current.marks, marks=marks.before, balance=balance.before)
         after = replace(before, mask=self.mask, marks=marks.after, balance=balance.after)
         for listed, left, names in ((self.balance, after.balance, _OF_BALANCE), (self.marks, after.marks, _OF_MARKS)):
