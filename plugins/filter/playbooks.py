@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._declaration.checks import examine, read_declaration
-from ..plugin_utils._dns import records
+from ..plugin_utils._dns import name_servers, records
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._inventory.additions import with_inventory
 from ..plugin_utils._inventory.contradictions import inventory_faults
@@ -77,6 +77,11 @@ def dns_zone_file(declaration: object, unpublished: bool = False) -> list[str]:
     return records.unpublished(known) if unpublished else records.zone_file(known)
 
 
+def dns_delegation(declaration: object) -> list[str]:
+    """The records to enter in the parent zones of the zones whose name servers are on the lines."""
+    return name_servers.delegation(read_declaration(declaration))
+
+
 def verify_domains(declaration: object) -> list[str]:
     """The domains that a verification looks up."""
     return domains.names(read_declaration(declaration))
@@ -108,6 +113,10 @@ class FilterModule:
             "verify_domains": as_filter(verify_domains),
             "verify_domain_faults": as_filter(verify_domain_faults),
             "dns_zones": of_host(records.zone_options),
+            "dns_name_server": of_host(name_servers.name_server),
+            "dns_delegation": as_filter(dns_delegation),
+            "isp_firewall_zones_on_lines_only": of_host(name_servers.zones_on_lines_only),
+            "isp_firewall_other_lines": of_host(name_servers.other_lines),
             "dns_zone_file": as_filter(dns_zone_file),
             "change_summary": as_filter(summary),
         }

@@ -48,6 +48,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "role": {"type": "str", "choices": ["firewall", "server"], "required": True},
     "servers": {**_TEXTS, "default": []},
     "taken_ports": {**_PARAMETERS, "options": _TAKEN_PORT},
+    "zones_on_lines_only": {**_TEXTS, "default": []},
     "uses_marks": {"type": "bool", "default": True},
     # The engine checks their entries, as in policy_routing.
     "tables": {"type": "list", "elements": "dict", "default": []},

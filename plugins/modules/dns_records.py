@@ -15,6 +15,8 @@ description:
     update, which is accepted as a whole or not at all, and which the server refuses if a set changed since it was read.
   - The sets are read first. When they are as listed, no update is sent, so that the zone's serial number stays. After
     an update they are read again.
+  - A wildcard of the zone, of addresses or an alias, that answers for a listed domain is named in RV(overridden) and in
+    a warning before the domain gets a set of its own.
   - Records of other types and of other names are never touched. Addresses of another owner in a listed set are named in
     RV(replaced) and in a warning, in check mode too, and are replaced.
   - Where C(multihome-keeper) judges the lines of this host, the addresses of lines that are down or drained are left
@@ -125,6 +127,13 @@ options:
       - Whether to remove record sets that this host published earlier and that O(records) does not contain.
     type: bool
     default: false
+  withdraw:
+    description:
+      - Whether O(purge=true) removes these record sets from the zone, with the lease of their domain.
+      - With V(false) the records stay, and only this host does not publish them any more. The server is not asked for
+        them. Use it where other hosts publish the same domains, or where the server is gone.
+    type: bool
+    default: true
 requirements:
   - python3-dnspython of the distribution, 2.1 or newer, on the managed host
 seealso:
@@ -207,6 +216,26 @@ replaced:
       elements: str
       sample: [192.0.2.99]
   sample: [{domain: www.svc.example.com, type: A, addresses: [192.0.2.99]}]
+overridden:
+  description:
+    - The wildcards of the zone that answered until now for a set that is added. The wildcard itself is not changed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The domain.
+      type: str
+      sample: www.svc.example.com
+    type:
+      description: V(A) or V(AAAA).
+      type: str
+      sample: A
+    wildcard:
+      description: The wildcard.
+      type: str
+      sample: "*.svc.example.com"
+  sample: [{domain: www.svc.example.com, type: A, wildcard: "*.svc.example.com"}]
 withdrawn:
   description: The listed addresses that are not published now because their line is not in service.
   returned: success
@@ -262,6 +291,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "empty_family": {"type": "str", "choices": ["keep", "drop"], "default": "keep"},
     "publisher": {"type": "str", "default": ""},
     "purge": {"type": "bool", "default": False},
+    "withdraw": {"type": "bool", "default": True},
     **PERSIST_OPTION,
 }
 
@@ -281,8 +311,17 @@ def remarks(engine: DnsEngine, outcome: Outcome[DnsPlan], _check_mode: bool) -> 
         f"{each['domain']}: {each['type']} {', '.join(each['addresses'])} of another owner is replaced"
         for each in replaced
     ]
+    overridden = [
+        {"domain": domain, "type": kind, "wildcard": wildcard}
+        for (domain, kind), wildcard in outcome.plan.overridden.items()
+    ]
+    warnings += [
+        f"{each['domain']}: {each['wildcard']} has answered for it; its own {each['type']} records take precedence"
+        for each in overridden
+    ]
     return {
         "replaced": replaced,
+        "overridden": overridden,
         "withdrawn": engine.withdrawn(outcome.plan),
         **({"warnings": warnings} if warnings else {}),
     }

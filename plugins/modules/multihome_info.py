@@ -29,6 +29,7 @@ options:
       - V(line_health) is the latest judgement of the keeper about the lines of M(multihome.linux.line_health).
       - V(checkpoints) are the states that M(multihome.linux.commit_confirm) can restore.
       - V(requirements) lists which of the tools that the modules need are installed, and never fails.
+      - V(dns) are the zones that the host publishes, without the secrets of keys, and whether it has a name server.
       - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
       - Without this option, V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
         V(forward_policy) and V(connection_marks) are read.
@@ -47,6 +48,7 @@ options:
       - line_health
       - checkpoints
       - requirements
+      - dns
   owned_only:
     description:
       - Whether to leave out objects of other owners.
@@ -337,6 +339,25 @@ checkpoints:
           description: The changes of the run.
           type: str
           sample: 2 addresses added, 6 rules added, 3 files changed
+dns:
+  description: The zones that the host publishes, and its name server.
+  returned: when O(gather_subset) has V(dns)
+  type: dict
+  contains:
+    zones:
+      description: The stored zones, as options of M(multihome.linux.dns_records) without its C(records).
+      type: list
+      elements: dict
+      sample: [{zone: svc.example.com, servers: [192.0.2.53], port: 53, key_name: multihome-web1}]
+    name_server:
+      description: Whether M(multihome.linux.name_server) has configured one.
+      type: bool
+      sample: false
+    packages:
+      description: The packages of the host's distribution with C(dnspython) and C(knot).
+      type: dict
+      sample: {dnspython: python3-dnspython, knot: knot}
+  sample: {zones: [], name_server: false, packages: {dnspython: python3-dnspython, knot: knot}}
 left_out:
   description: The kinds that could not be read because a tool is missing, with the reason.
   returned: when O(gather_subset) is not given and a tool is missing

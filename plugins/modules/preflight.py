@@ -119,6 +119,12 @@ options:
     type: list
     elements: str
     default: []
+  zones_on_lines_only:
+    description:
+      - The zones that a name server of this host has, and that have no name server elsewhere. Each is an information.
+    type: list
+    elements: str
+    default: []
   taken_ports:
     description:
       - The tcp ports that the firewall itself needs, such as that of ssh, and that lead to a server at some of its

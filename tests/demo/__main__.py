@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
-from ..e2e import checks, line_health, playbooks
+from ..e2e import checks, line_health, playbooks, zone
 from ..e2e.offers import CLIENT, FAMILIES, Offer, offers, plain, url
 from ..e2e.playbooks import Event, Run
 from ..e2e.traffic import ask, load
+from ..integration.dns.servers import NameServer
 from ..lab.lab import BREAKS, Lab
 from ..lab.state import LabError
 from ..lab.topology import choose
@@ -62,6 +65,7 @@ class Demo:
             self.break_line(how)
         self.verify("Verify again: both lines serve")
         self.watch_lines()
+        self.publish()
         self.matrix()
 
     def build(self) -> None:
@@ -142,6 +146,36 @@ class Demo:
                 self.eventually(f"line A is mended: the server goes out by line {A} again", checks.outbound_unbound, A)
             self.wait_until_whole()
 
+    def publish(self) -> None:
+        """Publish the server's name: it loses the address of line A while that is dead, and gets it back."""
+        with (
+            self.screen.step("Line A dies silently: the name of the service loses its address"),
+            tempfile.TemporaryDirectory() as directory,
+            zone.name_server(self.lab, CLIENT, Path(directory)) as server,
+        ):
+            self.screen.busy("the zone is published")
+            lists = {**zone.declared(self.lab, server), **line_health.watched(self.lab)}
+            playbooks.deploy(self.lab, variables=lists, follow=self.follow)
+            both = [plain(line.public[0]) for line in self.lab.lines]
+            with line_health.keepers(self.lab, "web1"):
+                self.name_has(server, f"{zone.DOMAIN} has the addresses of both lines", both)
+                self.lab.break_line(A, "blackhole")
+                self.name_has(server, f"ISP A drops everything: the name has {both[1]} only", both[1:])
+                self.lab.heal_line(A)
+                self.name_has(server, f"line A is mended: the name has {both[0]} again", both)
+            self.wait_until_whole()
+
+    def name_has(self, server: NameServer, claim: str, addresses: list[str]) -> None:
+        """Show that the name has exactly these addresses, soon."""
+        self.screen.busy(claim)
+
+        def problems() -> list[str]:
+            found = server.ask(zone.DOMAIN, "A")
+            return [] if found == sorted(addresses) else [f"{zone.DOMAIN} has {', '.join(found) or 'no address'}"]
+
+        self.require(checks.eventually(problems, 60))
+        self.screen.good(claim)
+
     def eventually(self, claim: str, check: Callable[[Lab, str], list[str]], line: str) -> None:
         """Show that a claim about a line holds, soon."""
         self.screen.busy(claim)
@@ -180,7 +214,8 @@ class Demo:
         return [
             "The first deployment made it work, the second changed=0 on every host.",
             f"Line {A} broke in {len(BREAKS)} ways: {self.requests} requests by {B}, 0 failed.",
-            f"While {A} was silently dead, what the server initiates went out by {B}.",
+            f"While {A} was silently dead, what the server initiates went out by {B},",
+            "and the name of the service had no address of it.",
             f"In the end {self.cells} of {self.cells} cells of line, service and family are reached.",
         ]
 

@@ -44,6 +44,9 @@ def test_it_ends_with_every_line_service_and_family_reached() -> None:
     moved = output[output.index("Line A dies silently") : output.index("Every line, service and family")]
     assert "✓ ISP A drops everything: the server goes out by line interlink" in moved
     assert "✓ a deployment during the outage changes nothing" in moved
+    named = output[output.index("the name of the service loses its address") :]
+    assert re.search(r"✓ ISP A drops everything: the name has \S+ only", named)
+    assert re.search(r"✓ line A is mended: the name has \S+ again", named)
     matrix = output[output.index("Every line, service and family") :]
     assert len(re.findall(r"IPv4 ✓   IPv6 ✓", matrix)) == 6
     assert "✗" not in output

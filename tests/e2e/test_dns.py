@@ -4,38 +4,24 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+import threading
+import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import playbooks
-from ansible_collections.multihome.linux.tests.integration.dns.servers import KEY, ZONE, Knot, NameServer, program
-from ansible_collections.multihome.linux.tests.integration.namespaces import Host
+from ansible_collections.multihome.linux.tests.e2e.line_health import keepers, watched
+from ansible_collections.multihome.linux.tests.e2e.zone import DOMAIN, declared, name_server
+from ansible_collections.multihome.linux.tests.integration.dns.servers import (
+    KEY,
+    NameServer,
+    wait_until,
+)
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 
 DNS = "multihome.linux.dns"
-DOMAIN = f"www.{ZONE}"
-
-
-class LabHost:
-    """A host of the lab, as name servers need it."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        # Only the network of the host: the server's files are the test's.
-        kept = lab.command(name)
-        apart = {"--mount", "--uts", "--ipc", "--pid"}
-        self.prefix = [word for word in kept[: kept.index("--")] if word not in apart]
-
-    def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command, which ends with the host."""
-        options = {"stdin": subprocess.DEVNULL, "text": True, **options}
-        child: subprocess.Popen[str] = subprocess.Popen(
-            [*self.prefix, "setpriv", "--pdeathsig", "KILL", *command], **options
-        )
-        return child
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +31,8 @@ def lab(start_lab: StartLab) -> Lab:
 
 @pytest.fixture(scope="module")
 def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
-    assert program("knotd")
-    shown = json.loads(lab.exec("client1", "ip", "-json", "-4", "address", "show", "dev", "eth0").stdout)
-    address = shown[0]["addr_info"][0]["local"]
-    made = Knot(cast(Host, LabHost(lab, "client1")), tmp_path_factory.mktemp("knot"), address)
-    try:
-        made.start()
+    with name_server(lab, "client1", tmp_path_factory.mktemp("knot")) as made:
         yield made
-    finally:
-        made.stop()
-
-
-def declared(lab: Lab, server: NameServer | None = None) -> dict[str, Any]:
-    """The lab's lists with a domain, and with a zone where there is a server."""
-    lists: dict[str, Any] = playbooks.declared(lab)
-    lists["multihome_services"][0]["domain"] = DOMAIN
-    if server is None:
-        return lists
-    key = {"name": KEY.name, "secret": KEY.secret}
-    zone = {"zone": ZONE, "primary": server.address, "key": key}
-    return {**lists, "multihome_zones": [zone], "multihome_dns_package": ""}
 
 
 def addresses(lab: Lab, family: int) -> list[str]:
@@ -129,3 +97,89 @@ def test_a_domain_in_no_zone_is_refused_before_anything_is_changed(lab: Lab, ser
     run = playbooks.run(lab, DNS, variables=lists)
     assert run.code
     assert "is in no zone of multihome_zones" in "\n".join(run.failures)
+
+
+def health_declared(lab: Lab, server: NameServer) -> dict[str, Any]:
+    """The same with lines that the keeper judges by hosts on the Internet."""
+    return {**declared(lab, server), **watched(lab)}
+
+
+class Answers:
+    """The answers of the server for as long as the context lasts: each that differs from the one before."""
+
+    def __init__(self, server: NameServer) -> None:
+        self._server, self._ends = server, threading.Event()
+        self.seen: list[list[str]] = []
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Answers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ends.is_set():
+            answer = self._server.ask(DOMAIN, "A")
+            if self.seen[-1:] != [answer]:
+                self.seen.append(answer)
+
+
+def test_the_record_set_follows_the_health_of_real_lines(lab: Lab, server: NameServer) -> None:
+    first, second = (line.name for line in lab.lines)
+    of_line = {line.name: [each.partition("/")[0] for each in line.public if ":" not in each] for line in lab.lines}
+    every = addresses(lab, 4)
+    playbooks.deploy(lab, variables=health_declared(lab, server))
+
+    def published(*lines: str) -> bool:
+        return server.ask(DOMAIN, "A") == sorted(address for line in lines for address in of_line[line])
+
+    with keepers(lab, "web1"), Answers(server) as answers:
+        wait_until(lambda: published(first, second), patience=60)
+        # Silently: nothing tells the server. The update leaves by the other line.
+        lab.break_line(first, "blackhole")
+        wait_until(lambda: published(second), patience=60)
+        lab.heal_line(first)
+        wait_until(lambda: published(first, second), patience=60)
+        lab.exec("web1", "/usr/local/sbin/multihome", "drain", first)
+        wait_until(lambda: published(second), patience=60)
+        lab.exec("web1", "/usr/local/sbin/multihome", "undrain", first)
+        wait_until(lambda: published(first, second), patience=60)
+        # With all lines dead the set stays.
+        lab.break_line(first, "blackhole")
+        lab.break_line(second, "blackhole")
+        state = "/run/multihome/health.json"
+        wait_until(lambda: '"down"' in lab.exec("web1", "cat", state, check=False).stdout, patience=60)
+        time.sleep(3)
+        lab.heal_line(first)
+        lab.heal_line(second)
+        wait_until(lambda: published(first, second), patience=60)
+    # Never empty, and nothing but these steps.
+    assert [] not in answers.seen
+    assert all(set(answer) <= set(every) for answer in answers.seen)
+
+
+def test_control_without_the_keeper_the_address_of_a_dead_line_stays(lab: Lab, server: NameServer) -> None:
+    playbooks.deploy(lab, variables=health_declared(lab, server))
+    lab.break_line(lab.lines[0].name, "blackhole")
+    time.sleep(5)
+    assert server.ask(DOMAIN, "A") == addresses(lab, 4)
+    lab.heal_line(lab.lines[0].name)
+
+
+def test_remove_leaves_the_records_when_asked_and_else_removes_them(lab: Lab, server: NameServer) -> None:
+    lists = declared(lab, server)
+    playbooks.deploy(lab, variables=lists)
+    run = playbooks.run(lab, playbooks.REMOVE, variables={"multihome_keep_records": True})
+    assert run.code == 0, run.failures
+    assert server.ask(DOMAIN, "A") == addresses(lab, 4)
+    playbooks.deploy(lab, variables=lists)
+    run = playbooks.run(lab, playbooks.REMOVE)
+    assert run.code == 0, run.failures
+    assert server.ask(DOMAIN, "A") == server.ask(DOMAIN, "AAAA") == []
+    # Other records are not touched, and neither records nor keys are left on the host.
+    assert server.ask(DOMAIN, "TXT") == ['"of another program"']
+    left = lab.exec("web1", "sh", "-c", "ls -d /etc/multihome /var/lib/multihome", check=False).stdout
+    assert left == ""

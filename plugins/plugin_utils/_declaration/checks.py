@@ -22,6 +22,7 @@ from .._input.reading import AUTO, Auto, report_repeated, report_twice
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
 from .model import Declaration, Line, Server, line_ends, next_hops
+from .name_server_checks import check_name_servers
 from .network_checks import check_networks
 from .outgoing_checks import check_outgoing
 from .service_checks import check_service
@@ -91,6 +92,7 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     check_holders(declaration)
     check_claims(declaration)
     check_zones(declaration)
+    check_name_servers(declaration)
     check_outgoing(declaration)
     check_networks(declaration)
     if not faults:

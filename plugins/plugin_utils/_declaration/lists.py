@@ -35,7 +35,7 @@ from .._input.reading import (
 from .._input.ways_out import read_way_out
 from .._roles.line_health import HEALTH_FIELDS
 from .model import Declaration, Line, Network, Server, Service, line_ends
-from .zones import ZONE_FIELDS, Zone
+from .zones import ZONE_FIELDS, read_zone
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
@@ -168,7 +168,7 @@ def read_lists(data: object, faults: list[str]) -> Declaration:
     lines = tuple(Line(entry, **entry.values) for entry in entries["lines"])
     services = tuple(Service(entry, **entry.values) for entry in entries["services"])
     servers = [_server(entry) for entry in entries["servers"]]
-    zones = tuple(Zone(entry, **entry.values) for entry in entries["zones"])
+    zones = tuple(read_zone(entry) for entry in entries["zones"])
     networks = tuple(Network(entry, **entry.values) for entry in entries["networks"])
     return Declaration(lines, _with_line_addresses(lines, servers, services), services, zones, networks)
 

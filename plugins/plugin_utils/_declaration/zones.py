@@ -8,18 +8,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...module_utils._core import fields as parsers
 from ...module_utils._core.dns import keys, names
 from ...module_utils._core.dns.model import DEFAULT_TTL, LONGEST_TTL
-from ...module_utils._core.fields import shown
+from ...module_utils._core.fields import short, shown
 from .._input.faults import Place
 from .._input.reading import Entry, Field, choice, integer, list_of, read_entry, reader_of
 
 if TYPE_CHECKING:
     from .model import Declaration
+
+UPDATE, NAMESERVERS = "update", "nameservers"
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,20 @@ class ZoneKey:
 
 
 @dataclass(frozen=True)
+class Secondary:
+    """A name server elsewhere, which transfers the zone."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Zone:
-    """One zone. ``primary`` are the addresses of its primary server."""
+    """One zone. ``primary`` are the addresses of its primary server.
+
+    With ``publish: nameservers``, ``nameservers`` are the names of those on the lines, by line; ``secondaries`` are
+    elsewhere.
+    """
 
     entry: Entry = field(compare=False)
     zone: str = ""
@@ -43,6 +57,13 @@ class Zone:
     key: ZoneKey | None = None
     ttl: int = DEFAULT_TTL
     empty_family: str = "keep"
+    nameservers: Mapping[str, str] = field(default_factory=dict)
+    secondaries: tuple[Secondary, ...] = ()
+
+    @property
+    def on_lines(self) -> bool:
+        """Whether its name servers are on the lines."""
+        return self.publish == NAMESERVERS
 
 
 def _read_secret(value: object, place: Place) -> str | None:
@@ -69,15 +90,56 @@ def _read_key(value: object, place: Place) -> ZoneKey | None:
     return ZoneKey(**values) if "name" in values else None
 
 
+def _read_nameservers(value: object, place: Place) -> Mapping[str, str] | None:
+    """A dictionary from line to the name of its name server; ``ns-a`` means that name in the zone."""
+    if not isinstance(value, Mapping) or not value:
+        place.fault("must be a dictionary from line to the name of its name server")
+        return None
+    read = reader_of(names.domain_name)
+    found = {}
+    for line, given in value.items():
+        if not isinstance(line, str):
+            place.fault(f"{shown(line)} is not the name of a line")
+        elif (name := read(given, place.key(short(line)))) is not None:
+            found[line] = name
+    return found
+
+
+SECONDARY_FIELDS = {
+    "name": Field(reader_of(names.domain_name), required=True),
+    "addresses": Field(list_of(reader_of(parsers.host), least=1, distinct=True), required=True),
+}
+
+
+def _read_secondary(value: object, place: Place) -> Secondary | None:
+    if not isinstance(value, Mapping):
+        place.fault("must be a dictionary of name and addresses")
+        return None
+    values = read_entry(value, SECONDARY_FIELDS, place).values
+    return Secondary(**values) if len(values) == len(SECONDARY_FIELDS) else None
+
+
 ZONE_FIELDS = {
     "zone": Field(reader_of(names.zone_name), required=True),
-    "publish": Field(choice("update")),
-    "primary": Field(list_of(reader_of(parsers.host), least=1, distinct=True), required=True),
+    "publish": Field(choice(UPDATE, NAMESERVERS)),
+    "primary": Field(list_of(reader_of(parsers.host), least=1, distinct=True)),
     "port": Field(integer(1, 65535)),
     "key": Field(_read_key),
     "ttl": Field(integer(1, LONGEST_TTL)),
     "empty_family": Field(choice("keep", "drop")),
+    "nameservers": Field(_read_nameservers),
+    "secondaries": Field(list_of(_read_secondary)),
 }
+
+
+def read_zone(entry: Entry) -> Zone:
+    """A zone with the whole names of its name servers."""
+    zone = Zone(entry, **entry.values)
+    whole = {line: name if "." in name else f"{name}.{zone.zone}" for line, name in zone.nameservers.items()}
+    for line, name in whole.items():
+        if zone.zone and not names.is_in(name, zone.zone):
+            entry.place.at("nameservers").key(short(line)).fault(f"{name} is not in the zone {zone.zone}")
+    return replace(zone, nameservers=whole)
 
 
 def zone_of(domain: str, zones: Sequence[Zone]) -> Zone | None:

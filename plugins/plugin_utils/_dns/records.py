@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...module_utils._core.dns.model import DEFAULT_TTL, TYPES
+from ...module_utils._core.dns.name_server import LOOPBACK, LOOPBACK_PORT
 from ...module_utils._core.dns.names import absolute, domain_name
 from .._declaration.model import Declaration, Offer, Server
+from .._declaration.name_server_checks import host_of
 from .._declaration.zones import Zone, zone_of
 from .._input.addresses import of_family
 
@@ -42,7 +44,29 @@ def publishers(declaration: Declaration) -> Mapping[str, set[str]]:
 
 
 def zone_options(declaration: Declaration, host: str) -> list[Options]:
-    """The options of dns_records on one host, an entry for each zone with a domain that this server carries."""
+    """The options of dns_records on one host, an entry for each zone that it publishes a domain of.
+
+    A zone is published by the servers that carry the domain, or by the hosts with a name server of it.
+    """
+    return [*_served_here(declaration, host), *_updated(declaration, host)]
+
+
+def _served_here(declaration: Declaration, host: str) -> list[Options]:
+    """The zones whose name server is on the host itself; each is fed by its own host alone."""
+    known = addresses(declaration.offers())
+    found = []
+    for zone in declaration.zones:
+        here = any(host_of(declaration, declaration.line_named[line]) == host for line in zone.nameservers)
+        domains = domains_in(declaration, zone, known)
+        if zone.on_lines and here and domains:
+            records = [record(domain, known[domain], zone.ttl) for domain in domains]
+            settings = {**_settings(zone), "servers": [LOOPBACK], "port": LOOPBACK_PORT}
+            found.append({**settings, "publisher": "", "records": records, "sources": []})
+    return found
+
+
+def _updated(declaration: Declaration, host: str) -> list[Options]:
+    """The zones on other servers, of the domains that this server carries."""
     server = declaration.server_named.get(host)
     if server is None:
         return []
@@ -50,6 +74,8 @@ def zone_options(declaration: Declaration, host: str) -> list[Options]:
     known = addresses(declaration.offers())
     found = []
     for zone in declaration.zones:
+        if zone.on_lines:
+            continue
         domains = [
             domain
             for domain, servers in carried.items()
@@ -57,14 +83,20 @@ def zone_options(declaration: Declaration, host: str) -> list[Options]:
         ]
         if domains:
             shared = any(len(carried[domain]) > 1 for domain in domains)
-            records = [_record(domain, known[domain], zone.ttl) for domain in sorted(domains)]
+            records = [record(domain, known[domain], zone.ttl) for domain in sorted(domains)]
             found.append({**_settings(zone), "publisher": host if shared else "", "records": records})
     for options in found:
         options["sources"] = _sources(declaration, server)
     return found
 
 
-def _record(domain: str, lines: Mapping[str, str], ttl: int) -> Options:
+def domains_in(declaration: Declaration, zone: Zone, known: Iterable[str]) -> list[str]:
+    """The domains that are in a zone, by name."""
+    return sorted(domain for domain in known if zone_of(domain, declaration.zones) is zone)
+
+
+def record(domain: str, lines: Mapping[str, str], ttl: int) -> Options:
+    """An entry of ``records``."""
     listed = [{"address": address, "line": line} for address, line in lines.items()]
     return {"domain": domain, "addresses": listed, "ttl": ttl}
 
@@ -107,7 +139,7 @@ def zone_file(declaration: Declaration) -> list[str]:
         if service.domain:
             name = absolute(domain_name(service.domain))
             rows.append((f"; {name}", "", "", "", "", f"line {line_unknown.name}: only the server knows its address"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def unpublished(declaration: Declaration) -> list[str]:
@@ -115,7 +147,8 @@ def unpublished(declaration: Declaration) -> list[str]:
     return [] if declaration.zones else zone_file(declaration)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as text, in columns."""
     if not rows:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

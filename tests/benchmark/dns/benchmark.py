@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DNS that follows the lines: from the verdict to the answer of the server, and updates that compete."""
+"""DNS that follows the lines: from the verdict to the answer of the server, updates that compete, and clients."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ...integration.dns.test_publishing import RECORDS, A, B, judge, published
 from ...integration.keeper.host import Kept
 from ...integration.namespaces import Hosts
 from ..figures import Figure, Report
+from . import clients
 
-TITLE = "DNS: an address is withdrawn after its line's verdict; writers that compete"
+TITLE = "DNS: an address is withdrawn after its line's verdict; writers that compete; clients of the name"
 ROUNDS = 10
 
 
@@ -46,7 +47,8 @@ def measure(say: Callable[[str], None]) -> Report:
                 note=f"{conflicts} updates met another one and were repeated",
             ),
         ]
-    return Report(figures, data)
+    more, table, requests = clients.measure(say)
+    return Report([*figures, *more], {**data, "clients": requests}, table)
 
 
 def _follow(server: NameServer, directory: Path) -> tuple[list[float], list[float]]:

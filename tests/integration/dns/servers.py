@@ -55,6 +55,9 @@ RECORDS = (
     f'www.{ZONE}. 60 IN CAA 0 issue "ca.example.net"',
     f"alias.{ZONE}. 60 IN CNAME mail.{ZONE}.",
     f"sub.{ZONE}. 60 IN NS ns.example.net.",
+    f"*.wild.{ZONE}. 60 IN A 192.0.2.98",
+    f"*.aliases.{ZONE}. 60 IN CNAME mail.{ZONE}.",
+    f"*.foreign.{ZONE}. 60 IN A 192.0.2.97",
 )
 
 

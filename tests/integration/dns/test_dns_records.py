@@ -93,6 +93,106 @@ def test_purge_removes_what_this_host_published_and_nothing_else(server: NameSer
     assert server.ask(f"mail.{ZONE}", "A") == ["192.0.2.25"]
 
 
+def test_without_withdraw_the_records_stay_and_the_server_is_not_asked(server: NameServer) -> None:
+    domain = f"stays.{ZONE}"
+    run(server, [], purge=True)
+    run(server, [{"domain": domain, "addresses": BOTH}])
+    done = run(server, [], purge=True, withdraw=False, port=5399)
+    assert [action["op"] for action in done["actions"]] == ["remove"]
+    assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
+    # This host does not know of it any more.
+    assert not run(server, [], purge=True)["changed"]
+    # Control: with a set that it knows, the dead server is a failure.
+    run(server, [{"domain": domain, "addresses": BOTH}])
+    assert run(server, [{"domain": domain, "addresses": BOTH[:1]}])["changed"]
+    assert run(server, [], purge=True, port=5399).get("failed")
+    assert run(server, [], purge=True)["changed"]
+    assert server.ask(domain, "A") == []
+
+
+def test_a_set_that_was_there_already_is_removed_once_the_keeper_publishes_it(server: NameServer) -> None:
+    domain = f"adopted.{ZONE}"
+    record = {"domain": domain, "addresses": BOTH}
+    run(server, [], purge=True)
+    run(server, [record])
+    # As after a new installation of the host: it does not know that it wrote the set.
+    run(server, [], purge=True, withdraw=False)
+    server.host.run("mkdir", "-p", "/etc/multihome")
+    run(server, [record], persist=True)
+    done = run(server, [], purge=True, persist=True, key_secret=None)
+    assert done.get("msg") is None
+    assert server.ask(domain, "A") == server.ask(domain, "AAAA") == []
+    # Control: a set that only is as listed belongs to somebody else.
+    run(server, [record])
+    run(server, [], purge=True, withdraw=False)
+    run(server, [record])
+    assert not run(server, [], purge=True)["changed"]
+    assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
+    run(server, [{**record, "ttl": 61}])
+    run(server, [], purge=True)
+
+
+def test_the_lease_ends_with_its_records(server: NameServer) -> None:
+    domain = f"leased.{ZONE}"
+    run(server, [], purge=True)
+    run(server, [{"domain": domain, "addresses": BOTH}], publisher="web1")
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+from _core.dns.client import Client, Replacement
+from _core.dns.keys import Key
+client = Client({ZONE!r}, "127.0.0.1", Key({KEY.name!r}, {KEY.algorithm!r}, {KEY.secret!r}))
+client.replace([Replacement("_multihome.{domain}", "TXT", (), ("publisher=web1 renewal=1",), 60)])
+"""
+    server.host.run("/usr/bin/python3", "-c", code)
+    assert server.ask(f"_multihome.{domain}", "TXT")
+    run(server, [], purge=True, publisher="web1")
+    assert server.ask(f"_multihome.{domain}", "TXT") == server.ask(domain, "A") == []
+
+
+def test_a_wildcard_that_answers_for_a_name_is_named_and_stays(server: NameServer) -> None:
+    domain = f"shop.wild.{ZONE}"
+    record = {"domain": domain, "addresses": BOTH[:2]}
+    assert server.ask(domain, "A") == ["192.0.2.98"]
+    forecast = run(server, [record], check=True)
+    overridden = [{"domain": domain, "type": "A", "wildcard": f"*.wild.{ZONE}"}]
+    assert forecast["overridden"] == overridden
+    assert f"*.wild.{ZONE} has answered for it" in str(forecast["warnings"])
+    assert [action["op"] for action in forecast["actions"]] == ["add"]
+    assert server.ask(domain, "A") == ["192.0.2.98"]
+    done = run(server, [record])
+    assert (done["actions"], done["overridden"]) == (forecast["actions"], overridden)
+    assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
+    assert server.ask(f"other.wild.{ZONE}", "A") == ["192.0.2.98"]
+    serial = server.serial()
+    again = run(server, [record])
+    assert (again["changed"], again["overridden"]) == (False, [])
+    assert server.serial() == serial
+    # A set of its own that equals the wildcard's is one.
+    assert run(server, [{"domain": domain, "addresses": ["192.0.2.98"]}])["changed"]
+    assert run(server, [record])["changed"]
+    assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
+
+
+def test_an_alias_of_a_wildcard_is_named_and_one_of_the_name_is_refused(server: NameServer) -> None:
+    domain = f"shop.aliases.{ZONE}"
+    done = run(server, [{"domain": domain, "addresses": BOTH[:2]}])
+    assert done.get("msg") is None
+    assert done["overridden"] == [{"domain": domain, "type": "A", "wildcard": f"*.aliases.{ZONE}"}]
+    assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
+    assert "CNAME" in run(server, [{"domain": f"*.aliases.{ZONE}", "addresses": BOTH}])["msg"]
+
+
+def test_a_wildcard_is_published_and_a_foreign_one_is_named_before_it_is_replaced(server: NameServer) -> None:
+    domain = f"*.foreign.{ZONE}"
+    record = {"domain": domain, "addresses": BOTH[:2]}
+    replaced = [{"domain": domain, "type": "A", "addresses": ["192.0.2.97"]}]
+    assert run(server, [record], check=True)["replaced"] == replaced
+    assert run(server, [record])["replaced"] == replaced
+    assert server.ask(f"any.foreign.{ZONE}", "A") == ["198.51.100.20", "203.0.113.10"]
+    assert not run(server, [record])["changed"]
+
+
 def refusal(server: NameServer, key: TestKey | None, zone: str = ZONE) -> str:
     """The failure of a run with another key or zone; nothing may have changed."""
     serial = server.serial()

@@ -15,7 +15,7 @@ import pytest
 from ..keeper.host import Kept
 from ..namespaces import Hosts
 from .counting import EACH, WRITERS, count
-from .servers import KEY, KINDS, NAMES, ZONE, NameServer, wait_until
+from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 DOMAIN = f"www.{ZONE}"
@@ -166,3 +166,64 @@ def test_competing_updates_lose_no_increment(server: NameServer) -> None:
 def test_control_without_prerequisites_increments_are_lost(server: NameServer) -> None:
     # One after the other by chance: then once more.
     assert any(count(server, guarded=False)[0] < WRITERS * EACH for _try in range(5))
+
+
+def test_a_keeper_that_finds_nothing_to_do_leaves_the_serial(server: NameServer) -> None:
+    """By a clock of the test's own: ten minutes of looks, of a host that publishes alone."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+from _core.dns.publisher import Publisher
+OPTIONS = {{"zone": {ZONE!r}, "servers": ["127.0.0.1"], "key_name": {KEY.name!r}, "key_algorithm": {KEY.algorithm!r},
+    "records": {[{**RECORDS[0], "domain": f"quiet.{ZONE}"}]!r}}}
+class Files:
+    def load(self, _path):
+        return 'key "{KEY.name}" {{\\n\\talgorithm {KEY.algorithm};\\n\\tsecret "{KEY.secret}";\\n}};\\n'
+one = Publisher(OPTIONS, lambda *_: None, Files())
+for now in range(0, int(sys.argv[1]), 30):
+    one.step({{}}, now)
+"""
+    server.host.run("/usr/bin/python3", "-c", code, "30")
+    serial = server.serial()
+    assert server.ask(f"quiet.{ZONE}", "A") == sorted((A, B))
+    server.host.run("/usr/bin/python3", "-c", code, "600")
+    assert server.serial() == serial
+
+
+def status(server: NameServer) -> tuple[str, str]:
+    """The level and the problems that `multihome status` shows on the host."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+from _core.command.main import main
+main(["status", "--json"])
+"""
+    shown = json.loads(server.host.run("/usr/bin/python3", "-c", code, check=False).stdout)
+    return shown["status"], "\n".join(problem["text"] for problem in shown["problems"] if "zone" in problem["text"])
+
+
+def test_status_tells_a_wrong_key_from_an_access_list_and_from_a_dead_server(server: NameServer, keeper: Kept) -> None:
+    keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, persist=True, **KEY.options())
+    judge(server, a=True, b=True)
+    other = TestKey(name="other", secret=STRANGER.secret)
+    wait_until(lambda: status(server)[1] == "", keeper.log)
+    try:
+        # The key is known, and may not change the zone.
+        server.known = (KEY,)
+        server.allow((other,))
+        judge(server, a=False, b=True)
+        wait_until(lambda: "access list" in status(server)[1], keeper.log, patience=60)
+        assert status(server)[0] == "critical"
+        assert f"zone {ZONE} is not published: {server.address}: " in status(server)[1]
+        # The key is not known.
+        server.known = ()
+        server.allow((other,))
+        wait_until(lambda: "does not accept the key" in status(server)[1], keeper.log, patience=60)
+        server.stop()
+        wait_until(lambda: "refused" in status(server)[1], keeper.log, patience=60)
+    finally:
+        server.known = (STRANGER,)
+        server.allow((KEY,))
+    # Control: with the key back, nothing is wrong any more.
+    wait_until(lambda: status(server)[1] == "", keeper.log, patience=60)
+    assert published(server, B)

@@ -90,7 +90,7 @@ def test_every_kind_of_finding_was_made() -> None:
     made = {kind for scenario in SCENARIOS for kind, _subject in scenario.found}
     # These are of the tests below, and of test_real_hosts.py.
     made |= {"not-checked", "line-left-out", "reply-taken", "reply-taken-tolerated", "local-rule-not-first"}
-    made |= {"own-port-mapped", "leaves-untranslated"}
+    made |= {"own-port-mapped", "leaves-untranslated", "name-servers-on-lines-only"}
     assert made | {"reverse-path-filter", "interface-alternative-name"} == set(KINDS)
 
 
@@ -100,6 +100,13 @@ def test_a_mapping_that_takes_a_port_of_the_firewall_is_a_warning(hosts: Hosts) 
     assert found(result) == [("own-port-mapped", "198.51.100.2")]
     assert result["findings"][0]["severity"] == "warning"
     assert found(look(hosts, taken_ports=[])) == []
+
+
+def test_a_zone_without_a_name_server_elsewhere_is_an_information(hosts: Hosts) -> None:
+    result = look(hosts, zones_on_lines_only=["svc.example.com"])
+    assert found(result) == [("name-servers-on-lines-only", "svc.example.com")]
+    assert result["findings"][0]["severity"] == "info"
+    assert found(look(hosts, zones_on_lines_only=[])) == []
 
 
 def test_networks_from_which_something_leaves_untranslated_are_named(hosts: Hosts) -> None:

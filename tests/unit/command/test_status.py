@@ -260,3 +260,21 @@ def test_without_root_it_says_so_in_one_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "sudo" in said
+
+
+def test_a_zone_that_cannot_be_published_is_critical_and_named_with_its_server() -> None:
+    fault = "192.0.2.53: the key web is right, but it may not change these names\n192.0.2.54: no answer in time"
+    zones = [
+        {"zone": "svc.example.com", "publishes": [], "fault": fault},
+        {"zone": "other.example.com", "publishes": ["www.other.example.com"], "fault": ""},
+        {"zone": "third.example.com", "publishes": [], "fault": ""},
+    ]
+    found = status.problems(host(line("unicom"), keeper={"zones": zones}))
+    assert [problem.level for problem in found] == [status.CRITICAL]
+    shown = " ".join(text(host(line("unicom"), keeper={"zones": zones})).split())
+    assert "zone svc.example.com is not published: 192.0.2.53: the key web is right" in shown
+    assert "192.0.2.54: no answer in time" in shown
+    assert "other.example.com: publishes www.other.example.com" in shown
+    assert "third.example.com: another host publishes it" in shown
+    # Control: without a fault nothing is wrong.
+    assert status.problems(host(line("unicom"), keeper={"zones": zones[1:]})) == []

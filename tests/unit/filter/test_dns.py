@@ -124,3 +124,87 @@ def test_each_difference_is_a_fault() -> None:
         f"web1: the zone differs from the lines in service; still to do: replace {DOMAIN} 203.0.113.10"
     ]
     assert verified(every(), [{"msg": "192.0.2.53: no answer in time"}]) == ["web1: 192.0.2.53: no answer in time"]
+
+
+ON_LINES = {
+    "zone": "svc.example.com",
+    "publish": "nameservers",
+    "key": ZONE["key"],
+    "nameservers": {"unicom": "ns-a", "interlink": "ns-b"},
+}
+
+
+def test_each_firewall_serves_the_zone_and_feeds_its_own_server() -> None:
+    declaration = declared(zones=[ON_LINES])
+    assert faults(declaration) == []
+    lines = {line["name"]: line for line in declaration["lines"]}
+    for host, line in (("fw-a", "unicom"), ("fw-b", "interlink")):
+        options = FILTERS["dns_name_server"](declaration, host)
+        own = [address.partition("/")[0].lower() for address in lines[line]["public_addresses"]]
+        assert options["listen"] == own
+        assert options["key_secrets"] == {"web": "c2VjcmV0"}
+        (zone,) = options["zones"]
+        assert [each["name"] for each in zone["nameservers"]] == ["ns-a.svc.example.com", "ns-b.svc.example.com"]
+        (published,) = FILTERS["dns_zones"](declaration, host)
+        assert (published["servers"], published["port"], published["publisher"]) == (["127.0.0.1"], 5305, "")
+        # The server answers with the same before its keeper publishes.
+        assert published["records"] == zone["records"]
+        assert {each["line"] for each in published["records"][0]["addresses"]} == set(lines)
+    assert FILTERS["dns_zones"](declaration, "web1") == []
+    assert FILTERS["dns_name_server"](declaration, "web1")["zones"] == []
+
+
+def test_a_firewall_judges_the_lines_of_the_others_over_the_internet() -> None:
+    declaration = declared(zones=[ON_LINES])
+    (other,) = FILTERS["isp_firewall_other_lines"](declaration, "fw-a")
+    public = {
+        line["name"]: [each.partition("/")[0] for each in line["public_addresses"]] for line in declaration["lines"]
+    }
+    assert other["name"] == "interlink"
+    assert {target["dns"] for target in other["health"]["targets"]} == set(public["interlink"])
+    assert set(other["addresses"]) <= set(public["unicom"])
+    # Its flows carry the firewall's own address, and belong to its own line.
+    assert other["flows"] == "keep"
+    own = FILTERS["isp_firewall_lines"](declaration, "fw-a")
+    watched = FILTERS["isp_firewall_line_health"](own, 0xFF, [other])
+    assert [line["name"] for line in watched] == ["unicom", "interlink"]
+    # Control: without such a zone nothing is watched that asks for nothing.
+    assert FILTERS["isp_firewall_other_lines"](declared(zones=[ZONE]), "fw-a") == []
+    assert FILTERS["isp_firewall_line_health"](own, 0xFF, []) == []
+
+
+def test_the_delegation_has_its_glue_and_the_name_server_elsewhere() -> None:
+    elsewhere = [{"name": "ns.example.net", "addresses": ["192.0.2.54"]}]
+    declaration = declared(zones=[{**ON_LINES, "secondaries": elsewhere}])
+    rows = [row.split() for row in FILTERS["dns_delegation"](declaration)]
+    servers = [row[4] for row in rows if row[3] == "NS"]
+    assert servers == ["ns-a.svc.example.com.", "ns-b.svc.example.com.", "ns.example.net."]
+    glue = {(row[0], row[4]) for row in rows if row[3] in ("A", "AAAA")}
+    lines = {line["name"]: line for line in declaration["lines"]}
+    assert glue == {
+        (f"{name}.svc.example.com.", address.partition("/")[0].lower())
+        for line, name in ON_LINES["nameservers"].items()  # type: ignore[attr-defined]  # a dictionary of several types
+        for address in lines[line]["public_addresses"]
+    }
+    assert FILTERS["isp_firewall_zones_on_lines_only"](declaration, "fw-a") == []
+    assert FILTERS["isp_firewall_zones_on_lines_only"](declared(zones=[ON_LINES]), "fw-a") == ["svc.example.com"]
+    assert FILTERS["dns_delegation"](declared(zones=[ZONE])) == []
+
+
+def test_faults_of_name_servers_are_reported_at_once() -> None:
+    wrong = {**ON_LINES, "primary": "192.0.2.53", "nameservers": {"unicon": "ns-a", "interlink": "ns.example.net"}}
+    del wrong["key"]
+    found = "\n".join(faults(declared(zones=[wrong])))
+    assert '"primary" is for publish: update' in found
+    assert '"key" is needed with publish: nameservers' in found
+    assert 'line "unicon" is not in multihome_lines' in found
+    assert "ns.example.net is not in the zone svc.example.com" in found
+    (fault,) = faults(declared(zones=[{key: value for key, value in ZONE.items() if key != "primary"}]))
+    assert '"primary" is needed' in fault
+
+
+def test_a_service_on_port_53_is_in_the_way() -> None:
+    declaration = declared(zones=[ON_LINES])
+    declaration["services"][0]["ports"] = ["80/tcp", "53/udp"]
+    declaration["services"][0].pop("verify_ports", None)
+    assert "takes port 53 of the line" in "\n".join(faults(declaration))

@@ -115,8 +115,11 @@ def test_the_keepers_figures() -> None:
         "multihome_keeper_refused_files": "2",
         "multihome_keeper_replies_taken": "0",
         "multihome_keeper_translations_taken": "1",
+        "multihome_keeper_unpublished_zones": "0",
         "multihome_keeper_start_time_seconds": "1769860800",
     }
+    zones = [{"zone": "a.example", "fault": ""}, {"zone": "b.example", "fault": "192.0.2.53: no answer in time"}]
+    assert "\nmultihome_keeper_unpublished_zones 1\n" in keeper_metrics.as_text({**REPORT, "zones": zones})
     assert "start_time" not in keeper_metrics.as_text({"repairs": 0})
 
 

@@ -27,6 +27,7 @@ JUDGED = {
     "kernel_parameters": ["parameters"],
     "line_check": ["targets"],
     "line_health": ["lines"],
+    "name_server": ["zones"],
     "nat_rules": ["rules"],
     "path_info": ["paths", "replies"],
     "policy_routing": ["tables", "rules", "interface_groups"],
@@ -147,7 +148,7 @@ def test_the_engine_takes_the_choices_of_the_documentation(
     name: str, option: str, field: str, allowed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = faults_of(name, capsys, **{option: [{field: "nonsense"}]})
-    match = re.search(f'{field} "nonsense": not one of ([a-z0-9, ]+)', said)
+    match = re.search(f'{field} "nonsense": not one of ([a-z0-9, -]+)', said)
     assert match, said
     assert match[1].split(", ") == allowed
 

@@ -59,6 +59,10 @@ def _of_keeper(state: HostState) -> Iterator[Problem]:
         severity = CRITICAL if entry.get("order") == FIRST else WARNING
         message = entry.get("message", "another program translates connections of an entry")
         yield Problem(severity, str(message), str(entry.get("remedy", "")))
+    for zone in keeper.get("zones") or ():
+        if zone.get("fault"):
+            text = f"zone {zone.get('zone')} is not published: {_one_line(zone['fault'])}"
+            yield Problem(CRITICAL, text, "addresses of dead lines stay in DNS until this is fixed")
     for entry in keeper.get("refused") or ():
         yield Problem(CRITICAL, f"{entry.get('file')} is not applied: {entry.get('reason')}", "deploy this host again")
     for name, count in (("waiting", "wait"), ("damped", "are removed by another program again and again")):
@@ -68,6 +72,10 @@ def _of_keeper(state: HostState) -> Iterator[Problem]:
     for file in state.interrupted:
         text = f"a run was killed while it changed this host ({file})"
         yield Problem(WARNING, text, "the keeper rolls it back: multihome repair")
+
+
+def _one_line(text: Any) -> str:
+    return "; ".join(str(text).splitlines())
 
 
 def _verb(text: str, number: int) -> str:
@@ -209,7 +217,13 @@ def _keeper(state: HostState, page: Page, now: datetime.datetime) -> None:
         for entry in damped
     )
     _list(page, "Backoff", texts)
+    _list(page, "Zones", (_zone(zone) for zone in keeper.get("zones") or () if not zone.get("fault")))
     _list(page, "Remedies", (str(entry["remedy"]) for entry in keeper.get("taken") or () if entry.get("remedy")))
+
+
+def _zone(zone: Mapping[str, Any]) -> str:
+    domains = ", ".join(map(str, zone.get("publishes") or ()))
+    return f"{zone.get('zone')}: publishes {domains}" if domains else f"{zone.get('zone')}: another host publishes it"
 
 
 def _named(entry: Mapping[str, Any]) -> str:

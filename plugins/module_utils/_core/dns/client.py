@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import MultihomeError
@@ -14,7 +14,7 @@ from .keys import Key
 from .library import dnspython
 from .model import Key as SetKey
 from .model import RecordSet
-from .names import absolute
+from .names import absolute, is_in
 from .transport import PORT, TIMEOUT, Connection, NoAnswer, Source, connect
 
 TEXT = "TXT"
@@ -39,21 +39,29 @@ class Conflict(ServerFault):
 
 @dataclass(frozen=True)
 class Content:
-    """The record sets of a zone that were asked for: addresses, and texts of TXT sets by domain."""
+    """The record sets of a zone that were asked for: addresses, and texts of TXT sets by domain.
+
+    ``wildcards`` has those sets that a wildcard of the zone has too: the server most likely made them from it.
+    """
 
     sets: Mapping[SetKey, RecordSet] = field(default_factory=dict)
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wildcards: Mapping[SetKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """One set to replace: ``values`` becomes ``new``; without any value there is no set."""
+    """One set to replace: ``values`` becomes ``new``; without any value there is no set.
+
+    ``by_wildcard`` says that the values are probably those of a wildcard, and that there is no set of this name.
+    """
 
     domain: str
     type: str
     values: tuple[str, ...]
     new: tuple[str, ...]
     ttl: int = 0
+    by_wildcard: bool = False
 
 
 class Client:
@@ -85,8 +93,11 @@ class Client:
 
         Raises ServerFault: also when the server does not have the zone, or does not know the key.
         """
-        wanted = [*keys, *((domain, TEXT) for domain in texts)]
-        questions = [(self.zone, "SOA"), *wanted]
+        addresses = list(keys)
+        wanted = [*addresses, *((domain, TEXT) for domain in texts)]
+        above = {key: _wildcards(key[0], self.zone) for key in addresses}
+        wild = sorted({(name, key[1]) for key, names in above.items() for name in names})
+        questions = [(self.zone, "SOA"), *wanted, *wild]
         try:
             with connect(self.server, self.port, self._source, self.timeout) as connection:
                 answers = list(self._asked(connection, questions))
@@ -95,23 +106,43 @@ class Client:
         self._check_zone(answers[0])
         sets: dict[SetKey, RecordSet] = {}
         found: dict[str, tuple[str, ...]] = {}
+        wildcards: dict[SetKey, str] = {}
+        of_wildcards = {key: self._answered(answer) for key, answer in zip(wild, answers[1 + len(wanted) :])}
         for (domain, kind), answer in zip(wanted, answers[1:]):
+            same = [
+                name
+                for name in above.get((domain, kind), ())
+                if of_wildcards[name, kind][0] and of_wildcards[name, kind] == self._answered(answer)
+            ]
+            if same:
+                wildcards[domain, kind] = same[0]
+                if self._is_alias(answer):
+                    continue
             values, ttl = self._values(answer, domain, kind)
             if kind == TEXT:
                 found[domain] = values
             elif values:
                 sets[domain, kind] = RecordSet.of(domain, kind, values, ttl)
-        return Content(sets, found)
+        return Content(sets, found, wildcards)
 
     def replace(self, replacements: Sequence[Replacement]) -> None:
         """Replace whole sets in one UPDATE: all of them or none. Each set has to be as it was read.
 
         Raises Conflict when one is not, ServerFault when the server refuses.
         """
+        try:
+            self._replace(replacements)
+        except Conflict:
+            # A set of its own that equals the wildcard's after all.
+            if not any(each.by_wildcard for each in replacements):
+                raise
+            self._replace([replace(each, by_wildcard=False) for each in replacements])
+
+    def _replace(self, replacements: Sequence[Replacement]) -> None:
         update = self._dns.update.UpdateMessage(absolute(self.zone))
         for each in replacements:
             name, old, new = absolute(each.domain), _written(each.type, each.values), _written(each.type, each.new)
-            if old:
+            if old and not each.by_wildcard:
                 update.present(name, each.type, *old)
             else:
                 update.absent(name, each.type)
@@ -206,6 +237,14 @@ class Client:
         has_soa = any(found.name == owner and found.rdtype == self._dns.rdatatype.SOA for found in answer.answer)
         return bool(has_soa and answer.flags & self._dns.flags.AA)
 
+    def _answered(self, answer: Any) -> tuple[int, tuple[str, ...]]:
+        """Return what an answer says, whatever the name that it is for."""
+        first = answer.answer[0] if answer.answer else ()
+        return (first.rdtype, tuple(sorted(each.to_text() for each in first))) if first else (0, ())
+
+    def _is_alias(self, answer: Any) -> bool:
+        return any(found.rdtype == self._dns.rdatatype.CNAME for found in answer.answer)
+
     def _values(self, answer: Any, domain: str, kind: str) -> tuple[tuple[str, ...], int]:
         """Return the values and the TTL of a set in an answer; none where the set does not exist."""
         dns = self._dns
@@ -286,6 +325,16 @@ class Client:
         except (NoAnswer, self._dns.exception.DNSException):
             del message
             return None
+
+
+def _wildcards(domain: str, zone: str) -> list[str]:
+    """Return the wildcards of a zone that a name may get its answers from."""
+    names = []
+    above = domain
+    while above != zone and is_in(above, zone):
+        above = above.partition(".")[2]
+        names.append(f"*.{above}")
+    return [name for name in names if name != domain]
 
 
 def _written(kind: str, values: Sequence[str]) -> list[str]:

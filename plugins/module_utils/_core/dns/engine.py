@@ -16,11 +16,12 @@ from ..plan import Action, Existing, Model, Plan, plan
 from ..store.format import merged
 from ..store.persistable import Persistable
 from . import keys
-from .client import Conflict, Content, ServerFault
+from .client import TEXT, Conflict, Content, Replacement, ServerFault
 from .effective import ByFamily, effective
 from .keys import Key
+from .lease import lease_domain
 from .model import Key as SetKey
-from .model import RecordSet
+from .model import RecordSet, parse_record
 from .updates import ZoneServers, replacements
 from .zone import Zone, as_records, parse
 
@@ -28,23 +29,24 @@ from .zone import Zone, as_records, parse
 STORE = "/etc/multihome"
 # The record sets that this host wrote, by zone: with purge, only these are removed.
 OWNED = "/var/lib/multihome/dns_records.json"
+KIND = "dns_records"
 # Every set that was listed or written is this collection's.
 _OWNER = 0
 
 
 @dataclass(frozen=True)
-class KeyFile:
-    """The file of a key, as a step of a plan; the secret is not shown."""
+class HostFile:
+    """A file of this host, as a step of a plan; its text is not shown."""
 
-    name: str
     path: str
+    content: str
 
     @property
     def key(self) -> tuple[object, ...]:
         """Its path."""
         return (self.path,)
 
-    def satisfied_by(self, other: KeyFile) -> bool:
+    def satisfied_by(self, other: HostFile) -> bool:
         """Tell whether it is the same file."""
         return self == other
 
@@ -53,38 +55,52 @@ class KeyFile:
         return {"file": self.path}
 
     def __str__(self) -> str:
-        return f"the key {self.name} in {self.path}"
+        return f"{self.content} in {self.path}"
 
 
 @dataclass(frozen=True)
 class Current:
-    """The sets at the server, those this host wrote, and the text of the key's file."""
+    """The sets at the server, those this host publishes, and the text of the key's file.
+
+    Of the ``owned`` sets, this host wrote the ``noted`` ones; the others were as listed already.
+    """
 
     sets: Mapping[SetKey, RecordSet]
     owned: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
     owned_text: str | None = None
     key_text: str | None = None
+    leases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wildcards: Mapping[SetKey, str] = field(default_factory=dict)
+    noted: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DnsPlan:
-    """The planner's ``steps``; ``foreign``: the addresses of others that a replaced set had."""
+    """The planner's ``steps``; ``foreign``: the addresses of others that a replaced set had.
+
+    ``overridden`` has the wildcards that answered for an added set until now. ``forgets`` removes the note of the sets
+    that this host wrote, where these stay in the zone.
+    """
 
     steps: Plan[RecordSet]
     wanted: Mapping[SetKey, RecordSet | None]
     foreign: Mapping[SetKey, tuple[str, ...]]
     key_file: Action[Model] | None = None
+    forgets: Action[Model] | None = None
+    overridden: Mapping[SetKey, str] = field(default_factory=dict)
 
     @property
     def actions(self) -> Sequence[Action[Model]]:
         """The steps in the order in which they are applied."""
-        return [*([self.key_file] if self.key_file else []), *self.steps.actions]
+        before = [self.key_file] if self.key_file else []
+        return [*before, *self.steps.actions, *([self.forgets] if self.forgets else [])]
 
 
 class DnsEngine(Persistable[Current, DnsPlan]):
     """Converges the record sets of a zone. ``lines`` says which lines are in service now, by family.
 
-    With ``keep_key`` the key is written to its file, for the keeper.
+    With ``keep_key`` the key is written to its file, for the keeper. Without ``withdraw`` no set is removed from the
+    zone that is not listed any more; this host only stops to publish it.
     """
 
     def __init__(
@@ -96,7 +112,9 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         lines: ByFamily | None = None,
         files: Files | None = None,
         servers: ZoneServers | None = None,
+        withdraw: bool = True,
     ) -> None:
+        self.withdraws = withdraw
         self.zone, self.desired, self.purge, self.keep_key = zone, list(desired), purge, keep_key
         self.in_service = lines or {}
         self.files = files or Files()
@@ -107,20 +125,27 @@ class DnsEngine(Persistable[Current, DnsPlan]):
     def from_options(cls, options: Options, lines: ByFamily | None = None) -> DnsEngine:
         """Return the engine for the options of dns_records; raises InvalidInput."""
         zone, desired = parse(options)
-        return cls(zone, desired, bool(options.get("purge")), bool(options.get("persist")), lines)
+        withdraw = options.get("withdraw") is not False
+        return cls(zone, desired, bool(options.get("purge")), bool(options.get("persist")), lines, withdraw=withdraw)
 
     def read(self) -> Current:
         """Return the sets at the server; raises ReadFailed, and InvalidInput for a key without a secret."""
-        owned, owned_text = self._owned()
+        noted, owned_text = self._owned()
+        owned = {**self._stored(), **noted}
         key_text = self._key_text()
-        zone = self.zone.with_secret(self._key(key_text))
-        self._servers = self._servers or ZoneServers(zone)
-        wanted = {entry.object.key for entry in self.desired} | set(owned)
+        wanted = {entry.object.key for entry in self.desired} | (set(owned) if self.withdraws else set())
+        if not wanted:
+            # A server that is gone for good, or a key that is removed, is no reason to fail.
+            return Current({}, owned, owned_text, key_text, noted=noted)
+        # Once only: the key's file may be removed by this run.
+        if self._servers is None:
+            self._servers = ZoneServers(self.zone.with_secret(self._key(key_text)))
         try:
-            content = self._servers.read(sorted(wanted))
+            content = self._servers.read(sorted(wanted), self._lease_names(owned))
         except ServerFault as fault:
             raise ReadFailed(f"{fault}\nnothing was changed") from fault
-        return Current(self._labelled(content), owned, owned_text, key_text)
+        sets = self._labelled(content)
+        return Current(sets, owned, owned_text, key_text, content.texts, content.wildcards, noted)
 
     def plan(self, current: Current) -> DnsPlan:
         """Return the plan to the sets that the lines in service allow."""
@@ -130,7 +155,12 @@ class DnsEngine(Persistable[Current, DnsPlan]):
             replace(entry, object=found) for entry in self.desired if (found := wanted[entry.object.key]) is not None
         ]
         removed = {key for key, found in wanted.items() if found is None}
-        existing = [Existing(each, _OWNER) for each in current.sets.values()]
+        # A wildcard's answer is not a set of this name, unless it is the wanted one anyway.
+        existing = [
+            Existing(each, _OWNER)
+            for key, each in current.sets.items()
+            if key not in current.wildcards or _same(each, wanted.get(key))
+        ]
         steps = plan(entries, [each for each in existing if each.object.key not in removed], _OWNER, self.purge)
         gone = [each for each in existing if each.object.key in removed]
         steps = replace(
@@ -139,22 +169,27 @@ class DnsEngine(Persistable[Current, DnsPlan]):
             before=tuple(sorted((*steps.before, *(each.object for each in gone)), key=lambda each: each.key)),
         )
         targets = {action.object.key: action.object if action.op != "remove" else None for action in steps.actions}
-        return DnsPlan(steps, targets, self._foreign(current, targets), self._key_action(current))
+        foreign = self._foreign(current, targets)
+        overridden = {key: current.wildcards[key] for key, new in targets.items() if new and key in current.wildcards}
+        return DnsPlan(steps, targets, foreign, self._key_action(current), self._forgetting(current), overridden)
 
     def apply(self, plan: DnsPlan, current: Current) -> None:
         """Write the key's file, then send one UPDATE; raises StepFailed."""
         what = str(plan.key_file)
         try:
-            if plan.key_file and self.zone.key:
-                removed = plan.key_file.op == "remove"
-                self.files.save(self.zone.key.path, None if removed else self.zone.key.file_text(), 0o600)
-            changes = replacements(current.sets, plan.wanted)
-            if not changes:
-                return
-            what = "; ".join(map(str, plan.steps.actions))
-            assert_servers(self._servers).replace(changes)
-            what = f"write {OWNED}"
-            self._save_owned(current, plan.wanted)
+            removes_key = plan.key_file is not None and plan.key_file.op == "remove"
+            if plan.key_file and self.zone.key and not removes_key:
+                self.files.save(self.zone.key.path, self.zone.key.file_text(), 0o600)
+            changes = replacements(current.sets, plan.wanted, current.wildcards)
+            if changes:
+                what = "; ".join(map(str, plan.steps.actions))
+                assert_servers(self._servers).replace([*changes, *self._ended_leases(current, plan.wanted)])
+            if changes or plan.forgets:
+                what = f"write {OWNED}"
+                self._save_owned(current, plan.wanted)
+            if removes_key and self.zone.key:
+                what = str(plan.key_file)
+                self.files.save(self.zone.key.path, None, 0o600)
         except OSError as error:
             raise StepFailed(what, error.strerror or str(error)) from error
         except Conflict as error:
@@ -166,7 +201,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         """Restore the sets of ``current``, where they still are as this run left them, and the files."""
         failed: list[str] = []
         try:
-            now = assert_servers(self._servers).read(sorted(plan.wanted)).sets
+            now = assert_servers(self._servers).read(sorted(plan.wanted)).sets if plan.wanted else {}
             ours = {key: current.sets.get(key) for key, new in plan.wanted.items() if _same(now.get(key), new)}
             changes = replacements(now, ours)
             if changes:
@@ -243,15 +278,30 @@ class DnsEngine(Persistable[Current, DnsPlan]):
             return None
         if self.purge and not self.desired:
             needed = current.key_text is None or self._used_elsewhere(key)
-            return None if needed else Action("remove", KeyFile(key.name, key.path))
+            return None if needed else Action("remove", HostFile(key.path, f"the key {key.name}"))
         if not key.secret or current.key_text == key.file_text():
             return None
-        return Action("add" if current.key_text is None else "replace", KeyFile(key.name, key.path))
+        return Action("add" if current.key_text is None else "replace", HostFile(key.path, f"the key {key.name}"))
+
+    def _lease_names(self, owned: Mapping[SetKey, tuple[str, ...]]) -> list[str]:
+        """Return the names of the leases that end with the sets that are removed."""
+        listed = {entry.object.domain for entry in self.desired}
+        ending = {domain for domain, _kind in owned} - listed if self.purge and self.withdraws else set()
+        return sorted(map(lease_domain, ending)) if self.zone.publisher else []
+
+    def _ended_leases(self, current: Current, wanted: Mapping[SetKey, RecordSet | None]) -> list[Replacement]:
+        gone = {lease_domain(domain) for (domain, _kind), new in wanted.items() if new is None}
+        return [Replacement(name, TEXT, texts, ()) for name, texts in current.leases.items() if texts and name in gone]
+
+    def _forgetting(self, current: Current) -> Action[Model] | None:
+        if self.withdraws or not self.purge or not set(current.noted) - {entry.object.key for entry in self.desired}:
+            return None
+        return Action("remove", HostFile(OWNED, f"the sets of {self.zone.name} that this host wrote"))
 
     def _used_elsewhere(self, key: Key) -> bool:
         """Tell whether another stored zone uses the key."""
-        own = f"dns_records.{self.zone.name}.json"
-        names = [name for name in self.files.names(STORE) if name.startswith("dns_records.") and name != own]
+        own = f"{KIND}.{self.zone.name}.json"
+        names = [name for name in self.files.names(STORE) if name.startswith(f"{KIND}.") and name != own]
         texts = [self.files.load(f"{STORE}/{name}") or "" for name in names]
         return any(json.dumps(key.name) in text for text in texts)
 
@@ -271,7 +321,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         listed = {entry.object.key: entry.object.values for entry in self.desired}
         found = {}
         for key in targets:
-            here = current.sets.get(key)
+            here = current.sets.get(key) if key not in current.wildcards else None
             known = {*listed.get(key, ()), *current.owned.get(key, ())}
             others = tuple(value for value in (here.values if here else ()) if value not in known)
             if others:
@@ -287,9 +337,20 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ReadFailed(f"cannot read the records that this host wrote: {OWNED}: {error}; move it away") from error
 
+    def _stored(self) -> dict[SetKey, tuple[str, ...]]:
+        """Return the sets that the keeper of this host publishes; a file that is none is refused elsewhere."""
+        try:
+            text = self.files.load(f"{STORE}/{KIND}.{self.zone.name}.json")
+            records = json.loads(text)["records"] if text else []
+            return {each.key: each.values for record in records for each in parse_record(record)}
+        except (OSError, ValueError, TypeError, LookupError, InvalidInput):
+            return {}
+
     def _save_owned(self, current: Current, wanted: Mapping[SetKey, RecordSet | None]) -> None:
         """Note which sets this host wrote; raises OSError."""
-        owned = {**current.owned}
+        owned = {**current.noted}
+        if self.purge and not self.withdraws:
+            owned = {key: values for key, values in owned.items() if key in {each.object.key for each in self.desired}}
         listed = {entry.object.key: entry.object.values for entry in self.desired}
         for key, new in wanted.items():
             owned.pop(key, None)

@@ -24,6 +24,11 @@ def lease_domain(domain: str) -> str:
     return f"_multihome.{'_any' + domain[1:] if domain.startswith('*') else domain}"
 
 
+def is_lease(text: str) -> bool:
+    """Tell whether a text is one of a lease."""
+    return text.startswith("publisher=")
+
+
 class Lease:
     """One domain's lease as one host sees it; times are of its monotonic clock."""
 

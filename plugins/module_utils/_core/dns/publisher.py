@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ..entries import Options
 from ..fields import family_of
 from ..host.files import Files
+from ..lock import LOCK_FILE, is_held
 from . import keys
 from .client import TEXT, Conflict, Content, Replacement, ServerFault
 from .effective import ByFamily, Lines, effective
-from .lease import READ_EVERY, TTL, Lease, lease_domain
+from .lease import READ_EVERY, TTL, Lease, is_lease, lease_domain
+from .name_server import LOOPBACK
 from .transport import Source
 from .updates import ZoneServers, replacements
 from .zone import Zone, parse
@@ -21,6 +24,8 @@ Log = Callable[[str, str], None]
 MakeServers = Callable[[Zone], ZoneServers]
 # A host that publishes alone looks so often whether the records are still there.
 READ_ALONE = 30.0
+# A server on the host itself is read so often.
+READ_LOCAL = 2.0
 # Another publisher won the race so many times: then the next step is a later one.
 _ATTEMPTS = 5
 # Far below the 64 KiB of one message.
@@ -37,9 +42,10 @@ class Publisher:
         log: Log,
         files: Files | None = None,
         make_servers: MakeServers = ZoneServers,
+        is_locked: Callable[[], bool] = lambda: is_held(LOCK_FILE),
     ) -> None:
         zone, entries = parse(options)
-        self._files, self._make_servers = files or Files(), make_servers
+        self._files, self._make_servers, self._is_locked = files or Files(), make_servers, is_locked
         self.zone = _with_secret(zone, self._files)
         self._wanted = [entry.object for entry in entries]
         self._domains = sorted({each.domain for each in self._wanted})
@@ -51,7 +57,10 @@ class Publisher:
     @property
     def pause(self) -> float:
         """The seconds until the next step when nothing happens before."""
-        return READ_EVERY if self._leases else READ_ALONE
+        if self._leases:
+            return READ_EVERY
+        # A server that starts again answers with all lines until it is fed.
+        return READ_LOCAL if self.zone.servers == (LOOPBACK,) else READ_ALONE
 
     def reload_key(self) -> None:
         """Use the key as its file has it now; raises ServerFault."""
@@ -74,10 +83,16 @@ class Publisher:
         keys_of_sets = [each.key for each in self._wanted]
         names = [lease_domain(domain) for domain in self._leases]
         content = self._servers.read(keys_of_sets, names, sources)
+        # A wildcard may answer for a lease that does not exist.
+        leases = {name: tuple(filter(is_lease, texts)) for name, texts in content.texts.items()}
+        content = replace(content, texts=leases)
         held = self._held(content, lines, now)
         sets = [each for each in self._wanted if each.domain in held]
         wanted = effective(sets, lines, content.sets, self.zone.empty_family)
-        for group in _groups(replacements(content.sets, wanted), self._renewals(content, held, now)):
+        changes = replacements(content.sets, wanted, content.wildcards)
+        if any(not each.values for each in changes) and self._is_locked():
+            raise ServerFault("a set is missing, and a run of Ansible is changing this host: it may remove the records")
+        for group in _groups(changes, self._renewals(content, held, now)):
             self._name_foreign(group)
             self._servers.replace(group, sources)
             self._report(group)
@@ -120,7 +135,7 @@ class Publisher:
     def _name_foreign(self, group: Sequence[Replacement]) -> None:
         for each in group:
             others = [value for value in each.values if value not in self._known.get((each.domain, each.type), ())]
-            if others and each.type != TEXT:
+            if others and each.type != TEXT and not each.by_wildcard:
                 shown = ", ".join(others)
                 self._log("warning", f"{each.domain}: {each.type} {shown} of another owner is replaced")
 

@@ -30,8 +30,10 @@ class Publication:
         log: Log,
         make: Callable[[Options, Log], Publisher] = Publisher,
         clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self.options = options
+        self.options, self._on_change = options, on_change
+        self._reported: Mapping[str, Any] = {}
         self._lines, self._log, self._make, self._clock = lines, log, make, clock
         self._publisher: Publisher | None = None
         self._known: ByFamily | None = None
@@ -75,6 +77,10 @@ class Publication:
                 self._log("info", f"zone {self.options.get('zone')}: published again")
             self.fault, self._retry = "", FIRST_RETRY
             self._next = now + self._publisher.pause
+        report = self.report()
+        if report != self._reported:
+            self._reported = report
+            self._on_change()
 
     def _failed(self, text: str) -> None:
         if text != self.fault:
@@ -92,8 +98,8 @@ class Publication:
 class Service:
     """The zones of a host, by the names of their files."""
 
-    def __init__(self, lines: Callable[[], ByFamily], log: Log) -> None:
-        self._lines, self._log = lines, log
+    def __init__(self, lines: Callable[[], ByFamily], log: Log, on_change: Callable[[], None] = lambda: None) -> None:
+        self._lines, self._log, self._on_change = lines, log, on_change
         self._zones: dict[str, Publication] = {}
 
     def attend(self, stored: Mapping[str, Options]) -> None:
@@ -102,7 +108,7 @@ class Service:
             self._zones.pop(name).stop()
         for name, options in stored.items():
             if name not in self._zones:
-                self._zones[name] = Publication(options, self._lines, self._log)
+                self._zones[name] = Publication(options, self._lines, self._log, on_change=self._on_change)
                 self._zones[name].start()
 
     def report(self) -> list[Mapping[str, Any]]:

@@ -66,13 +66,23 @@ class ZoneServers:
         return sorted(ways, key=lambda way: (sources.index(way[1]) if way[1] in sources else 0, way != preferred))
 
 
-def replacements(current: Mapping[SetKey, RecordSet], wanted: Mapping[SetKey, RecordSet | None]) -> list[Replacement]:
-    """Return the sets that differ, each with what it was and what it becomes."""
+def replacements(
+    current: Mapping[SetKey, RecordSet],
+    wanted: Mapping[SetKey, RecordSet | None],
+    wildcards: Mapping[SetKey, str] | None = None,
+) -> list[Replacement]:
+    """Return the sets that differ, each with what it was and what it becomes.
+
+    A set that is probably a wildcard's is not there to be removed.
+    """
+    known = wildcards or {}
     found = []
     for (domain, kind), new in wanted.items():
         old = current.get((domain, kind))
         if (new is None and old is None) or (new and old and new.satisfied_by(old)):
             continue
+        if new is None and (domain, kind) in known:
+            continue
         values, ttl = (new.values, new.ttl) if new else ((), 0)
-        found.append(Replacement(domain, kind, old.values if old else (), values, ttl))
+        found.append(Replacement(domain, kind, old.values if old else (), values, ttl, (domain, kind) in known))
     return found

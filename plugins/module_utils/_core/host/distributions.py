@@ -13,11 +13,46 @@ from collections.abc import Mapping
 DEFAULT = "debian"
 # Requirement (host/requirements.py) to package, by an ID of os-release; derivatives name one of these as ID_LIKE.
 PACKAGES: dict[str, dict[str, str]] = {
-    "debian": {"pyroute2": "python3-pyroute2", "nft": "nftables", "ip": "iproute2", "iptables": "iptables"},
-    "fedora": {"pyroute2": "python3-pyroute2", "nft": "nftables", "ip": "iproute", "iptables": "iptables-nft"},
-    "suse": {"pyroute2": "python3-pyroute2", "nft": "nftables", "ip": "iproute2", "iptables": "iptables"},
-    "arch": {"pyroute2": "python-pyroute2", "nft": "nftables", "ip": "iproute2", "iptables": "iptables-nft"},
-    "alpine": {"pyroute2": "py3-pyroute2", "nft": "nftables", "ip": "iproute2", "iptables": "iptables"},
+    "debian": {
+        "pyroute2": "python3-pyroute2",
+        "nft": "nftables",
+        "ip": "iproute2",
+        "iptables": "iptables",
+        "dnspython": "python3-dnspython",
+        "knot": "knot",
+    },
+    "fedora": {
+        "pyroute2": "python3-pyroute2",
+        "nft": "nftables",
+        "ip": "iproute",
+        "iptables": "iptables-nft",
+        "dnspython": "python3-dns",
+        "knot": "knot",
+    },
+    "suse": {
+        "pyroute2": "python3-pyroute2",
+        "nft": "nftables",
+        "ip": "iproute2",
+        "iptables": "iptables",
+        "dnspython": "python3-dnspython",
+        "knot": "knot",
+    },
+    "arch": {
+        "pyroute2": "python-pyroute2",
+        "nft": "nftables",
+        "ip": "iproute2",
+        "iptables": "iptables-nft",
+        "dnspython": "python-dnspython",
+        "knot": "knot",
+    },
+    "alpine": {
+        "pyroute2": "py3-pyroute2",
+        "nft": "nftables",
+        "ip": "iproute2",
+        "iptables": "iptables",
+        "dnspython": "py3-dnspython",
+        "knot": "knot",
+    },
 }
 _FIELD = re.compile(r"""^(ID|ID_LIKE)=["']?([^"'\n]*)["']?\s*$""", re.MULTILINE)
 _PLACES = ("/etc/os-release", "/usr/lib/os-release")

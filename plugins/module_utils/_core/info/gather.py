@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..dns import stored
 from ..errors import Unsupported
 from ..fields import is_local_only
 from ..filters.nftables import DEFAULT_TABLE
@@ -27,7 +28,7 @@ from . import checkpoints
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
 SUBSETS: tuple[str, ...] = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "line_health")
-SUBSETS += ("checkpoints", "requirements")
+SUBSETS += ("checkpoints", "requirements", "dns")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule", "link"),
@@ -77,6 +78,7 @@ _OTHER_READERS: Mapping[str, Callable[[], Form]] = {
     "keeper": keeper_report.read,
     "line_health": keeper_report.read_health,
     "requirements": requirements.report,
+    "dns": stored.report,
 }
 
 

@@ -15,6 +15,7 @@ from .keeper import Keeper, KeeperReport
 from .line_health import LineHealth
 from .notify import Notifier
 from .parameters import ParameterCheck
+from .publishing import Publishing
 from .replies import ReplyCheck
 from .report import Report, log
 from .stored_states import ENGINES, States
@@ -38,6 +39,7 @@ def main() -> int:
         replies=ReplyCheck(on_taken=hooks.taken),
         translations=TranslationCheck(),
         parameters=ParameterCheck(),
+        publishing=Publishing(watch.wake),
         health=health,
     )
 

@@ -31,6 +31,12 @@ def as_text(report: Mapping[str, Any]) -> str:
         "# TYPE multihome_keeper_repairs_total counter",
         f"multihome_keeper_repairs_total {int(report.get('repairs', 0))}",
     ]
+    faulty = sum(bool(zone.get("fault")) for zone in report.get("zones") or ())
+    text += [
+        "# HELP multihome_keeper_unpublished_zones Zones that cannot be published now.",
+        "# TYPE multihome_keeper_unpublished_zones gauge",
+        f"multihome_keeper_unpublished_zones {faulty}",
+    ]
     for name, help_text, key in _COUNTED:
         text += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {len(report.get(key) or ())}"]
     started = _seconds(report.get("since"))

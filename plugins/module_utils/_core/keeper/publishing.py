@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..entries import Options
@@ -17,15 +17,19 @@ KIND = "dns_records"
 
 
 class Publishing:
-    """Hands the stored zones over to the threads that publish them."""
+    """Hands the stored zones over to the threads that publish them.
 
-    def __init__(self) -> None:
+    ``wake`` is called, in another thread, when the report about a zone changed.
+    """
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        self._wake = wake
         self._service: Service | None = None
 
     def attend(self, stored: Mapping[str, Options]) -> None:
         """Publish these zones, by the names of their files, and no others. Never waits for a server."""
         if self._service is None and stored:
-            self._service = _service()
+            self._service = _service(self._wake)
         if self._service is not None:
             self._service.attend(stored)
 
@@ -34,9 +38,9 @@ class Publishing:
         return self._service.report() if self._service is not None else []
 
 
-def _service() -> Service:
+def _service(wake: Callable[[], None]) -> Service:
     # pylint: disable=import-outside-toplevel
     from ..dns.service import Service  # noqa: PLC0415 - hosts without zones do not pay for it
     from ..health.published import LinesInService  # noqa: PLC0415 - as above
 
-    return Service(LinesInService(), log)
+    return Service(LinesInService(), log, wake)

@@ -344,6 +344,12 @@ KINDS: dict[str, Kind] = {
         "addresses.",
         "reach the firewall by another address, or leave the port out of the service",
     ),
+    "name-servers-on-lines-only": Kind(
+        INFO,
+        "All name servers of a zone are on the lines. Resolvers find the zone slowly while lines are down, and not at "
+        "all when all are down.",
+        "add a name server elsewhere, as secondaries of the zone",
+    ),
     "not-checked": Kind(
         INFO,
         "A check was not possible.",

@@ -54,6 +54,12 @@ def own_ports(desired: Desired, _facts: Facts) -> Iterator[Finding]:
         yield finding("own-port-mapped", taken.address, message)
 
 
+def name_servers(desired: Desired, _facts: Facts) -> Iterator[Finding]:
+    """Zones whose name servers are all on the lines."""
+    for zone in desired.zones_on_lines_only:
+        yield finding("name-servers-on-lines-only", zone, "it has no name server elsewhere")
+
+
 def with_own_chain(table: Table, desired: Desired) -> Table:
     """Return the table with our own chain in its final form: it accepts every connection that it is for."""
     name = f"{desired.table}-forward"

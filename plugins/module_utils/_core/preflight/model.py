@@ -122,7 +122,7 @@ class Desired:
     whether one that does not is an error (``fail``) or a warning (``warn``). ``nat_rules`` are the translations that
     the caller will give to nat_rules, and ``nat_backend`` its option ``backend``. ``taken_ports`` are
     those of the host itself that lead to a server. Nothing from ``translated_networks`` may leave by a line with the
-    address that it has.
+    address that it has. ``zones_on_lines_only`` have no name server elsewhere.
     """
 
     lines: tuple[Line, ...]
@@ -148,6 +148,7 @@ class Desired:
     nat_backend: str = AUTO
     taken_ports: tuple[TakenPort, ...] = ()
     translated_networks: tuple[str, ...] = ()
+    zones_on_lines_only: tuple[str, ...] = ()
 
     @property
     def interfaces(self) -> dict[str, list[Line]]:
@@ -207,6 +208,7 @@ def parse_desired(options: Mapping[str, Any]) -> Desired:
         nat_backend=options.get("nat_backend", AUTO),
         taken_ports=taken.value,
         translated_networks=tuple(dict.fromkeys(networks.value)),
+        zones_on_lines_only=tuple(options["zones_on_lines_only"]),
         **{name: options[name] for name in names},
     )
 

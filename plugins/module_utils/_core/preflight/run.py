@@ -43,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     nat_checks.translations,
     nat_checks.untranslated,
     forward_checks.own_ports,
+    forward_checks.name_servers,
     filter_checks.legacy_iptables,
     filter_checks.kernel_features,
     host_checks.forwarding,
