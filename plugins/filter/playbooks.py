@@ -38,6 +38,11 @@ def line_check_targets(declaration: object, timeout: float = 3) -> list[Target]:
     return targets.targets(read_declaration(declaration), timeout)
 
 
+def confirm_targets(declaration: object, host: str, changing: Iterable[str] = (), timeout: float = 3) -> list[Target]:
+    """The targets of line_check that a change of one host must not lose."""
+    return targets.settled_targets(read_declaration(declaration), timeout, host, changing)
+
+
 def path_info_paths(
     declaration: object,
     host: str,
@@ -107,6 +112,8 @@ class FilterModule:
             "declaration_faults": as_filter(declaration_faults, netaddr_missing),
             "with_inventory": as_filter(with_inventory),
             "line_check_targets": as_filter(line_check_targets),
+            "confirm_targets": as_filter(confirm_targets),
+            "answered_targets": as_filter(targets.answered),
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),
             "verify_report": as_filter(verify_report),

@@ -127,6 +127,24 @@ def test_the_play_ends_at_the_first_failure(lab: Lab) -> None:
     assert changed_in_order(deploy(lab)) == ["fw-a", "fw-b", "web1"]
 
 
+def test_a_change_that_loses_a_service_is_not_kept(lab: Lab) -> None:
+    """All paths and gateways are as they have to be; only packets show that the server does not listen there."""
+    lists = playbooks.declared(lab)
+    web = next(service for service in lists["multihome_services"] if service["name"] == "web")
+    web["ports"] = [{"public": 80, "private": 8099, "protocol": "tcp"}]
+    before = state(lab, "fw-a")
+    run = playbooks.run(lab, playbooks.DEPLOY, variables={**playbooks.FAILOVER, **lists})
+    assert run.code
+    assert "fw-a has its earlier state again: " in run.failures[-1]
+    assert "targets did not answer" in run.failures[-1]
+    assert state(lab, "fw-a") == before
+    # The control: nobody asks from outside.
+    lab_only = {**playbooks.FAILOVER, **lists, "multihome_confirm_targets": []}
+    assert playbooks.run(lab, playbooks.DEPLOY, "--limit", "fw-a", variables=lab_only).code == 0
+    assert state(lab, "fw-a") != before
+    deploy(lab)
+
+
 def test_the_last_usable_line_is_not_removed(lab: Lab) -> None:
     variables = {**playbooks.FAILOVER, **playbooks.declared(lab, ["interlink"])}
     before = state(lab, "web1")

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from .._declaration.model import Declaration, Offer
 from .._input.ports import PortMapping, PortRange
 from .._roles.module_lists import Target
@@ -14,6 +16,30 @@ from .._roles.module_lists import Target
 
 def targets(declaration: Declaration, timeout: float) -> list[Target]:
     """The targets of line_check: each offer at each of its public addresses, by each port to verify."""
+    return _targets(declaration.offers(), timeout)
+
+
+def settled_targets(declaration: Declaration, timeout: float, host: str, changing: Iterable[str]) -> list[Target]:
+    """The targets that a change of a host must not lose: the offers of a server, or of the lines that end on it.
+
+    A server that is changed after its firewalls may get another address then, so its offers are left out until then.
+    """
+    later = set(changing) - {host}
+    offers = [
+        offer
+        for offer in declaration.offers()
+        if offer.server.name == host or (offer.line.firewall == host and offer.server.name not in later)
+    ]
+    return _targets(offers, timeout)
+
+
+def answered(asked: Iterable[Target], rows: object) -> list[Target]:
+    """The targets that answered, by the rows of line_check; none where they are not known."""
+    found = rows if isinstance(rows, list) else []
+    return [target for target, row in zip(asked, found, strict=False) if isinstance(row, Mapping) and row.get("ok")]
+
+
+def _targets(offers: Iterable[Offer], timeout: float) -> list[Target]:
     return [
         {
             "name": offer.service.name,
@@ -23,7 +49,7 @@ def targets(declaration: Declaration, timeout: float) -> list[Target]:
             "protocol": port.protocol,
             "timeout": timeout,
         }
-        for offer in declaration.offers()
+        for offer in offers
         for address in offer.public
         for port in ports_to_verify(offer)
     ]
