@@ -24,7 +24,7 @@ def settled_targets(declaration: Declaration, timeout: float, host: str, changin
 
     A server that is changed after its firewalls may get another address then, so its offers are left out until then.
     """
-    later = set(changing) - {host}
+    later = [other for other in changing if other != host]
     offers = [
         offer
         for offer in declaration.offers()

@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "multihomed_web_rules": lambda value: (value, value, value, "mark", "none", *(value,) * 4),
     "multihomed_web_marks": lambda value: (value, "balance", value, value),
     "multihomed_web_aliases": lambda value: ("balance", value),
+    "confirm_targets": lambda value: ("web1", value if isinstance(value, list) else [value]),
     "path_info_paths": lambda value: ("web1", ["192.0.2.1"], value),
     "verify_domain_faults": lambda value: ({"web1": [{"msg": "x"}]}, {"client1": value}, {"client1": []}),
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
@@ -65,7 +66,7 @@ OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins
            "dns_name_server", "isp_firewall_zones_on_lines_only", "isp_firewall_other_lines")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules and of other filters, which nobody writes by hand.
-TRUSTING = {"change_summary", "host_preparation", "with_inventory"}
+TRUSTING = {"answered_targets", "change_summary", "host_preparation", "with_inventory"}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
