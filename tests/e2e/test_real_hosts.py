@@ -12,16 +12,22 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
-from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT
+from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, plain, url
+from ansible_collections.multihome.linux.tests.e2e.traffic import ask, connected
 from ansible_collections.multihome.linux.tests.integration.numbered import NumberedPings, pinging
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.topology import Line
+from ansible_collections.multihome.linux.tests.lab.webserver import ECHO_PORTS
 
+# An address of the server that tells no line stands for the container's.
+CONTAINER_ADDRESSES = ("172.17.0.2", "fd00:17::2")
 CONTAINER = """
-table ip docker-like {
+table inet docker-like {
     chain PREROUTING {
         type nat hook prerouting priority dstnat
-        tcp dport 8088 dnat to 172.17.0.2:80
+        meta nfproto ipv4 tcp dport 8088 dnat ip to 172.17.0.2:80
+        meta nfproto ipv6 tcp dport 8088 dnat ip6 to [fd00:17::2]:80
     }
 }
 """
@@ -84,15 +90,39 @@ def test_lookup_local_behind_our_rules_is_refused_before_anything_changes(deploy
         ip(deployed, "rule", "del", "priority", "32765")
 
 
+def start_container(lab: Lab) -> None:
+    """Let port 8088 of every address of the server lead to a container."""
+    for address in CONTAINER_ADDRESSES:
+        lab.exec("web1", "ip", "address", "replace", address, "dev", "lo")
+    lab.exec("web1", "nft", "-f", "-", stdin=CONTAINER)
+
+
+def remove_container(lab: Lab) -> None:
+    """Remove the container and its translations."""
+    lab.exec("web1", "nft", "delete", "table", "inet", "docker-like")
+    for address in CONTAINER_ADDRESSES:
+        lab.exec("web1", "ip", "address", "delete", address, "dev", "lo")
+
+
+def container_unanswered(lab: Lab, timeout: float = 5) -> list[str]:
+    """The public addresses at which a client on the Internet gets no answer of the container."""
+    targets = [url(plain(address), port=8088) for line in lab.topology.lines for address in line.public]
+    answers = ask(lab, CLIENT, targets, timeout=timeout)
+    return [target for target in targets if target not in answers]
+
+
 def test_a_container_on_the_server_needs_marks_and_gets_them(deployed: Lab) -> None:
     """R5: and goes back to source rules without it, losing nothing."""
-    deployed.exec("web1", "nft", "-f", "-", stdin=CONTAINER)
+    start_container(deployed)
+    # The control: by source its replies leave by one line only.
+    assert len(container_unanswered(deployed, 1)) == 2
     done = playbooks.deploy(deployed)
     assert done.changed["web1"] > 0
+    assert container_unanswered(deployed) == []
     assert "fwmark 0x2/0xff" in deployed.exec("web1", "ip", "rule").stdout
     assert checks.everything(deployed) == []
     assert checks.nothing_changed(playbooks.deploy(deployed)) == []
-    deployed.exec("web1", "nft", "delete", "table", "ip", "docker-like")
+    remove_container(deployed)
     playbooks.deploy(deployed)
     assert "fwmark" not in deployed.exec("web1", "ip", "rule").stdout
     assert checks.everything(deployed) == []
@@ -115,13 +145,20 @@ def lost(found: list[NumberedPings]) -> list[list[int]]:
 
 
 def test_replies_by_source_and_by_mark_take_turns_without_losing_a_packet(deployed: Lab) -> None:
-    """R5: in both directions, by their number."""
-    for command in (("-f", "-"), ("delete", "table", "ip", "docker-like")):
-        pings = numbered(deployed)
-        deployed.exec("web1", "nft", *command, stdin=CONTAINER)
-        playbooks.deploy(deployed)
-        assert ("fwmark" in deployed.exec("web1", "ip", "rule").stdout) is (command[0] == "-f")
-        assert lost(pings) == [[], [], [], []]
+    """R5: in both directions; pings by their number, and TCP connections that last all the time."""
+    port = ECHO_PORTS[0]
+    services = [url(plain(address), "tcp", port, port) for line in deployed.topology.lines for address in line.public]
+    with connected(deployed, CLIENT, services) as use:
+        before = use()
+        assert None not in before
+        for change in (start_container, remove_container):
+            pings = numbered(deployed)
+            change(deployed)
+            playbooks.deploy(deployed)
+            assert ("fwmark" in deployed.exec("web1", "ip", "rule").stdout) is (change is start_container)
+            assert lost(pings) == [[], [], [], []]
+            # These are the same connections: the server sees the same address and port of each client.
+            assert use() == before
     pings = numbered(deployed)
     # What a change that removes first would do.
     for family in ("-4", "-6"):
@@ -130,22 +167,56 @@ def test_replies_by_source_and_by_mark_take_turns_without_losing_a_packet(deploy
         pings[0].wait_for_more()
         ip(deployed, family, "rule", "add", "priority", "23020", *rules[1:], "protocol", "109")
     assert any(lost(pings)), "such a loss is seen"
+    with connected(deployed, CLIENT, services, timeout=3) as use:
+        assert None not in use()
+        for family in ("-4", "-6"):
+            ip(deployed, family, "rule", "del", "priority", "23020")
+        assert None in use(), "the control: a connection without its rule is dead"
+    playbooks.deploy(deployed)
     assert checks.nothing_changed(playbooks.deploy(deployed)) == []
 
 
-def test_a_line_whose_interface_is_down_does_not_stop_the_others(deployed: Lab) -> None:
-    """R6."""
-    one, other = deployed.topology.lines
-    ip(deployed, "link", "set", other.interface, "down")
-    foreseen = playbooks.deploy(deployed, "--check")
-    done = playbooks.deploy(deployed)
-    for run in (foreseen, done):
-        [warned] = [str(warning) for result in run.results for warning in result.values.get("warnings") or ()]
-        assert f"line {other.name} ends on {other.interface}, which is down" in warned
-    assert checks.services_answered(deployed, [one.name]) == []
-    ip(deployed, "link", "set", other.interface, "up")
-    playbooks.deploy(deployed)
-    assert checks.eventually(lambda: checks.everything(deployed)) == []
+def break_interface(lab: Lab, line: Line, how: str) -> None:
+    """Switch a line's interface off; ``missing`` renames it as well."""
+    lab.exec(line.end, "ip", "link", "set", line.interface, "down")
+    if how == "missing":
+        lab.exec(line.end, "ip", "link", "set", line.interface, "name", "gone0")
+
+
+def heal_interface(lab: Lab, line: Line, how: str) -> None:
+    """Undo it."""
+    if how == "missing":
+        lab.exec(line.end, "ip", "link", "set", "gone0", "name", line.interface)
+    lab.exec(line.end, "ip", "link", "set", line.interface, "up")
+
+
+def warnings(run: playbooks.Run) -> list[str]:
+    """The warnings of a run."""
+    return [str(warning) for result in run.results for warning in result.values.get("warnings") or ()]
+
+
+def one_line_is_out(lab: Lab, how: str) -> None:
+    """R6: one warning names the line, in check mode too; the others work; a deployment restores it."""
+    one, other = lab.topology.lines
+    break_interface(lab, other, how)
+    said = "does not exist" if how == "missing" else "is down"
+    for words in (("--check",), ()):
+        found = warnings(playbooks.deploy(lab, *words))
+        [warned] = [text for text in found if other.name in text or other.interface in text]
+        assert warned.startswith(f"{other.end}, {other.interface}: line {other.name} ends on {other.interface}, which ")
+        assert said in warned
+        # Of the lab's own default route beside those of a firewall of several lines.
+        assert all("main has" in text for text in found if text != warned)
+    assert checks.services_answered(lab, [one.name]) == []
+    assert checks.line_is_dead(lab, other.name) == []
+    heal_interface(lab, other, how)
+    playbooks.deploy(lab)
+    assert checks.eventually(lambda: checks.everything(lab)) == []
+
+
+@pytest.mark.parametrize("how", ["down", "missing"])
+def test_a_line_whose_interface_is_down_or_missing_does_not_stop_the_others(deployed: Lab, how: str) -> None:
+    one_line_is_out(deployed, how)
 
 
 @pytest.fixture(scope="module")
@@ -157,30 +228,51 @@ def behind_firewalls(start_lab: StartLab) -> Lab:
     return lab
 
 
-def test_a_firewalls_line_that_is_down_does_not_stop_the_others(behind_firewalls: Lab) -> None:
-    """R6."""
-    lab = behind_firewalls
-    one, other = lab.topology.lines
-    lab.exec(other.end, "ip", "link", "set", other.interface, "down")
-    for words in (("--check",), ()):
-        run = playbooks.deploy(lab, *words)
-        [warned] = [str(warning) for result in run.results for warning in result.values.get("warnings") or ()]
-        assert f"line {other.name} ends on {other.interface}, which is down" in warned
-        assert warned.startswith(f"{other.end}, ")
-    assert checks.services_answered(lab, [one.name]) == []
-    assert checks.line_is_dead(lab, other.name) == []
-    lab.exec(other.end, "ip", "link", "set", other.interface, "up")
-    playbooks.deploy(lab)
-    assert checks.eventually(lambda: checks.everything(lab)) == []
-
-
-def test_a_container_on_a_server_behind_firewalls(behind_firewalls: Lab) -> None:
-    """R5: whichever way its replies take, all is answered, and nothing changes the second time."""
-    lab = behind_firewalls
-    lab.exec("web1", "nft", "-f", "-", stdin=CONTAINER)
+@pytest.fixture(scope="module")
+def behind_one_firewall(start_lab: StartLab) -> Lab:
+    """A server with an alias for each of two lines, behind one firewall for both."""
+    lab = start_lab(lines=2, shape="B")
     playbooks.deploy(lab)
     assert checks.everything(lab) == []
-    assert checks.nothing_changed(playbooks.deploy(lab)) == []
-    lab.exec("web1", "nft", "delete", "table", "ip", "docker-like")
+    return lab
+
+
+@pytest.fixture(scope="module")
+def several_servers(start_lab: StartLab) -> Lab:
+    """Two servers behind a firewall for each of two lines; not each service is on each line."""
+    lab = start_lab(lines=2, servers=2, shape="D")
+    playbooks.deploy(lab)
+    assert checks.everything(lab) == []
+    return lab
+
+
+LABS = ["behind_firewalls", "behind_one_firewall", "several_servers"]
+
+
+@pytest.mark.parametrize("how", ["down", "missing"])
+@pytest.mark.parametrize("name", LABS)
+def test_a_firewalls_line_that_is_down_or_missing_does_not_stop_the_others(
+    request: pytest.FixtureRequest, name: str, how: str
+) -> None:
+    one_line_is_out(request.getfixturevalue(name), how)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_container_on_a_server_behind_firewalls(request: pytest.FixtureRequest, name: str) -> None:
+    """R5: its service is answered by each line, and nothing changes the second time."""
+    lab: Lab = request.getfixturevalue(name)
+    services = playbooks.declared(lab)["multihome_services"]
+    services.append({"name": "container", "server": "web1", "ports": ["8088/tcp"]})
+    with_container = {"multihome_services": services}
+    start_container(lab)
+    if name != "behind_one_firewall":
+        # The control: by source its replies leave by one line only. One firewall for all gets them in any case.
+        playbooks.deploy(lab, variables={**with_container, "multihomed_web_reply": "source"})
+        assert len(container_unanswered(lab, 1)) == 2
+    playbooks.deploy(lab, variables=with_container)
+    assert container_unanswered(lab) == []
+    assert checks.everything(lab) == []
+    assert checks.nothing_changed(playbooks.deploy(lab, variables=with_container)) == []
+    remove_container(lab)
     playbooks.deploy(lab)
     assert checks.everything(lab) == []

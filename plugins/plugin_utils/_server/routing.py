@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # More than any metric of failover, so that both may exist for a moment while one replaces the other.
 BALANCE_METRIC = 1 << 17
+# The same in failover for a line whose addresses are on this host at times only: other lines come before it.
+NOT_HELD_METRIC = BALANCE_METRIC
 
 
 def tables(
@@ -154,7 +156,7 @@ def marks(
     by_source = Sources(found, ambiguous_addresses(found), others).marks(mask)
     return {
         "marks": (_marks(found, mask) if by_mark else []) + by_source,
-        "balance": [_share(line, mask) for line in found if balanced],
+        "balance": _shares(found, mask) if balanced else [],
         "balance_from": [str(address) for address in initial.values()],
         # Connections to neighbours have an address of the server as initial source too.
         "balance_exclude": [str(network) for network in sorted(networks) if own & set(initial.values())],
@@ -180,9 +182,16 @@ def _marks(lines: Sequence[ServerLine], mask: line_routing.MarkMask) -> list[Mar
     return list(entries.values())
 
 
-def _share(line: ServerLine, mask: line_routing.MarkMask) -> Share:
-    sources = [str(line.address(family).ip) for family in line.families]
-    return {"name": line.name, "mark": mask.mark_of(line), "weight": line.weight, "sources": sources}
+def _shares(lines: Sequence[ServerLine], mask: line_routing.MarkMask) -> list[Share]:
+    """The shares of the lines. Where others hold their addresses always, a line that does not has no share."""
+    held = {family for line in lines for family in line.families if line.holds(family)}
+    shares: list[Share] = []
+    for line in lines:
+        families = [family for family in line.families if line.holds(family) or family not in held]
+        sources = [str(line.address(family).ip) for family in families]
+        if sources:
+            shares.append({"name": line.name, "mark": mask.mark_of(line), "weight": line.weight, "sources": sources})
+    return shares
 
 
 def _routes(line: ServerLine, alone: bool) -> list[Route]:
@@ -203,7 +212,7 @@ def _main_route(line: ServerLine, family: int, source: IPAddress | None) -> Rout
     route: Route = {"name": line.name, **_route(line, family), "metric": metric}
     if source is None and not line.holds(family):
         # The kernel refuses a source that the host does not have now.
-        return route
+        return {**route, "metric": metric + NOT_HELD_METRIC}
     return {**route, "source": str(source or line.address(family).ip)}
 
 

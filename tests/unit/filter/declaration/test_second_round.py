@@ -100,6 +100,19 @@ def test_an_address_that_another_program_manages_has_rules_and_no_alias() -> Non
     assert floating not in [alias["address"] for alias in lists["aliases"]]
     bare = floating.partition("/")[0]
     assert {rule["priority"] for rule in lists["rules"] if rule.get("source") == bare} == {23010, 23011}
+    # The server's own connections use the other lines: this address may be elsewhere.
+    [route] = [
+        r for t in lists["tables"] if t["id"] == 254 for r in t["routes"] if r["name"] == one and "." in r["gateway"]
+    ]
+    assert "source" not in route
+    others = [r for t in lists["tables"] if t["id"] == 254 for r in t["routes"] if r["name"] != one]
+    assert route["metric"] > max(other["metric"] for other in others)
+    shares = {share["name"]: share["sources"] for share in web_lists(lines, "balance")["marks"]["balance"]}
+    assert not any("." in source for source in shares.get(one, ()))
+    assert len(shares) == len(lines)
+    # Unless it holds for all lines.
+    floating_only = [{**line, "not_held": line["addresses"]} for line in lines]
+    assert len(web_lists(floating_only, "balance")["marks"]["balance"]) == len(lines)
     # Two servers may have it, in turn.
     second = copy.deepcopy(declaration["servers"][0])
     second.update(name="web2", addresses={one: [{"address": floating, "hold": False}]})
