@@ -220,6 +220,8 @@ findings:
     id:
       description:
         - V(reply-taken) when something else takes the reply.
+        - V(reply-may-be-taken) when a rule of another program would take a reply with its mark, or one that comes in by
+          its interface. Whether there are such replies is not known here.
         - V(reply-refused) when the line's table has no way, so that the collection's own policy rule refuses it.
         - V(reply-not-asked) when the source is no address of this host, or the interface does not exist.
       type: str

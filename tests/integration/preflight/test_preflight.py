@@ -90,7 +90,7 @@ def test_every_kind_of_finding_was_made() -> None:
     made = {kind for scenario in SCENARIOS for kind, _subject in scenario.found}
     # These are of the tests below, and of test_real_hosts.py.
     made |= {"not-checked", "line-left-out", "reply-taken", "reply-taken-tolerated", "local-rule-not-first"}
-    made |= {"own-port-mapped", "leaves-untranslated", "name-servers-on-lines-only"}
+    made |= {"own-port-mapped", "leaves-untranslated", "name-servers-on-lines-only", "reply-may-be-taken"}
     assert made | {"reverse-path-filter", "interface-alternative-name"} == set(KINDS)
 
 

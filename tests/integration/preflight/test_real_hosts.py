@@ -151,3 +151,39 @@ def test_a_reply_that_is_taken_is_found_before_and_after_the_rules_are_there(hos
     fw.run("ip", "rule", "add", "priority", "32765", "lookup", "local")
     fw.run("ip", "rule", "del", "priority", "0")
     assert "local-rule-not-first" in found(fw, **desired)
+
+
+VPN_MARKS = """table inet vpn {
+  chain output { type route hook output priority mangle; udp sport 53 meta mark set meta mark | %s; }
+}
+"""
+
+
+def test_the_mark_of_another_program_is_a_warning_where_a_filter_writes_it(hosts: Hosts) -> None:
+    fw = hosts["fw"]
+    fw.address("wan1", "203.0.113.11/24")
+    fw.address("wan2", "198.51.100.11/24")
+    line = {"id": 1, "name": "line1", "interface": "wan1"}
+    line |= {"addresses": ["203.0.113.11/24"], "gateways": ["203.0.113.1"]}
+    reply = {"line": "line1", "table": 1001, "source": "203.0.113.11", "gateways": ["203.0.113.1"]}
+    way = {"destination": "default", "gateway": "203.0.113.1", "interface": "wan1"}
+    desired: dict[str, Any] = {
+        "lines": [line],
+        "role": "server",
+        "uses_marks": True,
+        "replies": {"replies": [reply]},
+        "tables": [{"id": 1001, "name": "line1", "routes": [way]}],
+        "rules": [{"priority": 23010, "source": "203.0.113.11", "table": 1001}],
+    }
+    assert "reply-may-be-taken" not in found(fw, "info", **desired)
+    fw.run("ip", "route", "add", "default", "via", "198.51.100.1", "dev", "wan2", "table", "52")
+    fw.run("ip", "rule", "add", "priority", "5210", "fwmark", "0x80000/0xff0000", "lookup", "52")
+    assert found(fw, **desired) == []
+    assert "reply-may-be-taken" in found(fw, "info", **desired)
+    # Another mark, as Tailscale's filter writes it, is none of that rule.
+    fw.run("nft", "-f", "-", feed=VPN_MARKS % "0x40000")
+    assert "reply-may-be-taken" not in found(fw, "warning", **desired)
+    fw.run("nft", "-f", "-", feed="delete table inet vpn\n" + VPN_MARKS % "0x80000")
+    assert "reply-may-be-taken" in found(fw, "warning", **desired)
+    fw.run("ip", "rule", "del", "priority", "5210")
+    assert "reply-may-be-taken" not in found(fw, "warning", **desired) + found(fw, "info", **desired)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..namespaces import Host, Hosts
-from .lines import FAR, alive, deploy, findings, host_in, server_with_lines
+from .lines import FAR, alive, deploy, findings, host_in, options, replies, server_with_lines
 
 FAMILIES = (4, 6)
 VPN = {4: "10.8.0.1", 6: "fd00:8::1"}
@@ -161,14 +161,60 @@ def test_a_rule_that_leads_nowhere_else_or_comes_later_is_none(hosts: Hosts, fam
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_rules_for_private_networks_and_marks_of_others_take_no_replies(hosts: Hosts, family: int) -> None:
+def test_a_rule_for_private_networks_takes_no_replies(hosts: Hosts, family: int) -> None:
     server = hosts["server"]
     inside = "10.99.0.0/16" if family == 4 else "fd00:99::/48"
-    marked = "fwmark 0x80000/0xff0000"
-    for number, selector in enumerate((f"to {inside}", marked, f"{marked} ipproto tcp")):
-        server.run("ip", f"-{family}", *f"rule add priority {100 + number} {selector} lookup 200".split())
+    server.run("ip", f"-{family}", *f"rule add priority 100 to {inside} lookup 200".split())
     assert findings(server, family) == []
     assert all(alive(hosts, family).values())
+
+
+# As VPNs do: what comes in is marked, and so are the answers of the connection.
+MARKING = """table inet vpn {
+  chain output { type route hook output priority mangle; udp sport 7 meta mark set meta mark | 0x80000; }
+}
+"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("selector", ["fwmark 0x80000/0xff0000", "fwmark 0x80000/0xff0000 ipproto udp"])
+def test_a_rule_that_selects_the_mark_of_another_program(hosts: Hosts, family: int, selector: str) -> None:
+    server = hosts["server"]
+    server.run("ip", f"-{family}", *f"rule add priority 100 {selector} lookup 200".split())
+    [found] = findings(server, family)
+    assert (found["id"], found["rule"]["priority"]) == ("reply-may-be-taken", 100)
+    assert found["mark"] == "0x80000/0xff0000"
+    assert found["route"]["interface"] == "tun0"
+    # Replies without the mark leave by their line; those that a packet filter marks do not, and the finding was right.
+    assert asked(hosts, family, "udp", 5000)
+    server.run("nft", "-f", "-", feed=MARKING)
+    assert not asked(hosts, family, "udp", 5000)
+    assert asked(hosts, family, "tcp", 0)
+    # The control: the same rule behind ours, or for a table without a way, is no finding, and takes nothing.
+    server.run("ip", f"-{family}", "rule", "del", "priority", "100")
+    server.run("ip", f"-{family}", *f"rule add priority 30000 {selector} lookup 200".split())
+    server.run("ip", f"-{family}", *f"rule add priority 101 {selector} lookup 201".split())
+    assert findings(server, family) == []
+    assert asked(hosts, family, "udp", 5000)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_rule_by_the_interface_of_a_container(hosts: Hosts, family: int) -> None:
+    """Of replies that are routed by mark; one by source leaves from this host itself."""
+    server = hosts["server"]
+    server.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+    server.run("ip", f"-{family}", *["rule", "add", "priority", "100", "iif", "lan0", "lookup", "200"])
+    assert findings(server, family) == []
+    marked = [{**reply, "mark": f"{line:#x}"} for line, reply in enumerate(replies(family), 1)]
+    rules = [
+        {"priority": 20000 + 10 * line, "family": f"ipv{family}", "mark": f"{line:#x}/0xff", "table": 1000 + line}
+        for line in (1, 2)
+    ]
+    assert deploy(server, rules=[*rules, *options()["rules"]])["changed"] is True
+    [found] = findings(server, family, replies=marked, inside_networks=[])
+    assert (found["id"], found["rule"]["priority"], found["in_interface"]) == ("reply-may-be-taken", 100, "lan0")
+    server.run("ip", f"-{family}", "rule", "del", "priority", "100")
+    assert findings(server, family, replies=marked, inside_networks=[]) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)

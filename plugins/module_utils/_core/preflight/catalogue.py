@@ -208,6 +208,12 @@ KINDS: dict[str, Kind] = {
         "The same, where the role's variable `reply_taken` is `warn`.",
         "{remedy}",
     ),
+    "reply-may-be-taken": Kind(
+        INFO,
+        "A rule of another program would take a reply with its mark, or one that comes in by its interface. A warning "
+        "where a packet filter writes that mark, or translates destinations.",
+        "{remedy}",
+    ),
     "networkd-removes-foreign": Kind(
         ERROR,
         "systemd-networkd runs, and removes foreign routes and policy rules whenever it reconfigures an interface.",

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from .. import fields
 from ..fields import listed
@@ -51,6 +52,23 @@ def marks(desired: Desired, facts: Facts) -> Iterator[Finding]:
                     said = listed(dict.fromkeys(_written(write) for write in found))
                     message = f"it writes {said}; this collection's mark mask is 0x{desired.mark_mask:x}"
                     yield finding(kind, f"{table}, chain {chain.name}", message, mask=desired.mark_mask)
+
+
+def gives_mark(desired: Desired, tables: Iterable[Table], rule: Mapping[str, Any]) -> str:
+    """Return what makes replies that a policy rule selects by mark or interface; empty where nothing visible does."""
+    selected = fields.mark(rule["mark"]) if rule.get("mark") else None
+    for table in tables:
+        for chain in foreign_chains(desired, table):
+            if selected is None:
+                # Selected by the interface alone: what is translated to there is answered from there.
+                if chain.translates:
+                    return f"{table}, chain {chain.name} translates destinations"
+                continue
+            for write in (write for each in chain.rules for write in each.marks):
+                value, mask = selected
+                if write.value is not None and write.bits & mask and write.value & write.bits & mask == value:
+                    return f"{table}, chain {chain.name} writes {_written(write)}"
+    return ""
 
 
 def _is_a_line(desired: Desired, write: MarkWrite) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from .. import fields
 from ..entries import Entry
@@ -15,14 +16,16 @@ from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
 from ..routing.local_rule import local_rule_behind
 from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
-from ..routing.reply_model import TAKEN
-from .catalogue import Finding, finding
+from ..routing.reply_model import POSSIBLE, TAKEN
+from . import filter_checks
+from .catalogue import WARNING, Finding, finding
 from .facts import Facts
 from .model import Desired, Network
 
 _FAILED = 0x08  # IFA_F_DADFAILED, linux/if_addr.h
 _KERNEL = 2  # RTPROT_KERNEL; the owner of the rules for local, main and default too
 _MOST_SHOWN = 3
+_UNKNOWN = "whether there are such replies cannot be seen: a program may mark its own packets"
 
 
 def tables(desired: Desired, facts: Facts) -> Iterator[Finding]:
@@ -204,9 +207,13 @@ def replies(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Replies that do not leave by their line, or would not once this run has added the line's rules and routes."""
     kind = "reply-taken" if desired.reply_taken == "fail" else "reply-taken-tolerated"
     for found in facts.replies:
+        subject, message = f"line {found.reply.line}", f"{found.subject}: {found.cause}"
         if found.kind == TAKEN:
-            subject = f"line {found.reply.line}"
-            yield finding(kind, subject, f"{found.subject}: {found.cause}", remedy=found.remedy)
+            yield finding(kind, subject, message, remedy=found.remedy)
+        elif found.kind == POSSIBLE:
+            reason = filter_checks.gives_mark(desired, facts.filters, found.rule) if found.rule else ""
+            possible = finding("reply-may-be-taken", subject, f"{message}; {reason or _UNKNOWN}", remedy=found.remedy)
+            yield replace(possible, severity=WARNING) if reason else possible
 
 
 def not_checked(_desired: Desired, facts: Facts) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from .route_lookup import Path
 from .rule_walk import ANY_TRAFFIC, Traffic
 
 TAKEN, REFUSED, NOT_ASKED = "reply-taken", "reply-refused", "reply-not-asked"
+POSSIBLE = "reply-may-be-taken"
 
 
 def _list(value: Any) -> list[Any]:
@@ -87,8 +88,9 @@ class Finding:
     """A reply that does not leave by its line. ``rule`` and ``route`` are what takes it, where they could be found.
 
     ``kind`` is TAKEN, REFUSED where our own rules refuse it because the line's table has no way, or NOT_ASKED where
-    the kernel cannot be asked, because the source is no address of this host. ``traffic`` is what a rule selects of
-    the replies besides their addresses, mark and interface.
+    the kernel cannot be asked, because the source is no address of this host. It is POSSIBLE where only a reply with a
+    mark of another program would be taken, or one that comes in by another interface. ``traffic`` is what a
+    rule selects of the replies besides their addresses, mark and interface.
     """
 
     kind: str

@@ -10,7 +10,7 @@ finding, which names the rule and the route that take the reply, and the remedy.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Callable
@@ -20,11 +20,11 @@ from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
 from . import rtnetlink_mapping
 from .computed_lookup import ComputedHost
-from .model import LOCAL_TABLE, MAIN_TABLE
+from .model import LOCAL_TABLE, MAIN_TABLE, Rule
 from .refusing_routes import described, refusing_route
-from .reply_destinations import INSIDE, LINE, LINK, OUTSIDE, Destinations
-from .reply_model import NOT_ASKED, REFUSED, TAKEN, Finding, Reply
-from .reply_traffic import SelectedTraffic, selected_traffic
+from .reply_destinations import INSIDE, LINE, LINK, OUTSIDE, Destinations, host_of
+from .reply_model import NOT_ASKED, POSSIBLE, REFUSED, TAKEN, Finding, Reply
+from .reply_traffic import SelectedTraffic, conditional_traffic, selected_traffic
 from .route_lookup import FIB_MATCH, LOOKUP_TABLE, LookUpSocket, Path, groups_of, question
 from .rule_fields import LONGEST_DEFAULT
 from .rule_walk import (
@@ -41,6 +41,8 @@ from .rule_walk import (
 _UNICAST, _LOCAL_TYPE = 1, 2  # RTN_UNICAST, RTN_LOCAL
 # So many replies with the traffic of other programs' rules are asked for, and of more than these one in so many.
 _MOST_SELECTED, _STEP = 20000, 20
+# So many replies of a family are asked for with the mark of another program's rule.
+_MOST_CONDITIONAL = 8
 
 
 def check_replies(
@@ -56,6 +58,7 @@ def check_replies(
         with connect() as socket:
             inquiry = _Inquiry(socket, indexes, owner)
             places = Destinations(replies, inside)
+            sound: list[Reply] = []
             for listed in replies:
                 reply = inquiry.coming_in(listed) if listed.forwarded and not listed.in_interface else listed
                 if reply is None:
@@ -65,9 +68,19 @@ def check_replies(
                     continue
                 if all(inquiry.ask(reply, destination, expected) for destination, expected in places.of(reply)):
                     inquiry.ask_what_rules_select(reply, places)
+                    sound.append(reply)
+            inquiry.ask_under_conditions(sound, places)
             return inquiry.findings
     except RequestFailed as error:
         raise ReadFailed(f"cannot read the policy rules and routes of this host: {error}") from error
+
+
+def _priority(finding: Finding) -> Any:
+    return finding.rule.get("priority") if finding.rule else None
+
+
+def _is_link_local(network: str) -> bool:
+    return network.startswith(("fe80:", "169.254."))
 
 
 class _Inquiry:
@@ -108,6 +121,61 @@ class _Inquiry:
             for destination in self._destinations(selected, reply, places):
                 if reply.to(destination, selected.traffic).packet.selected_by(selected.rule):
                     self.ask(reply, destination, expected, selected.traffic)
+
+    def ask_under_conditions(self, replies: Sequence[Reply], places: Destinations) -> None:
+        """Ask for replies that carry the mark of another program's rule, or come in by its interface.
+
+        Whether there are such replies is not known here. Of each rule one reply is enough, which it takes.
+        """
+        conditional = conditional_traffic(self._rules, self._owner)
+        own = {reply.interface for reply in replies}
+        for selected in conditional:
+            rule = selected.rule
+            of_family = [reply for reply in replies if reply.family == rule.family][:_MOST_CONDITIONAL]
+            for changed in filter(None, (self._meeting(reply, rule, own) for reply in of_family)):
+                before = len(self.findings)
+                for destination in self._destinations(selected, changed, places):
+                    if changed.to(destination, selected.traffic).packet.selected_by(rule):
+                        self.ask(changed, destination, OUTSIDE if selected.destination else LINE, selected.traffic)
+                found, self.findings[before:] = self.findings[before:], []
+                by_this = [one for one in found if one.kind == TAKEN and _priority(one) == rule.priority]
+                if by_this:
+                    self.findings.append(replace(by_this[0], kind=POSSIBLE))
+                    break
+
+    def _meeting(self, reply: Reply, rule: Rule, own: Collection[str | None]) -> Reply | None:
+        """Return the reply with the mark and the interface of a rule; None where no reply of the line is like that."""
+        marked, given = reply, reply.mark or (0, 0)
+        if rule.mark and rule.mark[0]:
+            if rule.mark[1] & given[1]:
+                # Its bits are ours: preflight's finding mark-in-use.
+                return None
+            marked = replace(reply, mark=(given[0] | rule.mark[0], given[1] | rule.mark[1]))
+        name = rule.in_interface
+        if name in (None, reply.in_interface or "lo"):
+            return None if marked == reply else marked
+        # Only what is routed by mark comes in elsewhere: from a container, or a server in another network.
+        if reply.mark is None or name not in self._indexes or name in own:
+            return None
+        source = self._address_behind(name, reply.family)
+        return replace(marked, source=source, in_interface=name) if source else None
+
+    def _address_behind(self, interface: str, family: int) -> str | None:
+        """Return an address in a network of an interface that is not the host's own."""
+        if self._routes is None:
+            self._routes = self._socket.dump("route")
+        index = self._indexes[interface]
+        for message in self._routes:
+            header = message.header
+            if message.get("RTA_OIF") == index and header["type"] == _UNICAST and not message.get("RTA_GATEWAY"):
+                network = rtnetlink_mapping.destination_of(message)
+                of_family = header["family"] == rtnetlink_mapping.AF[family]
+                if of_family and header["dst_len"] and not _is_link_local(network):
+                    return host_of(network, self._own_addresses())
+        return None
+
+    def _own_addresses(self) -> set[str]:
+        return {message.get("RTA_DST", "") for message in self._routes or () if message.header["type"] == _LOCAL_TYPE}
 
     @staticmethod
     def _destinations(selected: SelectedTraffic, reply: Reply, places: Destinations) -> Sequence[str]:

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which replies only a rule of another program selects: by protocol, port, user or destination. No I/O.
 
-The kernel is asked about them besides plain replies. A mark is left out: a packet has the mark of another program only
-where that program set it, so such a rule is for its own packets.
+The kernel is asked about them besides plain replies. Marks and interfaces are apart: a packet has the mark of another
+program only where that program set it, and comes in by another interface only where something is translated to there.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .model import Rule
@@ -39,22 +39,38 @@ class SelectedTraffic:
 
 def selected_traffic(rules: Sequence[ListedRule], owner: int) -> list[SelectedTraffic]:
     """Return what rules of other programs select that come before our last one, besides what plain replies are."""
+    found = []
+    for rule in _before_ours(rules, owner):
+        traffic, destination = _traffic(rule), _destination(rule)
+        outside = destination or rule.destination is None
+        if outside and (destination or traffic != ANY_TRAFFIC):
+            found.append(SelectedTraffic(rule, traffic, destination))
+    return found
+
+
+def conditional_traffic(rules: Sequence[ListedRule], owner: int) -> list[SelectedTraffic]:
+    """Return what such rules select by a mark, or by an interface that packets come in by."""
+    found = []
+    for rule in _before_ours(rules, owner):
+        destination = _destination(rule)
+        outside = destination or rule.destination is None
+        if outside and ((rule.mark and rule.mark[0]) or rule.in_interface not in (None, "lo")):
+            found.append(SelectedTraffic(rule, _traffic(rule), destination))
+    return found
+
+
+def _before_ours(rules: Sequence[ListedRule], owner: int) -> Iterator[Rule]:
+    """Give the rules of other programs that come before our last one, but for inverted ones: these select the rest."""
     last: dict[int, int] = {}
     for listed in rules:
         if listed.owner == owner and listed.rule:
             last[listed.rule.family] = max(last.get(listed.rule.family, 0), listed.priority)
-    found = []
     for listed in rules:
         rule = listed.selector
         if rule is None or listed.owner in (owner, _KERNEL) or listed.priority > last.get(rule.family, -1):
             continue
-        # What an inverted rule selects, plain replies are too.
         if not rule.invert:
-            traffic, destination = _traffic(rule), _destination(rule)
-            outside = destination or rule.destination is None
-            if outside and (destination or traffic != ANY_TRAFFIC):
-                found.append(SelectedTraffic(rule, traffic, destination))
-    return found
+            yield rule
 
 
 def _traffic(rule: Rule) -> Traffic:
