@@ -15,6 +15,7 @@ from .host import Kept
 
 PARAMETERS = [
     {"name": "net.ipv4.ip_forward", "value": "1"},
+    {"name": "net.ipv6.conf.all.forwarding", "value": "1"},
     {"name": "net.ipv4.conf.wan1.rp_filter", "value": "2", "optional": True},
     {"name": "net.ipv4.conf.wan2.rp_filter", "value": "2", "optional": True},
 ]
@@ -22,9 +23,22 @@ PARAMETERS = [
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    with Hosts("server", "isp") as made:
+    with Hosts("server", "isp", "lan") as made:
+        for name in made.names:
+            made[name].sysctl(net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0)
         for name in ("wan1", "wan2"):
             made.link("server", name, "isp", name)
+        made.link("server", "lan0", "lan", "eth0")
+        made["server"].address("wan1", "203.0.113.10/24", "2001:db8:a::10/64")
+        made["server"].address("lan0", "192.168.168.11/24", "fd00:168::11/64")
+        made["isp"].address("wan1", "203.0.113.1/24", "2001:db8:a::1/64")
+        made["lan"].address("eth0", "192.168.168.1/24", "fd00:168::1/64")
+        for host, gateways in (
+            ("isp", ("203.0.113.10", "2001:db8:a::10")),
+            ("lan", ("192.168.168.11", "fd00:168::11")),
+        ):
+            for gateway in gateways:
+                made[host].run("ip", "route", "add", "default", "via", gateway)
         yield made
 
 
@@ -52,6 +66,23 @@ def test_parameters_are_held(hosts: Hosts, kept: Kept) -> None:
     server.run("ip", "link", "delete", "wan2")
     hosts.link("server", "wan2", "isp", "wan2")
     kept.eventually(lambda: value(kept, "conf/wan2/rp_filter") == "2", 10)
+
+
+SWITCHES = {"192.168.168.1": "net.ipv4.ip_forward", "fd00:168::1": "net.ipv6.conf.all.forwarding"}
+
+
+@pytest.mark.parametrize("inside", SWITCHES)
+def test_forwarding_comes_back(hosts: Hosts, kept: Kept, inside: str) -> None:
+    """R10: packets through this host."""
+
+    def passes() -> bool:
+        return hosts["isp"].run("ping", "-n", "-c", "1", "-W", "1", inside, check=False).returncode == 0
+
+    assert passes()
+    hosts["server"].run("sysctl", "-w", f"{SWITCHES[inside]}=0")
+    assert not passes(), "the control: without the keeper"
+    kept.start()
+    kept.eventually(passes, 30)
 
 
 def test_another_program_that_keeps_setting_one_back_is_backed_off_from(hosts: Hosts, kept: Kept) -> None:

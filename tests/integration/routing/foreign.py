@@ -112,12 +112,14 @@ def _whole_way(setup: Setup, chance: random.Random, family: int) -> None:
 
 def _vpn_by_mark(setup: Setup, chance: random.Random, family: int) -> None:
     """As wg-quick: everything that is not its own goes by its table."""
-    table = chance.choice((51820, 52))
+    table = chance.choice((51820, 52420))
     setup.add(family, "route", f"default via {VPN[family]} dev tun0 table {table}")
-    first = chance.choice((100, 5000, 21000, 32700))
-    setup.add(family, "rule", f"not fwmark 0xca6c lookup {table} priority {first + 1}")
+    # wg-quick gives none, so that both come before all rules but the first; NetworkManager's are the last ones here.
+    first = chance.choice((None, None, 100, 5000, 21000, 31210, 32700))
+    places = ("", "") if first is None else (f" priority {first + 1}", f" priority {first}")
+    setup.add(family, "rule", f"not fwmark 0xca6c lookup {table}{places[0]}")
     if chance.random() < 0.7:
-        setup.add(family, "rule", f"lookup main suppress_prefixlength 0 priority {first}")
+        setup.add(family, "rule", f"lookup main suppress_prefixlength 0{places[1]}")
 
 
 def _mesh(setup: Setup, chance: random.Random, family: int) -> None:
@@ -126,6 +128,49 @@ def _mesh(setup: Setup, chance: random.Random, family: int) -> None:
     for network in networks:
         setup.add(family, "route", f"{network} via {VPN[family]} dev tun0 table 520")
     setup.add(family, "rule", f"lookup 520 priority {chance.choice((5270, 220, 24500, 31000))}")
+
+
+def _tailscale(setup: Setup, chance: random.Random, family: int) -> None:
+    """As Tailscale: its own packets, which have its mark, pass its table; others do not at an exit node."""
+    setup.add(family, "route", f"{'100.64.0.0/10' if family == 4 else 'fd7a:115c:a1e0::/48'} dev tun0 table 52")
+    if chance.random() < 0.5:
+        setup.add(family, "route", f"default via {VPN[family]} dev tun0 table 52")
+    for priority, target in ((5210, "lookup main"), (5230, "lookup default"), (5250, "unreachable")):
+        setup.add(family, "rule", f"fwmark 0x80000/0xff0000 {target} priority {priority}")
+    setup.add(family, "rule", "lookup 52 priority 5270")
+
+
+def _ipsec(setup: Setup, chance: random.Random, family: int) -> None:
+    """As strongSwan: table 220, with the networks of its peers, or everything for a road warrior."""
+    network = chance.choice((*PRIVATE[family], "default"))
+    setup.add(family, "route", f"{network} via {VPN[family]} dev tun0 table 220")
+    if chance.random() < 0.5:
+        setup.add(family, "route", f"throw {setup.place.network(chance.choice(LINES), family)} table 220")
+    setup.add(family, "rule", "lookup 220 priority 220")
+
+
+def _cloud(setup: Setup, chance: random.Random, family: int) -> None:
+    """As amazon-ec2-net-utils: a table for the addresses of each interface, with priorities from 10000 on."""
+    line = chance.choice(LINES)
+    other = chance.choice(LINES)
+    table = 10000 + line
+    setup.add(family, "route", f"default {setup.place.way(other, family)} table {table}")
+    setup.add(family, "rule", f"from {setup.place.own(line, family)} lookup {table} priority {table}")
+
+
+def _cluster(setup: Setup, chance: random.Random, family: int) -> None:
+    """As Cilium: packets of its proxy have its marks, and its table takes them in."""
+    setup.add(family, "route", "local default dev lo table 2004")
+    setup.add(family, "route", f"default via {VPN[family]} dev tun0 table 2005")
+    setup.add(family, "rule", "fwmark 0x200/0xf00 lookup 2004 priority 9")
+    setup.add(family, "rule", f"fwmark 0xa00/0xf00 lookup 2005 priority {chance.choice((10, 20015))}")
+
+
+def _vrf(setup: Setup, chance: random.Random, family: int) -> None:
+    """The rule that comes with the first VRF, and sometimes one for a VRF that is gone."""
+    setup.add(family, "rule", "l3mdev protocol kernel priority 1000")
+    if chance.random() < 0.5:
+        setup.add(family, "rule", "iif gone0 lookup 10 priority 1998")
 
 
 def _by_source(setup: Setup, chance: random.Random, family: int) -> None:
@@ -199,19 +244,29 @@ def _group(setup: Setup, chance: random.Random, _family: int) -> None:
 
 
 def _container(setup: Setup, chance: random.Random, family: int) -> None:
-    """A container's network on an interface of its own."""
-    name, network = f"c{chance.randint(0, 99)}", ("172.17.0.1/16" if family == 4 else "fd00:17::1/64")
-    if family == 4:
-        setup.commands[4].append((f"link add {name} type veth peer name {name}x", f"link del {name}"))
-        setup.commands[4].append((f"link set {name} up", f"link set {name} down"))
-        setup.add(4, "address", f"{network} dev {name}")
-        setup.add(4, "rule", f"from 172.17.0.0/16 lookup 300 priority {chance.choice((1000, 20005))}")
+    """The bridge of Docker or Podman, with the containers' network, and a rule for them."""
+    name = f"{chance.choice(('docker', 'podman', 'br-'))}{family}{chance.randint(0, 99)}"
+    address, network = (
+        chance.choice((("172.17.0.1/16", "172.17.0.0/16"), ("10.88.0.1/16", "10.88.0.0/16")))
+        if family == 4
+        else ("fd00:17::1/64", "fd00:17::/64")
+    )
+    setup.commands[family].append((f"link add {name} type bridge", f"link del {name}"))
+    setup.commands[family].append((f"link set {name} up", f"link set {name} down"))
+    setup.add(family, "address", f"{address} dev {name}{' nodad' if family == 6 else ''}")
+    which = chance.choice((f"from {network}", f"iif {name}"))
+    setup.add(family, "rule", f"{which} lookup 300 priority {chance.choice((1000, 20005))}")
 
 
 PIECES: tuple[Piece, ...] = (
     _whole_way,
     _vpn_by_mark,
     _mesh,
+    _tailscale,
+    _ipsec,
+    _cloud,
+    _cluster,
+    _vrf,
     _by_source,
     _by_protocol,
     _static,
