@@ -9,6 +9,8 @@ the reply leaves by the same line.
 from __future__ import annotations
 
 import concurrent.futures
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,7 +71,25 @@ def server_with_lines() -> Iterator[Hosts]:
         server.sysctl(net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=0)
         for name in ("wan1", "wan2", "lan0", "tun0"):
             server.sysctl(**{f"net__ipv4__conf__{name}__rp_filter": 0})
+        _await_links(server)
         yield hosts
+
+
+def _await_links(host: Host) -> None:
+    """Wait until each link is up and has its link-local address: until then the kernel adds routes by itself."""
+    deadline = time.monotonic() + 30
+    while True:
+        links = json.loads(host.run("ip", "-json", "address").stdout)
+        late = [link for link in links if link["ifname"] != "lo" and not _is_settled(link)]
+        if not late:
+            return
+        assert time.monotonic() < deadline, late
+        time.sleep(0.01)
+
+
+def _is_settled(link: dict[str, Any]) -> bool:
+    of_link = [one for one in link["addr_info"] if one["family"] == "inet6" and one["scope"] == "link"]
+    return link["operstate"] == "UP" and bool(of_link) and not any(one.get("tentative") for one in of_link)
 
 
 def options(suppress: dict[int, int] | None = None, group: int | None = GROUP) -> dict[str, Any]:
