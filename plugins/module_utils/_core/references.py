@@ -147,7 +147,7 @@ def values(text: str, learned: Learned, gateways: bool = False) -> list[str]:
 
 
 def networks(text: str, learned: Learned) -> list[str]:
-    """Return the networks of the addresses that a reference means now; of IPv6 also that of the link."""
+    """Return the networks of the addresses that a reference means now."""
     found = parse_reference(text)
     if found is None:
         return [text]
@@ -155,7 +155,7 @@ def networks(text: str, learned: Learned) -> list[str]:
     written = learned.get(interface, {}).get("addresses", ())
     held = [ipaddress.ip_interface(each) for each in written if (":" in each) == (family == 6)]
     known = [str(each.network) for each in held if each.network.prefixlen < each.max_prefixlen]
-    return list(dict.fromkeys([*known, *([_LINK_LOCAL] if held and family == 6 else [])]))
+    return list(dict.fromkeys(known))
 
 
 def _key(entry: Form) -> str:
@@ -209,7 +209,9 @@ def _choices(entry: Options, name: str, text: str, learned: Learned, is_route: b
         without = learned.get(interface, {}).get("without_gateway", ())
         return found or ([None] if f"ipv{family}" in without and entry.get("interface") else [])
     if is_route and name == "destination":
-        return networks(text, learned)
+        found = networks(text, learned)
+        # Routers have addresses of the link itself.
+        return [*found, _LINK_LOCAL] if family == 6 and values(text, learned) else found
     addresses = values(text, learned)
     return addresses[:1] if name in _SINGLE or is_route else addresses
 

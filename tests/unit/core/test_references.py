@@ -78,10 +78,16 @@ def test_the_place_says_what_is_meant() -> None:
     assert routes({"destination": SIX}) == [{"destination": "2001:db8::/64"}, {"destination": "fe80::/64"}]
     snat = bound({"rules": [{"type": "snat", "to_address": SIX, "source": "fd00::/64"}]}, LEARNED)["rules"]
     assert snat == [{"type": "snat", "to_address": "2001:db8::2", "source": "fd00::/64"}]
-    shares = bound({"balance": [{"mark": 1, "sources": [FOUR, SIX]}], "balance_exclude": [FOUR]}, LEARNED)
+    shares = bound({"balance": [{"mark": 1, "sources": [FOUR, SIX]}], "balance_exclude": [FOUR, SIX]}, LEARNED)
     assert shares == {
         "balance": [{"mark": 1, "sources": ["198.51.100.20", "2001:db8::2"]}],
-        "balance_exclude": ["198.51.100.0/24"],
+        "balance_exclude": ["198.51.100.0/24", "2001:db8::/64"],
+    }
+    reply = {"source": FOUR, "gateways": [FOUR], "networks": [FOUR]}
+    assert bound({"replies": [reply]}, LEARNED)["replies"][0] == {
+        "source": "198.51.100.20",
+        "gateways": ["198.51.100.254"],
+        "networks": ["198.51.100.0/24"],
     }
 
 
