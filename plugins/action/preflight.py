@@ -28,18 +28,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        # Those of the filter take precedence over what is given beside them.
+        options = {**self._task.args, **(self._task.args.get("options") or {})}
+        faults = options.pop("faults", None)
+        if faults:
+            return {**result, "failed": True, "msg": "\n".join(faults), "faults": faults}
+        options.pop("options", None)
         if not self._task.async_val:
-            found = self._with_installed_code(task_vars)
+            found = self._with_installed_code(options, task_vars)
             if found is not None:
                 return {**result, **found}
-        sent = self._execute_module(_MODULE, task_vars=task_vars, wrap_async=self._task.async_val)
+        sent = self._execute_module(_MODULE, options, task_vars=task_vars, wrap_async=self._task.async_val)
         return {**result, **sent}
 
-    def _with_installed_code(self, task_vars: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _with_installed_code(self, options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the result of the installed code; None where it cannot be used."""
         exists = self._low_level_execute_command(f"test -r {_INSTALLED}", executable="/bin/sh")
         if exists.get("rc") != 0:
             return None
-        arguments = {"digests": DIGESTS, "options": dict(self._task.args)}
+        arguments = {"digests": DIGESTS, "options": options}
         found: dict[str, Any] = self._execute_module(_WITH_INSTALLED_CODE, arguments, task_vars=task_vars)
         return found if found.pop("used", False) else None

@@ -7,8 +7,19 @@ import functools
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
-from ..plugin_utils._firewall import checks, forwarding, health, interfaces, nat, own_ports, replies, routing, variables
+from ..plugin_utils._filters import as_filter, faults_netaddr_missing, netaddr_missing, of_host
+from ..plugin_utils._firewall import (
+    checks,
+    forwarding,
+    health,
+    interfaces,
+    nat,
+    options,
+    own_ports,
+    replies,
+    routing,
+    variables,
+)
 from ..plugin_utils._roles import assigned
 
 _referring = functools.partial(assigned.with_references, addresses="public_addresses", gateways="gateway")
@@ -39,4 +50,5 @@ class FilterModule:
             "isp_firewall_taken_ports": as_filter(_referring(own_ports.taken_ports)),
             "isp_firewall_accept": as_filter(_referring(forwarding.accept)),
             "isp_firewall_mss": as_filter(_referring(forwarding.clamps)),
+            "isp_firewall_options": as_filter(options.options, faults_netaddr_missing),
         }

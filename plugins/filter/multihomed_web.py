@@ -7,9 +7,9 @@ import functools
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
+from ..plugin_utils._filters import as_filter, faults_netaddr_missing, netaddr_missing, of_host
 from ..plugin_utils._roles import assigned
-from ..plugin_utils._server import auto_lines, checks, health, interfaces, replies, routing, variables
+from ..plugin_utils._server import auto_lines, checks, health, interfaces, options, replies, routing, variables
 
 _referring = functools.partial(assigned.with_references, addresses="addresses", gateways="gateways")
 
@@ -34,4 +34,5 @@ class FilterModule:
             "multihomed_web_replies": as_filter(replies.replies),
             "multihomed_web_marks": as_filter(_referring(routing.marks)),
             "multihomed_web_line_health": as_filter(_referring(health.line_health)),
+            "multihomed_web_options": as_filter(options.options, faults_netaddr_missing),
         }

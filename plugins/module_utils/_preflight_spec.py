@@ -73,6 +73,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan_by_mark": {"type": "dict", "default": {}},
     "probe_timeout": {"type": "float", "default": 1.0},
     "host": {"type": "str", "default": ""},
+    # The action plugin reads these two.
+    "options": {"type": "dict", "default": {}},
+    "faults": {**_TEXTS, "default": []},
     "fail_on": {"type": "str", "choices": ["never", "error", "warning"], "default": "error"},
 }
 # The engine checks the entries of these lists; each may be the JSON text of one.

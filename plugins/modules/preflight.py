@@ -298,6 +298,17 @@ options:
     description: The name of this host in messages, usually C(inventory_hostname). Without it, warnings name no host.
     type: str
     default: ""
+  options:
+    description:
+      - More options of this module in one dictionary, as P(multihome.linux.isp_firewall_options#filter) and
+        P(multihome.linux.multihomed_web_options#filter) return them. They take precedence over those beside them.
+    type: dict
+    default: {}
+  faults:
+    description: Faults of the variables that the options follow from. With any, it fails before it looks at the host.
+    type: list
+    elements: str
+    default: []
   fail_on:
     description:
       - Whether to fail when there are findings, with a message that lists them and their remedies.
@@ -414,6 +425,13 @@ kernel_parameters_pending:
     - Whether M(multihome.linux.kernel_parameters) would change anything here, or fail.
     - It depends on O(kernel_parameters), O(file) and O(purge).
   returned: unless an option is invalid
+  type: bool
+  sample: false
+settled:
+  description:
+    - Whether nothing at all is left to do on this host. All modules of O(plan) would change nothing, all requirements
+      are met, and no finding waits for the caller to fix it.
+  returned: when the module does not fail
   type: bool
   sample: false
 pending:

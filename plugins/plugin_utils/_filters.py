@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
@@ -46,6 +46,11 @@ def as_filter(function: Callable[P, R], without_netaddr: Callable[[], R] | None 
 def netaddr_missing() -> list[str]:
     """That netaddr is missing, as the only fault: a filter of faults says it in a sentence of its own."""
     return [NETADDR_MISSING]
+
+
+def faults_netaddr_missing() -> dict[str, Any]:
+    """The same for a filter of options, which has the faults among others."""
+    return {"faults": netaddr_missing()}
 
 
 def of_host(derive: Callable[[Declaration, str], R]) -> Callable[[object, object], R]:

@@ -19,6 +19,7 @@ from .._firewall.limits import limit_faults
 from .._input.addresses import FAMILIES, family_name, is_link_local, of_family
 from .._input.faults import DeclarationError, Place
 from .._input.reading import AUTO, Auto, report_repeated, report_twice
+from .._roles.texts import plain
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
 from .model import Declaration, Line, Server, line_ends, next_hops
@@ -59,16 +60,9 @@ def read_declaration(data: object) -> Declaration:
 def text_of(data: object) -> str | None:
     """A text that only equal data has; None for lists that contain themselves, and enormous numbers."""
     try:
-        return repr(_plain(data))
+        return repr(plain(data))
     except (RecursionError, ValueError):
         return None
-
-
-def _plain(value: object) -> object:
-    """``value`` without templates: Ansible renders the parts of a container as they are read."""
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> tuple[Declaration, list[str]]:

@@ -12,6 +12,8 @@ from typing import TypedDict
 
 # The finding of preflight about a systemd-networkd that removes routes and rules which are not its own.
 NETWORKD_FINDING = "networkd-removes-foreign"
+# The modules that need a packet filter.
+_WITH_FILTERS = ("forward_policy", "nat_rules", "connection_marks")
 
 
 class Preparation(TypedDict):
@@ -42,9 +44,12 @@ def preparation(
 ) -> Preparation:
     """The steps that are left, from the results of preflight, multihome_info and networkd_settings so far.
 
-    ``modules`` are those that the role runs for the lines. Where preflight did not run, all of them are pending, and
-    multihome_info has to be asked for requirements.
+    ``modules`` are those that the role runs for the lines; without them, those of preflight's plan. Where preflight did
+    not run, all of them are pending, and multihome_info has to be asked for requirements.
     """
+    planned = list(modules) or _planned(preflight.get("plan"))
+    if planned and not any(name in planned for name in _WITH_FILTERS):
+        not_needed = {*not_needed, "nft"}
     unknown = install_packages and not run_preflight
     report = preflight.get("requirements") or (requirements or {}).get("requirements")
     missing = _missing(report, packages, set(not_needed)) if install_packages else []
@@ -58,8 +63,13 @@ def preparation(
         "networkd": unfriendly,
         "kernel_parameters": manage_sysctl and pending,
         "needed": bool(missing) or unknown or unfriendly,
-        "pending": _pending(None if restarted else preflight.get("pending"), list(modules)),
+        "pending": _pending(None if restarted else preflight.get("pending"), planned),
     }
+
+
+def _planned(plan: object) -> list[str]:
+    """The modules of preflight's plan, in their order."""
+    return [str(one["module"]) for one in plan if isinstance(one, Mapping)] if isinstance(plan, Sequence) else []
 
 
 def _pending(found: object, modules: list[str]) -> list[str]:

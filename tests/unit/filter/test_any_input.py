@@ -34,6 +34,13 @@ ANYTHING = st.recursive(
     ),
     max_leaves=15,
 )
+# The variables of both roles, without their names before them.
+VARIABLES = (
+    "allow_disconnect", "other_lines", "zones_on_lines_only",
+    "forwards", "hairpins", "snat", "inside_networks", "networks", "own_ports", "reply", "default_route",
+    "balance_from", "table_base", "priority_base", "source_priority_base", "mark_mask", "interface_group", "backend",
+    "forward_policy", "forget_flows", "manage_sysctl", "manage_networkd", "reply_taken", "purge", "persist",
+)  # fmt: skip
 # What each filter takes behind its input.
 ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "isp_firewall_nat_rules": lambda value: (value,) * 5,
@@ -45,6 +52,8 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "isp_firewall_faults": lambda value: (value,) * 10,
     "isp_firewall_interface_groups": lambda value: (value,) * 2,
     "isp_firewall_replies": lambda value: (value,) * 5,
+    "isp_firewall_options": lambda value: (dict.fromkeys(VARIABLES, value),),
+    "multihomed_web_options": lambda value: (dict.fromkeys(VARIABLES, value), {"interfaces": value}),
     "multihomed_web_faults": lambda value: (value, value, value, "mark", "balance", *(value,) * 5),
     "multihomed_web_interface_groups": lambda value: (value,) * 2,
     "multihomed_web_replies": lambda value: ("mark", *(value,) * 4),

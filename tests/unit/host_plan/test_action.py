@@ -17,8 +17,8 @@ ARGUMENTS = {"role": "server", "lines": []}
 class Action(preflight.ActionModule):
     """The action on a host that has installed code or not, and whose module answers so."""
 
-    def __init__(self, installed: bool, answer: dict[str, Any]) -> None:
-        self._task: Any = SimpleNamespace(args=ARGUMENTS, async_val=0, diff=False, check_mode=False)
+    def __init__(self, installed: bool, answer: dict[str, Any], arguments: dict[str, Any] | None = None) -> None:
+        self._task: Any = SimpleNamespace(args=arguments or ARGUMENTS, async_val=0, diff=False, check_mode=False)
         self._installed, self._answer = installed, answer
         self.ran: list[tuple[str, Any]] = []
 
@@ -28,7 +28,7 @@ class Action(preflight.ActionModule):
 
     def _execute_module(self, name: str, arguments: Any = None, **_options: Any) -> dict[str, Any]:
         self.ran.append((name.rpartition(".")[2], arguments))
-        return dict(self._answer) if arguments else {"sent": True}
+        return dict(self._answer) if name.endswith("installed_preflight") else {"sent": True}
 
 
 @pytest.fixture
@@ -56,6 +56,20 @@ def test_the_code_is_sent_only_where_the_installed_one_cannot_be_used(
     assert action.run(None, {}) == result
     assert [name for name, _arguments in action.ran] == runs
     for name, arguments in action.ran:
-        expected = {"digests": preflight.DIGESTS, "options": ARGUMENTS} if name == "installed_preflight" else None
+        expected = {"digests": preflight.DIGESTS, "options": ARGUMENTS} if name == "installed_preflight" else ARGUMENTS
         assert arguments == expected
     assert "host_plan/run.py" in preflight.DIGESTS
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_options_of_a_filter_take_precedence_and_are_sent_as_the_others() -> None:
+    action = Action(False, {}, {**ARGUMENTS, "options": {"lines": [{"id": 1}], "reply_taken": "warn", "faults": []}})
+    assert action.run(None, {}) == {"sent": True}
+    assert action.ran == [("preflight", {"role": "server", "lines": [{"id": 1}], "reply_taken": "warn"})]
+
+
+@pytest.mark.usefixtures("plain")
+def test_faulty_variables_are_refused_before_the_host_is_asked() -> None:
+    action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one", "two"]}})
+    assert action.run(None, {}) == {"failed": True, "msg": "one\ntwo", "faults": ["one", "two"]}
+    assert action.ran == []

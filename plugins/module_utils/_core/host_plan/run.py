@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..learned.host_addresses import HostAddresses
@@ -48,8 +48,17 @@ def answer(options: Mapping[str, Any]) -> dict[str, Any]:
         **report.as_result(),
         "warnings": report.warnings,
         "pending": [forecast.module for forecast in plan if forecast.pending],
+        "settled": _settled(options, report, plan),
         "plan": [forecast.as_result() for forecast in plan],
     }
+
+
+def _settled(options: Mapping[str, Any], report: Report, plan: Sequence[Forecast]) -> bool:
+    """Tell whether nothing at all is left to do: no module, no package, no setting of systemd-networkd."""
+    if not options["plan"] or any(forecast.pending for forecast in plan):
+        return False
+    ready = all(state["ok"] for state in report.requirements.values())
+    return ready and not any(finding.will_mend for finding in report.findings)
 
 
 def _lists(plan: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""The variables of role isp_firewall -> the options of preflight, with those of all modules in ``plan``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from .._roles import assigned
+from .._roles.texts import as_json, plain
+from . import checks, forwarding, health, interfaces, nat, own_ports, replies, routing
+
+_referring = functools.partial(assigned.with_references, addresses="public_addresses", gateways="gateway")
+_faults = _referring(checks.faults)
+_accept = _referring(forwarding.accept)
+_clamps = _referring(forwarding.clamps)
+_nat_rules = _referring(nat.nat_rules)
+_kernel_parameters = _referring(interfaces.kernel_parameters)
+_addresses = _referring(interfaces.addresses)
+_marks = _referring(routing.marks)
+_tables = _referring(routing.tables)
+_rules = _referring(routing.rules)
+_interface_groups = _referring(routing.interface_groups)
+_line_health = _referring(health.line_health)
+_taken_ports = _referring(own_ports.taken_ports)
+_replies = _referring(replies.replies)
+
+
+def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of preflight; only ``faults`` where there are any.
+
+    ``variables`` are the other ones of the role, without its name before theirs. Lists that may be long are JSON texts:
+    Ansible handles one text in a fraction of the time that it takes for its parts.
+    """
+    given: dict[str, Any] = plain(variables)
+    own: Any = plain(lines)
+    lists = {name: given[name] for name in ("forwards", "snat", "inside_networks", "hairpins", "networks")}
+    numbers = {name: given[name] for name in ("table_base", "priority_base", "source_priority_base")}
+    mask, group = given["mark_mask"], given["interface_group"]
+    faults = _faults(own, **lists, **numbers, mark_mask=mask, interface_group=group)
+    if faults:
+        return {"faults": faults}
+    # They tell whether a line whose addresses are auto forwards IPv6.
+    clients = [prefix for entry in lists["networks"] for prefix in entry["networks"]]
+    behind = [*lists["inside_networks"], *(entry["to_address"] for entry in lists["forwards"]), *clients]
+    owner = {"purge": given["purge"], "persist": given["persist"]}
+    waiting = {"skip_unavailable": True, "allow_disconnect": given["allow_disconnect"]}
+    filters = {"backend": given["backend"], **owner}
+    snat, inside, networks = lists["snat"], lists["inside_networks"], lists["networks"]
+    plan: dict[str, Any] = {
+        "forward_policy": {
+            "policy": given["forward_policy"],
+            "accept": as_json(_accept(own, **lists)),
+            "mss": as_json(_clamps(own)),
+            **filters,
+        },
+        "nat_rules": {"rules": as_json(_nat_rules(own, **lists)), "forget_flows": given["forget_flows"], **filters},
+    }
+    if given["manage_sysctl"]:
+        parameters = as_json(_kernel_parameters(own, behind))
+        plan["kernel_parameters"] = {"parameters": parameters, "purge": given["purge"]}
+    plan["ip_aliases"] = {"aliases": as_json(_addresses(own)), **waiting, **owner}
+    if len(own) > 1:
+        marks = _marks(own, mask, networks, inside, snat)
+        plan["connection_marks"] = {
+            **marks,
+            "marks": as_json(marks["marks"]),
+            "balance": as_json(marks["balance"]),
+            "mask": mask,
+            **filters,
+        }
+    plan["policy_routing"] = {
+        "tables": as_json(_tables(own, numbers["table_base"], group, inside, networks)),
+        "rules": as_json(
+            _rules(
+                own, snat, **numbers, mark_mask=mask, interface_group=group, inside_networks=inside, networks=networks
+            )
+        ),
+        "interface_groups": as_json(_interface_groups(own, inside, group)),
+        **waiting,
+        **owner,
+    }
+    if given["persist"]:
+        # An empty list, where no line says anything of its health, removes the file. A single line may be drained: the
+        # servers behind it use those of other firewalls.
+        plan["line_health"] = {"lines": as_json(_line_health(own, mask, given["other_lines"])), "force": len(own) == 1}
+        plan["keeper"] = {"state": "present"}
+    servers = dict.fromkeys(entry["to_address"] for entry in (*lists["forwards"], *lists["hairpins"]))
+    return {
+        "faults": [],
+        "lines": own,
+        "servers": list(servers),
+        "taken_ports": _taken_ports(own, lists["forwards"], given["own_ports"]),
+        # Without networks of clients, nobody is declared who would have to be translated besides the servers.
+        "translated_networks": [*inside, *(prefix for entry in networks for prefix in entry["networks"])]
+        * bool(networks),
+        "zones_on_lines_only": given["zones_on_lines_only"],
+        "uses_marks": len(own) > 1,
+        "replies": _replies(own, lists["forwards"], snat, inside, numbers["table_base"], mask),
+        "reply_taken": given["reply_taken"],
+        "mark_mask": mask,
+        "manages_networkd": given["manage_networkd"],
+        "plan": plan,
+    }
