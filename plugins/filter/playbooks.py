@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any  # the signature of a filter is its own
 
-from ..plugin_utils._declaration.checks import examine, read_declaration
+from ..plugin_utils._declaration.checks import FIREWALL_GROUP, SERVER_GROUP, examine, read_declaration
 from ..plugin_utils._dns import name_servers, records
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._inventory.additions import with_inventory
 from ..plugin_utils._inventory.contradictions import inventory_faults
+from ..plugin_utils._inventory.differences import different_lists
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
@@ -21,12 +22,20 @@ def declaration_faults(
     declaration: object,
     groups: Mapping[str, Iterable[str]] | None = None,
     inventory: Mapping[str, object] | None = None,
+    firewall_group: str = FIREWALL_GROUP,
+    server_group: str = SERVER_GROUP,
 ) -> list[str]:
     """Every fault of the declaration; none when it is sound.
 
-    With ``inventory``, the variables by host, also those of the roles' variables there, which add to the declaration.
+    With ``inventory``, the variables by host, also lists that differ between hosts, and faults of the roles' variables
+    there, which add to the declaration.
     """
-    found, faults = examine(declaration, groups)
+    found, faults = examine(declaration, groups, (firewall_group, server_group))
+    if inventory is not None:
+        played = [host for name in (firewall_group, server_group) for host in (groups or {}).get(name, ())]
+        hosts = [*played, *(line.firewall for line in found.lines if line.firewall), *found.server_named]
+        inventory = {host: inventory.get(host) for host in hosts}
+        faults = different_lists(inventory, inventory) + faults
     if not faults:
         # Playbook deploy calls this in Ansible's main process: all workers then have it read.
         read_declaration(declaration)

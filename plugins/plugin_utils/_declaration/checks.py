@@ -32,6 +32,8 @@ from .zones import check_zones
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
 
+# The groups of the inventory that the playbooks use by default.
+FIREWALL_GROUP, SERVER_GROUP = "isp_firewall", "multihomed_web"
 POSITION = re.compile(r"multihome_(lines|servers|services|zones|networks)\[([0-9]+)\]")
 
 
@@ -65,10 +67,15 @@ def text_of(data: object) -> str | None:
         return None
 
 
-def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> tuple[Declaration, list[str]]:
+def examine(
+    data: object,
+    groups: Mapping[str, Iterable[str]] | None = None,
+    names: tuple[str, str] = (FIREWALL_GROUP, SERVER_GROUP),
+) -> tuple[Declaration, list[str]]:
     """The declaration as far as it can be read, and all its faults by their places.
 
-    With ``groups``, those of the inventory, a host that is not in the group of its role is a fault too.
+    With ``groups``, those of the inventory, a host that is not in the group of its role is a fault too. ``names`` are
+    the groups of the firewalls and of the servers.
     """
     faults: list[str] = []
     declaration = read_lists(data, faults)
@@ -92,7 +99,7 @@ def examine(data: object, groups: Mapping[str, Iterable[str]] | None = None) -> 
     if not faults:
         faults += limit_faults(declaration)
     if groups is not None:
-        _check_groups(declaration, groups)
+        _check_groups(declaration, groups, *names)
     return declaration, sorted(faults, key=_position)
 
 
@@ -281,13 +288,15 @@ def _check_roles(declaration: Declaration) -> None:
             server.entry.place.fault("is the firewall of a line too; a host is one or the other")
 
 
-def _check_groups(declaration: Declaration, groups: Mapping[str, Iterable[str]]) -> None:
+def _check_groups(
+    declaration: Declaration, groups: Mapping[str, Iterable[str]], firewall_group: str, server_group: str
+) -> None:
     """Each host in the inventory group that its role is deployed to."""
-    firewalls = set(groups.get("isp_firewall", ()))
-    servers = set(groups.get("multihomed_web", ()))
+    firewalls = set(groups.get(firewall_group, ()))
+    servers = set(groups.get(server_group, ()))
     for line in declaration.lines:
         if line.firewall and line.firewall not in firewalls:
-            line.entry.place.fault(f"firewall {shown(line.firewall)} is not in inventory group isp_firewall")
+            line.entry.place.fault(f"firewall {shown(line.firewall)} is not in inventory group {firewall_group}")
     for server in declaration.servers:
         if server.name and server.name not in servers:
-            server.entry.place.fault(f"{shown(server.name)} is not in inventory group multihomed_web")
+            server.entry.place.fault(f"{shown(server.name)} is not in inventory group {server_group}")

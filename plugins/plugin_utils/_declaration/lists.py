@@ -152,6 +152,9 @@ LISTS = {
     "zones": ZONE_FIELDS,
     "networks": NETWORK_FIELDS,
 }
+# Playbooks give None for lists that the inventory does not define.
+NEEDED = ("lines", "servers", "services")
+_WHERE = "define it for all hosts, for example in group_vars/all/multihome.yml beside the inventory"
 
 
 def read_lists(data: object, faults: list[str]) -> Declaration:
@@ -162,8 +165,11 @@ def read_lists(data: object, faults: list[str]) -> Declaration:
     for key in data:
         if key not in LISTS:
             faults.append(f"the declaration has an unknown key {shown(key)} (known: {', '.join(LISTS)})")
+    absent = [name for name in NEEDED if name in data and data[name] is None]
+    faults += [f"multihome_{name} is not defined: {_WHERE}" for name in absent]
     entries = {
-        name: read_entries(data.get(name), fields, Place(f"multihome_{name}", faults)) for name, fields in LISTS.items()
+        name: read_entries([] if name in absent else data.get(name), fields, Place(f"multihome_{name}", faults))
+        for name, fields in LISTS.items()
     }
     lines = tuple(Line(entry, **entry.values) for entry in entries["lines"])
     services = tuple(Service(entry, **entry.values) for entry in entries["services"])

@@ -204,6 +204,17 @@ def test_two_default_routes_that_are_both_declared_are_no_finding_whoever_set_th
     assert kinds(routing_checks.default_routes, facts, one) == ["several-default-routes"]
 
 
+def test_a_default_route_that_will_be_added_counts_as_one_that_exists() -> None:
+    entry = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 20}
+    planned = replace(DESIRED, routing=RoutingLists.parse([{"id": 254, "routes": [entry]}], []))
+    other = route("default", gateway="192.168.168.1")
+    assert kinds(routing_checks.default_routes, routing(routes=[(other, BOOT)]), planned) == ["several-default-routes"]
+    assert kinds(routing_checks.default_routes, routing(), planned) == []
+    # In the table of a line it competes with none.
+    line = replace(DESIRED, routing=RoutingLists.parse([{"id": 1001, "routes": [entry]}], []))
+    assert kinds(routing_checks.default_routes, routing(routes=[(other, BOOT)]), line) == []
+
+
 def test_requests_go_to_gateways_and_for_new_addresses() -> None:
     facts = routing()
     assert facts.routing is not None

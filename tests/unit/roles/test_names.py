@@ -15,7 +15,7 @@ from ansible_collections.multihome.linux.tests.unit.filter.derived import FILTER
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = ("isp_firewall", "multihomed_web")
-DEPLOY = yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text())[0]
+DEPLOY = next(play for play in yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text()) if "vars" in play)
 
 
 def role(name: str, part: str) -> Any:

@@ -28,12 +28,14 @@ def run(
     playbook: str,
     declaration: declarations.Declaration,
     variables: dict[str, Any] | None = None,
+    own: dict[str, dict[str, Any]] | None = None,
     **groups: list[str],
 ) -> tuple[int, str]:
-    """Run one of the playbooks, with variables of the inventory; exit status and output."""
+    """Run one of the playbooks, with variables of the inventory, and ``own`` ones of hosts; exit status and output."""
     lists = {f"multihome_{name}": entries for name, entries in declaration.items()}
     inventory: dict[str, Any] = {
-        group: {"hosts": dict.fromkeys(hosts, HOST)} for group, hosts in {**GROUPS, **groups}.items()
+        group: {"hosts": {host: {**HOST, **(own or {}).get(host, {})} for host in hosts}}
+        for group, hosts in {**GROUPS, **groups}.items()
     }
     inventory["all"] = {"vars": {**lists, **(variables or {})}}
     (directory / "inventory.json").write_text(json.dumps(inventory))
@@ -102,8 +104,55 @@ def test_a_list_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) 
     del declaration["servers"]
     status, output = run(tmp_path, "deploy", declaration)
     assert status != 0
-    assert "multihome_servers" in output
+    assert (
+        "multihome_servers is not defined: define it for all hosts, for example in group_vars/all/multihome.yml"
+        in output
+    )
+    assert "Error" not in output
     assert TOUCHED not in output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": 7}, '[1] (interlink): id is "7" there, and "2" elsewhere'),
+        ({"gateway": "198.51.100.1"}, '[1] (interlink): gateway is "198.51.100.1" there, and missing elsewhere'),
+    ],
+)
+def test_hosts_that_see_different_lists_are_named_before_any_is_touched(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    other = declarations.seed()["lines"]
+    other[1].update(change)
+    status, output = run(tmp_path, "deploy", declarations.seed(), own={"web1": {"multihome_lines": other}})
+    assert status != 0
+    expected = f"multihome_lines must be the same for all hosts, and web1 has another one than fw-a, fw-b: {said}"
+    assert expected in output.replace('\\"', '"')
+    assert TOUCHED not in output
+
+
+def test_a_list_of_one_host_that_is_faulty_stops_all(tmp_path: Path) -> None:
+    other = declarations.seed()["services"]
+    other[0]["lines"] = ["unicon"]
+    status, output = run(tmp_path, "deploy", declarations.seed(), own={"web1": {"multihome_services": other}})
+    assert status != 0
+    assert "multihome_services must be the same for all hosts, and web1 has another one" in output
+    assert TOUCHED not in output
+
+
+def test_the_names_of_the_groups_are_the_users_choice(tmp_path: Path) -> None:
+    names = {"multihome_firewall_group": "walls", "multihome_server_group": "webs"}
+    groups = {"isp_firewall": [], "multihomed_web": [], "walls": ["fw-a", "fw-b"], "webs": ["web1"]}
+    _code, output = run(tmp_path, "deploy", declarations.seed(), names, None, **groups)
+    assert all(f"fatal: [{host}]" in output for host in ("fw-a", "fw-b", "web1"))
+    assert TOUCHED in output
+    status, output = run(tmp_path, "deploy", declarations.seed(), names, None, **{**groups, "walls": ["fw-a"]})
+    assert status != 0
+    assert 'firewall "fw-b" is not in inventory group walls' in output.replace('\\"', '"')
+    _code, output = run(tmp_path, "remove", declarations.seed(), names, None, **groups)
+    assert all(f"fatal: [{host}]" in output for host in ("fw-a", "fw-b", "web1"))
+    _code, output = run(tmp_path, "verify", declarations.seed(), names, None, **groups)
+    assert "web1: its paths are not known" in output
 
 
 def test_a_server_that_cannot_be_asked_fails_the_verification(tmp_path: Path) -> None:

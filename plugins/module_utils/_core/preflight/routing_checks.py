@@ -117,28 +117,33 @@ def _owner(message: Message) -> str:
 
 
 def default_routes(desired: Desired, facts: Facts) -> Iterator[Finding]:
-    """More than one default route in main, not all of them of the lines. Each next hop of a route counts."""
+    """More than one default route in main, not all of them of the lines. Each next hop of a route counts.
+
+    The routes that the caller will add count too: a warning at the second run would be too late.
+    """
     if facts.routing is None:
         return
     declared = _by_key(desired.routing.routes)
     for family in (4, 6):
-        found = [
-            item
-            for item in facts.routing.routes()
-            if item.object.table == MAIN_TABLE
-            and item.object.family == family
-            and item.object.type == "unicast"
-            and fields.is_everything(item.object.destination)
-        ]
-        hops = [hop for item in found for hop in _hops(item)]
+        found = [item for item in facts.routing.routes() if _is_default_in_main(item.object, family)]
+        keys = {item.object.key for item in found}
+        new = [entry.object for key, entry in declared.items() if key not in keys]
+        added = [hop for route in new if _is_default_in_main(route, family) for hop in _hops(route, desired.protocol)]
+        hops = [hop for item in found for hop in _hops(item.object, item.owner)]
         foreign = [item for item in found if item.owner != desired.protocol]
-        if len(hops) > 1 and not all(_is_accepted(item, declared, desired.protocol) for item in foreign):
-            yield finding("several-default-routes", f"IPv{family}", f"main has {len(hops)}: {fields.listed(hops)}")
+        if len(hops) + len(added) > 1 and not all(_is_accepted(item, declared, desired.protocol) for item in foreign):
+            message = f"main has {len(hops)}: {fields.listed(hops)}"
+            message += f"; to be added: {fields.listed(added)}" if added else ""
+            yield finding("several-default-routes", f"IPv{family}", message)
 
 
-def _hops(item: Existing[Route]) -> list[str]:
-    route = item.object
-    rest = f" metric {route.metric}, {fields.owner_name(item.owner)}"
+def _is_default_in_main(route: Route, family: int) -> bool:
+    wanted = (MAIN_TABLE, family, "unicast")
+    return (route.table, route.family, route.type) == wanted and fields.is_everything(route.destination)
+
+
+def _hops(route: Route, owner: int) -> list[str]:
+    rest = f" metric {route.metric}, {fields.owner_name(owner)}"
     return [
         "".join([f"via {hop.gateway} " if hop.gateway else "", f"on {hop.interface}" if hop.interface else "", rest])
         for hop in route.nexthops or (route,)
