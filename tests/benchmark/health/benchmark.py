@@ -15,6 +15,8 @@ from typing import Any
 
 from ...integration.health.lab import FAMILIES, LENGTH, LINES, TARGETS, Lab, Watcher, eventually, lab, line
 from ...integration.health.served import Seeker, served_lab
+from ...integration.learned import lab as assigned
+from ...integration.learned import test_firewall as firewall
 from ..figures import Figure, Report
 
 TITLE = "line health: a silent black hole until it is found, and the cost of watching"
@@ -22,6 +24,7 @@ TITLE = "line health: a silent black hole until it is found, and the cost of wat
 SECONDS = float(os.environ.get("MULTIHOME_BENCHMARK_SECONDS", "60"))
 USAGE = 20.0
 SWITCHES = 10
+MOVES = 20
 FEW, MANY = 4, 250
 
 
@@ -29,6 +32,8 @@ def measure(say: Callable[[str], None]) -> Report:
     """Let lines die for a while, then watch several and many lines that live."""
     say(f"{SWITCHES} deaths until new connections work again, in each family")
     switches = {family: _switches(family) for family in FAMILIES}
+    say(f"{MOVES} new addresses of a line")
+    moves = _moves()
     with lab() as network:
         say(f"deaths, for {SECONDS:.0f} s")
         deaths = _deaths(network)
@@ -48,6 +53,10 @@ def measure(say: Callable[[str], None]) -> Report:
         for word, value in ((f"median of {SWITCHES}", statistics.median), ("longest", max))
     ]
     figures += [figure for family in FAMILIES for figure in _percentiles(family, deaths[family])]
+    figures += [
+        Figure(f"a line's new address until rules and NAT follow, {word}", value(moves), " s", at_most=1.0)
+        for word, value in ((f"median of {MOVES}", statistics.median), ("longest", max))
+    ]
     figures.append(Figure("lost carrier until down, median", statistics.median(carriers), " s", at_most=0.1))
     note = f"{len(TARGETS[4])} targets in each of 2 families; {{:.1f}} % are the kernel's, the targets' part included"
     for count, used, limit in ((FEW, few, 1.0), (MANY, many, 10.0)):
@@ -64,7 +73,8 @@ def measure(say: Callable[[str], None]) -> Report:
             Figure(f"memory with {count} lines", used["megabytes"], " MB", at_most=30 if count == FEW else None)
         )
     return Report(
-        figures, {"switches": switches, "deaths": deaths, "carriers": carriers, "usage": {FEW: few, MANY: many}}
+        figures,
+        {"switches": switches, "deaths": deaths, "carriers": carriers, "moves": moves, "usage": {FEW: few, MANY: many}},
     )
 
 
@@ -94,6 +104,31 @@ def _switches(family: int) -> list[float]:
             served.network.heal(LINES[0])
         seeker.stop()
     return found
+
+
+def _moves() -> list[float]:
+    """Return the seconds from each new address of a firewall's line until rule and translation have it."""
+    found = []
+    with tempfile.TemporaryDirectory() as directory, assigned.site(Path(directory)) as site:
+        firewall.deploy(site)
+        site.start()
+        ways = [(assigned.OLD, "old"), (assigned.NEW, "new")]
+        for number in range(MOVES):
+            (taken, _former), (given, gateways) = ways[number % 2], ways[1 - number % 2]
+            site.assign(given, gateways, taken)
+            begin = time.monotonic()
+            while not _has_moved(site, given):
+                assert time.monotonic() < begin + 60, site.log()
+            found.append(time.monotonic() - begin)
+            # The next one comes long after: the keeper gathers what happens within a moment.
+            time.sleep(2)
+    return found
+
+
+def _has_moved(site: assigned.Site, addresses: dict[int, str]) -> bool:
+    rules = "".join(site.host.run("ip", f"-{family}", "rule").stdout for family in FAMILIES)
+    translations = site.host.run("nft", "list", "table", "inet", "multihome").stdout
+    return all(f"from {each} " in rules and f"{each}" in translations for each in addresses.values())
 
 
 def _dying(network: Lab) -> Any:
