@@ -64,6 +64,40 @@ def test_a_reboot_in_the_window_boots_the_confirmed_state(design: Deployed) -> N
     assert leftovers(design) == ""
 
 
+def test_a_reboot_after_a_failed_and_after_a_finished_revert(design: Deployed) -> None:
+    server = design.bed.server
+    cut_off(design, "failed", 300)
+    # The kernel's objects can be restored, the files cannot.
+    design.run(server, "mount", "--bind", "/etc/multihome", "/etc/multihome")
+    design.run(server, "mount", "-o", "remount,bind,ro", "/etc/multihome")
+    done = design.module(server, "multihome.linux.commit_confirm", state="reverted", run="failed")
+    assert "could not be reverted" in done["msg"], done
+    assert status(design, "failed")["state"] == "failed"
+    server.reboot()
+    assert design.mended() == [], design.state(server)
+    assert status(design, "failed")["state"] == "reverted"
+    assert leftovers(design) == ""
+    # Nothing of it is left for the next boot.
+    server.reboot()
+    assert design.mended() == [], design.state(server)
+
+
+def test_a_keeper_that_is_upgraded_within_the_window_is_the_earlier_one_again(design: Deployed) -> None:
+    server = design.bed.server
+    prepare(design)
+    file = "/usr/lib/multihome/_core/keeper/keeper.py"
+    # As if an earlier release had installed it.
+    design.run(server, "sh", "-c", f"echo '# earlier' >> {file}")
+    done = design.module(server, "multihome.linux.keeper", confirm={"run": "upgrade", "timeout": 25})
+    assert done["changed"], done
+    assert "# earlier" not in design.run(server, "cat", file)
+    assert checks.eventually(lambda: [] if status(design, "upgrade")["state"] == "reverted" else ["armed"], 90) == []
+    assert design.run(server, "tail", "-n", "1", file) == "# earlier\n"
+    assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
+    assert leftovers(design) == ""
+    design.module(server, "multihome.linux.keeper")
+
+
 def test_a_keeper_that_was_new_does_not_start_after_the_reboot(design: Deployed) -> None:
     server = design.bed.server
     prepare(design)
