@@ -22,7 +22,7 @@ from ..e2e.traffic import ask, load
 from ..integration.dns.servers import NameServer
 from ..lab.lab import BREAKS, Lab
 from ..lab.state import LabError
-from ..lab.topology import choose
+from ..lab.topology import LAN_CLIENT, choose
 from .screen import Screen
 
 PICTURE = """\
@@ -65,6 +65,7 @@ class Demo:
             self.break_line(how)
         self.verify("Verify again: both lines serve")
         self.watch_lines()
+        self.lock_out()
         self.publish()
         self.matrix()
 
@@ -176,6 +177,31 @@ class Demo:
         self.require(checks.eventually(problems, 60))
         self.screen.good(claim)
 
+    def lock_out(self) -> None:
+        """Deploy a typo that cuts the connection by which it is deployed, and wait for the server to come back."""
+        with self.screen.step("A deployment cuts its own connection"):
+            administrator, server = (self.lab.topology.hosts[name].interfaces[0] for name in (LAN_CLIENT, "web1"))
+            own = administrator.addresses[0]
+            self.screen.say(f"     Ansible is on {LAN_CLIENT}; by a typo web1 gets its address, {plain(own)}")
+            watched = line_health.watched(self.lab)
+            lists = {**playbooks.declared(self.lab), **watched}
+            lists["multihome_servers"][0]["addresses"][A] = [own, *self.lab.topology.servers[0].addresses[A][1:]]
+            typo = {**playbooks.FAILOVER, **lists, "multihomed_web_preflight": False}
+            # Each command of Ansible needs packets from the administrator to web1 and back.
+            path = {"lab_from": LAN_CLIENT, "lab_address": plain(server.addresses[0]), "multihome_confirm_timeout": 10}
+            run = playbooks.run(
+                self.lab, playbooks.DEPLOY, "--limit", "web1", variables={**typo, **path}, follow=self.follow
+            )
+            lost = [result for result in run.results if result.status == "unreachable"]
+            self.require([] if lost else ["the connection was not cut"])
+            self.screen.good(f"web1 cannot be reached any more: {lost[0].values.get('msg')}")
+            self.require([] if checks.services_answered(self.lab, [A]) else ["line A serves in spite of the typo"])
+            self.screen.busy("waiting for web1, which nobody can reach")
+            self.require(checks.eventually(lambda: checks.services_answered(self.lab), 60))
+            self.screen.good("unconfirmed, web1 restored its earlier state: both lines serve")
+            self.require(checks.nothing_changed(playbooks.deploy(self.lab, variables=watched, follow=self.follow)))
+            self.screen.good("the declaration without the typo changes nothing")
+
     def eventually(self, claim: str, check: Callable[[Lab, str], list[str]], line: str) -> None:
         """Show that a claim about a line holds, soon."""
         self.screen.busy(claim)
@@ -216,6 +242,7 @@ class Demo:
             f"Line {A} broke in {len(BREAKS)} ways: {self.requests} requests by {B}, 0 failed.",
             f"While {A} was silently dead, what the server initiates went out by {B},",
             "and the name of the service had no address of it.",
+            "A deployment cut its own connection, and the server restored its earlier state by itself.",
             f"In the end {self.cells} of {self.cells} cells of line, service and family are reached.",
         ]
 

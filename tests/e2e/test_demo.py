@@ -35,7 +35,7 @@ def labs(pid: int) -> list[Path]:
 
 def test_it_ends_with_every_line_service_and_family_reached() -> None:
     with subprocess.Popen(COMMAND, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
-        output = process.communicate(timeout=600)[0]
+        output = process.communicate(timeout=900)[0]
     assert process.returncode == 0, output
     assert "\x1b" not in output
     assert [line for line in output.splitlines() if len(line) > WIDTH] == []
@@ -47,6 +47,9 @@ def test_it_ends_with_every_line_service_and_family_reached() -> None:
     named = output[output.index("the name of the service loses its address") :]
     assert re.search(r"✓ ISP A drops everything: the name has \S+ only", named)
     assert re.search(r"✓ line A is mended: the name has \S+ again", named)
+    cut = output[output.index("A deployment cuts its own connection") : output.index("Every line, service and family")]
+    assert "✓ web1 cannot be reached any more: " in cut
+    assert "✓ unconfirmed, web1 restored its earlier state: both lines serve" in cut
     matrix = output[output.index("Every line, service and family") :]
     assert len(re.findall(r"IPv4 ✓   IPv6 ✓", matrix)) == 6
     assert "✗" not in output

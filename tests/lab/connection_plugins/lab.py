@@ -38,6 +38,18 @@ options:
     vars:
       - name: inventory_hostname
       - name: lab_host
+  lab_from:
+    description:
+      - A host of the lab from which packets have to reach O(lab_address), before and after each command.
+      - Without it, no packet is sent, so a connection cannot be cut.
+    type: str
+    vars:
+      - name: lab_from
+  lab_address:
+    description: The address for O(lab_from).
+    type: str
+    vars:
+      - name: lab_address
 extends_documentation_fragment:
   - connection_pipelining
 """
@@ -70,6 +82,8 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
             try:
                 record = state.running(self.get_option("lab_name"))
                 self._enter: list[str] = state.enter_command(record, self.get_option("lab_host"))
+                place = self.get_option("lab_from")
+                self._from: list[str] = state.enter_command(record, place) if place else []
             except state.LabError as error:
                 raise AnsibleConnectionFailure(str(error)) from error
             self._environment: dict[str, str] = state.host_environment()
@@ -111,8 +125,23 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
 
     def _run(self, words: list[str], content: bytes | None) -> tuple[int, bytes, bytes]:
         self._connect()
+        self._require_answer()
         arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL} if content is None else {"input": content}
         result = subprocess.run(
             [*self._enter, *words], capture_output=True, env=self._environment, check=False, **arguments
         )
+        # A command whose answer cannot come back is lost, also if it did its work.
+        self._require_answer()
         return result.returncode, result.stdout, result.stderr
+
+    def _require_answer(self) -> None:
+        """Raise AnsibleConnectionFailure if packets do not get through any more."""
+        if not self._from:
+            return
+        words = ["ping", "-n", "-q", "-c", "3", "-i", "0.2", "-W", "1", self.get_option("lab_address")]
+        result = subprocess.run(
+            [*self._from, *words], capture_output=True, env=self._environment, check=False, stdin=subprocess.DEVNULL
+        )
+        if result.returncode:
+            place, address = self.get_option("lab_from"), self.get_option("lab_address")
+            raise AnsibleConnectionFailure(f"{address} does not answer {place} any more")
