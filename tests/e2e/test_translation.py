@@ -117,8 +117,10 @@ table inet seen {{
 """
 
 
-def test_variables_of_the_inventory_add_to_the_lists(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_variables_of_the_inventory_add_to_the_lists(lab: Lab, tmp_path: Path, backend: str) -> None:
     """N7: they were hidden by what follows from the lists."""
+    variables = {"isp_firewall_backend": backend}
     own, alias = plain(lab.lines[0].public[0]), "192.168.168.1"
     client = plain(lab.topology.hosts[LAN_CLIENT].interfaces[0].addresses[0])
     more = {
@@ -129,7 +131,7 @@ def test_variables_of_the_inventory_add_to_the_lists(lab: Lab, tmp_path: Path) -
         ],
         "isp_firewall_snat": [{"line": "unicom", "source": client}],
     }
-    playbooks.deploy(lab, *inventory(tmp_path, more))
+    playbooks.deploy(lab, *inventory(tmp_path, more), variables=variables)
     assert checks.everything(lab) == []
     (answer,) = ask(lab, CLIENT, [url(own, port=8080)]).values()
     assert answer["port"] == 80
@@ -140,16 +142,77 @@ def test_variables_of_the_inventory_add_to_the_lists(lab: Lab, tmp_path: Path) -
     # Contradictions are refused by name, before any host is changed.
     wrong = {"name": "mine", "line": "unicom", "protocol": "tcp", "port": 80, "to_address": client}
     with pytest.raises(playbooks.PlaybookFailed, match=r"fw-a: isp_firewall_forwards\[0\] \(mine\) leads 80/tcp"):
-        playbooks.deploy(lab, *inventory(tmp_path, {"isp_firewall_forwards": [wrong]}))
+        playbooks.deploy(lab, *inventory(tmp_path, {"isp_firewall_forwards": [wrong]}), variables=variables)
     assert checks.services_answered(lab) == []
     # The control: without them, none of it.
-    playbooks.deploy(lab)
+    playbooks.deploy(lab, variables=variables)
     assert ask(lab, CLIENT, [url(own, port=8080)], timeout=1) == {}
     assert ask(lab, LAN_CLIENT, [outside], timeout=1) == {}
 
 
-def inventory(directory: Path, variables: dict[str, Any]) -> list[str]:
-    """The arguments of the lab's inventory, and of one that has variables of the firewall besides."""
+def test_a_variable_of_the_host_precedes_its_groups_and_one_of_the_command_line_all(lab: Lab, tmp_path: Path) -> None:
+    own = plain(lab.lines[0].public[0])
+    of_group, of_host, of_command = (
+        {
+            "isp_firewall_forwards": [
+                {"name": "more", "line": "unicom", "protocol": "tcp", "port": port, "to_port": 80}
+                | {"to_address": "192.168.168.1"}
+            ]
+        }
+        for port in (8081, 8082, 8083)
+    )
+    ports = (80, 8081, 8082, 8083)
+
+    def answered() -> set[int]:
+        """The ports that are answered; 80 follows from the lists."""
+        answers = ask(lab, CLIENT, [url(own, port=port) for port in ports], timeout=3)
+        return {port for port in ports if url(own, port=port) in answers}
+
+    # The control: without a variable of the host, that of its group counts.
+    playbooks.deploy(lab, *inventory(tmp_path, {}, of_group))
+    assert answered() == {80, 8081}
+    playbooks.deploy(lab, *inventory(tmp_path, of_host, of_group))
+    assert answered() == {80, 8082}
+    playbooks.deploy(lab, *inventory(tmp_path, of_host, of_group), variables=of_command)
+    assert answered() == {8083}
+    playbooks.deploy(lab)
+    assert answered() == {80}
+
+
+TAKES = """
+table ip other {
+    chain c {
+        type nat hook prerouting priority -150
+        tcp dport 80 dnat to 192.168.168.77
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_deployment_names_the_translation_that_takes_its_services(lab: Lab, backend: str) -> None:
+    """N5: somebody else's DNAT of the same port."""
+    variables = {"isp_firewall_backend": backend}
+    (line,) = lab.lines
+    playbooks.deploy(lab, variables=variables)
+    assert checks.services_answered(lab) == []
+    lab.exec(line.end, "nft", "-f", "-", stdin=TAKES)
+    try:
+        # The control: it does take them.
+        assert checks.services_answered(lab) != []
+        with pytest.raises(
+            playbooks.PlaybookFailed, match=r"translation-taken, nft table ip other, chain c.*"
+        ) as said:
+            playbooks.deploy(lab, variables=variables)
+        assert "remedy: remove the rule" in str(said.value)
+    finally:
+        lab.exec(line.end, "nft", "delete", "table", "ip", "other")
+    assert checks.services_answered(lab) == []
+    playbooks.deploy(lab, variables=variables)
+
+
+def inventory(directory: Path, variables: dict[str, Any], of_group: dict[str, Any] | None = None) -> list[str]:
+    """The arguments of the lab's inventory, and of one that has variables of the firewall and its group besides."""
     file = directory / "more.json"
-    file.write_text(json.dumps({"isp_firewall": {"hosts": {"fw-a": variables}}}))
+    file.write_text(json.dumps({"isp_firewall": {"hosts": {"fw-a": variables}, "vars": of_group or {}}}))
     return ["-i", str(CHECKOUT / "inventory" / "lab" / "hosts.py"), "-i", str(file)]
