@@ -200,9 +200,7 @@ def test_a_deployment_names_the_translation_that_takes_its_services(lab: Lab, ba
     try:
         # The control: it does take them.
         assert checks.services_answered(lab) != []
-        with pytest.raises(
-            playbooks.PlaybookFailed, match=r"translation-taken, nft table ip other, chain c.*"
-        ) as said:
+        with pytest.raises(playbooks.PlaybookFailed, match=r"translation-taken, nft table ip other, chain c.*") as said:
             playbooks.deploy(lab, variables=variables)
         assert "remedy: remove the rule" in str(said.value)
     finally:

@@ -23,7 +23,7 @@ def ask(
     lab: Lab, host: str, urls: Sequence[str], source: str | None = None, timeout: float = TIMEOUT
 ) -> dict[str, Answer]:
     """Ask each URL once from ``host``, all at the same time; return the answers by URL, none where none came."""
-    command = [*_command(urls, source, timeout), "--concurrency", str(min(len(urls), 64))]
+    command = [*_command(lab, host, urls, source, timeout), "--concurrency", str(min(len(urls), 64))]
     report = json.loads(lab.exec(host, *command, check=False).stdout)
     return {answer["url"]: answer for answer in report["answers"]}
 
@@ -60,7 +60,9 @@ def load(
     Each thread pauses ``interval`` seconds after a request, and waits ``timeout`` seconds for an answer.
     """
     words = ["--concurrency", str(concurrency), "--interval", str(interval), "--until-end-of-input"]
-    process = lab.popen(host, *_command(urls, None, timeout), *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = lab.popen(
+        host, *_command(lab, host, urls, None, timeout), *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     requests = Load(process)
     try:
         yield requests
@@ -84,6 +86,8 @@ def connected(lab: Lab, host: str, urls: Sequence[str], timeout: float = TIMEOUT
         yield use
 
 
-def _command(urls: Sequence[str], source: str | None, timeout: float) -> list[str]:
-    command = [sys.executable, str(Path(client.__file__)), *urls, "--timeout", str(timeout)]
+def _command(lab: Lab, host: str, urls: Sequence[str], source: str | None, timeout: float) -> list[str]:
+    # A booted machine has an interpreter of its own.
+    python = lab.machines.get(host, sys.executable)
+    command = [python, str(Path(client.__file__).resolve()), *urls, "--timeout", str(timeout)]
     return command if source is None else [*command, "--source", source]

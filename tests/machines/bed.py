@@ -38,10 +38,11 @@ class Bed:
 
 
 @contextlib.contextmanager
-def booted(suite: str, name: str) -> Iterator[Bed]:
+def booted(suite: str, name: str, filter_programs: bool = False) -> Iterator[Bed]:
     """Yield a bed under the name of its lab. However this process ends, nothing of it stays.
 
-    Raises LabError where it cannot be.
+    With ``filter_programs`` the firewall has ufw, firewalld and Docker, none of which is started. Raises LabError where
+    it cannot be.
     """
     lab = Lab(name)
     guardian = subprocess.Popen(
@@ -53,7 +54,8 @@ def booted(suite: str, name: str) -> Iterator[Bed]:
     with contextlib.ExitStack() as stack:
         stack.callback(guardian.communicate)
         lab.up(choose(lines=len(LINES)))
-        bed = Bed(suite, lab, Machine(lab, SERVER, suite), Machine(lab, FIREWALL, suite))
+        firewall = Machine(lab, FIREWALL, suite, filter_programs=filter_programs)
+        bed = Bed(suite, lab, Machine(lab, SERVER, suite), firewall)
         for machine in bed.machines:
             stack.callback(machine.end)
             machine.start()

@@ -63,6 +63,20 @@ def managed_by(manager: str, host: Host) -> Files:
     return files
 
 
+def disabled_filter_programs() -> Files:
+    """Return what has none of ufw, firewalld and Docker start at boot, as `systemctl disable` does.
+
+    When Docker is started it waits for all that waits for the network. NetworkManager, which does not run, never ends.
+    """
+    wanted = {
+        "multi-user": ("ufw.service", "firewalld.service", "docker.service", "containerd.service"),
+        "sockets": ("docker.socket",),
+    }
+    links = [f"{_UNITS}/{target}.target.wants/{unit}" for target, units in wanted.items() for unit in units]
+    links.append(f"{_UNITS}/dbus-org.fedoraproject.FirewallD1.service")
+    return {**dict.fromkeys(links), f"{_UNITS}/NetworkManager-wait-online.service": ""}
+
+
 def hardware_address(host: str, interface: str) -> str:
     """Return a MAC address that stays the same over reboots, so that the neighbours' caches hold; locally given."""
     digest = hashlib.md5(f"{host} {interface}".encode(), usedforsecurity=False).digest()

@@ -36,20 +36,24 @@ PYTHON = "/usr/bin/python3"
 class Machine:
     """A machine: its files last as long as the lab, its network as long as it is not booted again."""
 
-    def __init__(self, lab: Lab, host: str, suite: str, manager: str = NETWORKD) -> None:
-        """Describe the machine that shall be ``host``; ``manager`` is what manages its interfaces."""
+    def __init__(self, lab: Lab, host: str, suite: str, manager: str = NETWORKD, filter_programs: bool = False) -> None:
+        """Describe the machine that shall be ``host``; ``manager`` is what manages its interfaces.
+
+        With ``filter_programs`` it has ufw, firewalld and Docker, none of which is started.
+        """
         self.lab = lab
         self.suite = suite
         self.topology: Topology = lab.topology
         self.host: Host = self.topology.hosts[host]
         self.name = host
-        self._manager = manager
+        self._manager, self._filter_programs = manager, filter_programs
         self._channel: Channel | None = None
         self._log = lab.directory / f"machine-{host}.log"
 
     def start(self) -> None:
         """Boot the machine for the first time and wait until it runs. Raises LabError with the reason."""
-        release = releases.made(self.suite)
+        programs = releases.FILTER_PROGRAMS[self.suite] if self._filter_programs else ()
+        release = releases.made(self.suite, programs)
         options = {
             "name": self.name,
             "release": str(release),
@@ -60,6 +64,7 @@ class Machine:
             "files": {
                 **configuration.identity(self.host, self.topology),
                 **configuration.managed_by(self._manager, self.host),
+                **(configuration.disabled_filter_programs() if programs else {}),
             },
             "visible": [str(configuration.TESTS)],
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..lab import preflight
@@ -19,16 +20,21 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "iproute2", "iputils-ping", "procps", "nftables", "iptables"),
     *("python3", "python3-pyroute2", "network-manager", "ifupdown"),
 )
+# Programs that write packet filters of their own, by release, and what a container needs. None is started by itself.
+FILTER_PROGRAMS = {
+    "bookworm": ("ufw", "firewalld", "docker.io", "busybox-static"),
+    "trixie": ("ufw", "firewalld", "docker.io", "docker-cli", "busybox-static"),
+}
 # systemd-nspawn is Debian's package systemd-container.
 _TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap"}
 
 
-def made(suite: str) -> Path:
-    """Return the root of a release, made by scripts/debian_root.py if it is not there.
+def made(suite: str, more: Sequence[str] = ()) -> Path:
+    """Return the root of a release, with ``more`` packages, made by scripts/debian_root.py if it is not there.
 
     Raises LabError where it cannot be made.
     """
-    command = [sys.executable, str(CHECKOUT / "scripts" / "debian_root.py"), "--whole", suite, *PACKAGES]
+    command = [sys.executable, str(CHECKOUT / "scripts" / "debian_root.py"), "--whole", suite, *PACKAGES, *more]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if result.returncode:
         raise LabError((result.stderr.strip().splitlines() or ["no reason given"])[-1])
