@@ -18,7 +18,7 @@ from ansible_collections.multihome.linux.tests.integration.numbered import Numbe
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 from ansible_collections.multihome.linux.tests.lab.topology import Line
-from ansible_collections.multihome.linux.tests.lab.webserver import ECHO_PORTS
+from ansible_collections.multihome.linux.tests.lab.webserver import ECHO_PORTS, HTTP_PORT
 
 # An address of the server that tells no line stands for the container's.
 CONTAINER_ADDRESSES = ("172.17.0.2", "fd00:17::2")
@@ -200,14 +200,22 @@ def one_line_is_out(lab: Lab, how: str) -> None:
     one, other = lab.topology.lines
     break_interface(lab, other, how)
     said = "does not exist" if how == "missing" else "is down"
+    # Meanwhile a service of the other line is added; a line that ends on the server translates no ports.
+    services = playbooks.declared(lab)["multihome_services"]
+    port = {"public": 8099, "private": HTTP_PORT, "protocol": "tcp"}
+    if lab.topology.options.shape != "C":
+        services.append({"name": "meanwhile", "server": "web1", "ports": [port], "lines": [one.name]})
     for words in (("--check",), ()):
-        found = warnings(playbooks.deploy(lab, *words))
+        found = warnings(playbooks.deploy(lab, *words, variables={"multihome_services": services}))
         [warned] = [text for text in found if other.name in text or other.interface in text]
         assert warned.startswith(f"{other.end}, {other.interface}: line {other.name} ends on {other.interface}, which ")
         assert said in warned
         # Of the lab's own default route beside those of a firewall of several lines.
         assert all("main has" in text for text in found if text != warned)
     assert checks.services_answered(lab, [one.name]) == []
+    if lab.topology.options.shape != "C":
+        added = [url(plain(address), port=8099) for address in one.public]
+        assert ask(lab, CLIENT, added, timeout=5).keys() == set(added)
     assert checks.line_is_dead(lab, other.name) == []
     heal_interface(lab, other, how)
     playbooks.deploy(lab)

@@ -12,18 +12,31 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import itertools
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .entries import Form, Options
+from .reference_texts import parse_reference, reference, references
+
+__all__ = [
+    "Learned",
+    "bound",
+    "folded",
+    "networks",
+    "parse_reference",
+    "placeholder",
+    "reference",
+    "references",
+    "values",
+    "with_placeholders",
+    "without_ipv6",
+    "without_placeholders",
+]
 
 # By interface: ``addresses`` with prefix lengths, ``gateways``, ``without_gateway`` and ``onlink``, as
 # routing/learned_addresses.py has them.
 Learned = Mapping[str, Mapping[str, Sequence[str]]]
 
-_START = "auto:"
-_REFERENCE = re.compile(r"auto:([^/:%\s]{1,15}):ipv([46])")
 _EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 _LINK_LOCAL = "fe80::/64"
 # Places with one value, whatever the interface has; the others take all.
@@ -33,31 +46,6 @@ _NETWORKS = frozenset(("balance_exclude", "balance_networks", "keep_networks", "
 # An entry makes sense without any of these: a line that is known by its mark, a reply that needs no gateway.
 _OPTIONAL = frozenset(("addresses", "gateways", "networks"))
 _TABLES, _ROUTES = "tables", "routes"
-
-
-def reference(interface: str, family: int) -> str:
-    """Return the reference to what an interface has of one family."""
-    return f"{_START}{interface}:ipv{family}"
-
-
-def parse_reference(value: object) -> tuple[str, int] | None:
-    """Return interface and family of a reference; None for anything else."""
-    if not isinstance(value, str) or not value.startswith(_START):
-        return None
-    match = _REFERENCE.fullmatch(value)
-    return (match[1], int(match[2])) if match else None
-
-
-def references(value: Any) -> set[str]:
-    """Return all references in lists, dictionaries and texts."""
-    if isinstance(value, str):
-        return {value} if parse_reference(value) else set()
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        return set()
-    # Most values of most lists are other texts.
-    return {found for each in value if type(each) is not str or each.startswith(_START) for found in references(each)}
 
 
 def placeholder(text: str) -> str:

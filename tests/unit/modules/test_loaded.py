@@ -23,6 +23,8 @@ ONLY_FOR_CHANGES = {
     "routing.loopback_placeholders",
     "routing.duplicate_address_detection",
     "store.change",
+    "references",
+    "learned.engine",
     "store.journal",
 }
 
@@ -42,6 +44,6 @@ def test_what_only_a_change_needs_is_not_loaded(module: str) -> None:
 
 
 def test_control_these_modules_exist() -> None:
-    needed = ("routing.changes", "routing.disconnection", "store.change", "routing.rule_walk")
+    needed = ("routing.changes", "routing.disconnection", "store.change", "routing.rule_walk", "learned.engine")
     found = loaded(f"import {', '.join(f'{ENGINE}.{name}' for name in needed)}")
     assert found >= ONLY_FOR_CHANGES

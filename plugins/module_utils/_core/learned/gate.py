@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..entries import Options
-from ..references import references
+from ..reference_texts import references
 
 if TYPE_CHECKING:
     from .engine import Learner

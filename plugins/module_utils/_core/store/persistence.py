@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic
 from ..engine import PlanT, StateT
 from ..entries import Options
 from ..errors import InvalidInput
-from ..references import references, without_placeholders
+from ..reference_texts import references
 from .format import KINDS, Refused, Stored, file_name, parse, settings_of
 from .persistable import Persistable
 
@@ -49,7 +49,10 @@ class Store(Generic[PlanT]):
         before = self._read()
         form = self._engine.to_store(self._engine_of(before), plan)
         texts = references(self._options) | references(before.options if before else ())
-        form = without_placeholders(form, texts)
+        if texts:
+            from ..references import without_placeholders  # noqa: PLC0415 - only where there are some
+
+            form = without_placeholders(form, texts)
         settings = settings_of(self._kind, self._options)
         after = Stored(self._kind, {**settings, **form}) or None
         if before == after:
