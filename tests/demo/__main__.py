@@ -240,7 +240,7 @@ class Demo:
         return [
             "The first deployment made it work, the second changed=0 on every host.",
             f"Line {A} broke in {len(BREAKS)} ways: {self.requests} requests by {B}, 0 failed.",
-            f"While {A} was silently dead, what the server initiates went out by {B},",
+            f"While {A} was silently dead, the server's own traffic left by {B},",
             "and the name of the service had no address of it.",
             "A deployment cut its own connection, and the server restored its earlier state by itself.",
             f"In the end {self.cells} of {self.cells} cells of line, service and family are reached.",

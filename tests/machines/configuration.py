@@ -42,6 +42,8 @@ def identity(host: Host, topology: Topology) -> Files:
         # Without one of its own every boot would be a first boot (machine-id(5)).
         "/etc/machine-id": f"{hashlib.md5(host.name.encode(), usedforsecurity=False).hexdigest()}\n",
     }
+    # The distribution's own service of Knot DNS has no zone, and delays the boot until the network is online.
+    files[f"{_UNITS}/knot.service"] = ""
     files |= _foreign()
     if host.role == "server":
         files[f"{_UNITS}/webserver.service"] = _web_server()

@@ -18,7 +18,7 @@ SUITES = ("bookworm", "trixie")
 # What a server or firewall of that release has, with every manager of interfaces that the tests turn to.
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "iproute2", "iputils-ping", "procps", "nftables", "iptables"),
-    *("python3", "python3-pyroute2", "network-manager", "ifupdown"),
+    *("python3", "python3-pyroute2", "python3-dnspython", "knot", "network-manager", "ifupdown"),
 )
 # Programs that write packet filters of their own, by release, and what a container needs. None is started by itself.
 FILTER_PROGRAMS = {
