@@ -22,7 +22,7 @@ from ..keeper_installation.host import KeeperHost
 from ..keeper_installation.unit import COMMAND, LIBRARY
 from ..keeper_installation.unit import NAME as KEEPER
 from ..keeper_installation.unit import PATH as KEEPER_UNIT
-from ..routing import changes  # noqa: F401 - a program that cannot load it must not arm
+from ..routing import changes
 from ..routing.executor import Executor
 from ..routing.iproute_names import DATABASES, own_file
 from ..store.journal import RUN, interrupted
@@ -32,6 +32,8 @@ from .model import VERSION, Scope
 from .summary import summary
 
 DEFAULT_OWNER = 109
+# Loaded at the start: a program that cannot load it must not arm.
+LOADED = (changes,)
 KEEPER_WANTED = f"/etc/systemd/system/multi-user.target.wants/{KEEPER}"
 KEEPER_FILES = (LIBRARY, KEEPER_UNIT, KEEPER_WANTED, COMMAND)
 Captured = dict[str, Any]

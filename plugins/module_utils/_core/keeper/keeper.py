@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import Busy, MultihomeError
-from ..routing import changes  # noqa: F401 - loaded at the start: a repair takes no time, and no newer code
+from ..routing import changes
 from ..routing.model import Alias
 from ..routing.snapshot import Snapshot
 from . import parameters
@@ -41,6 +41,8 @@ IDLE = 300.0
 FIRST_RETRY = 1.0
 # It is time to ask what sends no events.
 POLL = "poll"
+# Loaded at the start: a repair takes no time for that, and loads no newer code.
+LOADED = (changes,)
 KeeperReport = Mapping[str, Any]
 
 
