@@ -81,6 +81,8 @@ def test_tasks_run_on_the_host_and_nowhere_else(lab: Lab, tmp_path: Path) -> Non
             {"ansible.builtin.fetch": {"src": "/etc/copied", "dest": str(fetched), "flat": True}},
             {"ansible.builtin.command": {"cmd": "hostname"}, "register": "name"},
             {"ansible.builtin.assert": {"that": "name.stdout == 'web1'"}},
+            {"ansible.builtin.command": {"cmd": "hostname"}, "register": "other", "delegate_to": "client1"},
+            {"ansible.builtin.assert": {"that": "other.stdout == 'client1'"}},
             {
                 "ansible.builtin.command": {"cmd": "sh -c 'echo said >&2; exit 3'"},
                 "register": "c",
@@ -90,7 +92,7 @@ def test_tasks_run_on_the_host_and_nowhere_else(lab: Lab, tmp_path: Path) -> Non
         ],
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "changed=4" in result.stdout
+    assert "changed=5" in result.stdout
     assert fetched.read_text() == content
     assert lab.exec("web1", "cat", "/etc/copied").stdout == content
     assert lab.exec("web1", "find", "/root/.ansible/tmp", "-type", "f").stdout == ""

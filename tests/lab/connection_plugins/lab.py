@@ -33,10 +33,9 @@ options:
     env:
       - name: LAB_NAME
   lab_host:
-    description: Name of the host in the lab.
+    description: Name of the host in the lab, where it is not the one that Ansible knows it by.
     type: str
     vars:
-      - name: inventory_hostname
       - name: lab_host
   lab_from:
     description:
@@ -81,7 +80,9 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
             state = _load_state()
             try:
                 record = state.running(self.get_option("lab_name"))
-                self._enter: list[str] = state.enter_command(record, self.get_option("lab_host"))
+                # Not inventory_hostname: in a delegated task that is the host which delegates.
+                host = self.get_option("lab_host") or self._play_context.remote_addr
+                self._enter: list[str] = state.enter_command(record, host)
                 place = self.get_option("lab_from")
                 self._from: list[str] = state.enter_command(record, place) if place else []
             except state.LabError as error:
