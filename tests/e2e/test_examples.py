@@ -73,8 +73,8 @@ def example(name: str) -> dict[str, Any]:
 
 
 def deploy(lab: Lab, name: str, **changes: Any) -> None:
-    """Deploy an example."""
-    playbooks.deploy(lab, variables={**example(name), **changes})
+    """Deploy an example, after another one: servers that only that one has lose their last line."""
+    playbooks.deploy(lab, variables={**example(name), "multihome_allow_disconnect": True, **changes})
 
 
 @contextlib.contextmanager
