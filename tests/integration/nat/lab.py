@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,13 @@ class NatLab:
         """Return which server answers, on which port."""
         answer = self.ask(*asked, **options)
         return (answer["host"], answer["own"][1]) if answer else None
+
+    def eventually_reached(self, expected: tuple[str, int], *asked: Any) -> tuple[str, int] | None:
+        """Ask again until the expected server answers, for at most 15 s; return the last answer."""
+        end = time.monotonic() + 15
+        while (answer := self.reached(*asked)) != expected and time.monotonic() < end:
+            time.sleep(0.2)
+        return answer
 
     def by_hand(self, program: str, *arguments: str, feed: str | None = None) -> str:
         """Run a program of this lab on the firewall and return what it prints."""
