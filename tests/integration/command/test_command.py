@@ -63,6 +63,11 @@ class Break:
 
 
 _DROP = "add table inet foo; add chain inet foo gate { type filter hook forward priority 0; policy drop; };"
+# As firewalld has it for IPv6.
+_WAY_BACK = (
+    "add table inet foo; add chain inet foo gate { type filter hook prerouting priority %d; };"
+    "add rule inet foo gate meta l4proto tcp fib saddr . mark . iif oif missing drop"
+)
 BREAKS = (
     Break(
         "a rule of another program for what comes from the server",
@@ -121,6 +126,12 @@ BREAKS = (
         both=True,
     ),
     Break(
+        "a reverse path filter of another program",
+        ["nft " + _WAY_BACK % 10],
+        ["nft delete table inet foo"],
+        r"nft table inet foo, chain gate, drops it: the way back leads by wan0, and it arrives by wan1",
+    ),
+    Break(
         "a server that is off",
         ["ip link set eth0 arp off"],
         ["ip link set eth0 arp on"],
@@ -153,6 +164,15 @@ def test_the_cause_is_named_and_packets_agree(firewall: Site, broken: Break) -> 
         for command in broken.unmake:
             host.run(*command.split())
     _until(lambda: firewall.answers("b"))
+
+
+def test_a_reverse_path_filter_that_sees_the_public_address_drops_nothing(firewall: Site) -> None:
+    firewall.firewall.run("nft", _WAY_BACK % -150)
+    try:
+        _until(lambda: firewall.answers("a") and firewall.answers("b"))
+        assert faults(firewall.json("explain", "web", "-4")) == []
+    finally:
+        firewall.firewall.run("nft", "delete", "table", "inet", "foo")
 
 
 def test_objects_that_are_missing_are_named_and_repair_restores_them(firewall: Site) -> None:

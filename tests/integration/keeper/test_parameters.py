@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,6 +83,55 @@ def test_forwarding_comes_back(hosts: Hosts, kept: Kept, inside: str) -> None:
     assert not passes(), "the control: without the keeper"
     kept.start()
     kept.eventually(passes, 30)
+
+
+CLIENT = "192.0.2.9"
+
+
+def set_back(hosts: Hosts) -> None:
+    """Another program sets the parameter."""
+    hosts["server"].sysctl(net__ipv4__conf__wan2__rp_filter=1)
+
+
+def created_again(hosts: Hosts) -> None:
+    """The interface appears late, with the strict value that all new ones get here."""
+    hosts["server"].run("ip", "link", "delete", "wan2")
+    second_line(hosts)
+
+
+def second_line(hosts: Hosts) -> None:
+    """A client asks by wan2, and the way back to it, looked up without a mark, leads by wan1."""
+    server, isp = hosts["server"], hosts["isp"]
+    if server.run("ip", "link", "show", "wan2", check=False).returncode:
+        hosts.link("server", "wan2", "isp", "wan2")
+    server.address("wan2", "198.51.100.10/24")
+    isp.address("wan2", "198.51.100.1/24")
+    isp.run("ip", "route", "add", "192.168.168.1", "via", "198.51.100.10")
+    isp.sysctl(**{f"net__ipv4__conf__{name}__rp_filter": 0 for name in ("all", "wan1", "wan2")})
+
+
+@pytest.mark.parametrize("asked", ["192.168.168.1", "198.51.100.10"], ids=["forwarded", "own"])
+@pytest.mark.parametrize("happens", [set_back, created_again])
+def test_packets_that_a_strict_filter_drops_pass_again(
+    hosts: Hosts, kept: Kept, happens: Callable[[Hosts], None], asked: str
+) -> None:
+    """R10: for a server inside, and for an address of this host."""
+    server, isp = hosts["server"], hosts["isp"]
+    server.sysctl(net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=1)
+    server.run("ip", "route", "add", "default", "via", "203.0.113.1")
+    isp.address("lo", f"{CLIENT}/32")
+    second_line(hosts)
+
+    def passes() -> bool:
+        return isp.run("ping", "-n", "-c", "1", "-W", "1", "-I", CLIENT, asked, check=False).returncode == 0
+
+    kept.eventually(passes, 30)
+    happens(hosts)
+    assert not passes(), "the control: without the keeper"
+    kept.start()
+    kept.eventually(passes, 30)
+    happens(hosts)
+    kept.eventually(lambda: value(kept, "conf/wan2/rp_filter") == "2" and passes(), 30)
 
 
 def test_another_program_that_keeps_setting_one_back_is_backed_off_from(hosts: Hosts, kept: Kept) -> None:

@@ -61,7 +61,7 @@ def test_an_address_with_a_peer_is_deaf_with_arp_ignore(hosts: Hosts) -> None:
 
 
 def test_a_reverse_path_filter_drops_ipv6_of_all_lines_but_one(hosts: Hosts) -> None:
-    """N3: with one server address for both lines."""
+    """N3: with one server address for both lines, which is not translated."""
     fw, server = hosts["fw"], hosts["server"]
     fw.sysctl(net__ipv6__conf__all__forwarding=1)
     fw.address("lan0", "fd00:168::11/64")

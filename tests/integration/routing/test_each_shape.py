@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules and routes of other programs in each shape (R1, R2, R3), and lines on interfaces of their own (R4, R9).
+"""Rules, routes and filters of other programs in each shape (R1, R2, R3, R8, N3), and lines on own interfaces (R4, R9).
 
 Packets decide. docs/routing.md lists which test is for which case.
 """
@@ -18,7 +18,7 @@ from ..namespaces import Hosts
 from ..run_module import run_module
 from .foreign import VPN
 from .lines import FAR, LINES, answered
-from .shapes import SHAPES, Shape
+from .shapes import INSIDE, SHAPES, Shape
 from .test_foreign_setups import Asked
 
 FAMILIES = (4, 6)
@@ -117,6 +117,141 @@ def test_a_rule_that_takes_replies(asked: Asked, family: int) -> None:
         ip(asked, family, "route flush table 200")
     assert dead(asked, family) == set()
     assert taken(asked, family) == set()
+
+
+def preflight(asked: Asked, kind: str, **more: Any) -> list[str]:
+    """The messages of preflight's findings of a kind."""
+    place, lengths = asked.shape.place, {4: 24, 6: 64}
+    numbers = sorted(int(line.removeprefix("line")) for line in lines_of(asked))
+    lines = [
+        {
+            "id": n,
+            "interface": place.interface(n),
+            "addresses": [f"{place.own(n, family)}/{lengths[family]}" for family in FAMILIES],
+            "gateways": [place.gateway(n, family) for family in FAMILIES],
+        }
+        for n in numbers
+    ]
+    options: dict[str, Any] = {"lines": lines, "role": "server", "uses_marks": False}
+    if is_firewall(asked):
+        mapped = [
+            {"type": "dnat", "destination": place.own(n, family), "to_address": INSIDE[family]}
+            for n in numbers
+            for family in FAMILIES
+        ]
+        options.update(role="firewall", uses_marks=True, servers=list(INSIDE.values()), nat_rules=mapped)
+    options.update(fail_on="never", probe_timeout=0, **more)
+    done = run_module("preflight", options, netns_prefix=asked.host.prefix)
+    return [finding["message"] for finding in done["findings"] if finding["id"] == kind]
+
+
+def is_firewall(asked: Asked) -> bool:
+    """Whether the host is a firewall with all lines (B)."""
+    return any(reply.get("forwarded") for reply in asked.shape.replies)
+
+
+@contextmanager
+def peers(asked: Asked) -> Iterator[None]:
+    """The host's IPv4 addresses of the lines have the gateway as their peer, instead of a network."""
+    place = asked.shape.place
+    asked.host.sysctl(net__ipv4__conf__all__promote_secondaries=1)
+    numbers = [int(line.removeprefix("line")) for line in sorted(lines_of(asked))]
+    # The new one comes first: without any address an interface loses its routes.
+    ways = [
+        (f"{place.own(n, 4)}/24 dev {place.interface(n)}", f"{place.own(n, 4)} peer {place.gateway(n, 4)}")
+        for n in numbers
+    ]
+    try:
+        for (plain, peer), n in zip(ways, numbers, strict=True):
+            ip(asked, 4, f"address add {peer} dev {place.interface(n)}")
+            ip(asked, 4, f"address del {plain}")
+        yield
+    finally:
+        for (plain, peer), n in zip(ways, numbers, strict=True):
+            ip(asked, 4, f"address add {plain}")
+            ip(asked, 4, f"address del {peer} dev {place.interface(n)}")
+            asked.host.sysctl(**{f"net__ipv4__conf__{place.interface(n)}__arp_ignore": 0})
+        ask_again(asked)
+
+
+def ask_again(asked: Asked) -> None:
+    """Have the ISPs' hosts ask for the host's addresses again."""
+    for line in LINES:
+        asked.shape.hosts[f"isp{line}"].run("ip", "neigh", "flush", "all")
+
+
+def test_arp_ignore_and_addresses_with_a_peer(asked: Asked) -> None:
+    """R8: such an address is deaf, unless another address of the interface has a network that contains it."""
+    place = asked.shape.place
+    interfaces = {place.interface(int(line.removeprefix("line"))): line for line in sorted(lines_of(asked))}
+    with peers(asked):
+        for value in (0, 1):
+            for name in interfaces:
+                asked.host.sysctl(**{f"net__ipv4__conf__{name}__arp_ignore": value})
+            ask_again(asked)
+            assert dead(asked, 4) == (lines_of(asked) if value else set())
+            found = preflight(asked, "arp-ignored")
+            assert len(found) == (len(interfaces) if value else 0), found
+        for name, line in interfaces.items():
+            network = place.network(int(line.removeprefix("line")), 4).removesuffix("0/24")
+            ip(asked, 4, f"address add {network}77/24 dev {name}")
+        ask_again(asked)
+        try:
+            assert dead(asked, 4) == set()
+            assert preflight(asked, "arp-ignored") == []
+        finally:
+            for name, line in interfaces.items():
+                network = place.network(int(line.removeprefix("line")), 4).removesuffix("0/24")
+                ip(asked, 4, f"address del {network}77/24 dev {name}")
+    assert dead(asked, 4) == set()
+
+
+REVERSE_PATH = """
+table inet firewalld-like {
+    chain filter_PREROUTING {
+        type filter hook prerouting priority %s
+        icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
+        meta nfproto ipv%s fib saddr . mark %soif missing drop
+    }
+}
+"""
+
+
+@contextmanager
+def reverse_path_filter(asked: Asked, family: int, when: str, strict: bool = True) -> Iterator[None]:
+    """A filter of another program, of one family, before or after destinations are translated."""
+    priority = {"before": "mangle - 5", "after": "filter + 10"}[when]
+    asked.host.run("nft", "-f", "-", feed=REVERSE_PATH % (priority, family, ". iif " if strict else ""))
+    try:
+        yield
+    finally:
+        asked.host.run("nft", "delete", "table", "inet", "firewalld-like")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reverse_path_filters_that_look_up_marks(asked: Asked, family: int) -> None:
+    """N3: they drop what only a mark leads back, and preflight says so there, and nowhere else."""
+    kind, place = "reverse-path-filter", asked.shape.place
+    ip(asked, family, f"route add default {place.way(2, family)}")
+    try:
+        # By source, or by one interface for all lines, the way back is found without a mark.
+        lost = {"line1"} if is_firewall(asked) else set()
+        with reverse_path_filter(asked, family, "after"):
+            assert dead(asked, family) == lost
+            found = preflight(asked, kind)
+            assert [f"IPv{family} packets" in message for message in found] == [True] * bool(lost)
+            assert not any(f"IPv{10 - family}" in message for message in found)
+            if is_firewall(asked):
+                # The same host as a server (C): another program maps these ports to its containers.
+                assert preflight(asked, kind, role="server", servers=[], nat_rules=[])
+        # The controls: a filter that sees the public address, and one that ignores the interface.
+        for when, strict in (("before", True), ("after", False)):
+            with reverse_path_filter(asked, family, when, strict):
+                assert dead(asked, family) == set()
+                assert preflight(asked, kind) == []
+    finally:
+        ip(asked, family, f"route del default {place.way(2, family)}")
+    assert dead(asked, family) == set()
 
 
 def own_interface(line: int, outside: bool) -> dict[str, Any]:

@@ -344,3 +344,25 @@ def test_our_own_chain_is_known_for_what_it_does_where_it_is_reached() -> None:
     assert list(forwarded(DESIRED, Facts(filters=[table]))) == []
     forward.rules.insert(0, DROP)
     assert [finding.id for finding in forwarded(DESIRED, Facts(filters=[table]))] == ["forward-dropped"]
+
+
+NFPROTO = {"meta": {"key": "nfproto"}}
+
+
+@pytest.mark.parametrize(
+    ("flags", "family", "operator", "dropped"),
+    [
+        (["saddr", "mark", "iif"], None, "==", {4, 6}),
+        (["saddr", "iif"], "ipv6", "==", {6}),
+        (["saddr", "iif"], "ipv6", "!=", {4}),
+        (["saddr", "mark"], None, "==", set()),
+    ],
+)
+def test_a_reverse_path_filter_has_families_and_looks_at_the_interface(
+    flags: list[str], family: str | None, operator: str, dropped: set[int]
+) -> None:
+    fib = {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": flags}}, "right": False}}
+    of_family = [{"match": {"op": operator, "left": NFPROTO, "right": family}}] if family else []
+    for verdict in ("drop", "accept"):
+        [rule] = nft_rule(*of_family, fib, {verdict: None})
+        assert {each for each in (4, 6) if rule.drops_without_way_back(each)} == (dropped if verdict == "drop" else set())

@@ -27,8 +27,11 @@ from .nftables_json import (
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 _ALL = 0xFFFFFFFF
 _NFT_FAMILIES = {"ip": frozenset((4,)), "ip6": frozenset((6,)), "inet": frozenset((4, 6))}
-OTHER, NO_WAY_BACK = "other", "no way back"
+OTHER, NO_WAY_BACK, ADDRESS_FAMILY = "other", "no way back", "address family"
+# The kernel translates destinations at this priority of the hook prerouting.
+TRANSLATION_PRIORITY = -100
 _NFT_SELECTORS = {
+    "meta nfproto": ADDRESS_FAMILY,
     "meta iifname": "in_interface",
     "meta oifname": "out_interface",
     "meta l4proto": "protocol",
@@ -48,7 +51,7 @@ TO_SOURCE = ("SNAT", "MASQUERADE")
 _OWNERS = {"DOCKER": "Docker", "ufw": "ufw", "firewalld": "firewalld", "LIBVIRT": "libvirt"}
 _OWNERS.update({"KUBE-": "Kubernetes", "NETAVARK": "Podman", "CNI-": "CNI"})
 # The hooks of iptables' chains for translations.
-_IPTABLES_PRIORITIES = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
+_IPTABLES_PRIORITIES = {"prerouting": TRANSLATION_PRIORITY, "output": -100, "input": 100, "postrouting": 100}
 _NFT_VERDICTS = {"accept": "accept", "drop": "drop", "return": "return", "reject": "drop"}
 _IPTABLES_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "NFQUEUE": "other"}
 # Statements that decide nothing and match everything.
@@ -75,7 +78,7 @@ class Match:
     """A condition of a rule.
 
     ``what`` is in_interface, out_interface, source or destination (prefixes), source_port or destination_port (ports
-    and ranges), protocol, state or status (of the connection), or other.
+    and ranges), protocol, state or status (of the connection), the address family, no way back, or other.
     """
 
     what: str
@@ -102,6 +105,16 @@ class FilterRule:
     target: str = ""
     matches: tuple[Match, ...] = ()
     marks: tuple[MarkWrite, ...] = ()
+
+    def drops_without_way_back(self, family: int) -> bool:
+        """Tell whether it drops packets of a family that come in by another interface than the way back leaves by."""
+        families = [each for each in self.matches if each.what == ADDRESS_FAMILY]
+        return (
+            self.verdict == "drop"
+            and all((f"ipv{family}" in each.values) != each.negated for each in families)
+            # Without the interface it asks only whether there is any way.
+            and any(each.what == NO_WAY_BACK and not each.negated and "iif" in each.values for each in self.matches)
+        )
 
 
 @dataclass

@@ -187,9 +187,9 @@ KINDS: dict[str, Kind] = {
     "reverse-path-filter": Kind(
         ERROR,
         "A third-party packet filter drops packets to whose sender it finds no way back. It looks that up without the "
-        "connection's mark, which alone tells the line where a server has one address for several lines.",
-        "with firewalld: set IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf and restart firewalld; or give the "
-        "server an address for each line",
+        "connection's mark, which alone tells the line where a server or container has one address for several lines.",
+        "with firewalld: set IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf and restart firewalld; otherwise "
+        "leave `iif` out of that rule, or give the server an address for each line",
     ),
     "local-rule-not-first": Kind(
         ERROR,

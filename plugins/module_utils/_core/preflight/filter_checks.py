@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import fields
 from ..fields import listed
-from ..filters.rulesets import NO_WAY_BACK, Chain, FilterRule, MarkWrite, Table
+from ..filters.rulesets import TRANSLATION_PRIORITY, Chain, MarkWrite, Table
 from .catalogue import Finding, finding
 from .facts import Facts
 from .model import FIREWALL, Desired
@@ -83,20 +83,35 @@ def _written(write: MarkWrite) -> str:
 
 def reverse_path(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Filters that drop packets whose way back, looked up without the connection's mark, leads by another line."""
-    if desired.role != FIREWALL or len(desired.interfaces) < 2:
+    if not (desired.filters_packets or desired.auto_reply) or len(desired.interfaces) < 2:
         return
-    sources = {entry.object.source for entry in desired.routing.rules or () if entry.object.source}
-    shared = {fields.family_of(server) for server in desired.servers if fields.prefix(server) not in sources}
     for table in facts.filters:
-        for chain in foreign_chains(desired, table) if shared & table.families else ():
-            dropping = [rule for rule in chain.rules if chain.hook == "prerouting" and _drops_without_way(rule)]
-            if dropping and 6 in shared & set(desired.families):
-                message = "it drops IPv6 packets of all lines but one for a server that has one address for them"
+        for chain in foreign_chains(desired, table):
+            if chain.hook != "prerouting":
+                continue
+            late = chain.priority > TRANSLATION_PRIORITY
+            families = [
+                f"IPv{family}"
+                for family in sorted(table.families & set(desired.families))
+                if any(rule.drops_without_way_back(family) for rule in chain.rules)
+                and _needs_marks(desired, facts, family, late)
+            ]
+            if families:
+                message = f"it drops {fields.listed(families)} packets of all lines but one for an address of all lines"
                 yield finding("reverse-path-filter", f"{table}, chain {chain.name}", message)
 
 
-def _drops_without_way(rule: FilterRule) -> bool:
-    return rule.verdict == "drop" and any(match.what == NO_WAY_BACK and not match.negated for match in rule.matches)
+def _needs_marks(desired: Desired, facts: Facts, family: int, late: bool) -> bool:
+    """Tell whether packets come to an address that no rule by source leads back from; ``late``: after translation."""
+    if desired.role == FIREWALL:
+        mapped = {rule.to_address for rule in desired.nat_rules if rule.type == "dnat" and not late}
+        sources = {entry.object.source for entry in desired.routing.rules or () if entry.object.source}
+        servers = [server for server in desired.servers if fields.family_of(server) == family]
+        return any(server not in mapped and fields.prefix(server) not in sources for server in servers)
+    if late and translates(desired, [table for table in facts.filters if family in table.families]):
+        return True
+    addresses = [address.partition("/")[0] for line in desired.lines for address in set(line.addresses)]
+    return any(addresses.count(one) > 1 for one in addresses if fields.family_of(one) == family)
 
 
 def translates(desired: Desired, tables: Iterable[Table]) -> bool:

@@ -8,6 +8,7 @@ import fnmatch
 import ipaddress
 import itertools
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from ..host.installed_paths import COMMAND
 from ..host.kernel_parameter_file import followers, parameter_name
 from .catalogue import WARNING, Finding, finding
 from .facts import Facts
-from .model import FIREWALL, Desired, Line
+from .model import FIREWALL, Desired, Line, Network
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 # One variable of the kernel under two names.
@@ -109,8 +110,8 @@ def forwarding(desired: Desired, facts: Facts) -> Iterator[Finding]:
 def arp(desired: Desired, facts: Facts) -> Iterator[Finding]:
     """Whether the host answers ARP requests of the gateway (Linux arp_ignore(), net/ipv4/arp.c).
 
-    0, 1 and 3 answer for every alias of the interface, 1 not for one with a peer; 2 only senders in the alias's subnet;
-    8 never; others are 0.
+    0, 1 and 3 answer for every alias of the interface, 1 not for one with a peer unless another alias's subnet contains
+    it; 2 only senders in the alias's subnet; 8 never; others are 0.
     """
     peers = _with_peer(facts)
     for name, lines in desired.interfaces.items():
@@ -124,12 +125,20 @@ def arp(desired: Desired, facts: Facts) -> Iterator[Finding]:
 
 
 def _with_peer(facts: Facts) -> frozenset[str]:
-    """Return the IPv4 addresses of this host that have a peer."""
+    """Return the IPv4 addresses that are in no network of their interface, as those with a peer (inet_ifa_match())."""
     messages = facts.routing.messages["address"] if facts.routing else ()
+    own: dict[int, list[str]] = {}
+    networks: dict[int, list[Network]] = {}
+    for message in messages:
+        if message.header["family"] == socket.AF_INET:
+            index, network = message.header["index"], f"{message.get('IFA_ADDRESS')}/{message.header['prefixlen']}"
+            own.setdefault(index, []).append(message.get("IFA_LOCAL") or message.get("IFA_ADDRESS"))
+            networks.setdefault(index, []).append(ipaddress.ip_network(network, strict=False))
     return frozenset(
-        message.get("IFA_LOCAL", "")
-        for message in messages
-        if message.get("IFA_LOCAL") and message.get("IFA_ADDRESS") != message.get("IFA_LOCAL")
+        address
+        for index, addresses in own.items()
+        for address in addresses
+        if not any(ipaddress.ip_address(address) in network for network in networks[index])
     )
 
 

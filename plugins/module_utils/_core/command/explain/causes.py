@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ... import fields
 from ...errors import MultihomeError
-from ...filters.rulesets import NO_WAY_BACK, Chain, Table
+from ...filters.rulesets import TRANSLATION_PRIORITY, Chain, Table
 from ...filters.verdicts import MAPPED as MAPPED_STATES
 from ...filters.verdicts import Traffic, possible_verdicts
 from ...netlink.rtnetlink import RequestFailed
@@ -19,7 +19,6 @@ from ...routing.reply_model import REFUSED as REPLY_REFUSED
 from ...routing.reply_model import TAKEN as REPLY_TAKEN
 from ...routing.reply_model import Finding, Reply
 from ...routing.reply_paths import check_replies
-from ...routing.route_lookup import Path
 from ..host_state import LineState
 from ..lines import LineWay
 from ..terminal import age
@@ -219,18 +218,17 @@ def _filtered(hook: str, case: Case, traffic: Traffic, kernel: Kernel) -> Iterat
 
 
 def _filtered_by_way_back(arriving: str, case: Case, kernel: Kernel) -> Iterator[Fault]:
-    """Find rules like firewalld's that look up the way back without the connection's mark, and without its source."""
+    """Find rules like firewalld's that look up the way back without the connection's mark."""
     for table, chain in _foreign_chains(case.family, kernel):
-        dropping = any(
-            rule.verdict == "drop" and any(each.what == NO_WAY_BACK and not each.negated for each in rule.matches)
-            for rule in chain.rules
-        )
-        if chain.hook == "prerouting" and dropping:
-            back = kernel.ask(Path(case.remote)).interface
-            if back != arriving:
-                remedy = "with firewalld: IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf, then restart it"
-                text = f"{table}, chain {chain.name}, drops it: the way back leads by {back or 'no interface'}"
-                yield Fault(f"{text}, and it arrives by {arriving}", remedy)
+        if chain.hook != "prerouting" or not any(rule.drops_without_way_back(case.family) for rule in chain.rules):
+            continue
+        # The packet has the server's address there once it is translated.
+        late = case.kind == MAPPED and chain.priority > TRANSLATION_PRIORITY
+        back = kernel.way_back(case.remote, case.mapped_to if late else str(case.address))
+        if back != arriving:
+            remedy = "with firewalld: IPv6_rpfilter=loose in /etc/firewalld/firewalld.conf, then restart it"
+            text = f"{table}, chain {chain.name}, drops it: the way back leads by {back or 'no interface'}"
+            yield Fault(f"{text}, and it arrives by {arriving}", remedy)
 
 
 def _foreign_chains(family: int, kernel: Kernel) -> Iterator[tuple[Table, Chain]]:
