@@ -10,11 +10,11 @@ import gc
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Callable, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.confirm import DEFAULT_TIMEOUT, ConfirmGuard, Scope
+from ._core.confirm_gate import DEFAULT_TIMEOUT, Guard, guard_of
 from ._core.converge import Outcome, converge
 from ._core.engine import Engine, PlanT, StateT
 from ._core.entries import Options, json_list
@@ -23,6 +23,9 @@ from ._core.lock import exclusive
 from ._core.store.persistable import Persistable
 from ._core.store.persistence import DIRECTORY as STORE
 from ._core.store.persistence import Store
+
+if TYPE_CHECKING:
+    from ._core.confirm import Scope
 
 DEFAULT_OWNER = 109
 PERSIST_OPTION: dict[str, dict[str, Any]] = {"persist": {"type": "bool", "default": False}}
@@ -147,7 +150,7 @@ def _converge(
     engine = make_engine(module.params)
     store = Store(engine, stored_as, module.params, make_engine, STORE)
     persist = module.params["persist"]
-    guard = ConfirmGuard(module.params.get("confirm"), lambda _current: _scope(module.params))
+    guard = guard_of(module.params.get("confirm"), lambda _current: _scope(module.params))
     outcome = guarded(engine, module, guard, store if persist else None)
     contradicted = None if persist else store.contradicted(outcome.plan)
     if contradicted:
@@ -159,7 +162,7 @@ def _converge(
 def guarded(
     engine: Engine[StateT, PlanT],
     module: AnsibleModule,
-    guard: ConfirmGuard,
+    guard: Guard,
     store: Store[PlanT] | None = None,
     lock: Callable[[], AbstractContextManager[object]] | None = None,
 ) -> Outcome[PlanT]:

@@ -116,7 +116,7 @@ state:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.checkpoint.control import Control
-from ..module_utils._core.confirm import DEFAULT_TIMEOUT
+from ..module_utils._core.confirm_gate import DEFAULT_TIMEOUT
 from ..module_utils._module import with_errors_reported
 
 STATES = ["present", "armed", "confirmed", "reverted", "restored", "absent"]

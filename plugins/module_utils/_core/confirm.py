@@ -22,7 +22,6 @@ from .errors import Busy, InvalidInput, MultihomeError, ReadFailed, Unsupported
 PLACE = "/var/lib/multihome/checkpoints"
 # The number is that of the exchange with the program.
 PROGRAM = "/var/lib/multihome/programs/confirm-1"
-DEFAULT_TIMEOUT = 60
 # From arming on, a run can extend its deadline by at most so many seconds.
 LONGEST = 600.0
 ARMED, REVERTING, REVERTED, FAILED = "armed", "reverting", "reverted", "failed"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,8 @@ from ..run_module import run_module
 
 GROUP = 109
 LINES = (1, 2)
+# How long an answer is waited for that has to come: machines are busy.
+PATIENCE = 30.0
 LAN = {4: "192.168.168.0/24", 6: "fd00:168::/64"}
 # A client that is far away, and one in each line's own network.
 FAR = {4: "192.0.2.9", 6: "2001:db8:c::9"}
@@ -155,15 +157,21 @@ def findings(server: Host, family: int, **more: Any) -> list[dict[str, Any]]:
     return found
 
 
-def answered(host: Host, client: str, address: str) -> bool:
-    """Tell whether a client is answered by the way that it asked."""
-    return (
-        host.run("ping", "-n", "-c", "2", "-i", "0.2", "-W", "0.7", "-I", client, address, check=False).returncode == 0
-    )
+def answered(host: Host, client: str, address: str, patience: float = PATIENCE) -> bool:
+    """Tell whether a client is answered by the way that it asked; without patience it asks twice, and briefly."""
+    ping = ("ping", "-n", "-c", "2", "-i", "0.2", "-W", "0.7", "-I", client, address)
+    deadline = time.monotonic() + patience
+    while host.run(*ping, check=False).returncode:
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
-def alive(hosts: Hosts, family: int) -> dict[str, bool]:
-    """Return for each kind of client and line whether it is answered."""
+def alive(hosts: Hosts, family: int, dead: Container[str] | None = ()) -> dict[str, bool]:
+    """Return for each kind of client and line whether it is answered.
+
+    Those in ``dead`` are asked only briefly; None where it is not known which these are.
+    """
     asked: dict[str, tuple[str, str, str]] = {}
     inside = ("192.168.168.50", "192.168.168.1") if family == 4 else ("fd00:168::50", "fd00:168::1")
     for line in LINES:
@@ -173,6 +181,10 @@ def alive(hosts: Hosts, family: int) -> dict[str, bool]:
         asked[f"ISP of line {line}"] = (isp, host_in(line, family, 1), ours)
         asked[f"LAN asks line {line}"] = ("lan", inside[0], ours)
     asked["LAN"] = ("lan", *inside)
+
+    def ask(name: str) -> bool:
+        host, client, address = asked[name]
+        return answered(hosts[host], client, address, 0 if dead is None or name in dead else PATIENCE)
+
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        answers = pool.map(lambda one: answered(hosts[one[0]], *one[1:]), asked.values())
-        return dict(zip(asked, answers, strict=True))
+        return dict(zip(asked, pool.map(ask, asked), strict=True))

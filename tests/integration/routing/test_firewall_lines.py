@@ -17,7 +17,7 @@ from ansible_collections.multihome.linux.plugins.filter.isp_firewall import Filt
 
 from ..namespaces import Hosts
 from ..run_module import run_module
-from .lines import FAR, LINES
+from .lines import FAR, LINES, PATIENCE
 
 FILTERS = FilterModule().filters()
 SERVER = {4: "192.168.168.1", 6: "fd00:168::1"}
@@ -28,7 +28,7 @@ listening = socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_i
 while True:
     listening.accept()[0].close()
 """
-ASKING = "import socket, sys; socket.create_connection((sys.argv[2], 80), 0.7, (sys.argv[1], 0))"
+ASKING = "import socket, sys; socket.create_connection((sys.argv[2], 80), float(sys.argv[3]), (sys.argv[1], 0))"
 
 
 def own(line: int, family: int, on_link: bool) -> str:
@@ -124,17 +124,29 @@ def deploy(hosts: Hosts, given: dict[str, Any], first: dict[str, Any] | None = N
     return [result["changed"] for result in results]
 
 
-def unanswered(hosts: Hosts, on_link: bool) -> list[str]:
-    """The requests without an answer: by each line, from far away and from the other line's network."""
-    missing = []
-    for line in LINES:
-        for family in (4, 6):
-            for client in (FAR[family], neighbour(3 - line, family)):
-                address = own(line, family, on_link).partition("/")[0]
-                ask = hosts[f"isp{line}"].start("python3", "-c", ASKING, client, address, stderr=subprocess.DEVNULL)
-                if ask.wait(10):
-                    missing.append(f"{client} by line {line}")
-    return missing
+def unanswered(hosts: Hosts, on_link: bool, expected: int = 0) -> list[str]:
+    """The requests without an answer: by each line, from far away and from the other line's network.
+
+    Where there are more than expected, these are asked again with patience: machines are busy.
+    """
+    asked = [
+        (line, client, own(line, family, on_link).partition("/")[0])
+        for line in LINES
+        for family in (4, 6)
+        for client in (FAR[family], neighbour(3 - line, family))
+    ]
+
+    def are_missing(patience: float) -> Iterator[tuple[int, str, str]]:
+        for line, client, address in asked:
+            words = ("python3", "-c", ASKING, client, address, str(patience))
+            if hosts[f"isp{line}"].start(*words, stderr=subprocess.DEVNULL).wait(60):
+                yield line, client, address
+
+    missing = list(are_missing(0.7))
+    if len(missing) > expected:
+        asked = missing
+        missing = list(are_missing(PATIENCE))
+    return [f"{client} by line {line}" for line, client, _address in missing]
 
 
 def taken(hosts: Hosts, given: dict[str, Any]) -> list[str]:
@@ -160,13 +172,15 @@ def test_each_line_of_a_firewall_answers_its_own_clients(on_link: bool) -> None:
         assert taken(hosts, given) == []
         deploy(hosts, given, {"suppress_prefix_length": 0})
         # Neighbours are in networks that are more specific.
-        assert len(unanswered(hosts, on_link)) == (4 if on_link else 2)
+        lost = 4 if on_link else 2
+        assert len(unanswered(hosts, on_link, lost)) == lost
         assert taken(hosts, given) == ["line1", "line2"]
         deploy(hosts, given, {"suppress_interface_group": 42})
-        assert len(unanswered(hosts, on_link)) == (0 if on_link else 4)
+        lost = 0 if on_link else 4
+        assert len(unanswered(hosts, on_link, lost)) == lost
         assert taken(hosts, given) == ([] if on_link else ["line1", "line2"])
         # R3.
         deploy(hosts, given)
         hosts["fw"].run("ip", "rule", "add", "priority", "100", "from", "192.168.168.0/24", "lookup", "main")
-        assert unanswered(hosts, on_link) != []
+        assert unanswered(hosts, on_link, 8) != []
         assert taken(hosts, given) != []

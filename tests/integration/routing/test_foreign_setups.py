@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from .foreign import setup_of
+from .lines import PATIENCE
 from .shapes import INSIDE_NETWORKS, SHAPES, Request, Shape
 
 SEEDS = range(200)
@@ -73,7 +74,7 @@ class Asked:
         named = {(found["line"], found["family"]) for found in self.findings() if found["id"] == "reply-taken"}
         dead = self.unanswered() - named
         # Once more: a packet may be late on a busy machine.
-        return dead & self.unanswered(5) if dead else dead
+        return dead & self.unanswered(PATIENCE) if dead else dead
 
 
 @pytest.fixture(scope="module", params=SHAPES)
@@ -86,7 +87,7 @@ def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
 def test_no_foreign_setup_takes_a_reply_in_silence(asked: Asked, request: pytest.FixtureRequest) -> None:
     # Each shape gets every fourth seed.
     seeds = SEEDS[list(SHAPES).index(request.node.callspec.params["asked"]) :: len(SHAPES)]
-    assert asked.unanswered(5) == set()
+    assert asked.unanswered(PATIENCE) == set()
     assert asked.findings() == []
     taken = 0
     for seed in seeds:
@@ -97,7 +98,7 @@ def test_no_foreign_setup_takes_a_reply_in_silence(asked: Asked, request: pytest
             taken += any(found["id"] == "reply-taken" for found in asked.findings())
         finally:
             setup.remove(asked.host)
-    assert asked.unanswered(5) == set()
+    assert asked.unanswered(PATIENCE) == set()
     assert asked.findings() == []
     assert taken > 5, "setups do take replies"
 

@@ -102,7 +102,7 @@ def test_a_rule_that_will_take_replies_is_foreseen(hosts: Hosts, family: int, ki
     assert deploy(server)["changed"] is True
     assert {one["line"] for one in findings(server, family)} == {one["subject"].split()[-1] for one in found}
     if "ipproto" not in rule and "uidrange" not in rule:
-        assert not answered(hosts["isp1"], FAR[family], host_in(1, family, 10))
+        assert not answered(hosts["isp1"], FAR[family], host_in(1, family, 10), 0)
     server.run("ip", f"-{family}", "rule", "delete", "priority", str(priority))
     assert all(alive(hosts, family).values())
     assert foreseen(server) == []
@@ -129,7 +129,8 @@ def test_without_the_group_the_networks_of_other_lines_are_foreseen(hosts: Hosts
     assert [finding["subject"] for finding in found] == ["line line1"]
     assert "route 198.18.2.0/24" in found[0]["message"] or "route 2001:db8:2::/64" in found[0]["message"]
     assert deploy(server)["changed"] is True
-    assert [name for name, good in alive(hosts, family).items() if not good] == ["neighbour of line 2 by line 1"]
+    lost = ["neighbour of line 2 by line 1"]
+    assert [name for name, good in alive(hosts, family, lost).items() if not good] == lost
 
 
 def test_addresses_and_interfaces_that_are_not_there_yet(hosts: Hosts) -> None:

@@ -85,7 +85,7 @@ def test_nothing_is_lost_and_neighbours_of_other_lines_are_answered_afterwards(h
     assert deploy(server, **old())["changed"] is True
     # The control: what this version is for does not work with the lists of the previous one.
     for family in (4, 6):
-        assert alive(hosts, family)["neighbour of line 2 by line 1"] is False
+        assert alive(hosts, family, None)["neighbour of line 2 by line 1"] is False
     asking = streams(hosts)
     done = deploy(server, **new())
     assert done["changed"] is True, done

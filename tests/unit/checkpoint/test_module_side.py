@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import json
 import stat
@@ -21,6 +22,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core import confi
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.archive import archive, digest
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.installation import Installation
 from ansible_collections.multihome.linux.plugins.module_utils._core.confirm import ConfirmGuard, Refused
+from ansible_collections.multihome.linux.plugins.module_utils._core.confirm_gate import guard_of
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import (
     Busy,
     InvalidInput,
@@ -69,6 +71,13 @@ def guard(place: Path, option: dict[str, object] | None, scope: confirm.Scope | 
     return ConfirmGuard(option, lambda _current: scope or {}, str(place), str(place / "program"))
 
 
+@contextlib.contextmanager
+def locked(place: Path) -> Iterator[int]:
+    """Hold the lock."""
+    with exclusive(str(place / "lock")) as descriptor:
+        yield descriptor
+
+
 def asked(place: Path) -> list[object]:
     """What the program was asked."""
     return list(json.loads((place / "asked").read_text()))
@@ -103,19 +112,34 @@ def test_without_the_option_and_without_a_pending_run_nothing_is_started(place: 
 
 def test_the_program_gets_the_request_and_the_lock(place: Path) -> None:
     made = guard(place, OPTION, {"owners": (109,), "tables": ("other",)})
-
-    @contextlib.contextmanager
-    def lock() -> Iterator[int]:
-        with exclusive(str(place / "lock")) as descriptor:
-            yield descriptor
-
-    with made.holding(lock):
+    with made.holding(lambda: locked(place)):
         made.before_write("read")
     request = {"confirm": OPTION, "scope": {"owners": [109], "tables": ["other"]}}
     assert asked(place) == ["arm", {**request, "process": list(confirm.own_process())}, True]
     # The control: a module under another lock leaves it to the program.
     made.before_write("read")
     assert asked(place)[2] is None
+
+
+def test_a_run_without_the_option_asks_only_where_another_run_waits(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = functools.partial(ConfirmGuard, place=str(place), program=str(place / "program"))
+    monkeypatch.setattr(confirm, "ConfirmGuard", made)
+
+    def writes(option: dict[str, object] | None) -> None:
+        gate = guard_of(option, lambda _current: {"owners": [109]})
+        gate.begin()
+        with gate.holding(lambda: locked(place)):
+            gate.before_write("read")
+
+    writes(None)
+    assert not (place / "asked").exists()
+    (place / "pending").symlink_to("other")
+    for option in (None, OPTION):
+        writes(option)
+        process = list(confirm.own_process())
+        assert asked(place) == ["arm", {"confirm": option, "scope": {"owners": [109]}, "process": process}, True]
 
 
 @pytest.mark.parametrize(("kind", "error"), [("Busy", Busy), ("Refused", Refused), ("ReadFailed", Refused)])

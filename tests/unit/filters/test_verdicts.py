@@ -365,4 +365,6 @@ def test_a_reverse_path_filter_has_families_and_looks_at_the_interface(
     of_family = [{"match": {"op": operator, "left": NFPROTO, "right": family}}] if family else []
     for verdict in ("drop", "accept"):
         [rule] = nft_rule(*of_family, fib, {verdict: None})
-        assert {each for each in (4, 6) if rule.drops_without_way_back(each)} == (dropped if verdict == "drop" else set())
+        assert {each for each in (4, 6) if rule.drops_without_way_back(each)} == (
+            dropped if verdict == "drop" else set()
+        )

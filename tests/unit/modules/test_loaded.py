@@ -26,6 +26,8 @@ ONLY_FOR_CHANGES = {
     "references",
     "learned.engine",
     "store.journal",
+    "routing.owner_records",
+    "confirm",
 }
 
 
@@ -44,6 +46,13 @@ def test_what_only_a_change_needs_is_not_loaded(module: str) -> None:
 
 
 def test_control_these_modules_exist() -> None:
-    needed = ("routing.changes", "routing.disconnection", "store.change", "routing.rule_walk", "learned.engine")
+    needed = (
+        "confirm",
+        "routing.changes",
+        "routing.disconnection",
+        "store.change",
+        "routing.rule_walk",
+        "learned.engine",
+    )
     found = loaded(f"import {', '.join(f'{ENGINE}.{name}' for name in needed)}")
     assert found >= ONLY_FOR_CHANGES

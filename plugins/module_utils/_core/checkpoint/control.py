@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from ..confirm import DEFAULT_TIMEOUT, Refused
+from ..confirm import Refused
+from ..confirm_gate import DEFAULT_TIMEOUT
 from ..errors import InvalidInput, StepFailed
 from ..keeper_installation.host import own_code
 from ..lock import exclusive

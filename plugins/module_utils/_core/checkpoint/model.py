@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..confirm import DEFAULT_TIMEOUT, FAILED, LONGEST, check_option
+from ..confirm import FAILED, LONGEST, check_option
+from ..confirm_gate import DEFAULT_TIMEOUT
 
 VERSION = 1
 NONE, CONFIRMED = "none", "confirmed"

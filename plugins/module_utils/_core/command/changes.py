@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..confirm import DEFAULT_TIMEOUT, PLACE, PROGRAM
+from ..confirm import PLACE, PROGRAM
+from ..confirm_gate import DEFAULT_TIMEOUT
 from ..info import checkpoints
 from .failure import CommandFailed
 from .terminal import Page

@@ -14,7 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TextIO
 
-from ..confirm import DEFAULT_TIMEOUT, LONGEST
+from ..confirm import LONGEST
+from ..confirm_gate import DEFAULT_TIMEOUT
 from ..errors import MultihomeError
 from ..info import checkpoints
 from . import changes, drain, journal, repair, status

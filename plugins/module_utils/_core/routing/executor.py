@@ -7,15 +7,17 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..host.files import Files
 from ..netlink.rtnetlink import Message, Netlink, Socket, dump, interfaces
 from ..plan import Action, Model
 from .iproute_names import NameFiles
 from .model import Alias
-from .owner_records import AddressRecords, tagged
 from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from .owner_records import AddressRecords, TaggedAddresses
 
 # Reads routes from a socket, given the names of interfaces by index.
 RouteReader = Callable[[Socket, Mapping[int, str]], list[Message]]
@@ -40,13 +42,14 @@ class Executor:
         self._list_interfaces = list_interfaces
         self._settings = settings
         self._announce = announce
-        files = files or Files()
-        self._records = AddressRecords(files)
-        self.names = NameFiles(files)
+        self._files = files or Files()
+        self._records: AddressRecords | None = None
+        self.names = NameFiles(self._files)
 
     def read(self, *kinds: str, routes: RouteReader | None = None) -> Snapshot:
         """Return a snapshot of the kinds: one dump each, but of routes what ``routes`` returns where it is given."""
-        with tagged(self._connect, self._records) as socket:
+        connect: Callable[[], AbstractContextManager[Socket]] = self._tagged if "address" in kinds else self._connect
+        with connect() as socket:
             snapshot = Snapshot(self._list_interfaces(), {})
             for kind in kinds:
                 chosen = routes(socket, snapshot.names) if routes and kind == "route" else dump(socket, kind)
@@ -69,7 +72,7 @@ class Executor:
         # Most runs change nothing. A module is compiled on the host in every run, so this part is left out then.
         from . import changes  # noqa: PLC0415 - as said
 
-        with tagged(self._connect, self._records) as socket:
+        with self._tagged() as socket:
             changes.apply(socket, actions, snapshot, owner, self._settings, moved, self._announce)
 
     def repair(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> dict[Hashable, str]:
@@ -79,7 +82,7 @@ class Executor:
         """
         from . import changes  # noqa: PLC0415 - as in apply()
 
-        with tagged(self._connect, self._records) as socket:
+        with self._tagged() as socket:
             return changes.repair(socket, actions, snapshot, owner, self._settings)
 
     def restore(self, actions: Sequence[Action[Model]], snapshot: Snapshot, owner: int) -> list[str]:
@@ -87,8 +90,15 @@ class Executor:
         from . import changes  # noqa: PLC0415 - as in apply()
 
         try:
-            return changes.restored(
-                lambda: tagged(self._connect, self._records), actions, snapshot, owner, self._settings
-            )
+            return changes.restored(self._tagged, actions, snapshot, owner, self._settings)
         finally:
-            self._records.unwritten.clear()
+            if self._records:
+                self._records.unwritten.clear()
+
+    def _tagged(self) -> AbstractContextManager[TaggedAddresses]:
+        """Connect to change something, or to read addresses."""
+        # Loaded only where it is needed: a module is compiled on the host in every run.
+        from .owner_records import AddressRecords, tagged  # noqa: PLC0415 - as said
+
+        self._records = self._records or AddressRecords(self._files)
+        return tagged(self._connect, self._records)
