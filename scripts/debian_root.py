@@ -110,7 +110,7 @@ def _sources(suite: str) -> list[str]:
 
     None on a machine that is no Debian or has none of Debian's addresses: mmdebstrap then knows where to look.
     """
-    own = _own_codename()
+    own = own_codename()
     if own is None:
         return []
     targets = _index_targets()
@@ -123,7 +123,8 @@ def _sources(suite: str) -> list[str]:
     )
 
 
-def _own_codename() -> str | None:
+def own_codename() -> str | None:
+    """Return the name of this machine's own release, None on a machine that is no Debian."""
     with contextlib.suppress(OSError):
         release = platform.freedesktop_os_release()
         return release.get("VERSION_CODENAME") if release["ID"] == "debian" else None
@@ -150,8 +151,8 @@ def command(directory: Path, name: str) -> list[str]:
     # Debian 11 still keeps a part of them outside /usr.
     libraries = [path for top in ("usr/lib", "lib") for path in (directory / top).glob("*-linux-gnu*")]
     loader = next(found for library in libraries for found in library.glob("ld-linux*.so*"))
-    plugins = next(library / "xtables" for library in libraries if (library / "xtables").is_dir())
-    variables = ["env", f"XTABLES_LIBDIR={plugins}"]
+    plugins = [library / "xtables" for library in libraries if (library / "xtables").is_dir()]
+    variables = ["env", *(f"XTABLES_LIBDIR={path}" for path in plugins[:1])]
     search = ["--library-path", ":".join(map(str, libraries))]
     return [*variables, str(loader), *search, str(directory / "usr" / "sbin" / name)]
 

@@ -77,6 +77,17 @@ def program(name: str) -> str:
     raise FileNotFoundError(f"{name} is not in {UNPACKED}: run make setup")
 
 
+@dataclass(frozen=True)
+class Programs:
+    """Where the programs of servers are: unpacked by `make setup`, of this machine's own release."""
+
+    root: Path = UNPACKED
+
+    def command(self, name: str) -> list[str]:
+        """Return the command that runs a program; raises FileNotFoundError."""
+        return [program(name)]
+
+
 @dataclass
 class NameServer:
     """A server of the zone on a host, at ``address``. ``keys`` may change it, ``known`` are only known to it."""
@@ -88,6 +99,7 @@ class NameServer:
     records: Sequence[str] = RECORDS
     keys: Sequence[TestKey] = (KEY,)
     known: Sequence[TestKey] = (STRANGER,)
+    programs: Programs = Programs()
     process: subprocess.Popen[str] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -165,7 +177,7 @@ zone:
     journal-content: all
     acl: publishers
 """
-        return [program("knotd"), "-c", str(self._write("knot.conf", text))]
+        return [*self.programs.command("knotd"), "-c", str(self._write("knot.conf", text))]
 
 
 class Bind(NameServer):
@@ -180,14 +192,14 @@ class Bind(NameServer):
         )
         grants = " ".join(f'grant "{key.name}" zonesub A AAAA TXT;' for key in self.keys)
         text = f"""options {{
-  directory "{self.directory}"; pid-file none; session-keyfile none; lock-file none;
+  directory "{self.directory}"; pid-file none; session-keyfile none;
   listen-on {{ {self.address}; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no;
   notify no; managed-keys-directory "{self.directory}"; tcp-clients 200;
 }};
 controls {{ }};
 {keys}zone "{self.zone}" {{ type primary; file "{zone}"; update-policy {{ {grants} }}; }};
 """
-        return [program("named"), "-g", "-n", "1", "-c", str(self._write("named.conf", text))]
+        return [*self.programs.command("named"), "-g", "-n", "1", "-c", str(self._write("named.conf", text))]
 
 
 class PowerDns(NameServer):
@@ -196,7 +208,7 @@ class PowerDns(NameServer):
     def _command(self) -> list[str]:
         database = self.directory / "pdns.sqlite3"
         database.unlink(missing_ok=True)
-        modules = next(UNPACKED.glob("usr/lib/*/pdns"))
+        modules = next(self.programs.root.glob("usr/lib/*/pdns"))
         self._write(
             "pdns.conf",
             f"launch=gsqlite3\ngsqlite3-database={database}\nmodule-dir={modules}\nlocal-address={self.address}\n"
@@ -224,10 +236,10 @@ class PowerDns(NameServer):
             for kind, content in metadata
         ]
         self._create(database, lines)
-        return [program("pdns_server"), f"--config-dir={self.directory}", "--daemon=no", "--guardian=no"]
+        return [*self.programs.command("pdns_server"), f"--config-dir={self.directory}", "--daemon=no", "--guardian=no"]
 
     def _create(self, database: Path, lines: Sequence[str]) -> None:
-        schema = next(UNPACKED.glob("usr/share/**/schema.sqlite3.sql")).read_text()
+        schema = next(self.programs.root.glob("usr/share/**/schema.sqlite3.sql")).read_text()
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.executescript("PRAGMA synchronous=OFF;\n" + schema + "\n".join(lines))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""dns_records against Knot, BIND and PowerDNS."""
+"""dns_records against Knot, BIND and PowerDNS of Debian 12 and 13."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ import pytest
 
 from ..namespaces import Hosts
 from ..run_module import run_module
-from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey
+from .counting import EACH, WRITERS, count
+from .releases import EVERY
+from .servers import KEY, STRANGER, ZONE, NameServer, TestKey
 
 ROOT = Path(__file__).resolve().parents[3]
 OLDEST = str(ROOT / ".venv" / "oldest")
 BOTH = ["203.0.113.10", "198.51.100.20", "2001:db8:a::10"]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=EVERY, ids=str)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
     with Hosts("host") as hosts:
-        made = KINDS[request.param](hosts["host"], tmp_path_factory.mktemp(request.param))
+        made: NameServer = request.param.on(hosts["host"], tmp_path_factory.mktemp(str(request.param)))
         made.start()
         yield made
         made.stop()
@@ -174,6 +176,82 @@ def test_a_wildcard_that_answers_for_a_name_is_named_and_stays(server: NameServe
     assert server.ask(domain, "A") == ["198.51.100.20", "203.0.113.10"]
 
 
+def run_and_undo(server: NameServer, domain: str, addresses: list[str]) -> dict[str, Any]:
+    """Publish a set, and undo it as after a later step that failed: the answers, and whether the set exists."""
+    options = {"zone": ZONE, "servers": [server.address], "records": [{"domain": domain, "addresses": addresses}]}
+    code = f"""
+import json, sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+from _core.dns.client import Client, Conflict, Replacement
+from _core.dns.engine import DnsEngine
+from _core.dns.keys import Key
+client = Client({ZONE!r}, {server.address!r}, Key({KEY.name!r}, {KEY.algorithm!r}, {KEY.secret!r}))
+def exists():
+    try:
+        # The prerequisite of an update decides.
+        client.replace([Replacement({domain!r}, "A", (), ("192.0.2.1",), 60)])
+    except Conflict:
+        return True
+    client.replace([Replacement({domain!r}, "A", ("192.0.2.1",), ())])
+    return False
+def values():
+    return client.read([({domain!r}, "A")]).sets[{domain!r}, "A"].values
+engine = DnsEngine.from_options({options | KEY.options()!r})
+current = engine.read()
+plan = engine.plan(current)
+engine.apply(plan, current)
+during = values()
+failed = engine.restore(plan, current)
+print(json.dumps({{"during": during, "after": values(), "exists": exists(), "failed": failed}}))
+"""
+    found: dict[str, Any] = json.loads(server.host.run("/usr/bin/python3", "-c", code).stdout)
+    assert found.pop("failed") == []
+    return found
+
+
+def test_undo_beside_a_wildcard_restores_whether_the_name_has_a_set(server: NameServer) -> None:
+    domain, wildcard, other = f"undo.wild.{ZONE}", ["192.0.2.98"], ["203.0.113.11"]
+    run(server, [], purge=True)
+    # There was none: it is removed, and the wildcard answers again.
+    assert run_and_undo(server, domain, other) == {"during": other, "after": wildcard, "exists": False}
+    # There was one. It stays one, also where it equals the wildcard's.
+    for earlier in (other, wildcard):
+        assert run(server, [{"domain": domain, "addresses": earlier}])["changed"]
+        during = ["203.0.113.12"]
+        assert run_and_undo(server, domain, during) == {"during": during, "after": earlier, "exists": True}
+    # One that equals the wildcard's is removed like any other.
+    done = run(server, [], purge=True)
+    assert [action["op"] for action in done["actions"]] == ["remove"]
+    assert run_and_undo(server, domain, other)["exists"] is False
+
+
+def test_of_two_names_below_a_wildcard_one_may_have_its_set_already(server: NameServer) -> None:
+    one, two = f"one.wild.{ZONE}", f"two.wild.{ZONE}"
+    run(server, [], purge=True)
+    assert run(server, [{"domain": one, "addresses": BOTH[:1]}])["changed"]
+    assert run(server, [{"domain": one, "addresses": ["192.0.2.98"]}])["changed"]
+    done = run(server, [{"domain": each, "addresses": BOTH[:1]} for each in (one, two)])
+    assert done.get("msg") is None
+    assert [each["domain"] for each in done["overridden"]] == [two]
+    assert server.ask(one, "A") == server.ask(two, "A") == BOTH[:1]
+    run(server, [], purge=True)
+
+
+def test_questions_of_one_connection_have_different_numbers(server: NameServer) -> None:
+    """Also where the library gives each the same."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+import dns.entropy
+dns.entropy.random_16 = lambda: 7
+from _core.dns.client import Client
+from _core.dns.keys import Key
+client = Client({ZONE!r}, {server.address!r}, Key({KEY.name!r}, {KEY.algorithm!r}, {KEY.secret!r}))
+print(client.read([("mail.{ZONE}", kind) for kind in ("A", "AAAA")]).sets["mail.{ZONE}", "A"].values)
+"""
+    assert server.host.run("/usr/bin/python3", "-c", code).stdout == "('192.0.2.25',)\n"
+
+
 def test_an_alias_of_a_wildcard_is_named_and_one_of_the_name_is_refused(server: NameServer) -> None:
     domain = f"shop.aliases.{ZONE}"
     done = run(server, [{"domain": domain, "addresses": BOTH[:2]}])
@@ -295,6 +373,16 @@ client.replace([Replacement(domain, "A", ("192.0.2.1",), ("192.0.2.2",), 60)])
     assert server.ask(f"race.{ZONE}", "A") == ["192.0.2.2"]
     # All of an update or nothing of it.
     assert server.ask(f"x.race.{ZONE}", "A") == []
+
+
+def test_competing_updates_lose_no_increment(server: NameServer) -> None:
+    total, _conflicts = count(server)
+    assert total == WRITERS * EACH
+
+
+def test_control_without_prerequisites_increments_are_lost(server: NameServer) -> None:
+    # One after the other by chance: then once more.
+    assert any(count(server, guarded=False)[0] < WRITERS * EACH for _try in range(5))
 
 
 def test_all_faults_of_the_list_are_reported_at_once(server: NameServer) -> None:

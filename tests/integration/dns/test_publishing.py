@@ -14,7 +14,6 @@ import pytest
 
 from ..keeper.host import Kept
 from ..namespaces import Hosts
-from .counting import EACH, WRITERS, count
 from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -156,16 +155,6 @@ client = Client({ZONE!r}, "127.0.0.1", Key({KEY.name!r}, {KEY.algorithm!r}, {KEY
 client.replace([Replacement({DOMAIN!r}, "A", ({A!r}, {B!r}), ("192.0.2.99",), 60)])
 """
     server.host.run("/usr/bin/python3", "-c", code)
-
-
-def test_competing_updates_lose_no_increment(server: NameServer) -> None:
-    total, _conflicts = count(server)
-    assert total == WRITERS * EACH
-
-
-def test_control_without_prerequisites_increments_are_lost(server: NameServer) -> None:
-    # One after the other by chance: then once more.
-    assert any(count(server, guarded=False)[0] < WRITERS * EACH for _try in range(5))
 
 
 def test_a_keeper_that_finds_nothing_to_do_leaves_the_serial(server: NameServer) -> None:

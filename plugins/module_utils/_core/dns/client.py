@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import MultihomeError
@@ -14,7 +15,7 @@ from .keys import Key
 from .library import dnspython
 from .model import Key as SetKey
 from .model import RecordSet
-from .names import absolute, is_in
+from .names import LONGEST, absolute, is_in
 from .transport import PORT, TIMEOUT, Connection, NoAnswer, Source, connect
 
 TEXT = "TXT"
@@ -41,7 +42,7 @@ class Conflict(ServerFault):
 class Content:
     """The record sets of a zone that were asked for: addresses, and texts of TXT sets by domain.
 
-    ``wildcards`` has those sets that a wildcard of the zone has too: the server most likely made them from it.
+    ``wildcards`` has those that the server makes from a wildcard of the zone; such a set does not exist itself.
     """
 
     sets: Mapping[SetKey, RecordSet] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class Content:
 class Replacement:
     """One set to replace: ``values`` becomes ``new``; without any value there is no set.
 
-    ``by_wildcard`` says that the values are probably those of a wildcard, and that there is no set of this name.
+    ``by_wildcard`` says that the values are those of a wildcard, and that there is no set of this name.
     """
 
     domain: str
@@ -100,25 +101,17 @@ class Client:
         questions = [(self.zone, "SOA"), *wanted, *wild]
         try:
             with connect(self.server, self.port, self._source, self.timeout) as connection:
-                answers = list(self._asked(connection, questions))
+                answers = dict(zip(questions, self._asked(connection, questions)))
+                self._check_zone(answers[self.zone, "SOA"])
+                wildcards = self._made_from_wildcards(connection, answers, above)
         except NoAnswer as error:
             raise self._unreachable(error) from error
-        self._check_zone(answers[0])
         sets: dict[SetKey, RecordSet] = {}
         found: dict[str, tuple[str, ...]] = {}
-        wildcards: dict[SetKey, str] = {}
-        of_wildcards = {key: self._answered(answer) for key, answer in zip(wild, answers[1 + len(wanted) :])}
-        for (domain, kind), answer in zip(wanted, answers[1:]):
-            same = [
-                name
-                for name in above.get((domain, kind), ())
-                if of_wildcards[name, kind][0] and of_wildcards[name, kind] == self._answered(answer)
-            ]
-            if same:
-                wildcards[domain, kind] = same[0]
-                if self._is_alias(answer):
-                    continue
-            values, ttl = self._values(answer, domain, kind)
+        for domain, kind in wanted:
+            if (domain, kind) in wildcards and self._is_alias(answers[domain, kind]):
+                continue
+            values, ttl = self._values(answers[domain, kind], domain, kind)
             if kind == TEXT:
                 found[domain] = values
             elif values:
@@ -130,15 +123,6 @@ class Client:
 
         Raises Conflict when one is not, ServerFault when the server refuses.
         """
-        try:
-            self._replace(replacements)
-        except Conflict:
-            # A set of its own that equals the wildcard's after all.
-            if not any(each.by_wildcard for each in replacements):
-                raise
-            self._replace([replace(each, by_wildcard=False) for each in replacements])
-
-    def _replace(self, replacements: Sequence[Replacement]) -> None:
         update = self._dns.update.UpdateMessage(absolute(self.zone))
         for each in replacements:
             name, old, new = absolute(each.domain), _written(each.type, each.values), _written(each.type, each.new)
@@ -165,7 +149,10 @@ class Client:
 
     def _asked(self, connection: Connection, questions: Sequence[tuple[str, str]]) -> Iterable[Any]:
         for first in range(0, len(questions), _AT_ONCE):
-            part = [self._question(*question) for question in questions[first : first + _AT_ONCE]]
+            some = questions[first : first + _AT_ONCE]
+            # Each of its own: by the number an answer finds its question, and its signature is checked.
+            numbers = random.sample(range(1 << 16), len(some))
+            part = [self._question(*question, number=number) for question, number in zip(some, numbers)]
             for message, wire in part:
                 del message
                 connection.send(wire)
@@ -178,9 +165,28 @@ class Client:
                     answers[message.id] = self._checked(wire, message)
             yield from (answers[message.id] for message, _wire in part)
 
-    def _question(self, domain: str, kind: str, signed: bool = True) -> tuple[Any, bytes]:
+    def _made_from_wildcards(
+        self, connection: Connection, answers: Mapping[SetKey, Any], above: Mapping[SetKey, Sequence[str]]
+    ) -> dict[SetKey, str]:
+        """Return the sets that the server makes from a wildcard, each with it.
+
+        The wildcard has the same set, and also answers for a name below: it would not if the set's name existed (RFC
+        4592, 2.2.1 and 3.3.1).
+        """
+        said = {question: self._answered(answer) for question, answer in answers.items()}
+        same = {}
+        for (domain, kind), names in above.items():
+            having = [name for name in names if said[name, kind][0] and said[name, kind] == said[domain, kind]]
+            if having:
+                same[domain, kind] = having[0]
+        below = self._asked(connection, [(_below(domain), kind) for domain, kind in same])
+        return {key: name for (key, name), answer in zip(same.items(), below) if self._answered(answer) == said[key]}
+
+    def _question(self, domain: str, kind: str, signed: bool = True, number: int | None = None) -> tuple[Any, bytes]:
         message = self._dns.message.make_query(absolute(domain), kind)
         message.flags &= ~self._dns.flags.RD
+        if number is not None:
+            message.id = number
         return message, self._wire(message, signed)
 
     def _wire(self, message: Any, signed: bool = True) -> bytes:
@@ -335,6 +341,12 @@ def _wildcards(domain: str, zone: str) -> list[str]:
         above = above.partition(".")[2]
         names.append(f"*.{above}")
     return [name for name in names if name != domain]
+
+
+def _below(domain: str) -> str:
+    """Return a name below a domain, that nobody has; the domain itself where there is no space for one."""
+    name = f"_below.{domain}"
+    return name if len(name) <= LONGEST else domain
 
 
 def _written(kind: str, values: Sequence[str]) -> list[str]:

@@ -201,8 +201,9 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         """Restore the sets of ``current``, where they still are as this run left them, and the files."""
         failed: list[str] = []
         try:
-            now = assert_servers(self._servers).read(sorted(plan.wanted)).sets if plan.wanted else {}
-            ours = {key: current.sets.get(key) for key, new in plan.wanted.items() if _same(now.get(key), new)}
+            content = assert_servers(self._servers).read(sorted(plan.wanted)) if plan.wanted else Content()
+            now, before = _existing(content), _existing(current)
+            ours = {key: before.get(key) for key, new in plan.wanted.items() if _same(now.get(key), new)}
             changes = replacements(now, ours)
             if changes:
                 assert_servers(self._servers).replace(changes)
@@ -368,6 +369,11 @@ def assert_servers(servers: ZoneServers | None) -> ZoneServers:
     if servers is None:
         raise ReadFailed("the zone was not read yet")
     return servers
+
+
+def _existing(content: Content | Current) -> dict[SetKey, RecordSet]:
+    """Return the sets that exist themselves, and are not made from a wildcard."""
+    return {key: found for key, found in content.sets.items() if key not in content.wildcards}
 
 
 def _same(one: RecordSet | None, other: RecordSet | None) -> bool:

@@ -73,7 +73,7 @@ def replacements(
 ) -> list[Replacement]:
     """Return the sets that differ, each with what it was and what it becomes.
 
-    A set that is probably a wildcard's is not there to be removed.
+    A set that is made from a wildcard does not exist itself, and cannot be removed.
     """
     known = wildcards or {}
     found = []
