@@ -16,6 +16,8 @@ description:
     read them.
   - A server that runs reads changed files without a restart, unless its addresses changed. The module waits until the
     server answers for each zone.
+  - While the keeper of this host still publishes a zone with a key of another name, the server accepts that key too.
+    The first run after M(multihome.linux.dns_records) has stored the new one removes the old key from the server.
   - On a host without systemd, that host's service manager has to run C(knotd -c
     /etc/multihome/name_server/knot.conf).
 author:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,9 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from ...e2e import line_health, playbooks, zone
-from ...integration.dns.servers import ROOT, ZONE, NameServer, program, programs, wait_until
+from ...integration.dns.resolvers import resolver
+from ...integration.dns.servers import ROOT, NameServer, wait_until
+from ...integration.namespaces import Host
 from ...lab.lab import Lab
 from ...lab.topology import choose
 from ..figures import Figure
@@ -129,30 +131,9 @@ def _chromium(directory: Path) -> list[str]:
 @contextmanager
 def _resolver(lab: Lab, server: NameServer, directory: Path) -> Iterator[None]:
     """Run Unbound on the client's host, which asks it alone."""
-    text = f"""server:
-  directory: "{directory}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1
-  access-control: 127.0.0.0/8 allow
-  module-config: "iterator"
-  do-daemonize: no
-stub-zone:
-  name: "{ZONE}"
-  stub-addr: {server.address}
-"""
-    path = directory / "unbound.conf"
-    path.write_text(text)
     script = 'cd /etc && rm -f resolv.conf nsswitch.conf && echo "$0" > resolv.conf && echo "$1" > nsswitch.conf'
     lab.exec(CLIENT, "sh", "-c", script, "nameserver 127.0.0.1", "hosts: files dns")
-    host = zone.LabHost(lab, CLIENT)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    child = host.start(program("unbound"), "-c", str(path), env=programs(), **quiet)
-    try:
+    host = cast(Host, zone.LabHost(lab, CLIENT))
+    with resolver(host, directory / "unbound", "unbound", "127.0.0.1", server.address):
         wait_until(lambda: lab.exec(CLIENT, "getent", "ahosts", zone.DOMAIN, check=False).stdout != "")
         yield
-    finally:
-        child.kill()
-        child.wait()

@@ -14,8 +14,8 @@ import debian_root
 from ..namespaces import Host
 from .servers import KINDS, NAMES, NameServer, Programs
 
-_PACKAGES = ("knot", "bind9", "pdns-server", "pdns-backend-sqlite3")
-_OTHERS = [suite for suite in ("bookworm", "trixie") if suite != debian_root.own_codename()]
+_PACKAGES = ("knot", "bind9", "pdns-server", "pdns-backend-sqlite3", "unbound")
+OTHERS = [suite for suite in ("bookworm", "trixie") if suite != debian_root.own_codename()]
 
 
 class UnpackedPrograms(Programs):
@@ -24,6 +24,14 @@ class UnpackedPrograms(Programs):
     def command(self, name: str) -> list[str]:
         """Return the command that runs a program by the release's own loader and libraries."""
         return debian_root.command(self.root, name)
+
+
+def programs_of(suite: str) -> Programs:
+    """Return the programs of a release, of this machine's own without ``suite``; skips the test without them."""
+    try:
+        return UnpackedPrograms(debian_root.Root(suite, _PACKAGES).made()) if suite else Programs()
+    except debian_root.NotAtHand as error:
+        pytest.skip(str(error))
 
 
 @dataclass(frozen=True)
@@ -38,13 +46,7 @@ class Kind:
 
     def on(self, host: Host, directory: Path) -> NameServer:
         """Return the server, not started yet; skips the test where the release is not at hand."""
-        made = KINDS[self.name](host, directory)
-        if self.suite:
-            try:
-                made.programs = UnpackedPrograms(debian_root.Root(self.suite, _PACKAGES).made())
-            except debian_root.NotAtHand as error:
-                pytest.skip(str(error))
-        return made
+        return KINDS[self.name](host, directory, programs=programs_of(self.suite))
 
 
-EVERY = [Kind(name, suite) for suite in ("", *_OTHERS) for name in NAMES]
+EVERY = [Kind(name, suite) for suite in ("", *OTHERS) for name in NAMES]

@@ -15,6 +15,7 @@ import pytest
 from ..keeper.host import Kept
 from ..namespaces import Hosts
 from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey, wait_until
+from .servers import RECORDS as RECORDS_OF_ZONE
 
 ROOT = Path(__file__).resolve().parents[3]
 DOMAIN = f"www.{ZONE}"
@@ -43,7 +44,7 @@ def keeper(server: NameServer, tmp_path: Path) -> Iterator[Kept]:
     kept.stop()
 
 
-def judge(server: NameServer, **lines: bool) -> None:
+def judge(server: NameServer | Kept, **lines: bool) -> None:
     """Write the lines' health as the keeper's own file has it."""
     shown = {name: {"ipv4": {"usable": usable, "resume": {}}} for name, usable in lines.items()}
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -189,6 +190,26 @@ main(["status", "--json"])
 """
     shown = json.loads(server.host.run("/usr/bin/python3", "-c", code, check=False).stdout)
     return shown["status"], "\n".join(problem["text"] for problem in shown["problems"] if "zone" in problem["text"])
+
+
+def test_status_shows_a_zone_that_the_server_does_not_have(server: NameServer, keeper: Kept) -> None:
+    keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, persist=True, **KEY.options())
+    wait_until(lambda: status(server)[1] == "", keeper.log)
+    server.zone, server.records = "svc.example.net", [each.replace(ZONE, "svc.example.net") for each in RECORDS_OF_ZONE]
+    try:
+        server.allow((KEY,))
+        wait_until(lambda: "does not have the zone" in status(server)[1], keeper.log, patience=90)
+        level, problems = status(server)
+        assert level == "critical"
+        assert f"zone {ZONE} is not published: {server.address}: it does not have the zone {ZONE}" in problems
+        # The key is not called wrong.
+        assert "the key was not judged" in problems
+    finally:
+        server.zone, server.records = ZONE, RECORDS_OF_ZONE
+        server.allow((KEY,))
+    # Control: with the right zone nothing is wrong any more, and the records are published there.
+    wait_until(lambda: status(server)[1] == "", keeper.log, patience=60)
+    assert published(server, A, B)
 
 
 def test_status_tells_a_wrong_key_from_an_access_list_and_from_a_dead_server(server: NameServer, keeper: Kept) -> None:

@@ -40,13 +40,22 @@ class NamedServer:
 
 @dataclass(frozen=True)
 class ServedZone:
-    """A zone, its name servers here, and the ``secondaries`` elsewhere that may transfer it."""
+    """A zone, its name servers here, and the ``secondaries`` elsewhere that may transfer it.
+
+    ``earlier`` is another key that the keeper of this host still uses.
+    """
 
     name: str
     key: Key
     nameservers: tuple[NamedServer, ...]
     secondaries: tuple[NamedServer, ...] = ()
     records: tuple[RecordSet, ...] = ()
+    earlier: Key | None = None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys that may change the zone."""
+        return (self.key, *([self.earlier] if self.earlier else []))
 
     @property
     def file(self) -> str:
@@ -91,7 +100,8 @@ class NameServer:
         rows += ["  udp-workers: 1", "  tcp-workers: 2", "  background-workers: 1"]
         rows += ["log:", "  - target: stderr", "    any: info"]
         rows += ["database:", f'  storage: "{STATE}"', "  journal-db-max-size: 64M", "key:"]
-        for key in {zone.key.name: zone.key for zone in self.zones}.values():
+        earlier = {zone.earlier.name: zone.earlier for zone in self.zones if zone.earlier}
+        for key in {**earlier, **{zone.key.name: zone.key for zone in self.zones}}.values():
             rows += [f'  - id: "{key.name}"', f"    algorithm: {key.algorithm}", f'    secret: "{key.secret}"']
         secondaries = [zone for zone in self.zones if zone.secondaries]
         rows += ["remote:"] if secondaries else []
@@ -100,7 +110,8 @@ class NameServer:
             rows += [f'  - id: "secondaries {zone.name}"', f"    address: [{_quoted(addresses)}]"]
         rows.append("acl:")
         for zone in self.zones:
-            rows += [f'  - id: "publish {zone.name}"', f"    address: {LOOPBACK}", f'    key: "{zone.key.name}"']
+            rows += [f'  - id: "publish {zone.name}"', f"    address: {LOOPBACK}"]
+            rows += [f"    key: [{_quoted([key.name for key in zone.keys])}]"]
             rows += ["    action: update", "    update-type: [A, AAAA, TXT]"]
             if zone.secondaries:
                 addresses = [address for each in zone.secondaries for address in each.addresses]
@@ -124,7 +135,8 @@ class NameServer:
 def unit_text(server: NameServer, knotd: str, knotc: str) -> str:
     """Return the unit. It copies the files to where the server's user can read them: those in /etc are root's."""
     files = " ".join(f"{DIRECTORY}/{name}" for name in ("knot.conf", *(zone.file for zone in server.zones)))
-    copy = f"+/usr/bin/install -o knot -g knot -m 0400 -t {RUNTIME} {files}"
+    # With their times: Knot DNS reads a zone's file again when its time differs, and answers with all lines then.
+    copy = f"+/usr/bin/install -p -o knot -g knot -m 0400 -t {RUNTIME} {files}"
     return f"""\
 {_MARKER}[Unit]
 Description=Name server of multihome.linux (Knot DNS)

@@ -23,8 +23,9 @@ from ..host.files import Files
 from ..host.requirements import tool
 from ..host.systemd import CommandFailed, systemctl
 from ..plan import Action, Existing, Plan, plan
-from . import keys
+from . import keys, stored
 from .client import Client, ServerFault
+from .keys import Key
 from .name_server import (
     CONFIGURATION,
     DIRECTORY,
@@ -162,7 +163,7 @@ class NameServerEngine:
         """Return what is installed; raises ReadFailed, InvalidInput for a key without a secret, and Unsupported."""
         try:
             texts = self.host.texts()
-            self.server = replace(self.server, zones=tuple(self._with_secret(zone) for zone in self.server.zones))
+            self.server = replace(self.server, zones=tuple(self._with_keys(zone) for zone in self.server.zones))
             running = CONFIGURATION in texts and self.host.is_running()
         except OSError as error:
             raise ReadFailed(f"the name server: {error}") from error
@@ -269,6 +270,18 @@ class NameServerEngine:
                 os.unlink(self.host.files.path_of(path))
             return
         self.host.files.save(path, text, 0o644 if path == UNIT else 0o600)
+
+    def _with_keys(self, zone: ServedZone) -> ServedZone:
+        return replace(self._with_secret(zone), earlier=self._earlier_key(zone))
+
+    def _earlier_key(self, zone: ServedZone) -> Key | None:
+        """Return the key that the keeper uses until the zone is stored with the new one."""
+        for stored_zone in stored.zones(self.host.files):
+            if stored_zone["zone"] == zone.name and stored_zone["servers"] == [LOOPBACK]:
+                name = stored_zone["key_name"]
+                with contextlib.suppress(ValueError):
+                    return keys.load(Key(name), self.host.files) if name and name != zone.key.name else None
+        return None
 
     def _with_secret(self, zone: ServedZone) -> ServedZone:
         if zone.key.secret:
