@@ -16,6 +16,7 @@ description:
     read them.
   - A server that runs reads changed files without a restart, unless its addresses changed. The module waits until the
     server answers for each zone.
+  - Fails, in check mode too, when another program has one of its ports, and names the program.
   - While the keeper of this host still publishes a zone with a key of another name, the server accepts that key too.
     The first run after M(multihome.linux.dns_records) has stored the new one removes the old key from the server.
   - On a host without systemd, that host's service manager has to run C(knotd -c

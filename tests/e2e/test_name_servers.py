@@ -14,6 +14,7 @@ from ansible_collections.multihome.linux.tests.e2e import playbooks
 from ansible_collections.multihome.linux.tests.e2e.line_health import keepers, watched
 from ansible_collections.multihome.linux.tests.integration.dns.servers import (
     KEY,
+    STRANGER,
     ZONE,
     program,
     programs,
@@ -147,6 +148,18 @@ def test_a_line_that_dies_silently_is_withdrawn_by_the_other_firewall_and_restor
     lab.heal_line(first)
     wait_until(lambda: ask(lab, other) == every, patience=60)
     wait_until(lambda: ask(lab, public(lab, first)[0]) == every, patience=60)
+
+
+def test_a_deployment_replaces_the_key_and_ends_the_use_of_the_old_one(lab: Lab) -> None:
+    lists = declared(lab)
+    lists["multihome_zones"][0]["key"] = {"name": "another", "secret": STRANGER.secret}
+    playbooks.deploy(lab, variables=lists)
+    for host in firewalls(lab):
+        text = lab.exec(host, "cat", CONFIGURATION).stdout
+        assert '"another"' in text
+        assert KEY.name not in text
+    for line in lab.lines:
+        assert ask(lab, public(lab, line.name)[0]) == public(lab, *(each.name for each in lab.lines))
 
 
 def test_control_without_the_keeper_the_dead_line_stays(start_lab: StartLab) -> None:

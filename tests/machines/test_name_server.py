@@ -75,6 +75,12 @@ def test_the_service_answers_and_reads_changes_without_a_restart(design: Deploye
         )
         assert published.get("changed"), published
         assert ask(design, address) == [A]
+        # The server accepts one more key now: it reads its files again, and what is published stays.
+        third = options(address, B)
+        third["zones"][0]["key_name"] = "third"
+        third["key_secrets"] = {"third": KEY.secret}
+        assert design.module(machine, "multihome.linux.name_server", **third).get("changed")
+        assert ask(design, address) == [A]
         removed = design.module(machine, "multihome.linux.name_server", zones=[])
         assert removed.get("changed"), removed
         assert ask(design, address) == []

@@ -37,6 +37,10 @@ class PretendedHost(name_server_engine.NameServerHost):
         """A place."""
         return f"/usr/sbin/{name}"
 
+    def others_at(self, *_place: object) -> list[str]:
+        """None."""
+        return []
+
     def is_running(self) -> bool:
         """Whether it was started."""
         return self.runs

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..entries import Entry, Form, Options
-from ..errors import InvalidInput, ReadFailed, StepFailed, Unsupported
-from ..host import programs
+from ..errors import ForeignObject, InvalidInput, ReadFailed, StepFailed, Unsupported
+from ..fields import listed
+from ..host import listeners, programs
 from ..host.distributions import packages
 from ..host.files import Files
 from ..host.requirements import tool
@@ -32,6 +33,7 @@ from .name_server import (
     LOOPBACK,
     LOOPBACK_PORT,
     NAME,
+    PORT,
     RUNTIME,
     STATE,
     UNIT,
@@ -106,6 +108,13 @@ class NameServerHost:
         shown = systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", NAME, unit=NAME)
         return {"ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no"} <= set(shown.split())
 
+    def others_at(self, address: str, port: int) -> list[str]:
+        """Return the other programs that use a port at an address."""
+        own = [f"{place}/{os.path.basename(CONFIGURATION)}" for place in (RUNTIME, DIRECTORY)]
+        found = listeners.users(address, port)
+        # Beside the server itself nobody else has the address, whatever else uses the port at other ones.
+        return [] if any(path in each.command for each in found for path in own) else list(map(str, found))
+
     def start(self) -> None:
         """Start the server, or start it again. Without systemd that is the task of another program."""
         if self.has_systemd:
@@ -160,13 +169,19 @@ class NameServerEngine:
         return cls(parse(options))
 
     def read(self) -> Installed:
-        """Return what is installed; raises ReadFailed, InvalidInput for a key without a secret, and Unsupported."""
+        """Return what is installed.
+
+        Raises ReadFailed, InvalidInput for a key without a secret, ForeignObject where another program has the port,
+        and Unsupported.
+        """
         try:
             texts = self.host.texts()
             self.server = replace(self.server, zones=tuple(self._with_keys(zone) for zone in self.server.zones))
             running = CONFIGURATION in texts and self.host.is_running()
         except OSError as error:
             raise ReadFailed(f"the name server: {error}") from error
+        if self.server.zones:
+            self._refuse_others()
         return Installed(texts, running)
 
     def plan(self, current: Installed) -> Plan[Part]:
@@ -270,6 +285,18 @@ class NameServerEngine:
                 os.unlink(self.host.files.path_of(path))
             return
         self.host.files.save(path, text, 0o644 if path == UNIT else 0o600)
+
+    def _refuse_others(self) -> None:
+        """Raise ForeignObject when another program has a port that the server needs: it would be asked instead."""
+        places = [*((address, PORT) for address in self.server.listen), (LOOPBACK, LOOPBACK_PORT)]
+        found = []
+        for address, port in places:
+            others = self.host.others_at(address, port)
+            if others:
+                found.append(f"{address} port {port}: {listed(others)} answers there")
+        if found:
+            remedy = "let it listen at other addresses only, such as 127.0.0.1, or stop it"
+            raise ForeignObject([*found, f"nothing was changed; {remedy}"])
 
     def _with_keys(self, zone: ServedZone) -> ServedZone:
         return replace(self._with_secret(zone), earlier=self._earlier_key(zone))

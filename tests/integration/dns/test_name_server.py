@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A name server on the host itself gets a new key while the keeper of the host publishes with the old one."""
+"""A name server on the host itself: its key is replaced while the keeper publishes, and its port may be another's."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def keeper(host: Host, tmp_path: Path) -> Iterator[Kept]:
     kept.stop()
 
 
-def serve(keeper: Kept, key: TestKey) -> dict[str, Any]:
+def serve(keeper: Kept, key: TestKey, check: bool = False) -> dict[str, Any]:
     """The first step of the roles: the name server, with a key."""
     zone = {
         "zone": ZONE,
@@ -60,7 +61,7 @@ def serve(keeper: Kept, key: TestKey) -> dict[str, Any]:
         "records": [{"domain": DOMAIN, "addresses": [A, B]}],
     }
     options = {"listen": [A], "zones": [zone], "key_secrets": {key.name: key.secret}}
-    return run_module("name_server", options, netns_prefix=keeper.host.prefix)
+    return run_module("name_server", options, check=check, netns_prefix=keeper.host.prefix)
 
 
 def publish(keeper: Kept, key: TestKey) -> dict[str, Any]:
@@ -97,3 +98,46 @@ def test_a_key_is_replaced_without_a_gap(host: Host, keeper: Kept) -> None:
     judge(keeper, a=True, b=True)
     wait_until(lambda: answered(host) == sorted((A, B)), keeper.log)
     assert "is not published" not in keeper.log()
+
+
+# Answers nothing; what counts is that it has the port.
+FOREIGN = """
+import socket, sys, time
+kept = []
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)[: int(sys.argv[2])]:
+    kept.append(socket.socket(socket.AF_INET, kind))
+    kept[-1].bind((sys.argv[1], 53))
+kept[0].listen()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def foreign(host: Host, address: str, kinds: int = 2) -> Iterator[None]:
+    """Another program has port 53 of an address, by TCP, and by UDP with two ``kinds``."""
+    command = ("/usr/bin/python3", "-c", FOREIGN, address, str(kinds))
+    process = host.start(*command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield
+    process.kill()
+    process.wait()
+
+
+def test_a_port_that_another_program_has_is_named_before_anything_is_changed(host: Host, keeper: Kept) -> None:
+    def written() -> str:
+        return host.run("find", "/etc/multihome/name_server", "-type", "f", check=False).stdout
+
+    for address, kinds in (("0.0.0.0", 2), (A, 1)):
+        with foreign(host, address, kinds):
+            for check in (True, False):
+                said = serve(keeper, KEY, check=check)["msg"]
+                assert f"{A} port 53: python3 (process " in said
+                assert "nothing was changed" in said
+            assert written() == ""
+    # Control: one at another address is not in the way, neither before the server runs nor afterwards.
+    with foreign(host, "127.0.0.53"):
+        assert serve(keeper, KEY).get("msg") is None
+        assert answered(host) == sorted((A, B))
+        assert not serve(keeper, KEY)["changed"]
