@@ -345,6 +345,8 @@ def test_a_rotated_key_has_no_gap(server: NameServer) -> None:
         server.allow((KEY, new))
         done = run(server, [record], persist=True, **new.options())
         assert done.get("msg") is None
+        # No zone uses the old one any more.
+        assert server.host.run("ls", "/etc/multihome/keys").stdout == f"{new.name}.key\n"
         server.allow((new,))
         assert run(server, [record], key_name=new.name, key_secret=None, persist=True).get("msg") is None
     finally:

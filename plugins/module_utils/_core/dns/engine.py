@@ -62,7 +62,8 @@ class HostFile:
 class Current:
     """The sets at the server, those this host publishes, and the text of the key's file.
 
-    Of the ``owned`` sets, this host wrote the ``noted`` ones; the others were as listed already.
+    Of the ``owned`` sets, this host wrote the ``noted`` ones; the others were as listed already. ``ended_key`` is the
+    path and the text of another key's file, that no zone uses once this one is stored.
     """
 
     sets: Mapping[SetKey, RecordSet]
@@ -72,6 +73,7 @@ class Current:
     leases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     wildcards: Mapping[SetKey, str] = field(default_factory=dict)
     noted: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
+    ended_key: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,13 @@ class DnsPlan:
     key_file: Action[Model] | None = None
     forgets: Action[Model] | None = None
     overridden: Mapping[SetKey, str] = field(default_factory=dict)
+    ended_key: Action[Model] | None = None
 
     @property
     def actions(self) -> Sequence[Action[Model]]:
         """The steps in the order in which they are applied."""
         before = [self.key_file] if self.key_file else []
-        return [*before, *self.steps.actions, *([self.forgets] if self.forgets else [])]
+        return [*before, *self.steps.actions, *(each for each in (self.forgets, self.ended_key) if each)]
 
 
 class DnsEngine(Persistable[Current, DnsPlan]):
@@ -132,11 +135,11 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         """Return the sets at the server; raises ReadFailed, and InvalidInput for a key without a secret."""
         noted, owned_text = self._owned()
         owned = {**self._stored(), **noted}
-        key_text = self._key_text()
+        key_text, ended_key = self._key_text(), self._ended_key()
         wanted = {entry.object.key for entry in self.desired} | (set(owned) if self.withdraws else set())
         if not wanted:
             # A server that is gone for good, or a key that is removed, is no reason to fail.
-            return Current({}, owned, owned_text, key_text, noted=noted)
+            return Current({}, owned, owned_text, key_text, noted=noted, ended_key=ended_key)
         # Once only: the key's file may be removed by this run.
         if self._servers is None:
             self._servers = ZoneServers(self.zone.with_secret(self._key(key_text)))
@@ -145,7 +148,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         except ServerFault as fault:
             raise ReadFailed(f"{fault}\nnothing was changed") from fault
         sets = self._labelled(content)
-        return Current(sets, owned, owned_text, key_text, content.texts, content.wildcards, noted)
+        return Current(sets, owned, owned_text, key_text, content.texts, content.wildcards, noted, ended_key)
 
     def plan(self, current: Current) -> DnsPlan:
         """Return the plan to the sets that the lines in service allow."""
@@ -171,7 +174,8 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         targets = {action.object.key: action.object if action.op != "remove" else None for action in steps.actions}
         foreign = self._foreign(current, targets)
         overridden = {key: current.wildcards[key] for key, new in targets.items() if new and key in current.wildcards}
-        return DnsPlan(steps, targets, foreign, self._key_action(current), self._forgetting(current), overridden)
+        ended = current.ended_key and Action("remove", HostFile(current.ended_key[0], "a key that no zone uses"))
+        return DnsPlan(steps, targets, foreign, self._key_action(current), self._forgetting(current), overridden, ended)
 
     def apply(self, plan: DnsPlan, current: Current) -> None:
         """Write the key's file, then send one UPDATE; raises StepFailed."""
@@ -190,6 +194,9 @@ class DnsEngine(Persistable[Current, DnsPlan]):
             if removes_key and self.zone.key:
                 what = str(plan.key_file)
                 self.files.save(self.zone.key.path, None, 0o600)
+            if current.ended_key:
+                what = str(plan.ended_key)
+                self.files.save(current.ended_key[0], None, 0o600)
         except OSError as error:
             raise StepFailed(what, error.strerror or str(error)) from error
         except Conflict as error:
@@ -209,7 +216,8 @@ class DnsEngine(Persistable[Current, DnsPlan]):
                 assert_servers(self._servers).replace(changes)
         except ServerFault as error:
             failed += [f"{action}: {error}" for action in plan.steps.actions]
-        for path, text in ((OWNED, current.owned_text), self._key_place(current)):
+        ended = [current.ended_key] if current.ended_key else []
+        for path, text in ((OWNED, current.owned_text), self._key_place(current), *ended):
             try:
                 if path and self.files.load(path) != text:
                     self.files.save(path, text, 0o600)
@@ -338,14 +346,29 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ReadFailed(f"cannot read the records that this host wrote: {OWNED}: {error}; move it away") from error
 
+    def _stored_options(self) -> Any:
+        """Return the options that the keeper of this host publishes by; a file that is none is refused elsewhere."""
+        text = self.files.load(f"{STORE}/{KIND}.{self.zone.name}.json")
+        return json.loads(text) if text else {"records": []}
+
     def _stored(self) -> dict[SetKey, tuple[str, ...]]:
-        """Return the sets that the keeper of this host publishes; a file that is none is refused elsewhere."""
+        """Return the sets that the keeper of this host publishes."""
         try:
-            text = self.files.load(f"{STORE}/{KIND}.{self.zone.name}.json")
-            records = json.loads(text)["records"] if text else []
+            records = self._stored_options()["records"]
             return {each.key: each.values for record in records for each in parse_record(record)}
         except (OSError, ValueError, TypeError, LookupError, InvalidInput):
             return {}
+
+    def _ended_key(self) -> tuple[str, str] | None:
+        """Return the path and the text of the key's file that this run replaces by another one."""
+        try:
+            key = Key.parse({"key_name": self._stored_options().get("key_name")}) if self.keep_key else None
+            if key is None or (self.zone.key and key.name == self.zone.key.name) or self._used_elsewhere(key):
+                return None
+            text = self.files.load(key.path)
+            return (key.path, text) if text is not None else None
+        except (OSError, ValueError, AttributeError, InvalidInput):
+            return None
 
     def _save_owned(self, current: Current, wanted: Mapping[SetKey, RecordSet | None]) -> None:
         """Note which sets this host wrote; raises OSError."""

@@ -305,9 +305,9 @@ class NameServerEngine:
         """Return the key that the keeper uses until the zone is stored with the new one."""
         for stored_zone in stored.zones(self.host.files):
             if stored_zone["zone"] == zone.name and stored_zone["servers"] == [LOOPBACK]:
-                name = stored_zone["key_name"]
-                with contextlib.suppress(ValueError):
-                    return keys.load(Key(name), self.host.files) if name and name != zone.key.name else None
+                with contextlib.suppress(ValueError, InvalidInput):
+                    key = Key.parse(stored_zone)
+                    return keys.load(key, self.host.files) if key and key.name != zone.key.name else None
         return None
 
     def _with_secret(self, zone: ServedZone) -> ServedZone:
