@@ -49,4 +49,5 @@ class Kind:
         return KINDS[self.name](host, directory, programs=programs_of(self.suite))
 
 
-EVERY = [Kind(name, suite) for suite in ("", *OTHERS) for name in NAMES]
+OWN = [Kind(name) for name in NAMES]
+EVERY = [*OWN, *(Kind(name, suite) for suite in OTHERS for name in NAMES)]

@@ -14,12 +14,15 @@ import pytest
 from ..namespaces import Hosts
 from ..run_module import run_module
 from .counting import EACH, WRITERS, count
-from .releases import EVERY
+from .releases import EVERY, OWN
 from .servers import KEY, STRANGER, ZONE, NameServer, TestKey
 
 ROOT = Path(__file__).resolve().parents[3]
 OLDEST = str(ROOT / ".venv" / "oldest")
 BOTH = ["203.0.113.10", "198.51.100.20", "2001:db8:a::10"]
+
+# What another version of the server cannot change.
+own_release = pytest.mark.parametrize("server", OWN, indirect=True, ids=str, scope="module")
 
 
 @pytest.fixture(scope="module", params=EVERY, ids=str)
@@ -95,6 +98,7 @@ def test_purge_removes_what_this_host_published_and_nothing_else(server: NameSer
     assert server.ask(f"mail.{ZONE}", "A") == ["192.0.2.25"]
 
 
+@own_release
 def test_without_withdraw_the_records_stay_and_the_server_is_not_asked(server: NameServer) -> None:
     domain = f"stays.{ZONE}"
     run(server, [], purge=True)
@@ -112,6 +116,7 @@ def test_without_withdraw_the_records_stay_and_the_server_is_not_asked(server: N
     assert server.ask(domain, "A") == []
 
 
+@own_release
 def test_a_set_that_was_there_already_is_removed_once_the_keeper_publishes_it(server: NameServer) -> None:
     domain = f"adopted.{ZONE}"
     record = {"domain": domain, "addresses": BOTH}
@@ -299,6 +304,7 @@ def test_a_wrong_key_a_wrong_zone_and_a_key_without_rights_are_told_apart(server
     assert "without a key" in refusal(server, None)
 
 
+@own_release
 def test_a_server_that_is_not_there_and_a_source_that_is_not_ours(server: NameServer) -> None:
     record = {"domain": f"nowhere.{ZONE}", "addresses": BOTH}
     assert "refused" in run(server, [record], port=5399)["msg"]
@@ -314,6 +320,7 @@ def test_an_alias_and_a_delegated_name_are_refused(server: NameServer) -> None:
     assert "delegated" in run(server, [{"domain": f"sub.{ZONE}", "addresses": BOTH}])["msg"]
 
 
+@own_release
 def test_the_key_is_kept_for_root_only_and_never_shown(server: NameServer) -> None:
     record = {"domain": f"stored.{ZONE}", "addresses": [{"address": BOTH[0], "line": "unicom"}]}
     done = run(server, [record], persist=True, diff=True)
@@ -387,6 +394,7 @@ def test_control_without_prerequisites_increments_are_lost(server: NameServer) -
     assert any(count(server, guarded=False)[0] < WRITERS * EACH for _try in range(5))
 
 
+@own_release
 def test_all_faults_of_the_list_are_reported_at_once(server: NameServer) -> None:
     result = run(
         server,
