@@ -125,7 +125,8 @@ def test_a_container_on_the_server_needs_marks_and_gets_them(deployed: Lab) -> N
     remove_container(deployed)
     playbooks.deploy(deployed)
     assert "fwmark" not in deployed.exec("web1", "ip", "rule").stdout
-    assert checks.everything(deployed) == []
+    # A last packet of the container's connections may still come.
+    assert checks.eventually(lambda: checks.everything(deployed)) == []
 
 
 def numbered(lab: Lab) -> list[NumberedPings]:
