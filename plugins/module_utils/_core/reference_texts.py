@@ -37,4 +37,6 @@ def references(value: Any) -> set[str]:
     elif not isinstance(value, (list, tuple)):
         return set()
     # Most values of most lists are other texts.
-    return {found for each in value if type(each) is not str or each.startswith(_START) for found in references(each)}
+    return {
+        found for each in value if not isinstance(each, str) or each.startswith(_START) for found in references(each)
+    }

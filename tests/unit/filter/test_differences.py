@@ -13,9 +13,9 @@ LINES = [{"name": "unicom", "id": 1}, {"name": "interlink", "id": 2}]
 MANY = ("a", "b", "c")
 
 
-def found(own: Any, name: str = "multihome_lines", usual: Any = LINES) -> list[str]:
+def found(own: Any, name: str = "multihome_lines", usual: Any = None) -> list[str]:
     """The differences where host c has a list of its own; ``None`` leaves it undefined."""
-    inventory: dict[str, Any] = {host: {name: usual} for host in MANY}
+    inventory: dict[str, Any] = {host: {name: LINES if usual is None else usual} for host in MANY}
     inventory["c"] = {} if own is None else {name: own}
     return different_lists(inventory, MANY)
 
