@@ -136,7 +136,7 @@ def test_a_change_that_loses_a_service_is_not_kept(lab: Lab) -> None:
     web["ports"] = [{"public": 80, "private": 8099, "protocol": "tcp"}]
     before = state(lab, "fw-a")
     run = playbooks.run(lab, playbooks.DEPLOY, variables={**playbooks.FAILOVER, **lists})
-    assert run.code
+    assert run.code, [result.values for result in run.results if "services" in result.task]
     assert "fw-a has its earlier state again: " in run.failures[-1]
     assert "targets did not answer" in run.failures[-1]
     assert state(lab, "fw-a") == before

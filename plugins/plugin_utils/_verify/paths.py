@@ -78,6 +78,9 @@ def expected_paths(declaration: Declaration, host: str, mark_mask: object) -> li
         ]
     found = []
     for line in lines if len(lines) > 1 else ():
+        # As above, only the firewall knows it.
+        if isinstance(line.gateway, Auto):
+            continue
         for family in FAMILIES:
             own = of_family(line.held_addresses, family)
             hop = str(of_family(line.gateway, family)[0]) if own else ""

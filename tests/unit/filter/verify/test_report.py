@@ -296,3 +296,23 @@ def test_the_ends_of_the_lines_look_up_the_path_to_each_vantage() -> None:
         {"name": "vantage", "destination": "192.0.2.10"},
     ]
     assert FILTERS["path_info_paths"](SEED, "elsewhere", DESTINATIONS, "0xff", rows) == []
+
+
+def test_a_gateway_that_only_the_firewall_knows_has_no_expected_path() -> None:
+    """Found by make fuzz: fixed addresses and a gateway by DHCP, beside a line with a fixed one."""
+
+    def line(number: int, gateway: str) -> dict[str, Any]:
+        own = {"name": f"line{number}", "id": number, "interface": f"wan{number}", "firewall": "fw"}
+        return {
+            **own,
+            "public_addresses": [f"198.18.{number}.10/24"],
+            "gateway": gateway,
+            "inside_addresses": ["192.168.168.11"],
+        }
+
+    declaration = {**SEED, "lines": [line(1, "auto"), line(2, "198.18.2.1")], "servers": [], "services": []}
+    found = FILTERS["path_info_paths"](declaration, "fw", DESTINATIONS)
+    assert {path["name"] for path in found} == {"line2"}
+    declaration["lines"][0]["gateway"] = "198.18.1.1"
+    found = FILTERS["path_info_paths"](declaration, "fw", DESTINATIONS)
+    assert {path["name"] for path in found} == {"line1", "line2"}
