@@ -169,18 +169,20 @@ def test_the_last_usable_line_is_not_removed(lab: Lab) -> None:
     deploy(lab)
 
 
-def test_an_earlier_state_is_restored_on_all_hosts(lab: Lab) -> None:
+def test_an_earlier_state_is_restored(lab: Lab) -> None:
     before = {host: state(lab, host) for host in ("fw-a", "fw-b", "web1")}
     playbooks.deploy(lab, variables={**playbooks.PROTECTED, "multihomed_web_default_route": "none"})
     assert state(lab, "web1") != before["web1"]
-    run = playbooks.run(lab, "multihome.linux.revert", variables={"multihome_checkpoint": "2"})
+    # Each host counts its own states: the second one of a firewall would be of an earlier deployment.
+    run = playbooks.run(lab, "multihome.linux.revert", "--limit", "web1", variables={"multihome_checkpoint": "2"})
     assert run.code == 0, run.failures
-    # It was confirmed, and firewalls without another state than their last one have nothing to do.
     assert state(lab, "web1") == before["web1"]
     assert "pending" not in lab.exec("web1", "ls", CHECKPOINTS).stdout
+    # On all hosts: the last confirmed state of each is the one that it has.
     again = playbooks.run(lab, "multihome.linux.revert")
     assert again.code == 0, again.failures
     assert again.changed["web1"] == 0
+    assert {host: state(lab, host) for host in before} == before
     assert checks.nothing_changed(deploy(lab)) == []
 
 
