@@ -13,11 +13,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import Busy, InvalidInput, MultihomeError, ReadFailed, Unsupported
+from .lock import LockHolder
 
 PLACE = "/var/lib/multihome/checkpoints"
 # The number is that of the exchange with the program.
@@ -59,7 +59,7 @@ def refuse_ended(run: str, state: str, ended_at: str) -> None:
         raise Refused(f"the changes of run {run} {how}{when}; nothing more of it is applied")
 
 
-class ConfirmGuard:
+class ConfirmGuard(LockHolder):
     """Protects one module's run. ``confirm`` is its option; a timeout of 0 is the same as no option.
 
     ``scope`` returns the objects that the module may change beyond the usual ones, from the state that it read. Raises
@@ -77,17 +77,6 @@ class ConfirmGuard:
         if self._confirm:
             check_option(self._confirm["run"], self._confirm["timeout"])
         self._scope, self._place, self._program = scope, place, program
-        self._lock: int | None = None
-
-    @contextlib.contextmanager
-    def holding(self, lock: Callable[[], AbstractContextManager[int | None]]) -> Iterator[None]:
-        """Hold the host's lock, which the program then need not take; ``lock`` yields its file descriptor."""
-        with lock() as descriptor:
-            self._lock = descriptor
-            try:
-                yield
-            finally:
-                self._lock = None
 
     def begin(self) -> None:
         """Refuse a run that was reverted; all others look at one path."""

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
+
+from .lock import LockHolder
 
 if TYPE_CHECKING:
     from .confirm import Scope
@@ -39,22 +40,11 @@ def guard_of(confirm: Mapping[str, Any] | None, scope: Callable[[Any], Scope]) -
     return ConfirmGuard(confirm, scope)
 
 
-class _WithoutOption:
+class _WithoutOption(LockHolder):
     """The guard of a run without the option. Another run may wait for its confirmation when this one writes."""
 
     def __init__(self, scope: Callable[[Any], Scope]) -> None:
         self._scope = scope
-        self._lock: int | None = None
-
-    @contextlib.contextmanager
-    def holding(self, lock: Callable[[], AbstractContextManager[int | None]]) -> Iterator[None]:
-        """Hold the host's lock."""
-        with lock() as descriptor:
-            self._lock = descriptor
-            try:
-                yield
-            finally:
-                self._lock = None
 
     def begin(self) -> None:
         """Without the option there is nothing to refuse."""

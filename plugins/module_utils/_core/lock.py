@@ -9,7 +9,8 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from .errors import Busy, Unsupported
 
@@ -78,3 +79,19 @@ def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+class LockHolder:
+    """Holds the host's lock, and knows its file descriptor meanwhile."""
+
+    _lock: int | None = None
+
+    @contextlib.contextmanager
+    def holding(self, lock: Callable[[], AbstractContextManager[int | None]]) -> Iterator[None]:
+        """Hold the host's lock, which the program then need not take; ``lock`` yields its file descriptor."""
+        with lock() as descriptor:
+            self._lock = descriptor
+            try:
+                yield
+            finally:
+                self._lock = None

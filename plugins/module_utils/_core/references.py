@@ -60,7 +60,7 @@ def placeholder(text: str) -> str:
 
 def with_placeholders(value: Any) -> Any:
     """Return the same with placeholders in place of references."""
-    return _replaced(value, {text: placeholder(text) for text in references(value)})
+    return replaced(value, {text: placeholder(text) for text in references(value)})
 
 
 def without_placeholders(value: Any, texts: Iterable[str]) -> Any:
@@ -69,7 +69,7 @@ def without_placeholders(value: Any, texts: Iterable[str]) -> Any:
     for text in texts:
         address = placeholder(text)
         back[address] = back[f"{address}/{128 if ':' in address else 32}"] = text
-    return _replaced(value, back)
+    return replaced(value, back)
 
 
 def bound(options: Options, learned: Learned) -> Form:
@@ -219,13 +219,14 @@ def _finished(entry: Options, chosen: Mapping[str, str | None], learned: Learned
     return result
 
 
-def _replaced(value: Any, texts: Mapping[str, str]) -> Any:
+def replaced(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return lists, dictionaries and texts with other texts in the place of those that ``texts`` names."""
     if not texts:
         return value
     if isinstance(value, str):
         return texts.get(value, value)
     if isinstance(value, Mapping):
-        return {name: _replaced(each, texts) for name, each in value.items()}
+        return {name: replaced(each, texts) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_replaced(each, texts) for each in value]
+        return [replaced(each, texts) for each in value]
     return value

@@ -17,7 +17,7 @@ import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ...module_utils._core.references import parse_reference, reference
+from ...module_utils._core.references import parse_reference, reference, replaced
 from .._input.addresses import FAMILIES
 from .._input.reading import AUTO
 
@@ -41,7 +41,7 @@ def with_references(make: Callable[..., R], addresses: str, gateways: str) -> Ca
         if not texts:
             return result
         plain = {line.get("interface") for line in lines if isinstance(line, Mapping) and line.get("onlink") is None}
-        referring: R = _tidied(_replaced(result, texts), plain)
+        referring: R = _tidied(replaced(result, texts), plain)
         return referring
 
     return run
@@ -93,16 +93,6 @@ def _canonical(text: str) -> str:
 
 def _as_list(value: object) -> list[object]:
     return [value] if isinstance(value, str) else list(value) if isinstance(value, Sequence) else []
-
-
-def _replaced(value: Any, texts: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return texts.get(value, value)
-    if isinstance(value, Mapping):
-        return {key: _replaced(each, texts) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_replaced(each, texts) for each in value]
-    return value
 
 
 def _tidied(value: Any, plain: set[Any]) -> Any:

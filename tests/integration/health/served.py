@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import host as keeper_host
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import unit as keeper_unit
 from ansible_collections.multihome.linux.tests.integration.health.lab import (
     ADDRESSES,
     FAMILIES,
@@ -27,6 +25,7 @@ from ansible_collections.multihome.linux.tests.integration.health.lab import (
     line,
 )
 from ansible_collections.multihome.linux.tests.integration.health.lab import eventually as within
+from ansible_collections.multihome.linux.tests.integration.keeper.host import write_program
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
@@ -85,11 +84,7 @@ class Served:
     def __init__(self, network: Lab, directory: Path) -> None:
         self.network, self.server = network, network.server
         self._log = directory / "log"
-        self.program = directory / Path(keeper_unit.PROGRAM).name
-        for path, text in keeper_host.own_code().items():
-            (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / "_core" / path).write_text(text)
-        self.program.write_text(keeper_unit.PROGRAM_TEXT)
+        self.program = write_program(directory)
         self._process: subprocess.Popen[str] | None = None
         for host in (network.server, network.world):
             host.start(sys.executable, "-c", _ECHO)

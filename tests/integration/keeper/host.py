@@ -41,17 +41,23 @@ NAT = {
 MARKS = {"marks": [{"mark": 1, "gateway": "192.168.168.11"}, {"mark": 2, "in_interface": "eth0"}]}
 
 
+def write_program(directory: Path) -> Path:
+    """Write the keeper's program, with the code of this checkout beside it; return its path."""
+    program = directory / Path(keeper_unit.PROGRAM).name
+    for path, text in keeper_host.own_code().items():
+        (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "_core" / path).write_text(text)
+    program.write_text(keeper_unit.PROGRAM_TEXT)
+    return program
+
+
 class Kept:
     """The host, and what it runs."""
 
     def __init__(self, host: Host, directory: Path) -> None:
         self.host = host
         self._log = directory / "log"
-        self.program = directory / Path(keeper_unit.PROGRAM).name
-        for path, text in keeper_host.own_code().items():
-            (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / "_core" / path).write_text(text)
-        self.program.write_text(keeper_unit.PROGRAM_TEXT)
+        self.program = write_program(directory)
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:

@@ -20,8 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import host as keeper_host
-from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import unit as keeper_unit
+from ansible_collections.multihome.linux.tests.integration.keeper.host import write_program
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 
@@ -102,11 +101,7 @@ class Site:
     def __init__(self, hosts: Hosts, directory: Path) -> None:
         self.hosts, self.host = hosts, hosts["host"]
         self._log = directory / "log"
-        self._program = directory / Path(keeper_unit.PROGRAM).name
-        for path, text in keeper_host.own_code().items():
-            (directory / "_core" / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / "_core" / path).write_text(text)
-        self._program.write_text(keeper_unit.PROGRAM_TEXT)
+        self._program = write_program(directory)
         self._keeper: subprocess.Popen[str] | None = None
         for name in ("a", "b"):
             hosts.link("host", name, f"isp-{name}", "customer")
