@@ -17,10 +17,10 @@ from ansible_collections.multihome.linux.tests.e2e.zone import DOMAIN, declared,
 from ansible_collections.multihome.linux.tests.integration.dns.servers import (
     KEY,
     NameServer,
-    wait_until,
 )
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 DNS = "multihome.linux.dns"
 
@@ -144,27 +144,27 @@ def test_the_record_set_follows_the_health_of_real_lines(lab: Lab, server: NameS
         return server.ask(DOMAIN, "A") == sorted(address for line in lines for address in of_line[line])
 
     with keepers(lab, "web1"), Answers(server) as answers:
-        wait_until(lambda: published(first, second), patience=60)
+        eventually(lambda: published(first, second), seconds=60)
         # Silently: nothing tells the server. The update leaves by the other line.
         lab.break_line(first, "blackhole")
-        wait_until(lambda: published(second), patience=60)
+        eventually(lambda: published(second), seconds=60)
         lab.heal_line(first)
-        wait_until(lambda: published(first, second), patience=60)
+        eventually(lambda: published(first, second), seconds=60)
         lab.exec("web1", "/usr/local/sbin/multihome", "drain", first)
-        wait_until(lambda: published(second), patience=60)
+        eventually(lambda: published(second), seconds=60)
         lab.exec("web1", "/usr/local/sbin/multihome", "undrain", first)
-        wait_until(lambda: published(first, second), patience=60)
+        eventually(lambda: published(first, second), seconds=60)
         # With all lines dead the set stays.
         lab.break_line(first, "blackhole")
         lab.break_line(second, "blackhole")
         state = "/run/multihome/health.json"
-        wait_until(lambda: '"down"' in lab.exec("web1", "cat", state, check=False).stdout, patience=60)
+        eventually(lambda: '"down"' in lab.exec("web1", "cat", state, check=False).stdout, seconds=60)
         time.sleep(3)
         lab.heal_line(first)
         lab.heal_line(second)
         # The set was whole all the time: the lines themselves have to be back, or the next deployment leaves one out.
-        wait_until(lambda: not {"down", "recovering"} & states(lab.exec("web1", "cat", state).stdout), patience=60)
-        wait_until(lambda: published(first, second), patience=60)
+        eventually(lambda: not {"down", "recovering"} & states(lab.exec("web1", "cat", state).stdout), seconds=60)
+        eventually(lambda: published(first, second), seconds=60)
     # Never empty, and nothing but these steps.
     assert [] not in answers.seen
     assert all(set(answer) <= set(every) for answer in answers.seen)

@@ -18,10 +18,10 @@ from ansible_collections.multihome.linux.tests.integration.dns.servers import (
     ZONE,
     program,
     programs,
-    wait_until,
 )
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 DOMAIN = f"www.{ZONE}"
 CONFIGURATION = "/etc/multihome/name_server/knot.conf"
@@ -139,15 +139,15 @@ def test_a_line_that_dies_silently_is_withdrawn_by_the_other_firewall_and_restor
     first, second = (line.name for line in lab.lines)
     (other,) = public(lab, second)
     every = public(lab, first, second)
-    wait_until(lambda: ask(lab, other) == every, patience=60)
+    eventually(lambda: ask(lab, other) == every, seconds=60)
     lab.break_line(first, "blackhole")
-    wait_until(lambda: ask(lab, other) == [other], patience=60)
+    eventually(lambda: ask(lab, other) == [other], seconds=60)
     # A deployment in the meantime restores nothing.
     playbooks.deploy(lab, variables=declared(lab))
-    wait_until(lambda: ask(lab, other) == [other], patience=60)
+    eventually(lambda: ask(lab, other) == [other], seconds=60)
     lab.heal_line(first)
-    wait_until(lambda: ask(lab, other) == every, patience=60)
-    wait_until(lambda: ask(lab, public(lab, first)[0]) == every, patience=60)
+    eventually(lambda: ask(lab, other) == every, seconds=60)
+    eventually(lambda: ask(lab, public(lab, first)[0]) == every, seconds=60)
 
 
 def test_a_deployment_replaces_the_key_and_ends_the_use_of_the_old_one(lab: Lab) -> None:

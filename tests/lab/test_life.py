@@ -21,6 +21,7 @@ from ansible_collections.multihome.linux.tests.lab import state
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
 from ansible_collections.multihome.linux.tests.lab.topology import choose
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 
 @pytest.fixture
@@ -97,9 +98,7 @@ def test_other_options_build_the_lab_anew(lab: Lab) -> None:
 def test_a_lab_that_lost_a_host_is_built_anew(lab: Lab) -> None:
     lab.up(choose(lines=1))
     os.kill(state.running(lab.name)["hosts"]["web1"]["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while lab.is_up():
-        assert time.monotonic() < deadline
+    eventually(lambda: not lab.is_up())
     with pytest.raises(state.LabError, match="has ended"):
         lab.exec("web1", "true")
     assert lab.up(choose(lines=1))
@@ -129,9 +128,7 @@ def test_killing_the_holder_ends_everything(lab: Lab) -> None:
     holder = state.running(lab.name)["holder"]
     os.kill(holder["pid"], signal.SIGKILL)
     assert wait_for_none(lab.name) == []
-    deadline = time.monotonic() + 5
-    while state.is_alive(holder):  # an exiting process has no environment any more
-        assert time.monotonic() < deadline
+    eventually(lambda: not state.is_alive(holder))  # an exiting process has no environment any more
     with pytest.raises(state.LabError, match="is not up"):
         lab.exec("web1", "true")
     assert lab.up(choose(lines=2))
@@ -197,12 +194,9 @@ def test_exec_passes_input_output_and_exit_code(start_lab: StartLab) -> None:
 def test_a_killed_command_does_not_stay_on_its_host(start_lab: StartLab) -> None:
     lab = start_lab(lines=1)
     with lab.popen("web1", "sleep", "4711") as sleeper:
-        deadline = time.monotonic() + 5
-        while "sleep 4711" not in lab.exec("web1", "ps", "-eo", "args").stdout:
-            assert time.monotonic() < deadline
+        eventually(lambda: "sleep 4711" in lab.exec("web1", "ps", "-eo", "args").stdout)
         sleeper.kill()
-    while "sleep 4711" in lab.exec("web1", "ps", "-eo", "args").stdout:
-        assert time.monotonic() < deadline
+    eventually(lambda: "sleep 4711" not in lab.exec("web1", "ps", "-eo", "args").stdout)
 
 
 def test_labs_of_different_names_do_not_meet(start_lab: StartLab) -> None:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import BREAKS, Lab
 from ansible_collections.multihome.linux.tests.lab.state import LabError
 from ansible_collections.multihome.linux.tests.lab.topology import Line, network_of
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 COUNT_FOREIGN = """
 table inet arrived {
@@ -43,9 +43,7 @@ def public(line: Line) -> list[str]:
 
 def wait_for_answer(lab: Lab, host: str, address: str) -> None:
     """Wait as long as a neighbour asked for in vain may be asked for again (ARP: once a second)."""
-    deadline = time.monotonic() + 5
-    while not answers(lab, host, address):
-        assert time.monotonic() < deadline, f"{host} does not reach {address}"
+    eventually(lambda: answers(lab, host, address), f"{host} does not reach {address}")
 
 
 def reached(lab: Lab, line: Line) -> list[bool]:

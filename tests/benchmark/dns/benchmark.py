@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
+
 from ...integration.dns.counting import EACH, WRITERS, count
-from ...integration.dns.servers import KEY, KINDS, NAMES, ZONE, NameServer, wait_until
+from ...integration.dns.servers import KEY, KINDS, NAMES, ZONE, NameServer
 from ...integration.dns.test_publishing import RECORDS, A, B, judge, published
 from ...integration.keeper.host import Kept
 from ...integration.namespaces import Hosts
@@ -59,7 +61,7 @@ def _follow(server: NameServer, directory: Path) -> tuple[list[float], list[floa
     try:
         keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, **KEY.options())
         judge(server, a=True, b=True)
-        wait_until(lambda: published(server, A, B), keeper.log)
+        eventually(lambda: published(server, A, B), keeper.log)
         withdrawn, restored = [], []
         for _round in range(ROUNDS):
             withdrawn.append(_seconds(server, keeper, (B,), a=False, b=True))
@@ -72,5 +74,5 @@ def _follow(server: NameServer, directory: Path) -> tuple[list[float], list[floa
 def _seconds(server: NameServer, keeper: Kept, addresses: tuple[str, ...], **lines: bool) -> float:
     judge(server, **lines)
     begin = time.monotonic()
-    wait_until(lambda: published(server, *addresses), keeper.log)
+    eventually(lambda: published(server, *addresses), keeper.log)
     return time.monotonic() - begin

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
+
 from ...e2e import line_health, playbooks, zone
 from ...integration.dns.resolvers import resolver
-from ...integration.dns.servers import ROOT, NameServer, wait_until
+from ...integration.dns.servers import ROOT, NameServer
 from ...integration.namespaces import Host
 from ...lab.lab import Lab
 from ...lab.topology import choose
@@ -86,7 +88,7 @@ def _one_way(withdraws: bool, say: Callable[[str], None]) -> dict[str, list[Requ
             stack.enter_context(_resolver(lab, server, Path(directory)))
             if withdraws:
                 stack.enter_context(line_health.keepers(lab, "web1"))
-                wait_until(lambda: '"up"' in lab.exec("web1", "cat", "/run/multihome/health.json", check=False).stdout)
+                eventually(lambda: '"up"' in lab.exec("web1", "cat", "/run/multihome/health.json", check=False).stdout)
             return _ask_while_the_line_dies(lab, Path(directory))
     finally:
         lab.down()
@@ -135,5 +137,5 @@ def _resolver(lab: Lab, server: NameServer, directory: Path) -> Iterator[None]:
     lab.exec(CLIENT, "sh", "-c", script, "nameserver 127.0.0.1", "hosts: files dns")
     host = cast(Host, zone.LabHost(lab, CLIENT))
     with resolver(host, directory / "unbound", "unbound", "127.0.0.1", server.address):
-        wait_until(lambda: lab.exec(CLIENT, "getent", "ahosts", zone.DOMAIN, check=False).stdout != "")
+        eventually(lambda: lab.exec(CLIENT, "getent", "ahosts", zone.DOMAIN, check=False).stdout != "")
         yield

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...integration.health.lab import FAMILIES, LENGTH, LINES, TARGETS, Lab, Watcher, eventually, lab, line
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
+
+from ...integration.health.lab import FAMILIES, LENGTH, LINES, TARGETS, Lab, Watcher, lab, line
 from ...integration.health.served import Seeker, served_lab
 from ...integration.learned import lab as assigned
 from ...integration.learned import test_firewall as firewall
@@ -194,7 +196,7 @@ def _usage(network: Lab, count: int) -> dict[str, float]:
         for number in range(count)
     ]
     with network.watching(*lines) as watcher:
-        eventually(lambda: _up(watcher) == 2 * count, 60, f"{count} lines up")
+        eventually(lambda: _up(watcher) == 2 * count, f"{count} lines up", 60)
         time.sleep(3)
         before = watcher.usage()
         time.sleep(USAGE)

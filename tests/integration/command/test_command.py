@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.command.terminal import WIDTH
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from .site import FAR, LINES, Site, routing, site
 
@@ -23,20 +24,13 @@ _PATIENCE = 30.0
 @pytest.fixture(scope="module")
 def firewall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site(tmp_path_factory.mktemp("site")) as made:
-        _until(lambda: made.answers("a") and made.answers("b"))
+        eventually(lambda: made.answers("a") and made.answers("b"))
         yield made
 
 
 @pytest.fixture(autouse=True)
 def _no_older_connections(firewall: Site) -> None:
     firewall.delete_connections()
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def faults(shown: dict[str, Any], line: str | None = None, family: str = "ipv4") -> list[str]:
@@ -159,17 +153,17 @@ def test_the_cause_is_named_and_packets_agree(firewall: Site, broken: Break) -> 
         # Packets decide: line b is broken, and line a only where that was said.
         assert not firewall.answers("b", patience=2.5)
         if not broken.both:
-            _until(lambda: firewall.answers("a"))
+            eventually(lambda: firewall.answers("a"))
     finally:
         for command in broken.unmake:
             host.run(*command.split())
-    _until(lambda: firewall.answers("b"))
+    eventually(lambda: firewall.answers("b"))
 
 
 def test_a_reverse_path_filter_that_sees_the_public_address_drops_nothing(firewall: Site) -> None:
     firewall.firewall.run("nft", _WAY_BACK % -150)
     try:
-        _until(lambda: firewall.answers("a") and firewall.answers("b"))
+        eventually(lambda: firewall.answers("a") and firewall.answers("b"))
         assert faults(firewall.json("explain", "web", "-4")) == []
     finally:
         firewall.firewall.run("nft", "delete", "table", "inet", "foo")
@@ -310,7 +304,7 @@ def test_the_running_keeper_is_asked_to_look(firewall: Site) -> None:
     with (firewall.command.parent / "log").open("w") as log:
         keeper = firewall.firewall.start("/usr/bin/python3", "-I", str(firewall.keeper), stderr=log)
         try:
-            _until(lambda: firewall.json("status")["keeper"].get("since") is not None)
+            eventually(lambda: firewall.json("status")["keeper"].get("since") is not None)
             shown = firewall.json("repair")
             assert shown["by"] == f"the keeper (process {keeper.pid})"
             done = firewall.run("status")

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
+
 from ..namespaces import Host, Hosts
 from ..run_module import run_module
 
@@ -111,10 +113,7 @@ class Server:
 
     def eventually(self, holds: Callable[[], Any], seconds: float) -> None:
         """Wait until something holds."""
-        begin = time.monotonic()
-        while not holds():
-            assert time.monotonic() < begin + seconds, self.checkpoints()
-            time.sleep(0.02)
+        eventually(holds, self.checkpoints, seconds)
 
     def tentative(self, negation: str) -> str:
         """The IPv6 addresses of eth0 that are tentative; with the negation "-", the others."""

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
+
 from ..namespaces import Host
-from .servers import ZONE, Programs, dig, programs, wait_until
+from .servers import ZONE, Programs, dig, programs
 
 
 def unbound(own: Programs, directory: Path, address: str, server: str) -> list[str]:
@@ -66,7 +68,7 @@ def resolver(
         command = KINDS[kind](own or Programs(), directory, address, server)
         child = host.start(*command, env=programs(), stdout=log, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: dig(host, ZONE, "SOA", address) != [], (directory / "log").read_text)
+        eventually(lambda: dig(host, ZONE, "SOA", address) != [], (directory / "log").read_text)
         yield
     finally:
         child.kill()

@@ -12,20 +12,18 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 UNPACKED = ROOT / ".cache" / "dns"
 ZONE = "svc.example.com"
 NAMES = ("knot", "bind", "powerdns")
 # Loads everywhere within a second; a busy machine may need more.
-PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class NameServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "log").open("w") as log:
             self.process = self.host.start(*self._command(), env=programs(), stdout=log, stderr=subprocess.STDOUT)
-        wait_until(lambda: bool(self.ask(self.zone, "SOA")), self.log)
+        eventually(lambda: bool(self.ask(self.zone, "SOA")), self.log)
 
     def stop(self) -> None:
         """Kill the server."""
@@ -254,12 +252,3 @@ def dig(host: Host, name: str, kind: str, server: str, *more: str) -> list[str]:
         [*host.prefix, *command], capture_output=True, text=True, check=False, timeout=60, env=programs()
     )
     return sorted(line for line in done.stdout.splitlines() if line and not line.startswith(";"))
-
-
-def wait_until(condition: Any, shown: Any = None, patience: float = PATIENCE) -> None:
-    """Wait for a condition; AssertionError, with the text that ``shown`` returns, when it does not come true."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() >= deadline:
-            raise AssertionError(f"not within {patience:g} s; {shown() if shown else ''}")
-        time.sleep(0.05)

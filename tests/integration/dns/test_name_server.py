@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..keeper.host import Kept
 from ..namespaces import Host, Hosts
 from ..run_module import run_module
-from .servers import KEY, STRANGER, ZONE, TestKey, dig, program, programs, wait_until
+from .servers import KEY, STRANGER, ZONE, TestKey, dig, program, programs
 from .test_publishing import DOMAIN, RECORDS, A, B, judge
 
 NEW = TestKey(name="multihome-new", secret=STRANGER.secret)
@@ -79,16 +80,16 @@ def test_a_key_is_replaced_without_a_gap(host: Host, keeper: Kept) -> None:
     assert serve(keeper, KEY).get("msg") is None
     assert publish(keeper, KEY).get("msg") is None
     judge(keeper, a=False, b=True)
-    wait_until(lambda: answered(host) == [B], keeper.log)
+    eventually(lambda: answered(host) == [B], keeper.log)
     # Between the two steps the keeper goes on with the old key.
     assert serve(keeper, NEW)["changed"]
     assert answered(host) == [B]
     judge(keeper, a=True, b=True)
-    wait_until(lambda: answered(host) == sorted((A, B)), keeper.log)
+    eventually(lambda: answered(host) == sorted((A, B)), keeper.log)
     # The new one is known already.
     assert publish(keeper, NEW).get("msg") is None
     judge(keeper, a=False, b=True)
-    wait_until(lambda: answered(host) == [B], keeper.log)
+    eventually(lambda: answered(host) == [B], keeper.log)
     assert "is not published" not in keeper.log()
     # The third step: nobody uses the old one any more, and it is refused.
     assert serve(keeper, NEW)["changed"]
@@ -96,7 +97,7 @@ def test_a_key_is_replaced_without_a_gap(host: Host, keeper: Kept) -> None:
     assert "does not accept the key" in publish(keeper, KEY)["msg"]
     assert not serve(keeper, NEW)["changed"]
     judge(keeper, a=True, b=True)
-    wait_until(lambda: answered(host) == sorted((A, B)), keeper.log)
+    eventually(lambda: answered(host) == sorted((A, B)), keeper.log)
     assert "is not published" not in keeper.log()
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..keeper.host import Kept
 from ..namespaces import Hosts
-from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey, wait_until
+from .servers import KEY, KINDS, NAMES, STRANGER, ZONE, NameServer, TestKey
 from .servers import RECORDS as RECORDS_OF_ZONE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,7 +64,7 @@ def test_an_address_follows_its_line_and_the_records_are_repaired(server: NameSe
     assert done.get("msg") is None
     assert published(server, A, B)
     judge(server, a=False, b=True)
-    wait_until(lambda: published(server, B), keeper.log)
+    eventually(lambda: published(server, B), keeper.log)
     # A deployment during the outage changes nothing.
     again = keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, **KEY.options())
     assert not again["changed"]
@@ -74,12 +75,12 @@ def test_an_address_follows_its_line_and_the_records_are_repaired(server: NameSe
     time.sleep(1)
     assert published(server, B)
     judge(server, a=True, b=True)
-    wait_until(lambda: published(server, A, B), keeper.log)
+    eventually(lambda: published(server, A, B), keeper.log)
     assert server.serial() > serial
     # Foreign addresses are named in the log, and replaced.
     interfere(server)
     assert published(server, "192.0.2.99")
-    wait_until(lambda: published(server, A, B), keeper.log, patience=90)
+    eventually(lambda: published(server, A, B), keeper.log, seconds=90)
     assert f"{DOMAIN}: A 192.0.2.99 of another owner is replaced" in keeper.log()
     assert server.ask(DOMAIN, "TXT") == ['"of another program"']
 
@@ -104,12 +105,12 @@ def test_a_server_that_is_dead_does_not_delay_the_repair_of_routes(server: NameS
         judge(server, a=False, b=True)
         for _round in range(3):
             server.host.run("ip", "address", "del", "192.0.2.200/32", "dev", "lo")
-            wait_until(
+            eventually(
                 lambda: "192.0.2.200" in server.host.run("ip", "address", "show", "dev", "lo").stdout, keeper.log
             )
     finally:
         server.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: published(server, B), keeper.log, patience=60)
+    eventually(lambda: published(server, B), keeper.log, seconds=60)
     keeper.run("ip_aliases", aliases=[], purge=True)
 
 
@@ -194,11 +195,11 @@ main(["status", "--json"])
 
 def test_status_shows_a_zone_that_the_server_does_not_have(server: NameServer, keeper: Kept) -> None:
     keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, persist=True, **KEY.options())
-    wait_until(lambda: status(server)[1] == "", keeper.log)
+    eventually(lambda: status(server)[1] == "", keeper.log)
     server.zone, server.records = "svc.example.net", [each.replace(ZONE, "svc.example.net") for each in RECORDS_OF_ZONE]
     try:
         server.allow((KEY,))
-        wait_until(lambda: "does not have the zone" in status(server)[1], keeper.log, patience=90)
+        eventually(lambda: "does not have the zone" in status(server)[1], keeper.log, seconds=90)
         level, problems = status(server)
         assert level == "critical"
         assert f"zone {ZONE} is not published: {server.address}: it does not have the zone {ZONE}" in problems
@@ -208,7 +209,7 @@ def test_status_shows_a_zone_that_the_server_does_not_have(server: NameServer, k
         server.zone, server.records = ZONE, RECORDS_OF_ZONE
         server.allow((KEY,))
     # Control: with the right zone nothing is wrong any more, and the records are published there.
-    wait_until(lambda: status(server)[1] == "", keeper.log, patience=60)
+    eventually(lambda: status(server)[1] == "", keeper.log, seconds=60)
     assert published(server, A, B)
 
 
@@ -216,24 +217,24 @@ def test_status_tells_a_wrong_key_from_an_access_list_and_from_a_dead_server(ser
     keeper.run("dns_records", zone=ZONE, servers=[server.address], records=RECORDS, persist=True, **KEY.options())
     judge(server, a=True, b=True)
     other = TestKey(name="other", secret=STRANGER.secret)
-    wait_until(lambda: status(server)[1] == "", keeper.log)
+    eventually(lambda: status(server)[1] == "", keeper.log)
     try:
         # The key is known, and may not change the zone.
         server.known = (KEY,)
         server.allow((other,))
         judge(server, a=False, b=True)
-        wait_until(lambda: "access list" in status(server)[1], keeper.log, patience=60)
+        eventually(lambda: "access list" in status(server)[1], keeper.log, seconds=60)
         assert status(server)[0] == "critical"
         assert f"zone {ZONE} is not published: {server.address}: " in status(server)[1]
         # The key is not known.
         server.known = ()
         server.allow((other,))
-        wait_until(lambda: "does not accept the key" in status(server)[1], keeper.log, patience=60)
+        eventually(lambda: "does not accept the key" in status(server)[1], keeper.log, seconds=60)
         server.stop()
-        wait_until(lambda: "refused" in status(server)[1], keeper.log, patience=60)
+        eventually(lambda: "refused" in status(server)[1], keeper.log, seconds=60)
     finally:
         server.known = (STRANGER,)
         server.allow((KEY,))
     # Control: with the key back, nothing is wrong any more.
-    wait_until(lambda: status(server)[1] == "", keeper.log, patience=60)
+    eventually(lambda: status(server)[1] == "", keeper.log, seconds=60)
     assert published(server, B)

@@ -10,11 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..keeper.host import Kept
 from ..namespaces import Host, Hosts
 from . import releases, resolvers
-from .servers import KEY, ZONE, Knot, NameServer, dig, wait_until
+from .servers import KEY, ZONE, Knot, NameServer, dig
 from .test_publishing import DOMAIN, RECORDS, A, B, judge
 
 TTL = 5
@@ -74,12 +75,12 @@ def test_a_withdrawn_address_is_gone_after_the_ttl_and_comes_back(
     both, only = sorted((A, B)), [B]
     assert answers(DOMAIN) == answers(SLOW) == dict.fromkeys(addresses, both)
     judge(keeper, a=False, b=True)
-    wait_until(lambda: server.ask(DOMAIN, "A") == server.ask(SLOW, "A") == only, keeper.log)
+    eventually(lambda: server.ask(DOMAIN, "A") == server.ask(SLOW, "A") == only, keeper.log)
     time.sleep(TTL + 1)
     assert answers(DOMAIN) == dict.fromkeys(addresses, only)
     # Control: they do keep answers, for as long as the TTL says.
     assert answers(SLOW) == dict.fromkeys(addresses, both)
     judge(keeper, a=True, b=True)
-    wait_until(lambda: server.ask(DOMAIN, "A") == both, keeper.log)
+    eventually(lambda: server.ask(DOMAIN, "A") == both, keeper.log)
     time.sleep(TTL + 1)
     assert answers(DOMAIN) == dict.fromkeys(addresses, both)

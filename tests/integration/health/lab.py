@@ -18,11 +18,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.lab.waiting import PATIENCE, eventually
 
 TARGETS = {4: ["192.0.2.1", "192.0.2.2", "192.0.2.3"], 6: ["2001:db8:f::1", "2001:db8:f::2", "2001:db8:f::3"]}
 ADDRESSES = {
@@ -42,7 +43,6 @@ LENGTH, EVERYTHING = {4: 24, 6: 64}, {4: "0.0.0.0/0", 6: "::/0"}
 _IP = {4: "ip", 6: "ip6"}
 LINES, FAMILIES = ("a", "b"), (4, 6)
 _WATCHER = "ansible_collections.multihome.linux.tests.integration.health.watcher"
-PATIENCE = 20.0
 
 
 def table(line: str) -> int:
@@ -123,7 +123,7 @@ class Watcher:
 
     def waits(self, name: str, family: int, state: str, after: float = 0.0, patience: float = PATIENCE) -> float:
         """Wait until a line is in a state; return when that was."""
-        eventually(lambda: self.got(name, family, state, after) is not None, patience, f"{name} {family} {state}")
+        eventually(lambda: self.got(name, family, state, after) is not None, f"{name} {family} {state}", patience)
         moment = self.got(name, family, state, after)
         assert moment is not None
         return moment
@@ -132,7 +132,7 @@ class Watcher:
         """Wait until lines are up in both families."""
         for name in lines or LINES:
             for family in FAMILIES:
-                eventually(functools.partial(self._is_up, name, family), what=f"{name} {family} up")
+                eventually(functools.partial(self._is_up, name, family), f"{name} {family} up")
 
     def _is_up(self, name: str, family: int) -> bool:
         return self.state(name, family) == "up"
@@ -149,14 +149,6 @@ class Watcher:
         """End the service, however it is."""
         self._process.kill()
         self._process.wait(10)
-
-
-def eventually(true: Callable[[], bool], patience: float = PATIENCE, what: str = "") -> None:
-    """Wait until something is true; AssertionError when it takes too long."""
-    end = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < end, f"not within {patience:g} s: {what}"
-        time.sleep(0.005)
 
 
 class Lab:
@@ -189,7 +181,7 @@ class Lab:
         """Wait for duplicate address detection: before it ends, routers answer no neighbour discovery."""
         for name in self.hosts.names:
             show = ["ip", "-6", "address", "show", "tentative"]
-            eventually(functools.partial(self._says_nothing, name, show), what=f"{name} has its addresses")
+            eventually(functools.partial(self._says_nothing, name, show), f"{name} has its addresses")
 
     def _says_nothing(self, name: str, command: Sequence[str]) -> bool:
         return not self.hosts[name].run(*command).stdout

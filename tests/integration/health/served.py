@@ -24,10 +24,10 @@ from ansible_collections.multihome.linux.tests.integration.health.lab import (
     lab,
     line,
 )
-from ansible_collections.multihome.linux.tests.integration.health.lab import eventually as within
 from ansible_collections.multihome.linux.tests.integration.keeper.host import write_program
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 PATIENCE = 60.0
 # What the tests measure of the other end: a server that echoes, and a client that keeps one connection.
@@ -150,10 +150,7 @@ class Served:
 
     def eventually(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until something holds."""
-        try:
-            within(holds, PATIENCE, what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log()[-3000:]}\n{self.health()}") from error
+        eventually(holds, lambda: f"{what}\n{self.log()[-3000:]}\n{self.health()}", PATIENCE)
 
     def log(self) -> str:
         """What the keeper has written."""

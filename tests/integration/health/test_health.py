@@ -16,10 +16,10 @@ from ansible_collections.multihome.linux.tests.integration.health.lab import (
     LINES,
     TARGETS,
     Lab,
-    eventually,
     lab,
     line,
 )
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 STATE = "/run/multihome/health.json"
 

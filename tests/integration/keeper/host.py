@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import host as keeper_host
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation import unit as keeper_unit
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..namespaces import Host, Hosts
 from ..run_module import run_module
@@ -140,11 +141,7 @@ class Kept:
 
     def eventually(self, holds: Callable[[], Any], seconds: float = 5) -> float:
         """Wait until something holds, and return how long it took; AssertionError with the log when it does not."""
-        begin = time.monotonic()
-        while not holds():
-            assert time.monotonic() < begin + seconds, self.log()
-            time.sleep(0.01)
-        return time.monotonic() - begin
+        return eventually(holds, self.log, seconds, pause=0.01)
 
 
 @contextmanager

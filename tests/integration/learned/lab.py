@@ -14,7 +14,6 @@ import functools
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 from ansible_collections.multihome.linux.tests.integration.keeper.host import write_program
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 FAMILIES = (4, 6)
 LENGTH = {4: 24, 6: 64}
@@ -206,10 +206,7 @@ class Site:
 
     def eventually(self, holds: Callable[[], object], what: str) -> None:
         """Wait until something holds."""
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < end, f"{what}\n{self.log()[-3000:]}\n{self.state()}"
-            time.sleep(0.05)
+        eventually(holds, lambda: f"{what}\n{self.log()[-3000:]}\n{self.state()}", PATIENCE)
 
     def answered(self, name: str, addresses: dict[int, str], by: str = "host") -> None:
         """Wait until a host answers at these addresses of a line."""

@@ -8,8 +8,7 @@ the host's own connections must not use it then, and it answers at once when the
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from ansible_collections.multihome.linux.tests.integration.marks.lab import (
 )
 from ansible_collections.multihome.linux.tests.integration.marks.test_balance import seen, share
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 FILTERS = FilterModule().filters()
 FLOATING = [f"{alias(2, family)}/{LENGTH[family]}" for family in FAMILIES]
@@ -87,15 +87,6 @@ def answers(hosts: Hosts, family: int, line: int) -> bool:
     return hosts["client"].run(*ping, check=False).returncode == 0
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait for what comes, and return whether it came."""
-    limit = time.monotonic() + 30
-    while not holds():
-        if time.monotonic() > limit:
-            return False
-    return True
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("default_route", ["failover", "balance"])
 def test_a_floating_address_with_own_connections(hosts: Hosts, default_route: str, family: int) -> None:
@@ -109,7 +100,7 @@ def test_a_floating_address_with_own_connections(hosts: Hosts, default_route: st
     # Here: it answers at once, by its own line, and a deployment leaves it there.
     move(server, here=True)
     # Its firewall has just not found it, and asks again.
-    assert eventually(lambda: answers(hosts, family, 2))
+    eventually(lambda: answers(hosts, family, 2))
     assert answers(hosts, family, 1)
     assert deploy(server, default_route) == set()
     assert answers(hosts, family, 2)
@@ -121,7 +112,7 @@ def test_a_floating_address_with_own_connections(hosts: Hosts, default_route: st
             server.run("ip", f"-{family}", "rule", "delete", "priority", priority)
         assert not answers(hosts, family, 2)
         assert deploy(server, default_route) == {"policy_routing"}
-        assert eventually(lambda: answers(hosts, family, 2))
+        eventually(lambda: answers(hosts, family, 2))
     move(server, here=False)
     assert seen(hosts, family, 20) == {own: 20}
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import gzip
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 Step = Callable[[Hosts], object]
 
@@ -155,7 +155,7 @@ def duplicated_ipv6(hosts: Hosts) -> None:
     hosts["peer"].run("ip", "address", "add", "fd00:168::9/64", "dev", "eth0", "nodad")
     host = hosts["host"]
     host.run("ip", "address", "add", "fd00:168::9/64", "dev", "eth0")
-    wait(lambda: "::9" in host.run("ip", "address", "show", "dev", "eth0", "dadfailed").stdout)
+    eventually(lambda: "::9" in host.run("ip", "address", "show", "dev", "eth0", "dadfailed").stdout)
 
 
 def kernel_without_nat(hosts: Hosts) -> None:
@@ -180,14 +180,6 @@ def kernel_with_nat(hosts: Hosts) -> None:
         hosts["host"].run("umount", path, check=False)
 
 
-def wait(ready: Callable[[], bool]) -> None:
-    """Wait until something is so, 10 seconds at most."""
-    deadline = time.monotonic() + 10
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def hide(host: Host, path: str) -> None:
     """Put an empty directory over one."""
     host.run("mount", "-t", "tmpfs", "tmpfs", path)
@@ -197,7 +189,7 @@ def carrier(there: bool) -> Step:
     """A step: wait until the host has noticed whether eth1 has a carrier."""
 
     def step(hosts: Hosts) -> None:
-        wait(lambda: ("LOWER_UP" in hosts["host"].run("ip", "link", "show", "eth1").stdout) is there)
+        eventually(lambda: ("LOWER_UP" in hosts["host"].run("ip", "link", "show", "eth1").stdout) is there)
 
     return step
 
@@ -207,7 +199,7 @@ def run_networkd(hosts: Hosts) -> None:
     host = hosts["host"]
     host.run("cp", "/bin/sleep", "/run/systemd-networkd")
     child = host.start("/run/systemd-networkd", "600")
-    wait(lambda: "systemd-network" in Path(f"/proc/{child.pid}/comm").read_text())
+    eventually(lambda: "systemd-network" in Path(f"/proc/{child.pid}/comm").read_text())
 
 
 def configure_networkd(hosts: Hosts) -> None:

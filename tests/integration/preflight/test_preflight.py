@@ -23,6 +23,7 @@ from ansible_collections.multihome.linux.tests.integration.preflight.steps impor
     UNICOM,
 )
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 READY = {
     "lines": [UNICOM, INTERLINK],
@@ -209,10 +210,7 @@ def test_nothing_is_written(hosts: Hosts) -> None:
     host.run("nft", "-f", "-", feed=FILTER.replace("RULES", ""))
     host.run("ip", "neighbour", "flush", "all")
     # The kernel looks for duplicates of its link-local addresses for a second or two, and then says so.
-    deadline = time.monotonic() + 10
-    while host.run("ip", "address", "show", "tentative").stdout:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: not host.run("ip", "address", "show", "tentative").stdout)
 
     def state() -> str:
         commands = ["ip address", "ip route show table all", "ip rule", "ip -6 rule", "nft list ruleset"]
@@ -384,9 +382,7 @@ def test_what_is_mapped_does_not_pass_until_the_remedy_is_applied(rules: str) ->
             program = "import socket; socket.create_connection(('198.51.100.2', 8080), 1)"
             return peer.run("python3", "-c", program, check=False).returncode == 0
 
-        deadline = time.monotonic() + 10
-        while not passes():
-            assert time.monotonic() < deadline
+        eventually(passes)
         assert found(look(hosts, lines=[INTERLINK])) == []
         host.run(*(["iptables-nft-restore"] if "*filter" in rules else ["nft", "-f", "-"]), feed=rules)
         (finding,) = look(hosts, lines=[INTERLINK], servers=["192.168.168.1"])["findings"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..namespaces import Host, Hosts
 from ..run_module import run_module
@@ -61,10 +61,10 @@ def server() -> Iterator[Host]:
 
 def _await_carriers(host: Host) -> None:
     """Wait until both links are up: until then the kernel shows routes by them as dead, and then no more."""
-    deadline = time.monotonic() + 5
-    while any(link["operstate"] != "UP" for link in show(host, "link") if link["ifname"] != "lo"):
-        assert time.monotonic() < deadline, show(host, "link")
-        time.sleep(0.01)
+    eventually(
+        lambda: all(link["operstate"] == "UP" for link in show(host, "link") if link["ifname"] != "lo"),
+        lambda: show(host, "link"),
+    )
 
 
 @contextmanager

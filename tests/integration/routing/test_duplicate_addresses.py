@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.integration.namespaces import Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 LIST = [{"address": f"fd00:168::{last}/64", "interface": "eth0"} for last in (1, 2)]
 
@@ -29,10 +29,7 @@ def hosts() -> Iterator[Hosts]:
 
 def wait_for_carrier(hosts: Hosts, there: bool) -> None:
     """The kernel takes notice of a carrier a moment after both ends of a cable are up."""
-    deadline = time.monotonic() + 5
-    while ("state UP" in hosts["server"].run("ip", "link", "show", "dev", "eth0").stdout) is not there:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: ("state UP" in hosts["server"].run("ip", "link", "show", "dev", "eth0").stdout) is there)
 
 
 def aliases(hosts: Hosts) -> dict[str, Any]:

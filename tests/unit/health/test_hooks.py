@@ -6,23 +6,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.hooks import DOWN, UP, Hooks, faults
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 FACTS = {"line": "unicom", "family": "ipv4", "reason": "no answer for 1.2 s"}
 PATIENCE = 20.0
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class Directory:
@@ -78,7 +70,7 @@ def test_a_hook_gets_the_event_and_the_facts_and_nothing_of_ours(
     hooks = directory.start()
     hooks.happened(DOWN, FACTS)
     hooks.happened(UP, FACTS)
-    assert eventually(lambda: len(directory.said()) == 4)
+    eventually(lambda: len(directory.said()) == 4)
     assert directory.said() == [
         "down down unicom ipv4 no answer for 1.2 s []",
         "second down",
@@ -98,10 +90,10 @@ def test_a_hook_that_hangs_delays_nobody_and_dies_with_all_its_children(director
     begin = time.monotonic()
     hooks.happened(DOWN, FACTS)
     assert time.monotonic() - begin < 0.1
-    assert eventually(lambda: "next" in directory.said())
+    eventually(lambda: "next" in directory.said())
     pids = [int(word) for word in directory.said() if word != "next"]
     assert len(pids) == 3
-    assert eventually(lambda: all(map(is_gone, pids)))
+    eventually(lambda: all(map(is_gone, pids)))
     assert any("hook 10-hangs was killed: it took more than 1 s" in text for text in directory.logged)
 
 
@@ -109,9 +101,9 @@ def test_stopping_kills_the_hook_that_runs(directory: Directory) -> None:
     directory.add("10-hangs", "echo $$ >> $out; exec sleep 600")
     hooks = directory.start()
     hooks.happened(DOWN, FACTS)
-    assert eventually(lambda: bool(directory.said()))
+    eventually(lambda: bool(directory.said()))
     hooks.stop(5)
-    assert eventually(lambda: is_gone(int(directory.said()[0])))
+    eventually(lambda: is_gone(int(directory.said()[0])))
 
 
 def test_a_hook_that_others_may_change_or_that_cannot_run_is_named_and_left_out(directory: Directory) -> None:
@@ -121,7 +113,7 @@ def test_a_hook_that_others_may_change_or_that_cannot_run_is_named_and_left_out(
     directory.add(".hidden", "echo hidden >> $out")
     directory.add("40-last", "echo last >> $out")
     directory.start().happened(DOWN, FACTS)
-    assert eventually(lambda: bool(directory.said()))
+    eventually(lambda: bool(directory.said()))
     assert directory.said() == ["last"]
     assert directory.logged == [
         "warning: hook 10-open is not run: writable by others than root",

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.loop import Change
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.monitor import Service, events_of, facts_of
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 LINES = [{"name": "a", "id": 1, "addresses": ["127.0.0.2"]}, {"name": "b", "id": 2, "addresses": ["127.0.0.3"]}]
 HEALTH = LineHealth("a", 4, UP, "answers", 0.0, address="192.0.2.1")
@@ -41,15 +40,6 @@ class Watched:
             str(directory / "run"),
             str(directory / "hooks.d"),
         )
-
-
-def eventually(true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_every_line_is_usable_before_anything_is_known(tmp_path: Path) -> None:
@@ -79,10 +69,10 @@ def test_a_directory_that_cannot_be_written_is_said_and_no_reason_to_end(tmp_pat
     (tmp_path / "run").write_text("not a directory")
     watched = Watched(tmp_path)
     watched.service.start()
-    assert eventually(lambda: bool(watched.logged))
+    eventually(lambda: bool(watched.logged))
     assert "the lines' health cannot be written" in watched.logged[0]
     watched.service.loop.set_drained("a", drained=True)
-    assert eventually(lambda: watched.service.usable(4).lines == ("b",))
+    eventually(lambda: watched.service.usable(4).lines == ("b",))
     watched.service.stop()
 
 
@@ -91,11 +81,11 @@ def test_the_files_are_renewed_and_the_last_state_is_in_them(tmp_path: Path, mon
     watched = Watched(tmp_path)
     watched.service.start()
     file = tmp_path / "run" / "health.json"
-    assert eventually(file.exists)
+    eventually(file.exists)
     first = file.read_text()
-    assert eventually(lambda: file.read_text() != first)
+    eventually(lambda: file.read_text() != first)
     watched.service.loop.set_drained("b", drained=True)
-    assert eventually(lambda: '"drained"' in file.read_text())
+    eventually(lambda: '"drained"' in file.read_text())
     watched.service.stop()
     assert "multihome_line_drained" in (tmp_path / "run" / "metrics.prom").read_text()
 
@@ -104,7 +94,7 @@ def test_what_was_found_last_is_resumed_from_although_the_loop_ends_at_once(tmp_
     watched = Watched(tmp_path)
     loop = watched.service.loop
     watched.service.start()
-    assert eventually((tmp_path / "run" / "health.json").exists)
+    eventually((tmp_path / "run" / "health.json").exists)
     # The round that finds the line down is the last one: what is posted then is not answered any more.
     gate = threading.Event()
 
