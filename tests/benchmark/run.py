@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m tests.benchmark.run [NAME...]`: run all benchmarks, or the ones named; print tables, write JSON.
 
+Without names, those that take 20 minutes are left out.
+
 The JSON lies in .cache/reports/benchmark-NAME.json. A figure that is not reached is no failure: it depends on the
 machine, and is for people to judge. The exit status is 0 when every benchmark ran to its end.
 """
@@ -20,6 +22,10 @@ from ..lab.state import CHECKOUT
 from .figures import Report, table
 
 REPORTS = CHECKOUT / ".cache" / "reports"
+
+
+# Those that take too long to be measured each time; named on the command line they are.
+ON_REQUEST = ("health_loss",)
 
 
 def names() -> list[str]:
@@ -58,7 +64,7 @@ def measure(name: str) -> None:
 
 def main() -> None:
     """Run what the command line names."""
-    wanted = sys.argv[1:] or names()
+    wanted = sys.argv[1:] or [name for name in names() if name not in ON_REQUEST]
     if unknown := sorted(set(wanted) - set(names())):
         raise SystemExit(f"No such benchmark: {', '.join(unknown)}; there are: {', '.join(names())}")
     for name in wanted:

@@ -43,6 +43,7 @@ LENGTH, EVERYTHING = {4: 24, 6: 64}, {4: "0.0.0.0/0", 6: "::/0"}
 _IP = {4: "ip", 6: "ip6"}
 LINES, FAMILIES = ("a", "b"), (4, 6)
 _WATCHER = "ansible_collections.multihome.linux.tests.integration.health.watcher"
+_FORWARDER = "ansible_collections.multihome.linux.tests.integration.health.delaying"
 
 
 def table(line: str) -> int:
@@ -248,6 +249,21 @@ class Lab:
     def lose_one_way(self, name: str, percent: int) -> float:
         """Lose so many packets of a line on their way out, by chance."""
         return self.filter(name, f'iifname "customer" numgen random mod 100 < {percent} drop')
+
+    def delay(self, name: str, least: float, most: float) -> None:
+        """Delay what leaves the server by a line by so many seconds, by chance; for the rest of the test."""
+        isp, tunnel = self.hosts[f"isp-{name}"], "slow"
+        command = (sys.executable, "-m", _FORWARDER, tunnel, str(least), str(most))
+        process = isp.start(*command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "ready"
+        isp.run("ip", "link", "set", tunnel, "up")
+        # Packets come back by an interface that their way back does not use.
+        isp.sysctl(net__ipv4__conf__all__rp_filter=0, **{f"net__ipv4__conf__{tunnel}__rp_filter": 0})
+        for family in FAMILIES:
+            ip = ["ip", f"-{family}"]
+            isp.run(*ip, "route", "add", "default", "dev", tunnel, "table", "77")
+            isp.run(*ip, "rule", "add", "iif", "customer", "lookup", "77", "priority", "77")
 
     @contextmanager
     def watching(self, *lines: dict[str, Any], **settings: Any) -> Iterator[Watcher]:

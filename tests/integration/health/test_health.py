@@ -195,6 +195,52 @@ def test_a_line_without_a_route_is_down_before_the_silence_is_over(network: Lab)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_an_address_that_is_gone_is_no_route_into_a_black_hole(network: Lab, family: int) -> None:
+    """The kernel may give one error for both; only the address is a lack of this host."""
+    server = network.server
+    # An address that no route depends on.
+    other = {4: "203.0.113.88", 6: "2001:db8:a::88"}[family]
+    host = f"{other}/{32 if family == 4 else 128}"
+    server.run("ip", "address", "add", host, "dev", "a", *(["nodad"] if family == 6 else []))
+    rule = ["ip", f"-{family}", "rule", "{}", "from", other, "lookup", "1001", "priority", "23010"]
+    server.run(*(each.format("add") for each in rule))
+    known = [other if each == ADDRESSES["a", family] else each for each in line("a")["addresses"]]
+    try:
+        with network.watching(line("a", addresses=known), line("b")) as watcher:
+            watcher.all_up()
+            gone = time.monotonic()
+            server.run("ip", "address", "del", host, "dev", "a")
+            watcher.waits("a", family, "down", gone)
+            assert "no route or address" in json.dumps(watcher.said[-1])
+            assert watcher.state("b", family) == "up"
+            server.run("ip", "address", "add", host, "dev", "a", *(["nodad"] if family == 6 else []))
+            watcher.waits("a", family, "up", gone, patience=30)
+            # The control: the same error of the kernel, and the line is silent.
+            lost = time.monotonic()
+            server.run("ip", f"-{family}", "rule", "add", "from", other, "blackhole", "priority", "23000")
+            watcher.waits("a", family, "down", lost)
+            assert "no answer for" in json.dumps(watcher.said[-1])
+    finally:
+        server.run("ip", f"-{family}", "rule", "del", "from", other, "priority", "23000", check=False)
+        server.run(*(each.format("del") for each in rule))
+        server.run("ip", "address", "del", host, "dev", "a", check=False)
+
+
+def test_lines_kept_by_their_address_share_one_socket_of_each_family(network: Lab) -> None:
+    """The kernel compares each ICMP packet with each raw socket: one for each line would cost its square."""
+    for lines, count in (
+        ([line("a"), line("b")], 2),
+        # Control: a mark is a property of the socket.
+        ([line("a", mark=1), line("b", mark=2)], 4),
+    ):
+        network.server.run("rm", "-rf", "/run/multihome")
+        with network.watching(*lines) as watcher:
+            watcher.all_up()
+            shown = network.server.run("cat", "/proc/net/raw", "/proc/net/raw6").stdout.splitlines()
+            assert len([row for row in shown if ": " in row]) == count, shown
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_when_the_address_changes_probes_carry_the_new_one(network: Lab, family: int) -> None:
     new = {4: "203.0.113.77", 6: "2001:db8:a::77"}[family]
     server = network.server

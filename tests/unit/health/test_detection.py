@@ -62,7 +62,7 @@ def test_it_is_the_faster_pace_that_tells_loss_from_death() -> None:
 
 
 def test_control_of_a_judge_that_does_not_wait() -> None:
-    with patch.object(line_state.Judge, "_is_silent", lambda self, now: now - self._silent_since() > 0.6):
+    with patch.object(line_state.Judge, "_is_silent", lambda self, now: now - self.silent_since > 0.6):
         assert len(day(1, DAY / 8).times(DOWN)) > 0
 
 

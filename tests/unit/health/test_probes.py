@@ -10,9 +10,9 @@ import struct
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health import (
+    icmp_channel,
     probe_dns,
     probe_http,
-    probe_icmp,
     socket_binding,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import BLOCKED, UNREACHABLE
@@ -111,7 +111,7 @@ def test_the_filter_passes_replies_with_the_identifier_alone(family: int) -> Non
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with here, there:
         here.setblocking(False)
-        probe_icmp.attach_filter(here, probe_icmp.filter_program(family, 0xBEEF))
+        icmp_channel.attach_filter(here, icmp_channel.filter_program(family, 0xBEEF))
         # With options: a header of six words.
         header = b"\x46" + bytes(23) if family == 4 else b""
         kind = {4: 0, 6: 129}[family]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 
+from .icmp_channel import IcmpChannels
 from .probe_dns import DnsProber
 from .probe_http import HttpProber
 from .probe_icmp import IcmpProber
@@ -31,18 +32,22 @@ def pin_of(watch: Watch) -> Pin:
 class LineProbes:
     """Sends the probes of a watch. ``touched`` is called when an answer came."""
 
+    __slots__ = ("_channels", "_context", "_judge", "_names", "_poller", "_probers", "_touched", "due", "watch")
+
     def __init__(
         self,
         poller: Poller,
+        channels: IcmpChannels,
         watch: Watch,
         names: Names,
         context: ssl.SSLContext | None,
         touched: Callable[[LineProbes], None],
     ) -> None:
         self.watch = watch
-        # When the loop looks at this line next; kept here, as the loop's heap may hold older entries.
+        # When the loop looks at this line next; kept here, as the loop may hold older times of it.
         self.due = 0.0
-        self._poller, self._names, self._context, self._touched = poller, names, context, touched
+        self._poller, self._channels = poller, channels
+        self._names, self._context, self._touched = names, context, touched
         self._judge = watch.judge
         self._probers: list[Prober] = self._made(pin_of(watch))
 
@@ -93,7 +98,9 @@ class LineProbes:
     def _made(self, pin: Pin) -> list[Prober]:
         targets = self.watch.targets
         echoed = {number: target.host for number, target in enumerate(targets) if target.kind == ICMP}
-        icmp = IcmpProber(self._poller, pin, echoed, self._answered)
+        if not echoed:
+            return [self._other(pin, number) for number in range(len(targets))]
+        icmp = IcmpProber(self._channels.of(pin), pin, echoed, self._answered)
         return [icmp if target.kind == ICMP else self._other(pin, number) for number, target in enumerate(targets)]
 
     def _other(self, pin: Pin, number: int) -> Prober:

@@ -70,6 +70,13 @@ class LineHealth:
 class Judge:
     """Judges one line in one family. ``targets`` is how many there are; without any, carrier and gateway decide."""
 
+    # What is in slots is read with fewer steps: with many lines, most of it comes from far memory each time.
+    __slots__ = (
+        *("state", "reason", "since", "alarm", "changed", "can_ask", "silent_since", "quality", "damping"),
+        *("_settings", "_targets", "_quorum", "_quiet_after", "_last", "_trouble", "_attempts_without_way"),
+        *("_heard", "_restarted", "_unanswered", "_obstacles", "_carrier", "_gateway"),
+    )
+
     def __init__(self, settings: Health, targets: int, now: float) -> None:
         self._settings, self._targets = settings, targets
         self._quorum = min(settings.quorum, targets) if targets else 0
@@ -80,8 +87,12 @@ class Judge:
         self._heard = -math.inf
         # The silence is counted from here when this is later than the last answer; None before the first probe.
         self._restarted: float | None = None
+        # The later of the two; never before the first probe. Kept, as it is read more often than anything else.
+        self.silent_since = math.inf
         self._unanswered = 0
         self._obstacles: dict[str, str] = {}
+        # Whether probes make sense: not without carrier or address.
+        self.can_ask = True
         self._carrier: bool | None = None
         self._gateway: bool | None = None
         self.quality = Quality(targets, settings.degraded, now)
@@ -96,6 +107,7 @@ class Judge:
         """A probe left for a target."""
         if self._restarted is None:
             self._restarted = now
+            self._count_silence()
         self._unanswered += 1
         self.quality.sent(now, target)
         if self._trouble[target] is not None:
@@ -110,6 +122,7 @@ class Judge:
         heard = now if self._quorum == 1 else sorted(self._last, reverse=True)[self._quorum - 1]
         if heard > self._heard:
             self._heard = heard
+            self._count_silence()
             self._unanswered = 0
             if self.state != UP and not self._obstacles:
                 self._is_alive(now)
@@ -143,12 +156,13 @@ class Judge:
         """Count the silence from now on: the loop was late, or the line has another address."""
         if self._restarted is not None:
             self._restarted = max(self._restarted, now)
+            self._count_silence()
         self._unanswered = 0
 
     # ---------------------------------------------------------------- time
     def advance(self, now: float, alone: bool = False) -> None:
         """Do what is due by ``now``; ``alone`` tells that no other line is up. Drain the sockets before."""
-        if self.quality.advance(now):
+        if now >= self.quality.closes and self.quality.advance(now):
             self.changed = True
         if self._obstacles or (self.state == UP and self._targets and self._unanswered < _PROBES_TO_SUSPECT):
             return
@@ -166,14 +180,13 @@ class Judge:
         """Return when advance() has something to do next, without further events."""
         if self.state == UP and self._targets:
             # As nearly always.
-            quiet = self._silent_since() + self._quiet_after
+            quiet = self.silent_since + self._quiet_after
             if quiet > now:
                 return quiet
         if self._obstacles or not self._targets or self.state == DOWN:
             times = [math.inf]
         else:
-            start = self._silent_since()
-            times = [start + self._quiet_after, start + self._settings.down_after]
+            times = [self.silent_since + self._quiet_after, self.silent_since + self._settings.down_after]
             if self.state == RECOVERING:
                 ends = self.since + self.damping.hold
                 times.append(ends if ends > now else now + _RECHECK)
@@ -185,16 +198,11 @@ class Judge:
         """Tell whether the targets are to be asked faster: no answer, or the gateway is said to be gone."""
         if self.state == DOWN or not self._targets:
             return False
-        return now - self._silent_since() >= self._quiet_after or (self._gateway is False and self.state == UP)
+        return now - self.silent_since >= self._quiet_after or (self._gateway is False and self.state == UP)
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last answer, 0 before the first probe."""
-        return max(0.0, now - self._silent_since())
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether probes make sense: not without carrier or address."""
-        return not self._obstacles
+        return max(0.0, now - self.silent_since)
 
     # ---------------------------------------------------------------- a restart of the program
     def remember(self, now: float) -> dict[str, Any]:
@@ -223,11 +231,12 @@ class Judge:
         self.quality.degraded = known.get("degraded") is True
 
     # ---------------------------------------------------------------- judging
-    def _silent_since(self) -> float:
-        return math.inf if self._restarted is None else max(self._heard, self._restarted)
+    def _count_silence(self) -> None:
+        if self._restarted is not None:
+            self.silent_since = max(self._restarted, self._heard)
 
     def _is_silent(self, now: float) -> bool:
-        return self._unanswered >= PROBES_TO_JUDGE and now - self._silent_since() >= self._settings.down_after
+        return self._unanswered >= PROBES_TO_JUDGE and now - self.silent_since >= self._settings.down_after
 
     def _is_alive(self, now: float) -> None:
         """The quorum answered while the line was not up."""
@@ -265,6 +274,7 @@ class Judge:
             self._obstacles[name] = reason
         else:
             self._obstacles.pop(name, None)
+        self.can_ask = not self._obstacles
         if self._obstacles:
             self._alarm("")
             first = next(iter(self._obstacles.values()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import itertools
+import math
 import random
 import resource
 import select
@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .icmp_channel import IcmpChannels
 from .line_probes import LineProbes
 from .line_state import DOWN, RECOVERING, LineHealth
 from .link_monitor import Carriers, Links
@@ -36,8 +37,9 @@ LAG = 0.1
 REFRESH = 5.0
 # Carriers are asked for at least so often.
 ASK_CARRIERS = 0.08
-# With more lines than these, answers are gathered for a moment: fewer rounds for the same packets.
-_FEW, _GATHER = 16, 0.01
+# With more lines than these, answers are gathered for a moment, longer with more of them: a round costs less for each
+# packet when there are many.
+_FEW, _GATHER, _GATHER_MOST = 16, 0.0002, 0.02
 # Descriptors for everything else in the process.
 _OTHER_DESCRIPTORS = 256
 
@@ -98,10 +100,14 @@ class Loop:
             if known:
                 watch.judge.resume(now, known, passed)
         self._touched: set[LineProbes] = set()
-        self._probes = [LineProbes(self, watch, self._names, context, self._touched.add) for watch in watches]
+        channels = IcmpChannels(self)
+        self._probes = [LineProbes(self, channels, watch, self._names, context, self._touched.add) for watch in watches]
+        many = len(self._probes) > _FEW
+        self._gather = min(_GATHER * len(self._probes), _GATHER_MOST) if many else 0.0
         self._reported = {probes.watch.key: probes.watch.health() for probes in self._probes}
-        self._order = itertools.count()
-        self._heap: list[tuple[float, int, LineProbes]] = []
+        # The times at which something is due, and what. Lines of one phase are due at the same times.
+        self._times: list[float] = []
+        self._due: dict[float, list[LineProbes]] = {}
         for probes in self._probes:
             self._schedule(probes, now)
         self._links: Links | None = None
@@ -208,7 +214,7 @@ class Loop:
         self._epoll.close()
 
     def _round(self) -> None:
-        planned = min(self._heap[0][0] if self._heap else float("inf"), self._renewed + REFRESH)
+        planned = min(self._times[0] if self._times else math.inf, self._renewed + REFRESH)
         if self._carriers:
             planned = min(planned, self._asked_carriers + ASK_CARRIERS)
         events = self._epoll.poll(max(0.0, planned - self._clock()))
@@ -226,13 +232,15 @@ class Loop:
         if self._carriers and now - self._asked_carriers >= 0.75 * ASK_CARRIERS:
             self._asked_carriers = now
             self._carriers.ask()
-        while self._heap and self._heap[0][0] <= now:
-            due, _order, probes = heapq.heappop(self._heap)
-            if due == probes.due:
-                self._look(probes, now)
+        while self._times and self._times[0] <= now:
+            due = heapq.heappop(self._times)
+            for probes in self._due.pop(due):
+                # Meanwhile it may have got another time.
+                if probes.due == due:
+                    self._look(probes, now)
         self._report(now)
-        if len(self._probes) > _FEW:
-            time.sleep(_GATHER)
+        if self._gather:
+            time.sleep(self._gather)
 
     def _look(self, probes: LineProbes, now: float) -> None:
         """Do what is due for a line."""
@@ -248,9 +256,14 @@ class Loop:
         self._schedule(probes, now)
 
     def _schedule(self, probes: LineProbes, now: float) -> None:
-        probes.due = probes.watch.next_time(now)
-        if probes.due < float("inf"):
-            heapq.heappush(self._heap, (probes.due, next(self._order), probes))
+        probes.due = due = probes.watch.next_time(now)
+        if due == math.inf:
+            return
+        if due in self._due:
+            self._due[due].append(probes)
+        else:
+            self._due[due] = [probes]
+            heapq.heappush(self._times, due)
 
     def _report(self, now: float) -> None:
         """Say what changed, of those lines that something happened to."""

@@ -1,74 +1,46 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probes by ICMP echo: one raw socket for all such targets of a line in one family.
+"""Probes by ICMP echo: the requests of one line in one family, sent by a channel that other lines may share.
 
-The kernel gives every raw socket a copy of every ICMP packet of its address; a filter in the kernel lets only replies
-with the socket's own identifier through. The payload tells a reply to this program from any other.
+The payload tells a reply to this line from any other.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import struct
-from array import array
 from collections.abc import Mapping
 
 from ..probes.icmp_echo import echo_request, internet_checksum
-from .probe_socket import PacketProber
-from .socket_binding import Answered, Pin, Poller
+from .icmp_channel import HEADER, NUMBER_SIZE, PAYLOAD, IcmpChannel, ancillary_of
+from .socket_binding import Answered, Pin
 
-_PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
-_ECHO_REPLY = {4: 0, 6: 129}
-_ATTACH_FILTER = 26  # SO_ATTACH_FILTER, asm-generic/socket.h
-# linux/filter.h: what an instruction does. M[x+n] is n bytes behind the index register.
-_LOAD_BYTE, _LOAD_HALF = 0x30, 0x28  # from M[n]
-_LOAD_BYTE_INDEXED, _LOAD_HALF_INDEXED = 0x50, 0x48  # from M[x+n]
-_HEADER_LENGTH_TO_INDEX = 0xB1  # x = 4 * (M[n] & 15)
-_JUMP_IF_EQUAL, _RETURN = 0x15, 0x06
-_INSTRUCTION = struct.Struct("HBBI")
-_PLACE = struct.Struct("!H")
+_SEQUENCE = struct.Struct("!H")
+# The fields of the header behind type and code: checksum, identifier, sequence number.
+_FIELDS = struct.Struct("!HHH")
 # As many probes may be unanswered at a time; at the fast pace of 16 targets that is more than one second.
 _REMEMBERED = 256
-# Longer than the 8 bytes that some hosts want at least before they answer.
-_PAYLOAD = 16
 
 
-def filter_program(family: int, identifier: int) -> bytes:
-    """Return the socket filter that passes echo replies with an identifier and drops everything else."""
-    if family == 4:
-        # What a raw IPv4 socket receives begins with the IP header.
-        code = [
-            (_HEADER_LENGTH_TO_INDEX, 0, 0, 0),
-            (_LOAD_BYTE_INDEXED, 0, 0, 0),
-            (_JUMP_IF_EQUAL, 0, 3, _ECHO_REPLY[4]),
-            (_LOAD_HALF_INDEXED, 0, 0, 4),
-        ]
-    else:
-        code = [(_LOAD_BYTE, 0, 0, 0), (_JUMP_IF_EQUAL, 0, 3, _ECHO_REPLY[6]), (_LOAD_HALF, 0, 0, 4)]
-    code += [(_JUMP_IF_EQUAL, 0, 1, identifier), (_RETURN, 0, 0, 0xFFFFFFFF), (_RETURN, 0, 0, 0)]
-    return b"".join(_INSTRUCTION.pack(*each) for each in code)
-
-
-def attach_filter(connection: socket.socket, program: bytes) -> None:
-    """Have the kernel drop what a filter does not pass; raises OSError."""
-    # struct sock_fprog: the number of instructions, and where they are in memory.
-    held = array("B", program)
-    pointer = struct.pack("HP", len(program) // _INSTRUCTION.size, held.buffer_info()[0])
-    connection.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, pointer)
-
-
-class IcmpProber(PacketProber):
+class IcmpProber:
     """Sends echo requests to ``targets``: addresses by number."""
 
-    def __init__(self, poller: Poller, pin: Pin, targets: Mapping[int, str], answered: Answered) -> None:
-        super().__init__(poller)
-        self._pin, self._answered = pin, answered
+    __slots__ = (
+        *("_channel", "_pin", "_answered", "_ancillary", "_addresses", "_number", "_payload", "_identifier"),
+        *("_request", "_is_summed", "_sum", "_sequence", "_asked"),
+    )
+
+    def __init__(self, channel: IcmpChannel, pin: Pin, targets: Mapping[int, str], answered: Answered) -> None:
+        self._channel, self._pin, self._answered = channel, pin, answered
+        self._ancillary = ancillary_of(pin)
         self._addresses = {number: (address, 0) for number, address in targets.items()}
-        self._identifier = int.from_bytes(os.urandom(2), "big")
-        self._payload = os.urandom(_PAYLOAD)
+        self._number = channel.join(self._received)
+        self._payload = self._number.to_bytes(NUMBER_SIZE, "big") + os.urandom(PAYLOAD - NUMBER_SIZE)
+        self._identifier = channel.identifier
         self._request = bytearray(echo_request(pin.family, self._identifier, 0, self._payload))
-        # Of a request whose sequence number and checksum are zero; ICMPv6 is summed up by the kernel.
+        # ICMPv6 is summed up by the kernel.
+        self._is_summed = pin.family == 4
+        # Of a request whose sequence number and checksum are zero.
         self._sum = 0xFFFF & ~internet_checksum(bytes(self._request[:2]) + b"\0\0" + bytes(self._request[4:]))
         self._sequence = 0
         # By the last bits of the sequence number: sequence number, target, time.
@@ -76,38 +48,29 @@ class IcmpProber(PacketProber):
 
     def send(self, target: int, now: float) -> bool:
         """Send an echo request; raises OSError."""
-        connection = self._opened()
         self._sequence = sequence = (self._sequence + 1) & 0xFFFF
-        _PLACE.pack_into(self._request, 6, sequence)
-        if self._pin.family == 4:
+        checksum = 0
+        if self._is_summed:
             total = self._sum + sequence
-            _PLACE.pack_into(self._request, 2, 0xFFFF & ~((total & 0xFFFF) + (total >> 16)))
-        try:
-            connection.sendto(self._request, self._addresses[target])
-        except OSError:
-            # The address may have been removed and added since: the next probe binds again.
-            self.close()
-            raise
+            checksum = 0xFFFF & ~((total & 0xFFFF) + (total >> 16))
+        _FIELDS.pack_into(self._request, 2, checksum, self._identifier, sequence)
+        self._channel.send(self._request, self._ancillary, self._addresses[target], self._pin)
         self._asked[sequence % _REMEMBERED] = (sequence, target, now)
         return True
 
-    def _made(self) -> socket.socket:
-        connection = self._pin.open(socket.SOCK_RAW, _PROTOCOL[self._pin.family])
-        try:
-            attach_filter(connection, filter_program(self._pin.family, self._identifier))
-        except OSError:
-            connection.close()
-            raise
-        return connection
+    def drain(self, now: float) -> None:
+        """Take in every answer that has come."""
+        self._channel.drain(now)
 
-    def _take(self, packet: bytes, now: float) -> None:
-        start = (packet[0] & 0x0F) * 4 if self._pin.family == 4 and packet else 0
-        # What came before the filter was attached may be anything. Only who saw the request knows its payload.
-        if len(packet) != start + 8 + _PAYLOAD or packet[-_PAYLOAD:] != self._payload:
+    def close(self) -> None:
+        """Leave the channel."""
+        self._channel.leave(self._number)
+
+    def _received(self, packet: bytes, start: int, now: float) -> None:
+        # Only who saw the request knows its payload.
+        if packet[-PAYLOAD:] != self._payload:
             return
-        if packet[start] != _ECHO_REPLY[self._pin.family]:
-            return
-        (sequence,) = _PLACE.unpack_from(packet, start + 6)
+        (sequence,) = _SEQUENCE.unpack_from(packet, start + HEADER - _SEQUENCE.size)
         asked = self._asked[sequence % _REMEMBERED]
         if asked is None or asked[0] != sequence:
             return

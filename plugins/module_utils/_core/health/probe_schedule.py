@@ -20,6 +20,11 @@ _APART = 0.1
 class Watch:
     """One line in one family: its judge, and the times at which its targets are asked."""
 
+    __slots__ = (
+        *("line", "family", "targets", "judge", "drained", "address", "is_fast"),
+        *("_steady", "_fast", "_apart", "_slot_jitter", "_places", "_next"),
+    )
+
     def __init__(self, line: Line, family: int, now: float, phase: float | None = None) -> None:
         """``phase`` is where in its interval the first target is asked; lines of one phase share the loop's rounds."""
         self.line, self.family = line, family
@@ -29,12 +34,16 @@ class Watch:
         self.address = line.source(family)
         if line.lacks_address(family):
             self.judge.address(now, present=False)
-        self._phase = random.random() if phase is None else phase
         self._steady = line.health.interval
         self._fast = FAST_SHARE * line.health.interval
-        self._slot = self._steady / max(1, len(self.targets))
+        self._apart = _APART * self._steady
+        slot = self._steady / max(1, len(self.targets))
+        self._slot_jitter = _JITTER * slot
+        start = random.random() if phase is None else phase
+        # Where in its interval each target is asked: they keep their places, so they stay staggered.
+        self._places = [start + target * slot for target in range(len(self.targets))]
         self.is_fast = False
-        self._next: list[float] = [self._steady_time(now, target) for target in range(len(self.targets))]
+        self._next: list[float] = self._steady_times(now)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -50,13 +59,8 @@ class Watch:
         """Return the targets to ask now, as numbers; call sent() or failed() for each. Call advance() before."""
         if not self.judge.can_ask:
             return []
-        quiet = self.judge.is_quiet(now)
-        if quiet and not self.is_fast:
-            step = self._fast / len(self.targets)
-            self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
-        elif self.is_fast and not quiet:
-            self._next = [self._steady_time(now, target) for target in range(len(self.targets))]
-        self.is_fast = quiet
+        if self.judge.is_quiet(now) != self.is_fast:
+            self._change_pace(now)
         return [target for target, planned in enumerate(self._next) if planned <= now]
 
     def sent(self, now: float, target: int) -> None:
@@ -100,19 +104,29 @@ class Watch:
             address=self.address,
         )
 
-    def _plan(self, now: float, target: int) -> None:
-        if not self.is_fast:
-            self._next[target] = self._steady_time(now, target)
-            return
-        chance = _JITTER * self._fast / len(self.targets)
-        self._next[target] = now + self._fast + chance * (2 * _scattered(now + target) - 1)
+    def _change_pace(self, now: float) -> None:
+        if self.is_fast:
+            self._next = self._steady_times(now)
+        else:
+            step = self._fast / len(self.targets)
+            self._next = [min(planned, now + place * step) for place, planned in enumerate(self._next)]
+        self.is_fast = not self.is_fast
 
-    def _steady_time(self, now: float, target: int) -> float:
-        """Return when a target that was just asked is asked next: targets keep their places, so they stay staggered."""
-        place = self._phase + target * self._slot
-        rounds = math.ceil((now + _APART * self._steady - place) / self._steady)
-        planned = place + rounds * self._steady
-        return planned + _JITTER * self._slot * (2 * _scattered(planned) - 1)
+    def _plan(self, now: float, target: int) -> None:
+        """Set when a target that was just asked is asked next."""
+        if self.is_fast:
+            chance = _JITTER * self._fast / len(self.targets)
+            self._next[target] = now + self._fast + chance * (2 * _scattered(now + target) - 1)
+        else:
+            self._next[target] = self._steady_time(now, self._places[target])
+
+    def _steady_time(self, now: float, place: float) -> float:
+        planned = place + math.ceil((now + self._apart - place) / self._steady) * self._steady
+        # As _scattered() does it: this is computed for every probe.
+        return planned + self._slot_jitter * (2 * (planned * 997.31 % 1.0) - 1)
+
+    def _steady_times(self, now: float) -> list[float]:
+        return [self._steady_time(now, place) for place in self._places]
 
 
 def _scattered(time: float) -> float:

@@ -9,8 +9,8 @@ import socket
 
 from .socket_binding import Poller
 
-# More than any answer has.
-_RECEIVE = 4096
+# More than any answer has; Python keeps buffers of this size at hand, and larger ones it does not.
+_RECEIVE = 448
 
 
 class PacketProber:
@@ -43,9 +43,13 @@ class PacketProber:
     def _ready(self, now: float) -> None:
         # One at a time: what else has come makes the socket ready again. An ICMP error ends here too: it is no answer,
         # and the silence is the line's.
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._take(self._connection.recv(_RECEIVE), now)
+        if self._connection is None:
+            return
+        try:
+            packet = self._connection.recv(_RECEIVE)
+        except OSError:
+            return
+        self._take(packet, now)
 
     def _made(self) -> socket.socket:
         raise NotImplementedError

@@ -32,22 +32,31 @@ class _Counts:
         self.answered = array("H", bytes(2 * _RING))
         self.seconds = array("d", bytes(8 * _RING))
         # By window: sent, answered, seconds.
-        self.sums: dict[int, list[float]] = {SHORT: [0, 0, 0.0], LONG: [0, 0, 0.0]}
+        self.sums: dict[int, tuple[int, int, float]] = {SHORT: (0, 0, 0.0), LONG: (0, 0, 0.0)}
 
-    def close(self, second: int) -> None:
-        """Add the bucket of a second to the sums, drop what is older than their windows, and clear the next bucket."""
+    def begin(self, second: int) -> None:
+        """Make the bucket of a second empty, add the one whose time is over to the sums, and drop what is too old."""
+        sent, answered, seconds = self.sent, self.answered, self.seconds
         place = second % _RING
-        for window, sums in self.sums.items():
-            old = (second - window) % _RING
-            sums[0] += self.sent[place] - self.sent[old]
-            sums[1] += self.answered[place] - self.answered[old]
-            sums[2] += self.seconds[place] - self.seconds[old]
-
-    def clear(self, second: int) -> None:
-        """Make the bucket of a second empty."""
-        place = second % _RING
-        self.sent[place] = self.answered[place] = 0
-        self.seconds[place] = 0.0
+        sent[place] = answered[place] = 0
+        seconds[place] = 0.0
+        place = (second - _GRACE) % _RING
+        more_sent, more_answered, more_seconds = sent[place], answered[place], seconds[place]
+        # Written out, as this is done for every target in every second.
+        old = (second - _GRACE - SHORT) % _RING
+        sums = self.sums[SHORT]
+        self.sums[SHORT] = (
+            sums[0] + more_sent - sent[old],
+            sums[1] + more_answered - answered[old],
+            sums[2] + more_seconds - seconds[old],
+        )
+        old = (second - _GRACE - LONG) % _RING
+        sums = self.sums[LONG]
+        self.sums[LONG] = (
+            sums[0] + more_sent - sent[old],
+            sums[1] + more_answered - answered[old],
+            sums[2] + more_seconds - seconds[old],
+        )
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Figures:
 class Quality:
     """The quality of a line in one family, pooled over those of its targets that answer at all."""
 
+    __slots__ = ("_counts", "_limits", "_second", "_since", "_targets", "closes", "degraded")
+
     def __init__(self, targets: int, limits: Degraded, now: float) -> None:
         self._limits = limits
         self._targets = targets
@@ -71,6 +82,8 @@ class Quality:
         """Start again: nothing was asked yet. Whether the line is degraded stays until there is enough to tell."""
         self._counts = [_Counts() for _target in range(self._targets)]
         self._second = int(now)
+        # Until then advance() has nothing to do.
+        self.closes = self._second + 1
         self._since = now
 
     def sent(self, now: float, target: int) -> None:
@@ -97,11 +110,10 @@ class Quality:
         if second - self._second > _RING:
             self.reset(now)
             return False
-        for closing in range(self._second + 1, second + 1):
+        for each in range(self._second + 1, second + 1):
             for counts in self._counts:
-                counts.close(closing - _GRACE)
-                counts.clear(closing)
-        self._second = second
+                counts.begin(each)
+        self._second, self.closes = second, second + 1
         return self._judge(now)
 
     def figures(self, window: int = SHORT) -> Figures:

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Line health under loss and jitter: 20 minutes of real packets."""
