@@ -36,6 +36,7 @@ class FilterModule:
             "isp_firewall_hairpins": of_host(variables.hairpins),
             "isp_firewall_snat": of_host(variables.snat),
             "isp_firewall_networks": of_host(variables.networks),
+            "isp_firewall_server_lines": of_host(variables.server_lines),
             "isp_firewall_inside_networks": of_host(variables.inside_networks),
             "isp_firewall_faults": as_filter(_referring(checks.faults), netaddr_missing),
             "isp_firewall_kernel_parameters": as_filter(_referring(interfaces.kernel_parameters)),

@@ -42,7 +42,8 @@ _list:
   description:
     - One dictionary with C(isp_firewall_lines), C(isp_firewall_forwards), C(isp_firewall_hairpins),
       C(isp_firewall_snat), C(isp_firewall_inside_networks), C(isp_firewall_networks), C(isp_firewall_other_lines),
-      C(isp_firewall_zones_on_lines_only), C(multihomed_web_lines) and C(multihomed_web_reply).
+      C(isp_firewall_zones_on_lines_only), C(isp_firewall_server_lines), C(multihomed_web_lines)
+      and C(multihomed_web_reply).
   type: list
   elements: dict
 """

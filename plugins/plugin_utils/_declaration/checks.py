@@ -20,6 +20,7 @@ from .._input.addresses import FAMILIES, family_name, is_link_local, of_family
 from .._input.faults import DeclarationError, Place
 from .._input.reading import AUTO, Auto, report_repeated, report_twice
 from .._roles.texts import plain
+from .both_roles import check_both_roles, check_own_line
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
 from .model import Declaration, Line, Server, line_ends, next_hops
@@ -89,7 +90,7 @@ def examine(
         _check_server(server, declaration)
     for service in declaration.services:
         check_service(service, declaration)
-    _check_roles(declaration)
+    check_both_roles(declaration)
     check_holders(declaration)
     check_claims(declaration)
     check_zones(declaration)
@@ -176,9 +177,10 @@ def _check_shared_firewalls(declaration: Declaration) -> None:
     for line in declaration.lines:
         if line.firewall:
             ends.setdefault(line.firewall, []).append(line)
+    served = {server.name for server in declaration.servers if declaration.served_lines(server)}
     for firewall, lines in ends.items():
         interfaces: dict[str, Line] = {}
-        for line in lines if len(lines) > 1 else ():
+        for line in lines if len(lines) > 1 or firewall in served else ():
             other = interfaces.setdefault(line.interface, line)
             if other is not line and line.interface:
                 line.entry.place.fault(
@@ -216,6 +218,9 @@ def _check_server(server: Server, declaration: Declaration) -> None:
         if line is None:
             place.fault(f"line {shown(name)} is not in multihome_lines")
             continue
+        if line.ends_on_firewall(server):
+            check_own_line(line, listed[name], where)
+            continue
         addresses = server.addresses[name]
         report_twice(place, f"addresses.{name}", [address.ip for address in addresses])
         if "firewall" in line.entry.broken:
@@ -233,7 +238,8 @@ def _check_server(server: Server, declaration: Declaration) -> None:
             for address in addresses:
                 if str(address) not in public:
                     where.fault(f"{address} is not a public address of the line, which has no firewall")
-    _check_interfaces(server, [name for name in listed if name in lines and lines[name].firewall], declaration)
+    behind = [name for name in listed if name in lines and lines[name].firewall not in ("", server.name)]
+    _check_interfaces(server, behind, declaration)
 
 
 def _check_interfaces(server: Server, behind: Iterable[str], declaration: Declaration) -> None:
@@ -245,6 +251,8 @@ def _check_interfaces(server: Server, behind: Iterable[str], declaration: Declar
     for name in server.interfaces:
         if name and name not in lines:
             place.fault(f"interface: line {shown(name)} is not in multihome_lines")
+        elif name and lines[name].ends_on_firewall(server):
+            place.fault(f"interface: {server.name} is the firewall of line {shown(name)}, so the line's own is used")
         elif name and not lines[name].firewall and "firewall" not in lines[name].entry.broken:
             place.fault(f"interface: line {shown(name)} has no firewall, so its own interface is used")
 
@@ -278,14 +286,6 @@ def _check_next_hops(server: Server, line: Line, where: Place) -> None:
         elif len(hops) > 1:
             text = " and ".join(map(str, hops))
             where.fault(f"the next hop is not clear: line {shown(line.name)} has {text} as inside addresses")
-
-
-def _check_roles(declaration: Declaration) -> None:
-    """No host in both roles: each role removes objects of the collection that are not its own."""
-    firewalls = {line.firewall for line in declaration.lines if line.firewall}
-    for server in declaration.servers:
-        if server.name in firewalls:
-            server.entry.place.fault("is the firewall of a line too; a host is one or the other")
 
 
 def _check_groups(

@@ -47,7 +47,7 @@ def check_holders(declaration: Declaration) -> None:
             for address in (one for one in line.inside_addresses if not is_link_local(one.ip)):
                 _hold(seen, address.ip, _Holder(line.firewall, "inside", line.entry.place, line))
     for server in declaration.servers:
-        for line in declaration.lines_of(server):
+        for line in declaration.served_lines(server):
             for address in server.addresses[line.name]:
                 floating = any(address.ip == other.ip for other in server.not_held.get(line.name, ()))
                 _hold(seen, address.ip, _Holder(server.name, "alias", server.entry.place, line, not floating))

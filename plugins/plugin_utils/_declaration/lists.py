@@ -195,11 +195,23 @@ def _server(entry: Entry) -> Server:
 def _with_line_addresses(
     lines: Sequence[Line], servers: list[Server], services: tuple[Service, ...]
 ) -> tuple[Server, ...]:
-    """Give each server the public addresses of the lines that end on it and that it does not list itself."""
+    """Give each server the addresses of the lines that end on it and that it does not list itself.
+
+    Those of a line whose firewall it is are always the ones that it holds there.
+    """
     added: dict[str, dict[str, tuple[IPNetwork, ...]]] = {}
+    own: dict[str, dict[str, tuple[IPNetwork, ...]]] = {}
     for line in lines:
-        if line.name and not line.firewall and "firewall" not in line.entry.broken:
-            ends = line_ends(line, servers, services)
-            if len(ends) == 1:
-                added.setdefault(ends[0], {})[line.name] = line.public_addresses
-    return tuple(replace(server, addresses={**added.get(server.name, {}), **server.addresses}) for server in servers)
+        if not line.name or "firewall" in line.entry.broken:
+            continue
+        if line.firewall:
+            held = line.public_addresses
+            own.setdefault(line.firewall, {})[line.name] = (
+                held if isinstance(held, Auto) else tuple(line.held_addresses)
+            )
+        elif len(ends := line_ends(line, servers, services)) == 1:
+            added.setdefault(ends[0], {})[line.name] = line.public_addresses
+    return tuple(
+        replace(server, addresses={**added.get(server.name, {}), **server.addresses, **own.get(server.name, {})})
+        for server in servers
+    )

@@ -68,6 +68,10 @@ class Line:
         """The addresses that the firewall itself holds on the line."""
         return held_addresses(self.public_addresses, self.outside_addresses)
 
+    def ends_on_firewall(self, server: Server) -> bool:
+        """Whether a server is the firewall of the line; it then answers at the public addresses itself."""
+        return bool(self.firewall) and self.firewall == server.name
+
     def add_health(self, entry: HealthVariables) -> None:
         """Add what a role gets of the line's health: the keys that the declaration gives."""
         if self.drained:
@@ -172,18 +176,24 @@ class Declaration:
         return {server.name: server for server in reversed(self.servers) if server.name}
 
     def servers_of(self, line: Line) -> list[Server]:
-        """The servers that have an address on a line."""
-        return [server for server in self.servers if line.name in server.addresses]
+        """The servers that have an address on a line, without its firewall."""
+        return [
+            server for server in self.servers if line.name in server.addresses and not line.ends_on_firewall(server)
+        ]
 
     def lines_of(self, server: Server) -> list[Line]:
         """The lines on which a server has an address, by id."""
         lines = (self.line_named[name] for name in server.addresses if name in self.line_named)
         return sorted(lines, key=lambda line: line.id)
 
+    def served_lines(self, server: Server) -> list[Line]:
+        """The same without those that the server itself terminates as their firewall."""
+        return [line for line in self.lines_of(server) if not line.ends_on_firewall(server)]
+
     def ambiguous(self, server: Server) -> set[IPAddress]:
         """The addresses of a server that belong to lines of different firewalls, so that only marks tell the line."""
         firewalls: dict[IPAddress, set[str]] = {}
-        for line in self.lines_of(server):
+        for line in self.served_lines(server):
             for address in server.addresses[line.name]:
                 firewalls.setdefault(address.ip, set()).add(line.firewall)
         return {address for address, names in firewalls.items() if len(names) > 1}

@@ -34,6 +34,9 @@ def check_outgoing(declaration: Declaration) -> None:
 
 
 def _check_on_line(server: Server, line: Line, addresses: tuple[IPAddress, ...], place: Place) -> None:
+    if line.ends_on_firewall(server):
+        place.fault(f"{server.name} is the firewall of the line, and chooses the address of its own connections itself")
+        return
     own = server.addresses.get(line.name, ())
     known = line.public_addresses if line.firewall else own
     if isinstance(known, Auto) or isinstance(own, Auto):
@@ -56,7 +59,7 @@ def _check_shared(declaration: Declaration) -> None:
     """Servers that share an address, a floating one, leave with the same public address."""
     seen: dict[tuple[str, IPAddress], tuple[Server, IPAddress | None]] = {}
     for server in declaration.servers:
-        for line in declaration.lines_of(server):
+        for line in declaration.served_lines(server):
             for address in server.addresses[line.name] if line.firewall else ():
                 mine = server.outgoing_by(line, address.version)
                 other, its = seen.setdefault((line.name, address.ip), (server, mine))

@@ -73,7 +73,8 @@ def _check_on_line(service: Service, line: Line, server: Server, declaration: De
         return False
     if line.entry.broken & {"firewall", "public_addresses"}:
         return True
-    if isinstance(line.public_addresses, Auto) and not line.firewall:
+    alone = not line.firewall or line.ends_on_firewall(server)
+    if isinstance(line.public_addresses, Auto) and alone:
         _check_without_firewall(service, line)
         return True
     offered = offers_on(service, line, server)
@@ -82,7 +83,7 @@ def _check_on_line(service: Service, line: Line, server: Server, declaration: De
             f"cannot be offered on line {shown(line.name)}: no family has a public address there,"
             f" an address of server {shown(server.name)} for it, and a source"
         )
-    if offered and not line.firewall:
+    if offered and alone:
         _check_without_firewall(service, line)
     for offer in offered if line.firewall else ():
         for mapping in offer.ports:
@@ -118,11 +119,12 @@ def _check_own_ports(service: Service) -> None:
 
 def _check_without_firewall(service: Service, line: Line) -> None:
     """Where a line ends on the server, nothing translates ports and nothing filters sources."""
+    reason = f"which {service.server} terminates itself" if line.firewall else "which has no firewall"
     for mapping in service.ports:
         if mapping.public != mapping.private:
             service.entry.place.fault(
                 f"port {mapping.public} cannot become {mapping.private} on line {shown(line.name)},"
-                " which has no firewall to translate it"
+                f" {reason}{'' if line.firewall else ' to translate it'}"
             )
     if not all(is_everyone(source) for source in service.sources or ()):
-        service.entry.place.fault(f"sources cannot be kept on line {shown(line.name)}, which has no firewall")
+        service.entry.place.fault(f"sources cannot be kept on line {shown(line.name)}, {reason}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from .._input.faults import sound
 from .._roles import line_routing
 from .._roles.line_health import WatchedLine, refuse_no_line_left, wants_health, watched
-from .lines import ROLE, read_lines
+from .lines import ROLE, are_several, read_lines
 
 
 def line_health(
@@ -27,10 +27,11 @@ def line_health(
     with sound() as faults:
         found = read_lines(lines, faults)
         mask = line_routing.read_mark_mask(mark_mask, ROLE, found, faults)
-        if len(found) > 1:
+        # Where the host has lines of other firewalls too, server_lines.py asks for one in service.
+        if len(found) > 1 and not found[0].one_of_several:
             refuse_no_line_left(found)
     if not wants_health(found) and not others:
         return []
-    several = len(found) > 1
+    several = are_several(found)
     own = [watched(line, line.held_addresses, line.gateway, mask.match(line) if several else None) for line in found]
     return [*own, *others]

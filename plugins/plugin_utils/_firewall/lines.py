@@ -43,7 +43,7 @@ from .._roles.line_health import HEALTH_FIELDS
 from .._roles.line_routing import LARGEST_ID, LARGEST_WEIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from netaddr import IPAddress, IPNetwork
 
@@ -63,6 +63,8 @@ LINE_FIELDS = {
     "untranslated": Field(list_of(read_prefix, distinct=True)),
     # Set by assigned.py: another program gives the interface its addresses.
     "learned": Field(read_flag),
+    # Set by options.py: the host has lines of other firewalls too.
+    "one_of_several": Field(read_flag),
 }
 PORT_FIELDS = {
     "protocol": Field(read_protocol, required=True),
@@ -114,6 +116,7 @@ class FirewallLine:
     health: Mapping[str, Any] | None = None
     untranslated: tuple[IPNetwork, ...] = ()
     learned: bool = False
+    one_of_several: bool = False
 
     def is_onlink(self, gateway: IPAddress) -> bool:
         """Whether the route has to say that a gateway is on the link."""
@@ -138,6 +141,11 @@ def read_lines(value: object, faults: list[str]) -> list[FirewallLine]:
     lines = [FirewallLine(entry, **entry.values) for entry in read_entries(value, LINE_FIELDS, place)]
     report_repeated([line.entry for line in lines], "name", "id")
     return sorted(lines, key=lambda line: line.id)
+
+
+def are_several(lines: Sequence[FirewallLine]) -> bool:
+    """Whether a host has a choice of lines, those of other firewalls included."""
+    return len(lines) > 1 or any(line.one_of_several for line in lines)
 
 
 def read_forwards(value: object, faults: list[str]) -> list[Entry]:

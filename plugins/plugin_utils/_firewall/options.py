@@ -13,7 +13,7 @@ from typing import Any
 
 from .._roles import assigned
 from .._roles.texts import as_json, plain
-from . import checks, forwarding, health, interfaces, nat, own_ports, replies, routing
+from . import checks, forwarding, health, interfaces, nat, own_ports, own_services, replies, routing, server_lines
 
 _referring = functools.partial(assigned.with_references, addresses="public_addresses", gateways="gateway")
 _faults = _referring(checks.faults)
@@ -38,11 +38,15 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     Ansible handles one text in a fraction of the time that it takes for its parts.
     """
     given: dict[str, Any] = plain(variables)
-    own: Any = plain(lines)
+    declared: Any = plain(lines)
+    beside = given["server_lines"]
+    own = server_lines.flagged(declared) if beside else declared
     lists = {name: given[name] for name in ("forwards", "snat", "inside_networks", "hairpins", "networks")}
     numbers = {name: given[name] for name in ("table_base", "priority_base", "source_priority_base")}
     mask, group = given["mark_mask"], given["interface_group"]
     faults = _faults(own, **lists, **numbers, mark_mask=mask, interface_group=group)
+    others = server_lines.ServerLines(beside, declared, lists["inside_networks"], numbers, mask, group)
+    faults = faults or others.faults()
     if faults:
         return {"faults": faults}
     # They tell whether a line whose addresses are auto forwards IPv6.
@@ -52,20 +56,24 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     waiting = {"skip_unavailable": True, "allow_disconnect": given["allow_disconnect"]}
     filters = {"backend": given["backend"], **owner}
     snat, inside, networks = lists["snat"], lists["inside_networks"], lists["networks"]
+    several = len(own) > 1 or bool(others)
+    here = own_services.addresses_here(declared, beside)
+    # What the host itself answers is not forwarded.
+    away = {name: own_services.elsewhere(here, lists[name]) for name in ("forwards", "hairpins")}
     plan: dict[str, Any] = {
         "forward_policy": {
             "policy": given["forward_policy"],
-            "accept": as_json(_accept(own, **lists)),
+            "accept": as_json(_accept(own, **{**lists, **away})),
             "mss": as_json(_clamps(own)),
             **filters,
         },
         "nat_rules": {"rules": as_json(_nat_rules(own, **lists)), "forget_flows": given["forget_flows"], **filters},
     }
     if given["manage_sysctl"]:
-        parameters = as_json(_kernel_parameters(own, behind))
-        plan["kernel_parameters"] = {"parameters": parameters, "purge": given["purge"]}
-    plan["ip_aliases"] = {"aliases": as_json(_addresses(own)), **waiting, **owner}
-    if len(own) > 1:
+        parameters = server_lines.merged_parameters(_kernel_parameters(own, behind), others.kernel_parameters())
+        plan["kernel_parameters"] = {"parameters": as_json(parameters), "purge": given["purge"]}
+    plan["ip_aliases"] = {"aliases": as_json(_addresses(own) + others.aliases()), **waiting, **owner}
+    if several:
         marks = _marks(own, mask, networks, inside, snat)
         plan["connection_marks"] = {
             **marks,
@@ -74,34 +82,41 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
             "mask": mask,
             **filters,
         }
+    groups = _interface_groups(own, inside, group) + others.interface_groups()
+    rules = _rules(
+        own, snat, **numbers, mark_mask=mask, interface_group=group, inside_networks=inside, networks=networks
+    )
+    if others:
+        rules = server_lines.merged_rules(rules, others.rules(), int(numbers["priority_base"]), groups)
     plan["policy_routing"] = {
-        "tables": as_json(_tables(own, numbers["table_base"], group, inside, networks)),
-        "rules": as_json(
-            _rules(
-                own, snat, **numbers, mark_mask=mask, interface_group=group, inside_networks=inside, networks=networks
-            )
-        ),
-        "interface_groups": as_json(_interface_groups(own, inside, group)),
+        "tables": as_json(_tables(own, numbers["table_base"], group, inside, networks) + others.tables()),
+        "rules": as_json(rules),
+        "interface_groups": as_json(groups),
         **waiting,
         **owner,
     }
     if given["persist"]:
         # An empty list, where no line says anything of its health, removes the file. A single line may be drained: the
         # servers behind it use those of other firewalls.
-        plan["line_health"] = {"lines": as_json(_line_health(own, mask, given["other_lines"])), "force": len(own) == 1}
+        watched = others.watched()
+        known = {line["id"] for line in watched}
+        watched += [line for line in given["other_lines"] if line["id"] not in known]
+        plan["line_health"] = {"lines": as_json(_line_health(own, mask, watched)), "force": not several}
         plan["keeper"] = {"state": "present"}
-    servers = dict.fromkeys(entry["to_address"] for entry in (*lists["forwards"], *lists["hairpins"]))
+    servers = dict.fromkeys(entry["to_address"] for entry in (*away["forwards"], *away["hairpins"]))
     return {
         "faults": [],
-        "lines": own,
+        "lines": declared,
         "servers": list(servers),
-        "taken_ports": _taken_ports(own, lists["forwards"], given["own_ports"]),
+        "taken_ports": own_services.still_taken(here, _taken_ports(own, lists["forwards"], given["own_ports"])),
         # Without networks of clients, nobody is declared who would have to be translated besides the servers.
         "translated_networks": [*inside, *(prefix for entry in networks for prefix in entry["networks"])]
         * bool(networks),
         "zones_on_lines_only": given["zones_on_lines_only"],
-        "uses_marks": len(own) > 1,
-        "replies": _replies(own, lists["forwards"], snat, inside, numbers["table_base"], mask),
+        "uses_marks": several,
+        "replies": server_lines.merged_replies(
+            _replies(own, away["forwards"], snat, inside, numbers["table_base"], mask), others.replies()
+        ),
         "reply_taken": given["reply_taken"],
         "mark_mask": mask,
         "manages_networkd": given["manage_networkd"],

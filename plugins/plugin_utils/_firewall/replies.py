@@ -13,7 +13,7 @@ from .._input.addresses import has_network, of_family
 from .._input.faults import sound
 from .._roles import line_routing
 from .._roles.module_lists import Reply, ReplyLists
-from .lines import ROLE, FirewallLine, read_forwards, read_inside_networks, read_lines, read_snat
+from .lines import ROLE, FirewallLine, are_several, read_forwards, read_inside_networks, read_lines, read_snat
 
 if TYPE_CHECKING:
     from netaddr import IPAddress
@@ -48,7 +48,7 @@ def replies(
             servers.setdefault(values.get("line", ""), {})[source] = None
     listed = [one for line in found for family in line.families for one in _of_line(line, family, base, mask, servers)]
     return {
-        "replies": listed if len(found) > 1 else [],
+        "replies": listed if are_several(found) else [],
         "inside_networks": list(dict.fromkeys(map(str, inside))),
     }
 

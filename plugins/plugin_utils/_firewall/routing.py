@@ -21,7 +21,7 @@ from .._input.ways_out import BALANCE
 from .._roles import line_routing
 from .._roles.module_lists import FirewallMarkLists, InterfaceGroup, Mark, Route, Rule, Table
 from . import networks as client_networks
-from .lines import ROLE, FirewallLine, line_of, read_inside_networks, read_lines, read_snat
+from .lines import ROLE, FirewallLine, are_several, line_of, read_inside_networks, read_lines, read_snat
 
 if TYPE_CHECKING:
     from netaddr import IPNetwork
@@ -44,7 +44,7 @@ def tables(
         base = line_routing.read_table_base(table_base, ROLE, found, faults)
         clients = _clients(networks, found, faults)
         alone = {entry["interface"] for entry in _groups(found, interface_group, inside_networks, faults)}
-    several = len(found) > 1
+    several = are_several(found)
     entries = [
         line_routing.table(base, line, _routes(line) + _connected(line, line.interface in alone))
         for line in found
@@ -80,7 +80,7 @@ def rules(
         sources = _sources(found, snat, faults)
         groups = _groups(found, interface_group, inside_networks, faults)
         clients = _clients(networks, found, faults)
-    if len(found) < 2:
+    if not are_several(found):
         return []
     entries = line_routing.main_rules(first, line_routing.families_of(found), groups)
     for line in found:
@@ -133,7 +133,7 @@ def marks(
     entries: list[Mark] = [
         {"name": line.name, "mark": mask.mark_of(line), "in_interface": line.interface} for line in found
     ]
-    several = len(found) > 1
+    several = are_several(found)
     kept = [str(prefix) for client in clients for prefix in client.networks if several]
     balanced = [prefix for client in clients if client.outgoing == BALANCE for prefix in client.networks if several]
     spread = [str(part) for prefix in balanced for part in without(prefix, servers)]
@@ -156,7 +156,7 @@ def _clients(value: object, lines: list[FirewallLine], faults: list[str]) -> lis
 def _read(lines: object, faults: list[str]) -> list[FirewallLine]:
     """The lines; each of several needs an interface and gateways of its own."""
     found = read_lines(lines, faults)
-    if len(found) > 1:
+    if are_several(found):
         report_repeated([line.entry for line in found], "interface")
         for line in found:
             for family in line.families:
@@ -171,7 +171,7 @@ def _groups(
 ) -> list[InterfaceGroup]:
     group = line_routing.read_interface_group(interface_group, ROLE, faults)
     inside = read_inside_networks(inside_networks, faults)
-    own = [(line.interface, line.held_addresses) for line in lines if len(lines) > 1]
+    own = [(line.interface, line.held_addresses) for line in lines if are_several(lines)]
     return line_routing.interface_groups(own, inside, group)
 
 

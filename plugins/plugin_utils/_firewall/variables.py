@@ -14,9 +14,12 @@ from .._input.addresses import FAMILIES, has_network, is_link_local, of_family
 from .._input.ports import PortMapping
 from .._input.reading import AUTO, Auto, texts_or_auto
 from .._input.ways_out import FAILOVER
+from .._server import variables as server
+from .._server.variables import ServerLineVariables
+from . import own_services
 
 if TYPE_CHECKING:
-    from netaddr import IPNetwork
+    from netaddr import IPAddress, IPNetwork
 
 
 class FirewallLineVariables(HealthVariables, total=False):
@@ -94,13 +97,21 @@ def lines(declaration: Declaration, host: str) -> list[FirewallLineVariables]:
 
 
 def forwards(declaration: Declaration, host: str) -> list[ForwardVariables]:
-    """``isp_firewall_forwards``: one for each port of each service on each line by each family."""
-    return [
-        {"name": offer.service.name, "line": offer.line.name, **_chosen(offer), **port}
-        for offer in declaration.offers()
-        if offer.line.firewall == host
-        for port in _ports(offer)
-    ]
+    """``isp_firewall_forwards``: one for each port of each service on each line by each family.
+
+    The host's own services are there only where their packets would go to another server otherwise.
+    """
+    offers = [offer for offer in declaration.offers() if offer.line.firewall == host]
+    taken = own_services.addresses_of_any(offers)
+    entries: list[ForwardVariables] = []
+    for offer in offers:
+        shared: ForwardVariables = {"name": offer.service.name, "line": offer.line.name}
+        if own_services.is_own(offer):
+            for public, held, mapping in own_services.kept(offer, taken):
+                entries.append({**shared, "public_addresses": [str(public)], **_port(mapping, offer, held)})
+        else:
+            entries += [{**shared, **_chosen(offer), **port} for port in _ports(offer)]
+    return entries
 
 
 def hairpins(declaration: Declaration, host: str) -> list[HairpinVariables]:
@@ -151,6 +162,11 @@ def networks(declaration: Declaration, host: str) -> list[NetworkVariables]:
     return entries
 
 
+def server_lines(declaration: Declaration, host: str) -> list[ServerLineVariables]:
+    """``isp_firewall_server_lines``: the lines of other firewalls on which a firewall is a server."""
+    return server.lines(declaration, host) if own_lines(declaration, host) else []
+
+
 def inside_networks(declaration: Declaration, host: str) -> list[str]:
     """``isp_firewall_inside_networks``: the networks that servers and inside addresses of the host's lines are in."""
     return [str(network) for network in _inside(declaration, host)]
@@ -162,6 +178,10 @@ def _inside(declaration: Declaration, host: str) -> list[IPNetwork]:
     addresses += [
         address for line in mine for server in declaration.servers_of(line) for address in server.addresses[line.name]
     ]
+    itself = declaration.server_named.get(host)
+    if mine and itself:
+        served = [line for line in declaration.served_lines(itself) if line.firewall]
+        addresses += [address for line in served for address in itself.addresses[line.name]]
     return sorted({address.cidr for address in addresses if has_network(address)})
 
 
@@ -197,16 +217,16 @@ def _chosen(offer: Offer) -> ForwardVariables:
 
 
 def _ports(offer: Offer) -> list[PortVariables]:
-    return [_port(mapping, offer) for mapping in sorted(offer.ports)]
+    return [_port(mapping, offer, offer.private) for mapping in sorted(offer.ports)]
 
 
-def _port(mapping: PortMapping, offer: Offer) -> PortVariables:
+def _port(mapping: PortMapping, offer: Offer, target: IPAddress) -> PortVariables:
     ports: PortVariables = {"port": str(mapping.public)} if mapping.has_ports else {}
     to_ports: PortVariables = {"to_port": str(mapping.private)} if mapping.has_ports else {}
     return {
         "protocol": mapping.protocol,
         **ports,
-        "to_address": str(offer.private),
+        "to_address": str(target),
         **to_ports,
         "sources": [str(source) for source in offer.sources],
     }

@@ -22,6 +22,7 @@ from .._input.reading import Entry
 from .._server import lines as server_lines
 from .._server import variables as server
 from .additions import FIREWALL, SERVER, additions, with_inventory
+from .both_roles import both_role_faults
 
 if TYPE_CHECKING:
     from netaddr import IPAddress, IPNetwork
@@ -73,6 +74,7 @@ def inventory_faults(declaration: Declaration, inventory: Mapping[str, object]) 
     firewalls = dict.fromkeys(line.firewall for line in declaration.lines if line.firewall)
     found = []
     for host in firewalls:
+        found += both_role_faults(declaration, host, inventory.get(host))
         added = additions(inventory.get(host), "isp_firewall", FIREWALL)
         if any(added.values()):
             found += [f"{host}: {fault}" for fault in _firewall_faults(declaration, host, added)]

@@ -31,7 +31,7 @@ def host_variables(declaration: Declaration, host: str, inventory: object = None
 
     The lists there add to what the declaration gives. ``multihomed_web_reply`` there takes precedence.
     """
-    added = additions(inventory, "isp_firewall", FIREWALL)
+    added = additions(inventory, "isp_firewall", (*FIREWALL, "server_lines"))
     found: dict[str, Any] = {
         f"isp_firewall_{name}": with_inventory(derive(declaration, host), added.get(name))
         for name, derive in _FIREWALL.items()
@@ -40,6 +40,9 @@ def host_variables(declaration: Declaration, host: str, inventory: object = None
     found["isp_firewall_zones_on_lines_only"] = name_servers.zones_on_lines_only(declaration, host)
     lines = additions(inventory, "multihomed_web", SERVER).get("lines")
     found["multihomed_web_lines"] = with_inventory(server.lines(declaration, host), lines)
+    # A host that terminates lines is configured by role isp_firewall alone.
+    served = found["multihomed_web_lines"] if found["isp_firewall_lines"] else []
+    found["isp_firewall_server_lines"] = with_inventory(served, added.get("server_lines"))
     reply = inventory.get("multihomed_web_reply") if isinstance(inventory, Mapping) else None
     found["multihomed_web_reply"] = server.reply(declaration, host) if reply is None else reply
     return found

@@ -33,11 +33,11 @@ class ServerLineVariables(HealthVariables, total=False):
 
 
 def lines(declaration: Declaration, host: str) -> list[ServerLineVariables]:
-    """``multihomed_web_lines``: the lines on which the host has an address, by id."""
+    """``multihomed_web_lines``: the lines on which the host has an address, by id, but not those that it terminates."""
     server = declaration.server_named.get(host)
     if server is None:
         return []
-    return [_line(line, server) for line in declaration.lines_of(server)]
+    return [_line(line, server) for line in declaration.served_lines(server)]
 
 
 def _line(line: Line, server: Server) -> ServerLineVariables:

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .._declaration.model import Declaration, Line, next_hops
+from .._declaration.model import Declaration, Line, Server, next_hops
 from .._firewall.variables import own_lines
 from .._input.addresses import FAMILIES, family_name, of_family
 from .._input.faults import sound
@@ -18,6 +19,9 @@ from .._input.reading import Auto
 from .._roles import line_routing
 from .._roles.module_lists import PathQuery
 from . import vantages
+
+if TYPE_CHECKING:
+    from netaddr import IPAddress
 
 REMEDY = "deploy the host again, and look for another program that changes its rules or routes"
 
@@ -48,7 +52,8 @@ class ExpectedPath:
 def hosts(declaration: Declaration) -> list[str]:
     """The hosts on which packets have a choice: servers with addresses, and firewalls of several lines."""
     firewalls = {line.firewall for line in declaration.lines if len(own_lines(declaration, line.firewall)) > 1}
-    return sorted({server.name for server in declaration.servers if server.addresses} | (firewalls - {""}))
+    servers = {server.name for server in declaration.servers if declaration.served_lines(server)}
+    return sorted(servers | (firewalls - {""}))
 
 
 def expected_paths(declaration: Declaration, host: str, mark_mask: object) -> list[ExpectedPath]:
@@ -58,26 +63,35 @@ def expected_paths(declaration: Declaration, host: str, mark_mask: object) -> li
     firewall of several lines for packets with a public address, and for packets with a mark.
     """
     server = declaration.server_named.get(host)
-    lines = own_lines(declaration, host) if server is None else declaration.lines_of(server)
+    own = own_lines(declaration, host)
+    served = declaration.served_lines(server) if server else []
     with sound() as faults:
-        mask = line_routing.read_mark_mask(mark_mask, "multihome_verify", lines, faults)
-    if server is not None:
-        ambiguous = declaration.ambiguous(server)
-        return [
-            ExpectedPath(
-                line,
-                address.version,
-                str(next_hops(line, server.addresses[line.name], address.version)[0]),
-                str(address.ip),
-                mask.match(line) if address.ip in ambiguous else None,
-            )
-            for line in lines
-            # A gateway of auto is known only to the server.
-            if line.firewall or not isinstance(line.gateway, Auto)
-            for address in server.addresses[line.name]
-        ]
+        mask = line_routing.read_mark_mask(mark_mask, "multihome_verify", [*own, *served], faults)
+    found = _of_firewall(own if len(own) + len(served) > 1 else [], mask)
+    return found + (_of_server(server, served, declaration.ambiguous(server), mask) if server else [])
+
+
+def _of_server(
+    server: Server, lines: Iterable[Line], ambiguous: Collection[IPAddress], mask: line_routing.MarkMask
+) -> list[ExpectedPath]:
+    return [
+        ExpectedPath(
+            line,
+            address.version,
+            str(next_hops(line, server.addresses[line.name], address.version)[0]),
+            str(address.ip),
+            mask.match(line) if address.ip in ambiguous else None,
+        )
+        for line in lines
+        # A gateway of auto is known only to the server.
+        if line.firewall or not isinstance(line.gateway, Auto)
+        for address in server.addresses[line.name]
+    ]
+
+
+def _of_firewall(lines: Iterable[Line], mask: line_routing.MarkMask) -> list[ExpectedPath]:
     found = []
-    for line in lines if len(lines) > 1 else ():
+    for line in lines:
         # As above, only the firewall knows it.
         if isinstance(line.gateway, Auto):
             continue

@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .._declaration.model import Declaration
+from .._firewall import own_services, server_lines
 from .._firewall import replies as of_firewall
 from .._firewall import variables as firewall
 from .._input.reading import AUTO
@@ -28,19 +30,23 @@ def replies(
     mark_mask: object = line_routing.MARK_MASK,
 ) -> ReplyLists:
     """The options ``replies`` and ``inside_networks`` of path_info; without lines that only the host knows."""
-    if host in declaration.server_named:
-        lines = [
-            line for line in server.lines(declaration, host) if AUTO not in (*line["addresses"], *line["gateways"])
-        ]
+    lines = [line for line in server.lines(declaration, host) if AUTO not in (*line["addresses"], *line["gateways"])]
+    own: Any = firewall.lines(declaration, host)
+    if not own:
         return of_server.replies(lines, server.reply(declaration, host), table_base, mark_mask)
-    return of_firewall.replies(
-        firewall.lines(declaration, host),
-        firewall.forwards(declaration, host),
+    inside = firewall.inside_networks(declaration, host)
+    found = of_firewall.replies(
+        server_lines.flagged(own) if lines else own,
+        own_services.elsewhere(own_services.addresses_here(own, lines), firewall.forwards(declaration, host)),
         firewall.snat(declaration, host),
-        firewall.inside_networks(declaration, host),
+        inside,
         table_base,
         mark_mask,
     )
+    if not lines:
+        return found
+    served = of_server.replies(lines, "source", table_base, mark_mask, (), inside)
+    return server_lines.merged_replies(found, served)
 
 
 def faults(host: str, findings: object) -> list[str]:

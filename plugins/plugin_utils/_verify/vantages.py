@@ -82,7 +82,7 @@ def _inside_networks(declaration: Declaration) -> list[IPNetwork]:
     behind = [line for line in declaration.lines if line.firewall]
     found = [address for line in behind for address in line.inside_addresses]
     found += [
-        address for server in declaration.servers for line in behind for address in server.addresses.get(line.name, ())
+        address for line in behind for server in declaration.servers_of(line) for address in server.addresses[line.name]
     ]
     return [address.cidr for address in found if has_network(address) and not is_link_local(address.ip)]
 

@@ -220,7 +220,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({("services", -1): {"name": "web", "server": "web1", "ports": ["1/tcp"]}}, '(web): name "web" is taken by'),
     ({(*SERVICE, "server"): "web2"}, 'multihome_services[0] (web): server "web2" is not in multihome_servers'),
     ({(*SERVER, "addresses", "ghost"): ["192.168.168.9/24"]}, '(web1): line "ghost" is not in multihome_lines'),
-    ({(*SERVER, "name"): "fw-a", (*SERVICE, "server"): "fw-a"}, "(fw-a): is the firewall of a line too"),
+    ({(*SERVER, "name"): "fw-a", (*SERVICE, "server"): "fw-a"}, "fw-a is the firewall of the line, and has its"),
     ({(*SERVICE, "domain"): "www..example.com"}, '"www..example.com": not a DNS name'),
     # keys and types
     ({(*SERVER, "adresses"): {}}, 'multihome_servers[0] (web1): unknown key "adresses", did you mean "addresses"?'),
