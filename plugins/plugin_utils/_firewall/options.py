@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._roles import assigned
+from .._roles.both_roles import both_roles_ran
 from .._roles.texts import as_json, plain
 from . import checks, forwarding, health, interfaces, nat, own_ports, own_services, replies, routing, server_lines
 
@@ -46,7 +47,7 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     mask, group = given["mark_mask"], given["interface_group"]
     faults = _faults(own, **lists, **numbers, mark_mask=mask, interface_group=group)
     others = server_lines.ServerLines(beside, declared, lists["inside_networks"], numbers, mask, group)
-    faults = faults or others.faults()
+    faults = both_roles_ran(given, server_lines.NAME) + (faults or others.faults())
     if faults:
         return {"faults": faults}
     # They tell whether a line whose addresses are auto forwards IPv6.

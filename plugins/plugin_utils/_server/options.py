@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._roles import assigned
+from .._roles.both_roles import both_roles_ran
 from .._roles.texts import as_json, plain
 from . import auto_lines, checks, health, interfaces, replies, routing
 
@@ -50,6 +51,7 @@ def options(
         given[name] for name in ("default_route", "mark_mask", "interface_group", "inside_networks")
     )
     faults = checks.faults(own, table_base, priority, source_priority, reply, way, spread, mask, others, group, inside)
+    faults = both_roles_ran(given, "isp_firewall_server_lines") + faults
     if faults:
         return {"faults": faults}
     waiting = {"skip_unavailable": True, "allow_disconnect": given["allow_disconnect"]}

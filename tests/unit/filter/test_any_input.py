@@ -72,7 +72,8 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
            "isp_firewall_inside_networks", "isp_firewall_networks",
            "multihomed_web_lines", "multihomed_web_reply", "dns_zones",
-           "dns_name_server", "isp_firewall_zones_on_lines_only", "isp_firewall_other_lines", "isp_firewall_server_lines")  # fmt: skip
+           "dns_name_server", "isp_firewall_zones_on_lines_only", "isp_firewall_other_lines",
+           "isp_firewall_server_lines")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules and of other filters, which nobody writes by hand.
 TRUSTING = {"answered_targets", "change_summary", "host_preparation", "with_inventory"}

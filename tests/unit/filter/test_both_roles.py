@@ -186,53 +186,58 @@ def _with(declaration: Declaration, part: str, index: int, **changes: Any) -> De
     return changed
 
 
-@pytest.mark.parametrize(
-    ("declaration", "fault"),
-    [
-        (
-            _with(office(), "servers", 1, addresses={"line1": ["192.168.168.9/24"]}),
-            "multihome_servers[1] (fw): addresses.line1: fw is the firewall of the line, and has its addresses there:"
-            " leave the line out",
-        ),
-        (
-            _with(office(), "services", 1, ports=[{"public": 2525, "private": 25, "protocol": "tcp"}]),
-            'multihome_services[1] (mail): port 2525 cannot become 25 on line "line1", which fw terminates itself',
-        ),
-        (
-            _with(office(), "services", 1, sources=["192.0.2.0/24"]),
-            'multihome_services[1] (mail): sources cannot be kept on line "line1", which fw terminates itself',
-        ),
-        (
-            _with(office(), "services", 1, ports=["80/tcp"]),
-            "multihome_services[0] (web): 80/tcp on 198.18.1.10 is claimed by multihome_services[1] (mail) too (80/tcp)",
-        ),
-        (
-            _with(office(), "servers", 1, outgoing={"line1": "198.18.1.10"}),
-            "multihome_servers[1] (fw): outgoing.line1: fw is the firewall of the line, and chooses the address of its"
-            " own connections itself",
-        ),
-        (
-            _with(office(), "servers", 1, interface={"line1": "wan0"}),
-            'multihome_servers[1] (fw): interface: fw is the firewall of line "line1", so the line\'s own is used',
-        ),
-        (
-            _with(beside(), "servers", 0, interface="wan0"),
-            'multihome_servers[0] (fw-a): interface "wan0" to line "interlink" is the one of line "unicom": packets are'
-            " assigned to a line by it",
-        ),
-        (
-            _with(beside(), "lines", 0, gateway=None),
-            "multihome_lines[0] (unicom): is one of several lines of fw-a, so it needs the ISP's IPv4 gateway",
-        ),
-        (
-            _with(beside(), "lines", 1, firewall=None, inside_addresses=None),
-            'multihome_servers[0] (fw-a): line "interlink" ends on fw-a, which is the firewall of line "unicom": give'
-            ' both "firewall: fw-a"',
-        ),
-    ],
-)
-def test_what_cannot_hold_on_one_host_is_refused_by_name(declaration: Declaration, fault: str) -> None:
-    assert fault in faults(declaration)
+WRONG: list[tuple[Declaration, str, str]] = [
+    (
+        _with(office(), "servers", 1, addresses={"line1": ["192.168.168.9/24"]}),
+        "multihome_servers[1] (fw)",
+        "addresses.line1: fw is the firewall of the line, and has its addresses there: leave the line out",
+    ),
+    (
+        _with(office(), "services", 1, ports=[{"public": 2525, "private": 25, "protocol": "tcp"}]),
+        "multihome_services[1] (mail)",
+        'port 2525 cannot become 25 on line "line1", which fw terminates itself',
+    ),
+    (
+        _with(office(), "services", 1, sources=["192.0.2.0/24"]),
+        "multihome_services[1] (mail)",
+        'sources cannot be kept on line "line1", which fw terminates itself',
+    ),
+    (
+        _with(office(), "services", 1, ports=["80/tcp"]),
+        "multihome_services[0] (web)",
+        "80/tcp on 198.18.1.10 is claimed by multihome_services[1] (mail) too (80/tcp)",
+    ),
+    (
+        _with(office(), "servers", 1, outgoing={"line1": "198.18.1.10"}),
+        "multihome_servers[1] (fw)",
+        "outgoing.line1: fw is the firewall of the line, and chooses the address of its own connections itself",
+    ),
+    (
+        _with(office(), "servers", 1, interface={"line1": "wan0"}),
+        "multihome_servers[1] (fw)",
+        'interface: fw is the firewall of line "line1", so the line\'s own is used',
+    ),
+    (
+        _with(beside(), "servers", 0, interface="wan0"),
+        "multihome_servers[0] (fw-a)",
+        'interface "wan0" to line "interlink" is the one of line "unicom": packets are assigned to a line by it',
+    ),
+    (
+        _with(beside(), "lines", 0, gateway=None),
+        "multihome_lines[0] (unicom)",
+        "is one of several lines of fw-a, so it needs the ISP's IPv4 gateway",
+    ),
+    (
+        _with(beside(), "lines", 1, firewall=None, inside_addresses=None),
+        "multihome_servers[0] (fw-a)",
+        'line "interlink" ends on fw-a, which is the firewall of line "unicom": give both "firewall: fw-a"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("declaration", "place", "fault"), WRONG)
+def test_what_cannot_hold_on_one_host_is_refused_by_name(declaration: Declaration, place: str, fault: str) -> None:
+    assert f"{place}: {fault}" in faults(declaration)
 
 
 def test_the_addresses_of_the_own_lines_may_be_repeated() -> None:
@@ -287,3 +292,24 @@ def test_a_host_without_lines_is_a_server_alone() -> None:
     (line,) = FILTERS["isp_firewall_server_lines"](beside(), "fw-a")
     (fault,) = FILTERS["isp_firewall_options"]([], {**DEFAULTS, "server_lines": [line]})["faults"]
     assert "this host terminates no line, so it is a server alone: use role multihomed_web" in fault
+
+
+SERVER_DEFAULTS = {
+    **{name: DEFAULTS[name] for name in DEFAULTS if name not in ("forwards", "hairpins", "snat", "networks")},
+    "reply": "auto",
+    "default_route": "none",
+    "balance_from": ["192.0.0.8", "100::8"],
+}
+
+
+@pytest.mark.parametrize("role", ["isp_firewall", "multihomed_web"])
+def test_the_second_of_both_roles_on_a_host_is_refused_where_it_would_remove_anything(role: str) -> None:
+    defaults = DEFAULTS if role == "isp_firewall" else SERVER_DEFAULTS
+
+    def refused(**variables: Any) -> list[str]:
+        found: list[str] = FILTERS[f"{role}_options"]([], {**defaults, **variables})["faults"]
+        return found
+
+    assert refused() == refused(other_role_ran=True, purge=False) == []
+    (fault,) = refused(other_role_ran=True)
+    assert "run isp_firewall alone there, with the lines of multihomed_web in isp_firewall_server_lines" in fault
