@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
+from ansible_collections.multihome.linux.tests.e2e.foretold import differences
 from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, plain, url
 from ansible_collections.multihome.linux.tests.e2e.playbooks import Run
 from ansible_collections.multihome.linux.tests.e2e.traffic import ask
@@ -99,22 +100,6 @@ class Site:
         return [line for text in shown for line in text.splitlines() if "proto 109" in line]
 
 
-def predicted(foretold: Run, done: Run) -> list[str]:
-    """The actions by module and host of which a real run has done others than check mode said."""
-    of: list[dict[tuple[str, str], Any]] = [{}, {}]
-    for run, found in zip((foretold, done), of, strict=True):
-        for result in run.results:
-            if result.values.get("changed") and "actions" in result.values:
-                found[result.host, result.task] = result.values["actions"]
-    before, after = of
-    assert after, "nothing was done"
-    return [
-        f"{key}: {before.get(key)}, not {after.get(key)}"
-        for key in {**before, **after}
-        if before.get(key) != after.get(key)
-    ]
-
-
 @pytest.fixture(scope="module")
 def office(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One machine with both lines and services of its own, and a server behind it."""
@@ -124,8 +109,8 @@ def office(start_lab: StartLab, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_the_only_machine_of_an_office_serves_itself_beside_servers_behind_it(office: Site) -> None:
-    foretold = office.deploy("--check")
-    assert predicted(foretold, office.deploy()) == []
+    foretold = office.deploy("--check", "--diff")
+    assert differences(foretold, office.deploy("--diff")) == []
     assert office.problems() == []
     assert office.problems(client=LAN_CLIENT) == []
 
@@ -218,8 +203,8 @@ def beside(
 
 
 def test_the_firewall_of_one_line_is_a_server_on_the_other_line_too(beside: Site) -> None:
-    foretold = beside.deploy("--check")
-    assert predicted(foretold, beside.deploy()) == []
+    foretold = beside.deploy("--check", "--diff")
+    assert differences(foretold, beside.deploy("--diff")) == []
     assert beside.problems() == []
     assert beside.problems(client=LAN_CLIENT) == []
     assert checks.nothing_changed(beside.deploy()) == []
