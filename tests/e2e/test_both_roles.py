@@ -229,6 +229,11 @@ def test_a_neighbour_on_one_line_is_answered_by_the_other_line_that_it_asks(besi
     sources = [plain(gateway) for gateway in beside.lab.lines[0].gateways]
     for one, source in zip(asked, sources, strict=True):
         assert list(ask(beside.lab, isp, [one], source)) == [one]
+    # The control: outside the group of lines, main's route to the neighbour comes first.
+    beside.lab.exec("fw-a", "ip", "link", "set", "wan0", "group", "default")
+    for one, source in zip(asked, sources, strict=True):
+        assert ask(beside.lab, isp, [one], source, timeout=1) == {}
+    beside.deploy()
 
 
 def test_replies_on_the_other_line_need_the_rules_by_its_address(beside: Site) -> None:

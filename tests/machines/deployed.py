@@ -19,7 +19,10 @@ KEEPER = "multihome-keeper.service"
 
 
 class Deployed:
-    """A bed with the design on it. ``before`` and ``after`` the deployment, each machine's objects and files."""
+    """A bed with the design on it. ``before`` and ``after`` the deployment, each machine's objects and files.
+
+    ``foretold`` is the deployment in check mode, before the real one in ``done``.
+    """
 
     def __init__(self, bed: Bed) -> None:
         """Deploy; raises PlaybookFailed."""
@@ -29,7 +32,8 @@ class Deployed:
             self.run(machine, "systemctl", "restart", configuration.FOREIGN)
         self.before = {machine.name: self.settled(machine) for machine in bed.machines}
         self.files = {machine.name: standing.files(self.lab, machine.name) for machine in bed.machines}
-        self.deploy()
+        self.foretold = playbooks.deploy(self.lab, "--check", "--diff")
+        self.done = playbooks.deploy(self.lab, "--diff")
         self.after = {machine.name: standing.objects(self.lab, machine.name) for machine in bed.machines}
 
     def deploy(self) -> None:

@@ -21,11 +21,8 @@ WayOut = str | tuple[str, ...]
 
 def read_way_out(value: object, place: Place) -> WayOut | None:
     """``failover``, ``balance``, or a list of lines."""
-    if isinstance(value, str):
-        if value in (FAILOVER, BALANCE):
-            return value
-        place.fault(f"{shown(value)} is not {FAILOVER}, {BALANCE} or a list of lines")
-        return None
+    if isinstance(value, str) and value in (FAILOVER, BALANCE):
+        return value
     if not isinstance(value, Sequence):
         place.fault(f"must be {FAILOVER}, {BALANCE} or a list of lines, not {shown(value)}")
         return None

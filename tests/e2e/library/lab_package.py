@@ -16,7 +16,10 @@ def main() -> None:
     spec = {"name": {"type": "list", "elements": "str"}, "state": {"type": "str"}, "update_cache": {"type": "bool"}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     hidden = sorted(Path("/usr/sbin").glob(f"*{SUFFIX}"))
-    if not module.check_mode:
+    if module.check_mode:
+        # As apt does on a new host.
+        module.fail_json(msg="python3-apt must be installed to use check mode")
+    else:
         for path in hidden:
             path.rename(path.with_suffix(""))
     module.exit_json(changed=bool(hidden), installed=module.params["name"])

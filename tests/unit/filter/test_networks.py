@@ -131,7 +131,7 @@ WRONG: list[tuple[list[dict[str, Any]], str]] = [
     ([{**OFFICE, "networks": []}], "networks: needs at least 1 entry"),
     ([{**OFFICE, "outgoing": ["line9"]}], 'outgoing: line "line9" is not in multihome_lines'),
     ([{**OFFICE, "outgoing": ["line1", "line1"]}], 'outgoing[1]: "line1" is listed twice'),
-    ([{**OFFICE, "outgoing": "both"}], 'outgoing: "both" is not failover, balance or a list of lines'),
+    ([{**OFFICE, "outgoing": "both"}], 'outgoing: line "both" is not in multihome_lines'),
     ([{**OFFICE, "outgoing": 1}], "outgoing: must be failover, balance or a list of lines"),
     ([{"name": "office"}], '"networks" is needed'),
 ]

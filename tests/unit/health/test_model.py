@@ -102,6 +102,11 @@ def test_every_fault_is_said_at_once_with_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize("target", ["192.0.2.1", {"dns": "192.0.2.53"}])
+def test_a_single_target_is_a_list_of_one(target: Any) -> None:
+    assert Health.parse({"targets": target}) == Health.parse({"targets": [target]})
+
+
 @pytest.mark.parametrize(
     ("health", "said"),
     [
@@ -121,7 +126,7 @@ def test_every_fault_is_said_at_once_with_its_place() -> None:
         ({"targets": [{"tcp": "a..b:80"}]}, "not a host name"),
         ({"targets": [{"tcp": "192.0.2.1:70000"}]}, "not within 1 to 65535"),
         ({"targets": [{"http": "http://a/", "status": 99}]}, "status: not within 100 to 599"),
-        ({"targets": "192.0.2.1"}, "targets: not a list"),
+        ({"targets": 7}, "targets: not a list"),
         ([], "health: not a dictionary but list"),
     ],
 )

@@ -178,3 +178,16 @@ def test_without_netaddr_one_sentence_says_what_to_install(tmp_path: Path, monke
     assert "Error rendering template" not in output
     assert "netaddr is needed on the controller (python3 -m pip install netaddr): no netaddr here" in output
     assert TOUCHED not in output
+
+
+def test_verify_needs_no_root_on_the_controller(tmp_path: Path) -> None:
+    wanted = {"ansible_become": True, "ansible_become_method": "no_such_method"}
+    hosts = {host: {"ansible_become": False} for group in GROUPS.values() for host in group}
+    # Without a vantage the controller asks: nobody answers, but it has asked.
+    _code, output = run(tmp_path, "verify", declarations.seed(), wanted, hosts)
+    assert "TASK [Show line, service, family and answer]" in output
+    assert "no_such_method" not in output
+    # The control: one of the hosts does become root.
+    del hosts["web1"]["ansible_become"]
+    _code, output = run(tmp_path, "verify", declarations.seed(), wanted, hosts)
+    assert "no_such_method" in output

@@ -93,6 +93,9 @@ def is_address(host: str) -> bool:
 
 def parse_targets(value: Any) -> tuple[tuple[Target, ...], list[str]]:
     """Return the targets of a list and its faults, each with its place."""
+    if isinstance(value, (str, Mapping)):
+        # A single one, as in every list.
+        value = [value]
     if not isinstance(value, (list, tuple)):
         return (), ["targets: not a list"]
     found: dict[Target, int] = {}

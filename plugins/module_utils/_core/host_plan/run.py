@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import Unsupported
 from ..learned.host_addresses import HostAddresses
 from ..preflight.run import Report, run
 from ..references import bound, references
@@ -20,6 +22,8 @@ def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
     The lists of preflight that are parts of the plan need not be given again. Where ``plan_by_mark`` is given and
     replies have to be routed by mark, its kinds take the place of those in ``plan``.
     """
+    if options["plan"]:
+        _refuse_without_root()
     plan = parse_plan(options["plan"])
     by_mark = parse_plan(options["plan_by_mark"])
     with one_look() as executor:
@@ -28,6 +32,14 @@ def look(options: Mapping[str, Any]) -> tuple[Report, list[Forecast]]:
             return report, []
         chosen = {**plan, **by_mark} if report.reply_by_mark_needed else plan
         return report, forecast({name: chosen[name] for name in KINDS if name in chosen}, executor)
+
+
+def _refuse_without_root() -> None:
+    """Refuse to go on as an ordinary user: the first module that writes would fail, after half of the role."""
+    user = os.geteuid()
+    if user:
+        remedy = "connect as root, or set ansible_become: true for this host"
+        raise Unsupported("preflight", "the rights of root", f"those of user {user}", remedy)
 
 
 def _with_addresses(options: Mapping[str, Any], executor: OneLook) -> Mapping[str, Any]:

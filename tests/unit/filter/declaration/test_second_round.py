@@ -161,6 +161,27 @@ def test_a_single_string_is_a_list_of_one() -> None:
     assert FILTERS["multihomed_web_lines"](texts, "web1") == FILTERS["multihomed_web_lines"](lists, "web1")
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "text"),
+    [
+        ("lines", "untranslated", "10.9.0.0/16"),
+        ("lines", "gateway", "203.0.113.1"),
+        ("services", "public_addresses", "203.0.113.10"),
+        ("networks", "networks", "192.168.168.0/24"),
+        ("networks", "outgoing", "unicom"),
+    ],
+)
+def test_every_list_of_texts_takes_a_single_one(part: str, key: str, text: str) -> None:
+    office = {"name": "office", "networks": ["192.168.168.0/24"]}
+    lists, texts = ({**copy.deepcopy(declarations.seed()), "networks": [dict(office)]} for _ in range(2))
+    lists["services"][0]["lines"] = texts["services"][0]["lines"] = ["unicom"]
+    texts[part][0][key] = text
+    lists[part][0][key] = [text]
+    assert faults(texts) == faults(lists) == []
+    for name in ("lines", "forwards", "networks"):
+        assert FILTERS[f"isp_firewall_{name}"](texts, "fw-a") == FILTERS[f"isp_firewall_{name}"](lists, "fw-a")
+
+
 @pytest.mark.parametrize("name", ["main", "local", "default", "254", "1002"])
 def test_a_line_with_the_name_of_a_routing_table_is_refused(name: str) -> None:
     declaration = declarations.seed()
