@@ -105,6 +105,5 @@ def test_control_what_somebody_changes_in_between_is_a_difference(start_lab: Sta
     lab = start_lab(lines=2)
     foretold = deploy(lab, "--check", "--diff")
     lab.exec("web1", "ip", "address", "add", "192.168.168.2/24", "dev", "eth0")
-    lab.exec("fw-b", "sysctl", "-w", "net.ipv4.conf.wan0.rp_filter=2")
     said = differences(foretold, deploy(lab, "--diff"))
-    assert [line.partition(": {")[0] for line in said] == ["fw-b: kernel_parameters", "web1: ip_aliases"]
+    assert [line.partition(": {")[0] for line in said] == ["web1: ip_aliases"]
