@@ -15,15 +15,16 @@ from typing import Any
 
 from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
-from ...integration.health.lab import FAMILIES, LENGTH, LINES, TARGETS, Lab, Watcher, lab, line
+from ...integration.health.lab import ADDRESSES, FAMILIES, LAN, LENGTH, LINES, TARGETS, Lab, Watcher, lab, line
 from ...integration.health.served import Seeker, served_lab
 from ...integration.learned import lab as assigned
 from ...integration.learned import test_firewall as firewall
 from ..figures import Figure, Report
+from . import peers
 
 TITLE = "line health: a silent black hole until it is found, and the cost of watching"
-# Deaths go on for so long; 150 s give a hundred of each family.
-SECONDS = float(os.environ.get("MULTIHOME_BENCHMARK_SECONDS", "60"))
+# So many of each family.
+DEATHS = int(os.environ.get("MULTIHOME_BENCHMARK_DEATHS", "100"))
 USAGE = 20.0
 SWITCHES = 10
 MOVES = 20
@@ -32,12 +33,13 @@ FEW, MANY = 4, 250
 
 def measure(say: Callable[[str], None]) -> Report:
     """Let lines die for a while, then watch several and many lines that live."""
-    say(f"{SWITCHES} deaths until new connections work again, in each family")
+    say(f"{SWITCHES} deaths until new connections work again, in each family, of the server and of a client behind it")
     switches = {family: _switches(family) for family in FAMILIES}
+    compared = peers.compare(say)
     say(f"{MOVES} new addresses of a line")
     moves = _moves()
     with lab() as network:
-        say(f"deaths, for {SECONDS:.0f} s")
+        say(f"{DEATHS} deaths in each family")
         deaths = _deaths(network)
         carriers = _carriers(network)
         # The next router answers for the targets: what is measured is the loop, not a whole internet on one machine.
@@ -50,9 +52,14 @@ def measure(say: Callable[[str], None]) -> Report:
         say(f"{MANY} lines, for {USAGE:.0f} s")
         many = _usage(network, MANY)
     figures = [
-        Figure(f"black hole until new connections work again, IPv{family}, {word}", value(seconds), " s", at_most=2.0)
-        for family, seconds in switches.items()
+        Figure(f"black hole until {who} connects again, IPv{family}, {word}", value(found), " s", at_most=2.0)
+        for family, by in switches.items()
+        for who, found in by.items()
         for word, value in ((f"median of {SWITCHES}", statistics.median), ("longest", max))
+    ]
+    figures += [
+        Figure(f"the same with {name}, IPv4, median of {len(found)}", statistics.median(found), " s")
+        for name, found in compared.seconds.items()
     ]
     figures += [figure for family in FAMILIES for figure in _percentiles(family, deaths[family])]
     figures += [
@@ -74,10 +81,15 @@ def measure(say: Callable[[str], None]) -> Report:
         figures.append(
             Figure(f"memory with {count} lines", used["megabytes"], " MB", at_most=30 if count == FEW else None)
         )
-    return Report(
-        figures,
-        {"switches": switches, "deaths": deaths, "carriers": carriers, "moves": moves, "usage": {FEW: few, MANY: many}},
-    )
+    data = {
+        "switches": switches,
+        "deaths": deaths,
+        "carriers": carriers,
+        "moves": moves,
+        "usage": {FEW: few, MANY: many},
+    }
+    absent = "\n".join(f"{name}: not run: {reason}" for name, reason in compared.not_run.items())
+    return Report(figures, {**data, "peers": compared.seconds, "not_run": compared.not_run}, absent)
 
 
 def _percentiles(family: int, seconds: Sequence[float]) -> list[Figure]:
@@ -89,23 +101,38 @@ def _percentiles(family: int, seconds: Sequence[float]) -> list[Figure]:
     ]
 
 
-def _switches(family: int) -> list[float]:
-    """Return the seconds from each death of the preferred line until a new connection of the server is answered."""
-    found = []
+def _switches(family: int) -> dict[str, list[float]]:
+    """Return the seconds from each death of the preferred line until a new connection is answered, by who opened it."""
+    found: dict[str, list[float]] = {"the server": [], "a client behind it": []}
     targets = [*TARGETS[4], *TARGETS[6]]
-    with tempfile.TemporaryDirectory() as directory, served_lab(Path(directory)) as served:
+    with tempfile.TemporaryDirectory() as directory, served_lab(Path(directory), "client") as served:
+        client = served.network.connect("client")
+        served.run("nat_rules", rules=_translations())
         served.lines(*(line(name, health={"targets": targets, "up_after": 0}) for name in LINES))
         served.start()
-        seeker = Seeker(served, family)
+        hosts = (served.server, client)
+        seekers = {who: Seeker(host, family) for who, host in zip(found, hosts, strict=True)}
         for _time in range(SWITCHES):
             served.all_up()
             served.eventually(lambda: served.leaves_by(family) == LINES[0], "the preferred line is used")
             died = served.network.kill(LINES[0])
             # A connection that began before the line was dead says nothing.
-            found.append(seeker.works_again(time.monotonic()) - died)
+            dead = time.monotonic()
+            for who, seeker in seekers.items():
+                found[who].append(seeker.works_again(dead) - died)
             served.network.heal(LINES[0])
-        seeker.stop()
+        for seeker in seekers.values():
+            seeker.stop()
     return found
+
+
+def _translations() -> list[dict[str, str]]:
+    """What clients send leaves each line by that line's address."""
+    return [
+        {"type": "snat", "source": LAN[family][0], "out_interface": name, "to_address": ADDRESSES[name, family]}
+        for name in LINES
+        for family in FAMILIES
+    ]
 
 
 def _moves() -> list[float]:
@@ -144,8 +171,7 @@ def _deaths(network: Lab) -> dict[int, list[float]]:
     found: dict[int, list[float]] = {family: [] for family in FAMILIES}
     chance = random.Random(1)
     with _dying(network) as watcher:
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        while len(found[4]) < DEATHS:
             watcher.all_up()
             time.sleep(0.6 + chance.random())
             died = {}

@@ -39,6 +39,8 @@ GATEWAYS = {
     ("b", 6): "2001:db8:b::1",
 }
 INNER = {("a", 4): "10.0.1.", ("a", 6): "fd00:1::", ("b", 4): "10.0.2.", ("b", 6): "fd00:2::"}
+# Behind the server: the network, and what its addresses begin with.
+LAN = {4: ("10.7.0.0/24", "10.7.0."), 6: ("fd00:7::/64", "fd00:7::")}
 LENGTH, EVERYTHING = {4: 24, 6: 64}, {4: "0.0.0.0/0", 6: "::/0"}
 _IP = {4: "ip", 6: "ip6"}
 LINES, FAMILIES = ("a", "b"), (4, 6)
@@ -250,6 +252,16 @@ class Lab:
         """Lose so many packets of a line on their way out, by chance."""
         return self.filter(name, f'iifname "customer" numgen random mod 100 < {percent} drop')
 
+    def connect(self, client: str) -> Host:
+        """Put a client behind the server, which forwards for it."""
+        self.hosts.link("server", "lan", client, "eth0")
+        for name, interface, last in (("server", "lan", "1"), (client, "eth0", "9")):
+            self.hosts[name].address(interface, *(f"{LAN[f][1]}{last}/{LENGTH[f]}" for f in FAMILIES))
+        self.server.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+        for family in FAMILIES:
+            self.hosts[client].run("ip", f"-{family}", "route", "add", "default", "via", f"{LAN[family][1]}1")
+        return self.hosts[client]
+
     def delay(self, name: str, least: float, most: float) -> None:
         """Delay what leaves the server by a line by so many seconds, by chance; for the rest of the test."""
         isp, tunnel = self.hosts[f"isp-{name}"], "slow"
@@ -278,7 +290,7 @@ class Lab:
 
 
 @contextmanager
-def lab() -> Iterator[Lab]:
-    """Make the lab, and remove it."""
-    with Hosts("server", "isp-a", "isp-b", "world") as hosts:
+def lab(*more: str) -> Iterator[Lab]:
+    """Make the lab, with ``more`` hosts that nothing is connected to yet, and remove it."""
+    with Hosts("server", "isp-a", "isp-b", "world", *more) as hosts:
         yield Lab(hosts)

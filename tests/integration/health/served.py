@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import queue
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,10 +35,11 @@ from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 PATIENCE = 60.0
 # What the tests measure of the other end: a server that echoes, and a client that keeps one connection.
 _ECHO = """
-import socket, threading
+import contextlib, socket, threading
 def serve(connection):
-    while data := connection.recv(100):
-        connection.sendall(data)
+    with contextlib.suppress(ConnectionError):
+        while data := connection.recv(100):
+            connection.sendall(data)
 listening = socket.create_server(("::", 7), family=socket.AF_INET6, dualstack_ipv6=True)
 while True:
     threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
@@ -78,6 +82,18 @@ while True:
 """
 
 
+def echo(host: Host) -> None:
+    """Let a host answer whoever connects to its port 7."""
+    host.start(sys.executable, "-c", _ECHO)
+
+
+def leaves_by(host: Host, family: int) -> str | None:
+    """The line by which a new connection of a server leaves, None when it gets no answer."""
+    done = host.run(sys.executable, "-c", _ASK, TARGETS[family][0], check=False)
+    addresses = {address: name for (name, _family), address in ADDRESSES.items()}
+    return addresses[done.stdout.strip()] if done.returncode == 0 else None
+
+
 class Served:
     """The server of the lab as it is deployed, with the keeper; ``world`` is the rest of the Internet."""
 
@@ -87,7 +103,7 @@ class Served:
         self.program = write_program(directory)
         self._process: subprocess.Popen[str] | None = None
         for host in (network.server, network.world):
-            host.start(sys.executable, "-c", _ECHO)
+            echo(host)
 
     def run(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
         """Run a module on the server; one that fails is an error."""
@@ -171,31 +187,42 @@ class Served:
 
     def leaves_by(self, family: int) -> str | None:
         """The line by which a new connection of the server leaves, None when it gets no answer."""
-        done = self.server.run(sys.executable, "-c", _ASK, TARGETS[family][0], check=False)
-        addresses = {address: name for (name, _family), address in ADDRESSES.items()}
-        return addresses[done.stdout.strip()] if done.returncode == 0 else None
+        return leaves_by(self.server, family)
 
 
 class Seeker:
-    """A program on the server that asks the world again and again, each time by a new connection."""
+    """A program on a host that asks the world again and again, each time by a new connection."""
 
-    def __init__(self, served: Served, family: int) -> None:
+    def __init__(self, host: Host, family: int) -> None:
         command = (sys.executable, "-c", _SEEK, TARGETS[family][0])
-        self._process = served.server.start(*command, stdout=subprocess.PIPE)
+        self._process = host.start(*command, stdout=subprocess.PIPE)
+        self._rows: queue.SimpleQueue[tuple[float, float]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def works_again(self, since: float) -> float:
-        """Wait for the first answer to a connection that began after a moment; return when it came."""
+    def _read(self) -> None:
         assert self._process.stdout is not None
         for row in self._process.stdout:
             began, answered = map(float, row.split())
-            if began > since:
-                return answered
-        raise AssertionError("the program has ended")
+            self._rows.put((began, answered))
+
+    def works_again(self, since: float, patience: float = 60.0) -> float:
+        """Wait for the first answer to a connection that began after a moment; return when it came.
+
+        AssertionError when that takes too long.
+        """
+        with contextlib.suppress(queue.Empty):
+            while True:
+                began, answered = self._rows.get(timeout=max(0.0, since + patience - time.monotonic()))
+                if began > since:
+                    return answered
+        raise AssertionError("no new connection works again")
 
     def stop(self) -> None:
         """End the program."""
         self._process.kill()
         self._process.wait(10)
+        self._reader.join(10)
 
 
 class Connection:
@@ -227,9 +254,9 @@ class Visitor(Connection):
 
 
 @contextmanager
-def served_lab(directory: Path) -> Iterator[Served]:
-    """Make the lab, deploy the server, and remove everything."""
-    with lab() as network:
+def served_lab(directory: Path, *more: str) -> Iterator[Served]:
+    """Make the lab, with ``more`` hosts, deploy the server, and remove everything."""
+    with lab(*more) as network:
         for family in FAMILIES:
             network.server.run("ip", f"-{family}", "route", "del", "default")
         served = Served(network, directory)

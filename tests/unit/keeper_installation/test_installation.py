@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -225,23 +226,44 @@ def test_a_file_of_another_program_in_the_place_of_the_command_stays(tmp_path: P
         assert "_core.command.main" in command.read_text()
 
 
-def test_only_a_keeper_that_watches_lines_may_send_packets(tmp_path: Path) -> None:
+def test_only_a_keeper_with_targets_may_send_packets_and_only_to_these(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     run(host)
     unit = tmp_path / keeper_unit.PATH.lstrip("/")
     assert "CapabilityBoundingSet=CAP_NET_ADMIN\n" in unit.read_text()
     assert "IPAddressDeny=any" in unit.read_text()
     (tmp_path / "etc/multihome").mkdir(parents=True)
-    (tmp_path / "etc/multihome/lines.json").write_text("{}")
+    lines = tmp_path / "etc/multihome/lines.json"
+    lines.write_text(json.dumps({"lines": [{"health": {"targets": ["192.0.2.1", {"dns": "2001:db8::53"}]}}]}))
     watching = FakeHost(tmp_path)
     watching.running = True
     assert run(watching).changed
     assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n" in unit.read_text()
-    assert "IPAddressDeny" not in unit.read_text()
-    settings = set(keeper_unit.unit_text("python").splitlines())
-    added = [each for each in keeper_unit.unit_text("python", watches_lines=True).splitlines() if each not in settings]
-    assert sorted(each.partition("=")[0] for each in added if each[0] != "#") == [
-        "CapabilityBoundingSet",
-        "LimitNOFILE",
-        "RestrictAddressFamilies",
-    ]
+    assert "IPAddressDeny=any\nIPAddressAllow=192.0.2.1 2001:db8::53\n" in unit.read_text()
+    silent, sending = _settings(keeper_unit.unit_text("python")), _settings(unit.read_text())
+    # Nothing of the sandbox is gone, and the capability is the only one that is added.
+    assert set(silent) <= set(sending)
+    changed = {name: words - silent.get(name, set()) for name, words in sending.items()}
+    del changed["ExecStart"]
+    assert {name: words for name, words in changed.items() if words} == {
+        "CapabilityBoundingSet": {"CAP_NET_RAW"},
+        "IPAddressAllow": {"192.0.2.1", "2001:db8::53"},
+        "LimitNOFILE": {"8192"},
+        "RestrictAddressFamilies": {"AF_INET6"},
+    }
+    # Other targets are another unit.
+    lines.write_text(json.dumps({"lines": [{"health": {"targets": ["192.0.2.2"]}}]}))
+    again = FakeHost(tmp_path)
+    again.running = True
+    assert run(again).changed
+    assert "IPAddressAllow=192.0.2.2\n" in unit.read_text()
+
+
+def _settings(text: str) -> dict[str, set[str]]:
+    """The words of each setting of a unit."""
+    found: dict[str, set[str]] = {}
+    for row in text.splitlines():
+        name, equals, words = row.partition("=")
+        if equals and not row.startswith("#"):
+            found.setdefault(name, set()).update(words.split())
+    return found

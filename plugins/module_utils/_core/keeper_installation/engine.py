@@ -84,7 +84,7 @@ class KeeperEngine:
         texts[PROGRAM] = PROGRAM_TEXT
         texts[COMMAND] = texts[COMMAND_IN_LIBRARY] = command_text(self.host.python())
         if self.systemd:
-            texts[PATH] = unit_text(self.host.python(), self.host.watches_lines())
+            texts[PATH] = unit_text(self.host.python(), self.host.destinations())
         self._desired = texts if self.present else {}
 
     def read(self) -> Installation:

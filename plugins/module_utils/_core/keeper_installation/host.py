@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..host.files import Files
 from ..host.installed_paths import is_foreign
 from ..host.systemd import CommandFailed, systemctl
+from .destinations import destinations
 from .unit import COMMAND, LIBRARY, NAME, PATH
 
 if TYPE_CHECKING:
@@ -78,10 +79,9 @@ class KeeperHost:
         """Tell whether systemd runs this host (sd_booted(3))."""
         return os.path.isdir(self.files.path_of("/run/systemd/system"))
 
-    def watches_lines(self) -> bool:
-        """Tell whether lines are stored whose health the keeper watches, or zones that it publishes."""
-        names = self.files.names("/etc/multihome")
-        return "lines.json" in names or any(name.startswith("dns_records.") for name in names)
+    def destinations(self) -> tuple[str, ...] | None:
+        """Return the addresses that the keeper has to send packets to; None for anywhere."""
+        return destinations(self.files)
 
     def is_running(self) -> bool:
         """Tell whether the service runs and is enabled, with the unit file as it is now."""

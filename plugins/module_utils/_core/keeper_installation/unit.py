@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..host.installed_paths import COMMAND, LIBRARY, MARKER, NAME, PROGRAM
 
 __all__ = ["COMMAND", "LIBRARY", "MARKER", "NAME", "PATH", "PROGRAM", "PROGRAM_TEXT", "command_text", "unit_text"]
@@ -104,7 +106,7 @@ def command_text(python: str) -> str:
     return f"#!{python} -I\n{MARKER}{_COMMAND.format(library=LIBRARY)}"
 
 
-# Without lines to watch it sends no packets.
+# Without targets and zones it sends no packets.
 _SILENT = {
     "capabilities": "CAP_NET_ADMIN",
     "network": """\
@@ -113,7 +115,7 @@ IPAddressDeny=any""",
     # Only to ask an interface for its flags.
     "families": "AF_INET",
 }
-_WATCHING = {
+_SENDING = {
     "capabilities": "CAP_NET_ADMIN CAP_NET_RAW",
     "network": """\
 # It watches lines: a few sockets for each, and ICMP echo by raw sockets.
@@ -122,6 +124,15 @@ LimitNOFILE=8192""",
 }
 
 
-def unit_text(python: str, watches_lines: bool = False) -> str:
-    """Return the unit's text for an interpreter; only a keeper that ``watches_lines`` may send packets."""
-    return _UNIT.format(python=python, program=PROGRAM, **(_WATCHING if watches_lines else _SILENT))
+_ONLY = """
+# Packets pass to and from these alone: the targets of the lines, and the servers of the zones.
+IPAddressDeny=any
+IPAddressAllow={addresses}"""
+
+
+def unit_text(python: str, destinations: Sequence[str] | None = ()) -> str:
+    """Return the unit's text for an interpreter; the keeper may send packets to ``destinations``, None for anywhere."""
+    if destinations is not None and not destinations:
+        return _UNIT.format(python=python, program=PROGRAM, **_SILENT)
+    only = "" if destinations is None else _ONLY.format(addresses=" ".join(destinations))
+    return _UNIT.format(python=python, program=PROGRAM, **{**_SENDING, "network": _SENDING["network"] + only})
