@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..dns import stored
-from ..health.targets import Target, is_address
+from .. import fields
 from ..host.files import Files
 
-_LINES = f"{stored.DIRECTORY}/lines.json"
+_DIRECTORY = "/etc/multihome"
+_LINES = "lines.json"
 
 
 def destinations(files: Files) -> tuple[str, ...] | None:
@@ -19,21 +19,26 @@ def destinations(files: Files) -> tuple[str, ...] | None:
 
     Anywhere is where a target has a name, or a file cannot be read.
     """
-    zones = [name for name in files.names(stored.DIRECTORY) if name.startswith("dns_records.")]
-    readable = stored.zones(files)
-    if len(readable) < len(zones):
-        return None
+    names = files.names(_DIRECTORY)
+    zones = [name for name in names if name.startswith("dns_records.") and name.endswith(".json")]
     try:
-        found = _targets(files) | {str(server) for zone in readable for server in zone["servers"]}
-    except (ValueError, LookupError, TypeError, AttributeError):
+        found = {fields.host(str(server)) for name in zones for server in _content(files, name)["servers"]}
+        if _LINES in names:
+            found |= _targets(_content(files, _LINES)["lines"])
+        return tuple(sorted(fields.address(each) for each in found))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return tuple(sorted(found)) if all(is_address(each) for each in found) else None
 
 
-def _targets(files: Files) -> set[str]:
-    text = files.load(_LINES)
-    if text is None:
+def _targets(lines: Any) -> set[str]:
+    targets = [target for line in lines for target in (line.get("health") or {}).get("targets") or ()]
+    if not targets:
         return set()
-    lines: list[dict[str, Any]] = json.loads(text)["lines"]
-    settings = [line.get("health") or {} for line in lines]
-    return {Target.parse(target).host for each in settings for target in each.get("targets") or ()}
+    # Loaded only where it is needed: a module is compiled on the host in every run.
+    from ..health.targets import Target  # noqa: PLC0415 - as said
+
+    return {Target.parse(target).host for target in targets}
+
+
+def _content(files: Files, name: str) -> Any:
+    return json.loads(files.load(f"{_DIRECTORY}/{name}") or "")
