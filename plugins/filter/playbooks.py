@@ -79,10 +79,13 @@ def verify_report(
     findings: Mapping[str, object] | None = None,
     played: Sequence[str] | None = None,
     translations: Mapping[str, object] | None = None,
+    taken_translations: Mapping[str, object] | None = None,
 ) -> report.Report:
     """The matrix of a verification, and the faults."""
     checked = read_declaration(declaration)
-    return report.report(checked, probes, paths, expect_down, mark_mask, findings or {}, played, translations or {})
+    return report.report(
+        checked, probes, paths, expect_down, mark_mask, findings or {}, played, translations or {}, taken_translations
+    )
 
 
 def dns_zone_file(declaration: object, unpublished: bool = False) -> list[str]:

@@ -30,6 +30,8 @@ options:
       - V(checkpoints) are the states that M(multihome.linux.commit_confirm) can restore.
       - V(requirements) lists which of the tools that the modules need are installed, and never fails.
       - V(dns) are the zones that the host publishes, without the secrets of keys, and whether it has a name server.
+      - V(taken_translations) are translations of other programs that take connections of V(nat_rules). All packet
+        filters of the host are read for it, which needs nft or iptables.
       - Reading V(forward_policy) and V(connection_marks) needs nft or iptables on the host.
       - Without this option, V(ip_aliases), V(policy_routing) and, where their tools are installed, V(nat_rules),
         V(forward_policy) and V(connection_marks) are read.
@@ -49,6 +51,7 @@ options:
       - checkpoints
       - requirements
       - dns
+      - taken_translations
   owned_only:
     description:
       - Whether to leave out objects of other owners.
@@ -191,6 +194,43 @@ nat_counters:
   type: list
   elements: dict
   sample: [{type: masquerade, family: ipv4, out_interface: wan0, packets: 12, bytes: 720}]
+taken_translations:
+  description:
+    - Translations of other programs that take, or may take, connections that a configured entry of
+      M(multihome.linux.nat_rules) is for. Those that are asked after the entries are left out.
+  returned: when O(gather_subset) has V(taken_translations)
+  type: list
+  elements: dict
+  contains:
+    place:
+      description: The table and the chain of the translation.
+      type: str
+      sample: nft table ip other, chain c
+    owner:
+      description: The program that wrote it, as far as it is known.
+      type: str
+      sample: Docker
+    rule:
+      description: The rule.
+      type: str
+      sample: DNAT port 80
+    entry:
+      description: The first entry that it concerns, as an entry of O(multihome.linux.nat_rules#module:rules).
+      type: dict
+      sample: {type: dnat, family: ipv4, protocol: tcp, destination_port: "80", to_address: 192.168.168.1}
+    order:
+      description: V(first) when it is asked before the entry, V(unknown) when it may be.
+      type: str
+      sample: first
+    message:
+      description: All of it in one line.
+      type: str
+      sample: "ip nat, chain PREROUTING: its rule DNAT port 80 is asked first, and takes connections of the entry web"
+    remedy:
+      description: What to do about it.
+      type: str
+      sample: remove the rule, have Docker use another port or address for it, or remove the entry
+  sample: []
 interfaces:
   description:
     - The addresses and gateways of each interface from other sources, such as DHCP or PPPoE, whatever O(owned_only)

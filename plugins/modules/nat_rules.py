@@ -20,6 +20,7 @@ description:
     iptables, the only change to other chains is one jump at the top, with the comment C(multihome.linux).
   - Entries that an earlier run wrote to the other backend move to this one. They are removed there as soon as the new
     ones are in place, so that no connection is translated by two lists. Counters of moved entries restart at zero.
+  - After a change, translations of other programs that take connections of the entries are warnings.
   - With nftables, the entries are asked before those of iptables, Docker and firewalld, whichever was loaded first.
   - Connections that a firewall itself initiates to one of its own addresses, loopback excepted, are translated like
     incoming ones, by entries without an interface.
@@ -366,6 +367,14 @@ forgotten_flows:
   returned: when O(forget_flows) is not V(none)
   type: int
   sample: 3
+taken_translations:
+  description:
+    - Translations of other programs that take, or may take, connections that an entry is for, in the form of
+      RV(multihome.linux.multihome_info#module:taken_translations). Each is a warning too.
+  returned: when something was changed, not in check mode
+  type: list
+  elements: dict
+  sample: []
 actions:
   description: The changes made, in order. In check mode, the changes that would be made.
   returned: success
@@ -403,12 +412,17 @@ after:
     - {type: masquerade, family: ipv4, out_interface: wan0}
 """
 
+from typing import Any
+
+from ..module_utils._core.converge import Outcome
 from ..module_utils._core.entries import Options
+from ..module_utils._core.errors import MultihomeError
 from ..module_utils._core.filters.nftables import DEFAULT_TABLE
 from ..module_utils._core.filters.selection import BACKENDS
 from ..module_utils._core.learned.gate import with_references
 from ..module_utils._core.nat.engine import FLOW_CHOICES, NatEngine
 from ..module_utils._core.nat.model import TYPES
+from ..module_utils._core.nat.plan import NatPlan
 from ..module_utils._module import OWNER_OPTIONS, PERSIST_OPTION, run_engine
 
 _TEXT = {"type": "str"}
@@ -437,16 +451,32 @@ def make_engine(options: Options) -> NatEngine:
     return with_references(NatEngine.from_options, options)
 
 
+def extra(engine: NatEngine, outcome: Outcome[NatPlan], check_mode: bool) -> dict[str, Any]:
+    """Return the results besides those of every list; after a change, also what other programs translate first."""
+    answer = {
+        "backend": engine.selection.name,
+        "backend_reason": engine.selection.reason,
+        **engine.flush_flows(outcome.plan, check_mode),
+    }
+    if not outcome.changed or check_mode:
+        return answer
+    try:
+        taken = engine.taken(outcome.plan)
+    except (MultihomeError, OSError) as error:
+        return {**answer, "warnings": [f"translations of other programs are not known: {error}"]}
+    return {
+        **answer,
+        "taken_translations": [one.as_result() for one in taken],
+        "warnings": [f"{one.place}: {one.message}; remedy: {one.remedy}" for one in taken],
+    }
+
+
 def main() -> None:
     """Run the module."""
     run_engine(
         ARGUMENT_SPEC,
         make_engine,
-        extra=lambda engine, outcome, check_mode: {
-            "backend": engine.selection.name,
-            "backend_reason": engine.selection.reason,
-            **engine.flush_flows(outcome.plan, check_mode),
-        },
+        extra=extra,
         judged=("rules",),
         stored_as="nat_rules",
     )

@@ -17,7 +17,7 @@ from . import raw_packets
 from .offers import CLIENT
 
 PROGRAM = str(Path(raw_packets.__file__))
-GRE, ESP = 47, 50
+GRE, ESP, AH = 47, 50, 51
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The examples in docs/examples, each deployed on the lab as it is written there, and checked by packets.
 
-Only the names of their servers are replaced, by those of the lab.
+Only the names of their servers are replaced, by those of the lab. Each holds with both backends.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ def lab(start_lab: StartLab) -> Lab:
     return start_lab(lines=2, servers=2)
 
 
+@pytest.fixture(scope="module", params=("nftables", "iptables"))
+def backend(request: pytest.FixtureRequest) -> str:
+    """The packet filter of all hosts. All examples are deployed with one, then with the other on the same lab."""
+    return str(request.param)
+
+
 def example(name: str) -> dict[str, Any]:
     """The variables of an example."""
     text = (EXAMPLES / f"{name}.yml").read_text()
@@ -72,9 +78,10 @@ def example(name: str) -> dict[str, Any]:
     return {"multihome_networks": [], **found}
 
 
-def deploy(lab: Lab, name: str, **changes: Any) -> None:
+def deploy(lab: Lab, backend: str, name: str, **changes: Any) -> None:
     """Deploy an example, after another one: servers that only that one has lose their last line."""
-    playbooks.deploy(lab, variables={**example(name), "multihome_allow_disconnect": True, **changes})
+    filters = {"isp_firewall_backend": backend, "multihomed_web_backend": backend}
+    playbooks.deploy(lab, variables={**example(name), **filters, "multihome_allow_disconnect": True, **changes})
 
 
 @contextlib.contextmanager
@@ -113,13 +120,13 @@ def test_there_is_no_example_without_a_test() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.yml")} == names
 
 
-def test_docker_host(lab: Lab) -> None:
+def test_docker_host(lab: Lab, backend: str) -> None:
     lab.exec("web1", "nft", "-f", "-", stdin=DOCKER)
     try:
         # The control: by source alone, replies of the container leave by the preferred line.
-        deploy(lab, "docker-host", multihomed_web_reply="source")
+        deploy(lab, backend, "docker-host", multihomed_web_reply="source")
         assert reached(lab, "198.51.100.20", "tcp", 8088, timeout=1) is None
-        deploy(lab, "docker-host")
+        deploy(lab, backend, "docker-host")
         for address in (*FIRST, "198.51.100.20", "2001:db8:b::20"):
             target = url(address, port=8088)
             assert ask(lab, "client1", [target], timeout=5)[target]["port"] == 80
@@ -129,8 +136,8 @@ def test_docker_host(lab: Lab) -> None:
             lab.exec("web1", "nft", "delete", "table", family, "docker-like")
 
 
-def test_mail_server(lab: Lab) -> None:
-    deploy(lab, "mail-server")
+def test_mail_server(lab: Lab, backend: str) -> None:
+    deploy(lab, backend, "mail-server")
     ports = (25, 465, 587, 993)
     with listening(lab, "web1", *(f"tcp:{port}" for port in ports)):
         for own, other in zip(OWN, FIRST, strict=True):
@@ -144,16 +151,16 @@ def test_mail_server(lab: Lab) -> None:
         {key: value for key, value in each.items() if key != "outgoing"}
         for each in example("mail-server")["multihome_servers"]
     ]
-    deploy(lab, "mail-server", multihome_servers=servers)
+    deploy(lab, backend, "mail-server", multihome_servers=servers)
     assert leaves_as(lab, "web1", None, clients(lab)[0]) == FIRST[0]
 
 
-def test_one_to_one(lab: Lab) -> None:
+def test_one_to_one(lab: Lab, backend: str) -> None:
     lab.exec("isp-unicom", "ip", "address", "add", "203.0.113.9/24", "dev", "line0")
     # The lab's firewall has the addresses of a larger network.
     lab.exec("fw-a", "ip", "address", "del", "203.0.113.10/24", "dev", "wan0")
     try:
-        deploy(lab, "one-to-one")
+        deploy(lab, backend, "one-to-one")
         client = clients(lab)[0]
         for server, alias, public in (
             ("web1", "192.168.168.1", "203.0.113.11"),
@@ -170,8 +177,8 @@ def test_one_to_one(lab: Lab) -> None:
         lab.exec("isp-unicom", "ip", "address", "del", "203.0.113.9/24", "dev", "line0")
 
 
-def test_game_host(lab: Lab) -> None:
-    deploy(lab, "game-host")
+def test_game_host(lab: Lab, backend: str) -> None:
+    deploy(lab, backend, "game-host")
     with listening(lab, "web1", "udp:27000", "udp:27100", "tcp:27015", "udp:27200"):
         for address in FIRST:
             for port in (27000, 27100):
@@ -184,20 +191,23 @@ def test_game_host(lab: Lab) -> None:
             assert reached(lab, address, "udp", 31000, timeout=1) is None
 
 
-def test_pbx(lab: Lab) -> None:
-    deploy(lab, "pbx")
+def test_pbx(lab: Lab, backend: str) -> None:
+    deploy(lab, backend, "pbx")
     with listening(lab, "web1", "udp:5060", "tcp:5060", "tcp:5061", "udp:10000", "udp:20000"):
         for protocol, port in (("udp", 5060), ("tcp", 5060), ("tcp", 5061), ("udp", 10000), ("udp", 20000)):
             assert reached(lab, OWN[0], protocol, port) == ("web1", port)
         # The control: a client that is not the provider reaches all but SIP.
         lab.exec("client2", "ip", "address", "add", "192.0.2.210/24", "dev", "eth0")
-        wanted = [url(OWN[0], protocol, port, 0) for protocol, port in (("tcp", 5060), ("tcp", 5061), ("udp", 20000))]
-        assert set(ask(lab, "client2", wanted, "192.0.2.210", 2)) == set(wanted[1:])
+        try:
+            wanted = [url(OWN[0], *port, 0) for port in (("tcp", 5060), ("tcp", 5061), ("udp", 20000))]
+            assert set(ask(lab, "client2", wanted, "192.0.2.210", 2)) == set(wanted[1:])
+        finally:
+            lab.exec("client2", "ip", "address", "del", "192.0.2.210/24", "dev", "eth0")
     assert leaves_as(lab, "web1", None, clients(lab)[0]) == OWN[0]
 
 
-def test_vpn_concentrator(lab: Lab) -> None:
-    deploy(lab, "vpn-concentrator")
+def test_vpn_concentrator(lab: Lab, backend: str) -> None:
+    deploy(lab, backend, "vpn-concentrator")
     with listening(lab, "web1", "udp:500", "udp:4500"), raw.answering(lab, "web1", raw.ESP, ALIASES[0]):
         for port in (500, 4500):
             assert reached(lab, OWN[0], "udp", port) == ("web1", port)

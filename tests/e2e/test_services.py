@@ -61,6 +61,10 @@ def lists() -> dict[str, Any]:
                 "public_addresses": [*THREE.values()],
                 "verify_ports": ["20000/tcp"],
             },
+            # IPv6 has no such protocol that could be matched.
+            {"name": "ah", "server": "web1", "ports": ["ah"], "public_addresses": [THREE["IPv4"]]},
+            {"name": "ping", "server": "web2", "ports": ["icmp", "icmpv6"], "public_addresses": [*ONE.values()]},
+            {"name": "number", "server": "web2", "ports": [{"protocol": 99}], "public_addresses": [*ONE.values()]},
         ]
     }
 
@@ -149,6 +153,41 @@ def test_protocols_without_ports_reach_their_server(deployed: Lab, family: str, 
             assert answer == {"local": own[server][family], "client": plain(client)}
         # The control: the address that leads nowhere.
         assert raw.ask(deployed, protocol, ONE[family]) is None
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_a_protocol_by_its_number_reaches_its_server(deployed: Lab, family: str) -> None:
+    own = aliases(deployed)["web2"][family]
+    client = deployed.topology.hosts["client1"].interfaces[0].addresses[("IPv4", "IPv6").index(family)]
+    with raw.answering(deployed, "web2", 99, own):
+        assert raw.ask(deployed, 99, ONE[family]) == {"local": own, "client": plain(client)}
+        # The control: the address that leads nowhere.
+        assert raw.ask(deployed, 99, THREE[family]) is None
+
+
+def test_ah_reaches_its_server(deployed: Lab) -> None:
+    own, client = aliases(deployed)["web1"]["IPv4"], deployed.topology.hosts["client1"].interfaces[0].addresses[0]
+    with raw.answering(deployed, "web1", raw.AH, own):
+        assert raw.ask(deployed, raw.AH, THREE["IPv4"]) == {"local": own, "client": plain(client)}
+        # The control: the address that leads nowhere.
+        assert raw.ask(deployed, raw.AH, ONE["IPv4"]) is None
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_echo_requests_reach_their_server(deployed: Lab, family: str) -> None:
+    def answers(address: str) -> bool:
+        return deployed.exec("client1", "ping", "-c1", "-W3", address, check=False).returncode == 0
+
+    assert answers(ONE[family])
+    assert answers(THREE[family])
+    silent = {"IPv4": "net.ipv4.icmp_echo_ignore_all", "IPv6": "net.ipv6.icmp.echo_ignore_all"}[family]
+    deployed.exec("web2", "sysctl", "-qw", f"{silent}=1")
+    try:
+        # The control: it is the server that answers, and the firewall that answers for the other address.
+        assert not answers(ONE[family])
+        assert answers(THREE[family])
+    finally:
+        deployed.exec("web2", "sysctl", "-qw", f"{silent}=0")
 
 
 def test_servers_leave_with_the_public_address_that_they_name(deployed: Lab) -> None:

@@ -8,7 +8,7 @@ The tests of a lab build on each other in their order.
 from __future__ import annotations
 
 import contextlib
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,12 +17,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, datagrams, playbooks
-from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, plain, url
+from ansible_collections.multihome.linux.tests.e2e.offers import CLIENT, plain
 from ansible_collections.multihome.linux.tests.e2e.traffic import ask
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
-from ansible_collections.multihome.linux.tests.lab.state import CHECKOUT
-from ansible_collections.multihome.linux.tests.lab.topology import LAN_CLIENT
 
 BACKENDS = ("nftables", "iptables")
 # Not the client that is asked elsewhere: the other one.
@@ -76,6 +74,32 @@ def test_a_client_that_is_older_than_a_mapping_reaches_it(lab: Lab, backend: str
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_connections_to_the_old_server_move_only_where_changed_ones_are_deleted(lab: Lab, backend: str) -> None:
+    variables = {"isp_firewall_backend": backend}
+    moved = playbooks.declared(lab)
+    (query,) = (each for each in moved["multihome_services"] if each["name"] == "query")
+    # A port on which nobody answers.
+    query["ports"] = [{"public": 53, "private": 9, "protocol": "udp"}]
+    port = 43000 + 10 * BACKENDS.index(backend)
+    one, other = map(plain, lab.lines[0].public)
+    playbooks.deploy(lab, variables=variables)
+    with datagrams_to(lab, one, port) as of_one, datagrams_to(lab, other, port + 1) as of_other:
+        assert of_one()
+        assert of_other()
+        # new, the default, leaves them.
+        playbooks.deploy(lab, variables={**variables, **moved})
+        assert of_one()
+        assert of_other()
+        # The control: clients that come now do not reach the old server.
+        with datagrams_to(lab, one, port + 2) as of_late:
+            assert not of_late()
+        playbooks.deploy(lab, variables=variables)
+        playbooks.deploy(lab, variables={**variables, **moved, "isp_firewall_forget_flows": "changed"})
+        assert (of_one(), of_other()) == (0, 0)
+    playbooks.deploy(lab, variables=variables)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_destinations_are_reached_without_translation(lab: Lab, backend: str) -> None:
     lists = playbooks.declared(lab)
     lists["multihome_lines"][0]["untranslated"] = list(FAR.values())
@@ -117,68 +141,6 @@ table inet seen {{
 """
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_variables_of_the_inventory_add_to_the_lists(lab: Lab, tmp_path: Path, backend: str) -> None:
-    """N7: they were hidden by what follows from the lists."""
-    variables = {"isp_firewall_backend": backend}
-    own, alias = plain(lab.lines[0].public[0]), "192.168.168.1"
-    client = plain(lab.topology.hosts[LAN_CLIENT].interfaces[0].addresses[0])
-    more = {
-        "isp_firewall_forwards": [
-            {"name": "more", "line": "unicom", "protocol": "tcp", "port": 8080, "to_address": alias, "to_port": 80},
-            {"name": "far", "line": "unicom", "protocol": "tcp", "port": 80, "to_address": alias, "to_port": 5000}
-            | {"sources": [FAR["IPv4"]]},
-        ],
-        "isp_firewall_snat": [{"line": "unicom", "source": client}],
-    }
-    playbooks.deploy(lab, *inventory(tmp_path, more), variables=variables)
-    assert checks.everything(lab) == []
-    (answer,) = ask(lab, CLIENT, [url(own, port=8080)]).values()
-    assert answer["port"] == 80
-    (answer,) = ask(lab, "client2", [url(own, port=80, private_port=5000)]).values()
-    assert answer["port"] == 5000
-    outside = url(plain(lab.topology.hosts[CLIENT].interfaces[0].addresses[0]))
-    assert ask(lab, LAN_CLIENT, [outside])[outside]["client"] == own
-    # Contradictions are refused by name, before any host is changed.
-    wrong = {"name": "mine", "line": "unicom", "protocol": "tcp", "port": 80, "to_address": client}
-    with pytest.raises(playbooks.PlaybookFailed, match=r"fw-a: isp_firewall_forwards\[0\] \(mine\) leads 80/tcp"):
-        playbooks.deploy(lab, *inventory(tmp_path, {"isp_firewall_forwards": [wrong]}), variables=variables)
-    assert checks.services_answered(lab) == []
-    # The control: without them, none of it.
-    playbooks.deploy(lab, variables=variables)
-    assert ask(lab, CLIENT, [url(own, port=8080)], timeout=1) == {}
-    assert ask(lab, LAN_CLIENT, [outside], timeout=1) == {}
-
-
-def test_a_variable_of_the_host_precedes_its_groups_and_one_of_the_command_line_all(lab: Lab, tmp_path: Path) -> None:
-    own = plain(lab.lines[0].public[0])
-    of_group, of_host, of_command = (
-        {
-            "isp_firewall_forwards": [
-                {"name": "more", "line": "unicom", "protocol": "tcp", "port": port, "to_port": 80}
-                | {"to_address": "192.168.168.1"}
-            ]
-        }
-        for port in (8081, 8082, 8083)
-    )
-    ports = (80, 8081, 8082, 8083)
-
-    def answered() -> set[int]:
-        """The ports that are answered; 80 follows from the lists."""
-        answers = ask(lab, CLIENT, [url(own, port=port) for port in ports], timeout=3)
-        return {port for port in ports if url(own, port=port) in answers}
-
-    # The control: without a variable of the host, that of its group counts.
-    playbooks.deploy(lab, *inventory(tmp_path, {}, of_group))
-    assert answered() == {80, 8081}
-    playbooks.deploy(lab, *inventory(tmp_path, of_host, of_group))
-    assert answered() == {80, 8082}
-    playbooks.deploy(lab, *inventory(tmp_path, of_host, of_group), variables=of_command)
-    assert answered() == {8083}
-    playbooks.deploy(lab)
-    assert answered() == {80}
-
-
 TAKES = """
 table ip other {
     chain c {
@@ -203,14 +165,24 @@ def test_a_deployment_names_the_translation_that_takes_its_services(lab: Lab, ba
         with pytest.raises(playbooks.PlaybookFailed, match=r"translation-taken, nft table ip other, chain c.*") as said:
             playbooks.deploy(lab, variables=variables)
         assert "remedy: remove the rule" in str(said.value)
+        # After the last change as well, where nobody looked before it.
+        more = {**without(lab, "query"), "isp_firewall_preflight": False, **variables}
+        assert taken(playbooks.deploy(lab, variables=more)) != []
+        verified = playbooks.verify(lab)
+        assert verified.code
+        (fault,) = [text for text in verified.failures[-1].splitlines() if "other" in text]
+        assert re.search(r"fw-a: nft table ip other, chain c: its rule DNAT .* port 80 is asked first", fault)
+        assert "remedy: remove the rule, have the program that wrote it use another port" in fault
     finally:
         lab.exec(line.end, "nft", "delete", "table", "ip", "other")
+    # The control: nobody else translates.
+    assert taken(playbooks.deploy(lab, variables=variables)) == []
     assert checks.services_answered(lab) == []
-    playbooks.deploy(lab, variables=variables)
+    verified = playbooks.verify(lab)
+    assert verified.code == 0, verified.failures
 
 
-def inventory(directory: Path, variables: dict[str, Any], of_group: dict[str, Any] | None = None) -> list[str]:
-    """The arguments of the lab's inventory, and of one that has variables of the firewall and its group besides."""
-    file = directory / "more.json"
-    file.write_text(json.dumps({"isp_firewall": {"hosts": {"fw-a": variables}, "vars": of_group or {}}}))
-    return ["-i", str(CHECKOUT / "inventory" / "lab" / "hosts.py"), "-i", str(file)]
+def taken(run: playbooks.Run) -> list[str]:
+    """The warnings of a deployment that name the translation of another program."""
+    warnings = [text for result in run.results for text in result.values.get("warnings") or ()]
+    return [text for text in warnings if "nft table ip other, chain c: its rule DNAT" in text and "remedy: " in text]

@@ -76,13 +76,15 @@ def report(
     findings: Mapping[str, object] | None = None,
     played: Sequence[str] | None = None,
     translations: Mapping[str, object] | None = None,
+    taken_translations: Mapping[str, object] | None = None,
 ) -> Report:
     """The matrix and all faults.
 
     ``probes`` has the rows of line_check by vantage host, ``taken`` the rows of path_info by host; a missing row counts
     as a failure, so that a host that could not be asked never counts as a good one. ``findings`` has those of
     path_info about replies, by host. ``played`` are the hosts that --limit has left in the run; the report names the
-    others, and does not count them. ``translations`` has the nat_rules of multihome_info, by host.
+    others, and does not count them. ``translations`` has the nat_rules of multihome_info, by host, and
+    ``taken_translations`` its list of that name.
     """
     asking = sorted(vantage for vantage in probes if played is None or vantage in played)
     answers = {vantage: _by_target(probes[vantage]) for vantage in asking}
@@ -106,30 +108,38 @@ def report(
             continue
         faults += paths.faults(declaration, host, taken.get(host), mark_mask)
         faults += replies.faults(host, (findings or {}).get(host))
-    for host in source_translations.hosts(declaration):
+    notes: list[str] = []
+    for host in source_translations.hosts(declaration, expect_down):
         if played is not None and host not in played:
             continue
         faults += source_translations.faults(declaration, host, (translations or {}).get(host))
+        if taken_translations is not None:
+            certain, possible = source_translations.taken(host, taken_translations.get(host))
+            faults, notes = faults + certain, notes + possible
     asked = [cell for cell in cells if cell.good is not None]
     good = sum(1 for cell in asked if cell.good)
     unknown = declaration.offers_unknown()
     legend = [LEGEND] if unknown else []
     if inside := sum(cell.inside for cell in cells):
         legend += [INSIDE_LEGEND, f"{inside} of {len(cells)} not seen from outside. {INSIDE_REMEDY}"]
-    legend += _limited(declaration, probes, played)
+    legend += [*_limited(declaration, probes, played, taken_translations is not None), *notes]
     return {
         "matrix": [*_matrix(cells, unknown), *legend, f"{good} of {len(asked)} as expected"],
         "faults": faults,
     }
 
 
-def _limited(declaration: Declaration, probes: Mapping[str, object], played: Sequence[str] | None) -> list[str]:
+def _limited(
+    declaration: Declaration, probes: Mapping[str, object], played: Sequence[str] | None, with_translations: bool
+) -> list[str]:
     """A line for each kind of question that --limit left out, with its hosts."""
     if played is None:
         return []
     asking = [vantage for vantage in sorted(probes) if vantage not in played]
     looked_up = [host for host in paths.hosts(declaration) if host not in played]
-    texts = {"asked no service": asking, "looked up no path": looked_up}
+    firewalls = source_translations.hosts(declaration, ()) if with_translations else []
+    not_read = [host for host in firewalls if host not in played]
+    texts = {"asked no service": asking, "looked up no path": looked_up, "read no translations": not_read}
     return [f"left out by --limit, {text}: {_listed(hosts)}" for text, hosts in texts.items() if hosts]
 
 

@@ -3,7 +3,7 @@
 
 # Private to this collection: may change or be removed without notice.
 
-"""Whether what clients and servers initiate leaves a firewall with a public address of the line."""
+"""The translations of a firewall: whether all leaves with a public address of the line, and whether others take any."""
 
 from __future__ import annotations
 
@@ -15,11 +15,27 @@ from .._firewall import variables as firewall
 from .._roles.module_lists import NatRule
 
 REMEDY = "deploy the host again, and look for another program that changes its translations"
+FIRST = "first"
 
 
-def hosts(declaration: Declaration) -> list[str]:
-    """The firewalls that are asked: all, where there are networks of clients."""
-    return sorted({line.firewall for line in declaration.lines if line.firewall}) if declaration.networks else []
+def hosts(declaration: Declaration, expect_down: Sequence[str]) -> list[str]:
+    """The firewalls that are asked: all but those whose lines are all expected to be down."""
+    return sorted({line.firewall for line in declaration.lines if line.firewall and line.name not in expect_down})
+
+
+def taken(host: str, found: object) -> tuple[list[str], list[str]]:
+    """The translations of other programs that take connections, and those that may take some.
+
+    ``found`` is the list ``taken_translations`` of multihome_info, false where the host could not be asked.
+    """
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return [f"{host}: translations of other programs are not known: see its messages above"], []
+    certain, possible = list[str](), list[str]()
+    for one in found:
+        if isinstance(one, Mapping):
+            texts = certain if one.get("order") == FIRST else possible
+            texts.append(f"{host}: {one.get('message')}; remedy: {one.get('remedy')}")
+    return certain, possible
 
 
 def _rules(declaration: Declaration, host: str) -> list[NatRule]:
@@ -46,7 +62,12 @@ def _source_match(rule: Mapping[str, object]) -> tuple[object, ...]:
 
 
 def faults(declaration: Declaration, host: str, found: object) -> list[str]:
-    """Sources that leave untranslated, or with another address, by the list ``nat_rules`` of multihome_info."""
+    """Sources that leave untranslated, or with another address, by the list ``nat_rules`` of multihome_info.
+
+    They are judged where there are networks of clients.
+    """
+    if not declaration.networks:
+        return []
     if not isinstance(found, Sequence) or isinstance(found, str):
         return [f"{host}: its translations are not known: see its messages above"]
     leaving = {

@@ -55,8 +55,9 @@ def write_program(directory: Path) -> Path:
 class Kept:
     """The host, and what it runs."""
 
-    def __init__(self, host: Host, directory: Path) -> None:
+    def __init__(self, host: Host, directory: Path, gateway: Host | None = None) -> None:
         self.host = host
+        self.gateway = gateway
         self._log = directory / "log"
         self.program = write_program(directory)
         self.process: subprocess.Popen[str] | None = None
@@ -151,6 +152,6 @@ def kept(directory: Path) -> Iterator[Kept]:
         hosts.link("server", "eth0", "gateway", "eth0")
         hosts["gateway"].address("eth0", "192.168.168.11/24")
         hosts["server"].address("eth0", "192.168.168.50/24")
-        made = Kept(hosts["server"], directory)
+        made = Kept(hosts["server"], directory, hosts["gateway"])
         made.deploy()
         yield made

@@ -73,6 +73,14 @@ def taken(lab: NatLab, rules: list[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in findings(lab, rules, *kinds)]
 
 
+def now_taken(lab: NatLab) -> list[dict[str, Any]]:
+    """What multihome_info finds for the configured entries, as verify asks for it."""
+    result = lab.module("multihome_info", {"gather_subset": ["taken_translations"]})
+    assert not result.get("failed"), result
+    listed: list[dict[str, Any]] = result["taken_translations"]
+    return listed
+
+
 def iptables(lab: NatLab, family: int, *arguments: str) -> None:
     """Change a rule of iptables by hand."""
     lab.by_hand("iptables" if family == 4 else "ip6tables", "-t", "nat", *arguments)
@@ -99,6 +107,7 @@ def test_a_rule_of_iptables_for_the_same_port(lab: NatLab, family: int) -> None:
         is_first = lab.programs.backend == "iptables"
         assert lab.reached("tcp", PUBLIC[family], 5000) == ("db" if is_first else "web", 5000)
         assert taken(lab, rules) == ["translation-taken" if is_first else "translation-preceded"]
+        assert [one["order"] for one in now_taken(lab)] == (["first"] if is_first else [])
     finally:
         iptables(lab, family, "-D", "PREROUTING", *theirs)
     assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
@@ -117,10 +126,20 @@ def test_a_chain_of_nft_that_is_asked_first(lab: NatLab, family: int) -> None:
         assert one["severity"] == "error"
         assert one["subject"] == "nft table inet other, chain c"
         assert "is asked first, and takes connections of the entry" in one["message"]
+        # The module says the same after a change, and multihome_info at any time.
+        changed = lab.translate(*rules, forward(family, "tcp", 5001))
+        assert changed["taken_translations"] == now_taken(lab)
+        [again] = now_taken(lab)
+        assert (again["place"], again["order"]) == (one["subject"], "first")
+        [warning] = changed["warnings"]
+        assert f"{again['message']}; remedy: {again['remedy']}" in str(warning)
+        assert "remove the rule, have the program that wrote it use another port" in again["remedy"]
     finally:
         lab.by_hand("nft", "delete", "table", "inet", "other")
     assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
-    assert taken(lab, rules) == []
+    assert taken(lab, rules) == now_taken(lab) == []
+    changed = lab.translate(*rules)
+    assert (changed["taken_translations"], changed.get("warnings", [])) == ([], [])
 
 
 def chains(family: int, **targets: str) -> list[str]:

@@ -28,7 +28,7 @@ from . import checkpoints
 _OPTIONAL_SUBSETS = ("nat_rules", "forward_policy", "connection_marks")
 STATE_SUBSETS = ("ip_aliases", "policy_routing", *_OPTIONAL_SUBSETS)
 SUBSETS: tuple[str, ...] = (*STATE_SUBSETS, "nat_counters", "foreign_addresses", "interfaces", "keeper", "line_health")
-SUBSETS += ("checkpoints", "requirements", "dns")
+SUBSETS += ("checkpoints", "requirements", "dns", "taken_translations")
 _KINDS_OF_SUBSET = {
     "ip_aliases": ("address",),
     "policy_routing": ("route", "rule", "link"),
@@ -131,6 +131,7 @@ def _filter_readers(table: str) -> dict[str, Callable[[], Form]]:
         "forward_policy": lambda: forward_engine.configured(table),
         "connection_marks": lambda: mark_engine.configured(table).as_input(),
         "nat_counters": lambda: nat_engine.entries_with_counters(nat_states()),
+        "taken_translations": lambda: nat_engine.taken_now(table),
     }
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..errors import MultihomeError
-from ..filters.reader import read_filters, run
 from ..nat.engine import NatEngine
-from ..nat.foreign import FIRST, LATER, Foreign, foreign_translations
+from ..nat.foreign import FIRST, Foreign
+from ..nat.taken import taken_translations
 from .recurring_check import RecurringCheck
 from .report import log
 
@@ -22,10 +22,7 @@ Ask = Callable[[NatEngine], Sequence[Foreign]]
 
 def ask(engine: NatEngine) -> list[Foreign]:
     """Return the third-party translations that are, or may be, asked before those of the engine."""
-    tables = read_filters(run, {}, [])
-    rules = [entry.object for entry in engine.desired]
-    found = foreign_translations(tables, rules, engine.selection.name, engine.table)
-    return [one for one in found if one.order != LATER]
+    return taken_translations([entry.object for entry in engine.desired], engine.selection.name, engine.table)
 
 
 class TranslationCheck(RecurringCheck[Foreign]):

@@ -23,6 +23,7 @@ from .reporting import KEPT, reported
 
 if TYPE_CHECKING:
     from .conntrack_flush import FlowFlusher
+    from .foreign import Foreign
 
 
 # Of which connections the entries of connection tracking are deleted.
@@ -111,6 +112,10 @@ class NatEngine(Persistable[Current[State], NatPlan]):
             return {}
         return {"forgotten_flows": self._flows.flush(plan.evaluated, plan.after, check_mode)}
 
+    def taken(self, plan: NatPlan) -> list[Foreign]:
+        """Return the translations of other programs that take connections of the translations after the plan."""
+        return _taken(plan.after, self.selection.name, self.table)
+
     def before(self, plan: NatPlan) -> list[Form]:
         """Return the earlier translations as entries of ``rules``."""
         return _forms(plan.before)
@@ -175,6 +180,25 @@ def _refuse_faults(desired: Sequence[Entry[NatRule]], backend: NatBackend) -> No
 def read_states(table: str) -> list[State]:
     """Return the own part of every backend that this host has. Raises Unsupported when it has none."""
     return [backend.read() for backend in available(table_name(table), make_backend)]
+
+
+def taken_now(table: str) -> list[Form]:
+    """Return the translations of other programs that take connections of the configured ones, as results show them.
+
+    Raises Unsupported without a backend.
+    """
+    found: list[Foreign] = []
+    for backend in available(table_name(table), make_backend):
+        rules = [rule for rule, _position in backend.read().rules()]
+        found += _taken(rules, backend.name, table) if rules else []
+    return [one.as_result() for one in found]
+
+
+def _taken(rules: Sequence[NatRule], backend: str, table: str) -> list[Foreign]:
+    # Loaded only where it is needed: most runs change nothing.
+    from .taken import taken_translations  # noqa: PLC0415 - as said
+
+    return taken_translations(rules, backend, table)
 
 
 def entries(states: Sequence[State]) -> list[Form]:

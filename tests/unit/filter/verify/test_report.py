@@ -316,3 +316,40 @@ def test_a_gateway_that_only_the_firewall_knows_has_no_expected_path() -> None:
     declaration["lines"][0]["gateway"] = "198.18.1.1"
     found = FILTERS["path_info_paths"](declaration, "fw", DESTINATIONS)
     assert {path["name"] for path in found} == {"line1", "line2"}
+
+
+def taking(order: str) -> dict[str, Any]:
+    """A translation of another program, as multihome_info shows it."""
+    return {"message": "ip nat, chain c: its rule takes web", "remedy": "remove it", "order": order, "place": "ip nat"}
+
+
+def of_firewalls(found: dict[str, object], down: tuple[str, ...] = (), **more: Any) -> dict[str, list[str]]:
+    """The report where all answers, with the translations of other programs that were found on the firewalls."""
+    probes = {"client1": answers(**dict.fromkeys(down, "timeout"))}
+    outcome: dict[str, list[str]] = FILTERS["verify_report"](
+        SEED, probes, {"web1": ways()}, list(down), taken_translations=found, **more
+    )
+    return outcome
+
+
+def test_a_translation_of_another_program_that_is_asked_first_is_a_fault() -> None:
+    outcome = of_firewalls({"fw-a": [taking("first")], "fw-b": []})
+    assert outcome["faults"] == ["fw-a: ip nat, chain c: its rule takes web; remedy: remove it"]
+    # The control: none.
+    assert of_firewalls({"fw-a": [], "fw-b": []})["faults"] == []
+
+
+def test_one_that_may_be_asked_first_is_shown_and_no_fault() -> None:
+    outcome = of_firewalls({"fw-a": [], "fw-b": [taking("unknown")]})
+    assert outcome["faults"] == []
+    assert "fw-b: ip nat, chain c: its rule takes web; remedy: remove it" in outcome["matrix"]
+
+
+def test_a_firewall_whose_translations_are_not_known_is_a_fault_unless_its_lines_are_down() -> None:
+    unknown = "translations of other programs are not known: see its messages above"
+    assert of_firewalls({"fw-a": False, "fw-b": []})["faults"] == [f"fw-a: {unknown}"]
+    assert of_firewalls({"fw-a": [], "fw-b": False}, ("interlink",))["faults"] == []
+    # One that --limit leaves out is named.
+    limited = of_firewalls({"fw-a": [], "fw-b": False}, played=["client1", "web1", "fw-a"])
+    assert limited["faults"] == []
+    assert "left out by --limit, read no translations: fw-b" in limited["matrix"]
