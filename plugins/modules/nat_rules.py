@@ -371,7 +371,7 @@ taken_translations:
   description:
     - Translations of other programs that take, or may take, connections that an entry is for, in the form of
       RV(multihome.linux.multihome_info#module:taken_translations). Each is a warning too.
-  returned: when something was changed, not in check mode
+  returned: when something changed
   type: list
   elements: dict
   sample: []
@@ -452,23 +452,21 @@ def make_engine(options: Options) -> NatEngine:
 
 
 def extra(engine: NatEngine, outcome: Outcome[NatPlan], check_mode: bool) -> dict[str, Any]:
-    """Return the results besides those of every list; after a change, also what other programs translate first."""
-    answer = {
+    """Return the results besides those of every list; with a change, also what other programs translate first."""
+    answer: dict[str, Any] = {
         "backend": engine.selection.name,
         "backend_reason": engine.selection.reason,
         **engine.flush_flows(outcome.plan, check_mode),
     }
-    if not outcome.changed or check_mode:
+    if not outcome.changed:
         return answer
     try:
         taken = engine.taken(outcome.plan)
     except (MultihomeError, OSError) as error:
         return {**answer, "warnings": [f"translations of other programs are not known: {error}"]}
-    return {
-        **answer,
-        "taken_translations": [one.as_result() for one in taken],
-        "warnings": [f"{one.place}: {one.message}; remedy: {one.remedy}" for one in taken],
-    }
+    answer["taken_translations"] = [one.as_result() for one in taken]
+    warnings = [f"{one.place}: {one.message}; remedy: {one.remedy}" for one in taken]
+    return {**answer, "warnings": warnings} if warnings else answer
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from .._input.addresses import FAMILIES, family_name, is_link_local, of_family
 from .._input.faults import DeclarationError, Place
 from .._input.reading import AUTO, Auto, report_repeated, report_twice
 from .._roles.texts import plain
+from .._roles.untranslated import report_untranslated
 from .both_roles import check_both_roles, check_own_line
 from .conflicts import check_claims, check_holders
 from .lists import LISTS, read_lists
@@ -179,6 +180,7 @@ def _check_shared_firewalls(declaration: Declaration) -> None:
             ends.setdefault(line.firewall, []).append(line)
     served = {server.name for server in declaration.servers if declaration.served_lines(server)}
     for firewall, lines in ends.items():
+        report_untranslated(lines)
         interfaces: dict[str, Line] = {}
         for line in lines if len(lines) > 1 or firewall in served else ():
             other = interfaces.setdefault(line.interface, line)

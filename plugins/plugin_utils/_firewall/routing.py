@@ -20,6 +20,7 @@ from .._input.reading import report_repeated
 from .._input.ways_out import BALANCE
 from .._roles import line_routing
 from .._roles.module_lists import FirewallMarkLists, InterfaceGroup, Mark, Route, Rule, Table
+from .._roles.untranslated import report_untranslated
 from . import networks as client_networks
 from .lines import ROLE, FirewallLine, are_several, line_of, read_inside_networks, read_lines, read_snat
 
@@ -163,6 +164,7 @@ def _read(lines: object, faults: list[str]) -> list[FirewallLine]:
                 if not of_family(line.gateway, family) and not line.entry.broken:
                     name = family_name(family)
                     line.entry.place.fault(f"is one of several lines, so it needs the ISP's {name} gateway")
+        report_untranslated(found)
     return found
 
 

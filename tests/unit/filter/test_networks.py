@@ -149,6 +149,42 @@ def test_lines_without_firewall_carry_no_clients() -> None:
     assert "192.168.50.0/24 has no line with a public IPv4 address to leave by" in fault
 
 
+@pytest.mark.parametrize(
+    ("network", "fault"),
+    [
+        ("0.0.0.0/0", "untranslated: 0.0.0.0/0 is so wide a part of IPv4 that the replies of the other lines"),
+        ("128.0.0.0/1", "untranslated: 128.0.0.0/1 is so wide a part of IPv4"),
+        ("2000::/3", "untranslated: 2000::/3 is so wide a part of IPv6"),
+        ("198.18.2.0/25", "untranslated: 198.18.2.0/25 overlaps 198.18.2.0/24 on line line2, whose replies"),
+        ("2001:db8::/32", "untranslated: 2001:db8::/32 overlaps 2001:db8:2::/64 on line line2, whose replies"),
+    ],
+)
+def test_untranslated_destinations_that_would_take_replies_of_other_lines(network: str, fault: str) -> None:
+    """They leave by their line before any mark is looked at."""
+    declaration = declared()
+    declaration["lines"][0]["untranslated"] = [network]
+    found = FILTERS["declaration_faults"](declaration)
+    assert any(fault in text for text in found)
+    assert all(text.startswith("multihome_lines[0] (line1): untranslated: ") for text in found)
+    # The controls: the same where the firewall has no other line, and networks of nobody on several.
+    alone = {**declaration, "lines": declaration["lines"][:1]}
+    for server in alone["servers"]:
+        server["addresses"] = {name: own for name, own in server["addresses"].items() if name == "line1"}
+    for service in alone["services"]:
+        service.pop("lines", None)
+    assert not any("untranslated" in text for text in FILTERS["declaration_faults"](alone))
+    declaration = declared()
+    declaration["lines"][0]["untranslated"] = ["10.0.0.0/8", "198.18.1.0/24", "2001:db8:9::/48"]
+    assert FILTERS["declaration_faults"](declaration) == []
+
+
+def test_the_role_refuses_them_too() -> None:
+    lines = firewall_variables(declared(), "fw")["lines"]
+    lines[0]["untranslated"] = ["0.0.0.0/0"]
+    faults = FILTERS["isp_firewall_faults"](lines)
+    assert any("isp_firewall_lines[0] (line1): untranslated: 0.0.0.0/0 is so wide" in text for text in faults)
+
+
 def test_verify_finds_exemptions_that_are_not_declared() -> None:
     declaration = declared(GUESTS)
     declaration["lines"][0]["untranslated"] = ["10.9.0.0/16"]

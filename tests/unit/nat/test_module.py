@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.multihome.linux.plugins.module_utils import _module
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat import engine as nat_engine
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat import taken
 from ansible_collections.multihome.linux.plugins.modules import nat_rules
 from ansible_collections.multihome.linux.tests.unit.nat.engines import selection
 from ansible_collections.multihome.linux.tests.unit.nat.fake_nft import FakeNft
@@ -46,6 +47,7 @@ def run(run_whole: Run) -> Run:
 def run_whole(nft: FakeNft, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setattr(nat_engine, "select", lambda _wanted, table, *_more: selection(nft, table))
     monkeypatch.setattr(_module, "exclusive", contextlib.nullcontext)
+    monkeypatch.setattr(taken, "read_filters", lambda *_arguments: [])
 
     def once(check: bool = False, diff: bool = False, verbosity: int = 0, **options: Any) -> dict[str, Any]:
         nft.read_only = check
@@ -70,6 +72,7 @@ def test_check_run_check_run(run: Run, nft: FakeNft) -> None:
         "actions": [{"op": "add", "object": WEB}, {"op": "add", "object": LINE}],
         "before": [],
         "after": [WEB, LINE],
+        "taken_translations": [],
     }
     for check in (True, False):
         assert run(check=check, **options) == {"changed": False, **SELECTED, "actions": []}
@@ -139,3 +142,17 @@ def test_a_transaction_that_fails_says_why(run: Run, nft: FakeNft) -> None:
     assert result["failed"]
     assert "Cannot allocate memory" in result["msg"]
     assert nft.tables == {}
+
+
+def test_packet_filters_that_cannot_be_read_after_a_change_are_a_warning(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> list[object]:
+        raise OSError("no such program")
+
+    monkeypatch.setattr(taken, "read_filters", fail)
+    done = run(rules=[WEB])
+    assert done["changed"]
+    assert "taken_translations" not in done
+    assert "translations of other programs are not known: no such program" in str(done["warnings"])
+    assert "warnings" not in run(rules=[WEB])
