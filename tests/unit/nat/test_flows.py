@@ -39,6 +39,8 @@ class FakeConntrack(Conntrack):
         super().__init__()
         self.held = list(flows)
         self.fails = fails
+        # Of these, answers are under way when they are deleted.
+        self.answered: list[Flow] = []
 
     def check(self) -> None:
         """Raise where the test wants it."""
@@ -53,7 +55,16 @@ class FakeConntrack(Conntrack):
     def delete(self, flows: list[Flow]) -> list[tuple[Flow, str]]:
         """Delete some."""
         self.held = [flow for flow in self.held if flow not in flows]
+        answered = [flow for flow in flows if flow in self.answered]
+        self.held += [Flow(flow.family, flow.protocol, flow.reply, flow.original, 0x10) for flow in answered]
+        self.answered = []
         return []
+
+    def successors(self, flows: Sequence[Flow]) -> list[Flow | None]:
+        """Find the entries of the same packets, of either direction."""
+        return [
+            next((held for held in self.held if flow.original in (held.original, held.reply)), None) for flow in flows
+        ]
 
 
 @dataclass
@@ -74,6 +85,10 @@ class FakePaths:
     def departure(self, _source: str, destination: str) -> str | None:
         """Return the interface, None for the host itself."""
         return None if destination in self.own else self.interface
+
+
+def at_once(_seconds: float) -> None:
+    """Do not wait."""
 
 
 class Flusher(FlowFlusher):
@@ -109,7 +124,7 @@ def flow_of(listed: Listed, packet: Packet) -> Flow:
 def deleted(before: Listed, after: Listed, flow: Flow, which: str, paths: FakePaths | None = None) -> bool:
     """Return whether a change deletes a connection."""
     conntrack = FakeConntrack(flow)
-    flusher = Flusher(which, conntrack, paths=paths or FakePaths())
+    flusher = Flusher(which, conntrack, paths=paths or FakePaths(), sleep=at_once)
     lists = [[entry.object for entry in parse_rules(listed)] for listed in (before, after)]
     foretold = flusher.flush(lists[0], lists[1], check_mode=True)
     assert conntrack.held == [flow]
@@ -283,8 +298,25 @@ def test_what_stays_on_the_host_or_leaves_it_as_its_own_is_left() -> None:
 
 def engine(conntrack: FakeConntrack, **options: Any) -> NatEngine:
     """Return an engine on nft in memory."""
-    flusher = FlowFlusher("new", conntrack, paths=FakePaths())
+    flusher = FlowFlusher("new", conntrack, paths=FakePaths(), sleep=at_once)
     return NatEngine([WEB], selection=selection(FakeNft()), flows=flusher, **options)
+
+
+def test_a_connection_that_an_answer_under_way_makes_of_a_deleted_one_is_deleted_too() -> None:
+    rules = [parse_rules([{**WEB, "to_address": address}])[0].object for address in ("10.0.0.1", "10.0.0.2")]
+    end = End("192.0.2.1", "203.0.113.10", 40000, 53)
+    moved = Flow(4, "udp", end, End("10.0.0.1", "192.0.2.1", 53, 40000), DESTINATION_TRANSLATED)
+    conntrack = FakeConntrack(moved)
+    conntrack.answered = [moved]
+    flusher = Flusher("changed", conntrack, paths=FakePaths(), sleep=at_once)
+    assert flusher.flush(rules[:1], rules[1:], check_mode=False) == 1
+    assert conntrack.held == []
+    # The control: the connection that the client opens again stays.
+    right = Flow(4, "udp", end, End("10.0.0.2", "192.0.2.1", 53, 40000), DESTINATION_TRANSLATED)
+    conntrack.held = [moved]
+    flusher = Flusher("changed", conntrack, paths=FakePaths(), sleep=lambda _seconds: conntrack.held.append(right))
+    assert flusher.flush(rules[:1], rules[1:], check_mode=False) == 1
+    assert conntrack.held == [right]
 
 
 def test_the_keeper_deletes_them_when_it_restores_and_tells_when_it_cannot() -> None:

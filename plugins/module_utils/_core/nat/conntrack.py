@@ -15,7 +15,7 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ReadFailed, Unsupported
@@ -51,7 +51,10 @@ class End:
 
 @dataclass(frozen=True)
 class Flow:
-    """One connection. ``protocol`` is as in NatRule; ``handle`` identifies it to the kernel."""
+    """One connection. ``protocol`` is as in NatRule; ``handle`` identifies it to the kernel.
+
+    ``packet`` is the part of the handle that any entry has which the first packet of the connection belongs to.
+    """
 
     family: int
     protocol: str
@@ -60,6 +63,7 @@ class Flow:
     status: int
     mark: int = 0
     handle: bytes = field(default=b"", compare=False, repr=False)
+    packet: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Conntrack:
@@ -97,6 +101,20 @@ class Conntrack:
                 except OSError as error:
                     left.append((flow, str(error)))
         return left
+
+    def successors(self, flows: Sequence[Flow]) -> list[Flow | None]:
+        """Return, for each deleted entry, the one that its connection's packets belong to now, None without one."""
+        found: list[Flow | None] = []
+        with self._socket() as connected:
+            for flow in flows:
+                family = socket.AF_INET if flow.family == 4 else socket.AF_INET6
+                now = None
+                with contextlib.suppress(FileNotFoundError):
+                    sequence = self._request(connected, _GET, _REQUEST | _ACK, family, flow.packet)
+                    for kind, content in self._answers(connected, sequence):
+                        now = _flow(content, only_translated=False) if kind == _NEW else now
+                found.append(now)
+        return found
 
     @contextlib.contextmanager
     def _socket(self) -> Iterator[socket.socket]:
@@ -157,8 +175,9 @@ def _flow(content: bytes, only_translated: bool) -> Flow | None:
     protocol, original = _end(found[_ORIGINAL])
     _protocol, reply = _end(found[_REPLY])
     handle = b"".join(_packed(kind, found[kind]) for kind in (_ORIGINAL, _ID, _ZONE) if kind in found)
+    packet = b"".join(_packed(kind, found[kind]) for kind in (_ORIGINAL, _ZONE) if kind in found)
     mark = struct.unpack(">I", found[_MARK])[0] if _MARK in found else 0
-    return Flow(family, protocol, original, reply, status, mark, handle)
+    return Flow(family, protocol, original, reply, status, mark, handle, packet)
 
 
 def _end(content: bytes) -> tuple[str, End]:

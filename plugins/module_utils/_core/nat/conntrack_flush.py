@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
+from typing import Callable
 
 from ..errors import FlowsRemain
 from ..routing.executor import Executor
@@ -19,6 +21,9 @@ from .model import NatRule
 # any translation where an exemption kept them until now; with CHANGED also those that a removed, changed or preceded
 # translation made.
 NEW, CHANGED = "new", "changed"
+# Seconds between looks at what became of deleted connections, and the seconds after which no further look is taken.
+PAUSES = (0.0, 0.01, 0.03, 0.06, 0.15)
+MOST_SECONDS = 1.0
 
 
 class FlowFlusher:
@@ -30,8 +35,10 @@ class FlowFlusher:
         conntrack: Conntrack | None = None,
         executor: Executor | None = None,
         paths: Paths | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._which = which
+        self._sleep = sleep
         self._conntrack = conntrack or Conntrack()
         self._executor = executor or Executor()
         self._paths = paths or FlowPaths()
@@ -70,10 +77,27 @@ class FlowFlusher:
 
         only_translated = not arriving and not ends_exemptions
         wrong = [flow for flow in self._conntrack.flows(only_translated) if is_wrong(flow)]
-        left = [] if check_mode else self._conntrack.delete(wrong)
+        left = [] if check_mode else self._delete(wrong)
         if left:
             raise FlowsRemain([f"{flow}: {reason}" for flow, reason in left])
         return len(wrong)
+
+    def _delete(self, flows: list[Flow]) -> list[tuple[Flow, str]]:
+        """Delete connections, and those that answers under way make of them; return those that the kernel keeps.
+
+        The answer to a packet before the deletion looks like a new connection, whose source is translated as that of
+        the old one was. The client's packets would then belong to it, and reach the old server as before.
+        """
+        left = self._conntrack.delete(flows)
+        pending, end = flows, time.monotonic() + MOST_SECONDS
+        for pause in PAUSES:
+            if not pending or time.monotonic() > end:
+                break
+            self._sleep(pause)
+            looked = list(zip(pending, self._conntrack.successors(pending)))
+            left += self._conntrack.delete([now for flow, now in looked if now is not None and _is_answer(now, flow)])
+            pending = [flow for flow, now in looked if now is None or _is_answer(now, flow)]
+        return left
 
     def _is_wrong(self, flow: Flow, is_destination: bool, origins: FlowOrigins, expected: ExpectedTranslations) -> bool:
         """Return whether the destination, or the source, of a connection is not what it has to be from now on."""
@@ -93,3 +117,8 @@ class FlowFlusher:
         if self._aliases is None:
             self._aliases = [existing.object for existing in self._executor.read("address").addresses()]
         return {alias.bare for alias in self._aliases if interface in (None, alias.interface)}
+
+
+def _is_answer(flow: Flow, deleted: Flow) -> bool:
+    """Return whether a connection has the packets of a deleted one, and began with an answer to it."""
+    return (flow.original, flow.reply) == (deleted.reply, deleted.original)
