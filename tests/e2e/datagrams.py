@@ -46,7 +46,8 @@ def main() -> None:
         query.connect((options.address, options.port))
         while True:
             answered(query)
-            if select.select([sys.stdin], [], [], 0)[0]:
+            # An answer comes at once; a packet that is always under way would hide the moment of a change.
+            if select.select([sys.stdin], [], [], PAUSE)[0]:
                 if not sys.stdin.readline():
                     return
                 print(sum(answered(query) for _number in range(COUNT)), flush=True)

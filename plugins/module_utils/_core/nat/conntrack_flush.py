@@ -22,8 +22,10 @@ from .model import NatRule
 # translation made.
 NEW, CHANGED = "new", "changed"
 # Seconds between looks at what became of deleted connections, and the seconds after which no further look is taken.
-PAUSES = (0.0, 0.01, 0.03, 0.06, 0.15)
-MOST_SECONDS = 1.0
+PAUSES = (0.0, 0.01, 0.03, 0.06, 0.15, 0.25, 0.5)
+# The keeper has other work to do.
+BRIEF = PAUSES[:5]
+MOST_SECONDS = 2.0
 
 
 class FlowFlusher:
@@ -36,9 +38,10 @@ class FlowFlusher:
         executor: Executor | None = None,
         paths: Paths | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._which = which
-        self._sleep = sleep
+        self._sleep, self._pauses = sleep, pauses
         self._conntrack = conntrack or Conntrack()
         self._executor = executor or Executor()
         self._paths = paths or FlowPaths()
@@ -90,7 +93,7 @@ class FlowFlusher:
         """
         left = self._conntrack.delete(flows)
         pending, end = flows, time.monotonic() + MOST_SECONDS
-        for pause in PAUSES:
+        for pause in self._pauses:
             if not pending or time.monotonic() > end:
                 break
             self._sleep(pause)

@@ -91,7 +91,8 @@ class NatEngine(Persistable[Current[State], NatPlan]):
         """
         refused = super().repair(plan, current)
         try:
-            flows = self._given_flows or _flow_flusher("changed" if self.superseded.get("desired") else "new")
+            which = "changed" if self.superseded.get("desired") else "new"
+            flows = self._given_flows or _flow_flusher(which, is_brief=True)
             flows.flush(plan.evaluated, plan.after, check_mode=False)
             self._not_deleted = ""
         except MultihomeError as error:
@@ -164,11 +165,11 @@ def _flow_choice(value: object) -> str:
     return choices[word]
 
 
-def _flow_flusher(which: str) -> FlowFlusher:
+def _flow_flusher(which: str, is_brief: bool = False) -> FlowFlusher:
     # Loaded only where it is asked for: the code for connection tracking takes as long to load as the rest together.
-    from .conntrack_flush import FlowFlusher  # noqa: PLC0415 - as said
+    from .conntrack_flush import BRIEF, PAUSES, FlowFlusher  # noqa: PLC0415 - as said
 
-    return FlowFlusher(which)
+    return FlowFlusher(which, pauses=BRIEF if is_brief else PAUSES)
 
 
 def _refuse_faults(desired: Sequence[Entry[NatRule]], backend: NatBackend) -> None:
