@@ -155,4 +155,3 @@ def test_packet_filters_that_cannot_be_read_after_a_change_are_a_warning(
     assert done["changed"]
     assert "taken_translations" not in done
     assert "translations of other programs are not known: no such program" in str(done["warnings"])
-    assert "warnings" not in run(rules=[WEB])
