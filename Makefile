@@ -6,7 +6,7 @@ PYTHON ?= $(shell scripts/choose-python)
 
 # The environment that everything but the set-up runs in.
 WITHIN = PYTHONDONTWRITEBYTECODE=1 .venv/bin/python scripts/environment.py
-CHECKS = lint sanity unit integration lab-test end-to-end molecule machines ordinary-user
+CHECKS = lint sanity importer unit integration lab-test end-to-end molecule machines ordinary-user
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test bench fuzz matrix $(CHECKS) clean
@@ -35,6 +35,7 @@ matrix: setup ## deploy with each supported ansible-core, and each pyroute2 on t
 
 lint: ## ruff, mypy, yamllint, ansible-lint, changelog, licences
 sanity: ## ansible-test sanity
+importer: ## the built collection, checked by the importer of Ansible Galaxy
 unit: ## tests without a kernel
 integration: ## tests of each module on real namespaces
 lab-test: ## tests of the lab, and of the demonstration on it

@@ -63,6 +63,7 @@ PHASES = [
     network_tests("machines", "--numprocesses=2", "tests/machines"),
     *(AGAIN if os.geteuid() == 0 else []),
     Phase("sanity", [("python", "scripts/sanity.py")]),
+    Phase("importer", [("python", "scripts/importer.py")]),
     network_tests("lab-test", *IN_FILES, DEMO, "tests/lab"),
     # Without a seed: every run tries other inputs, and prints the seed.
     Phase("fuzz", [("python", "-m", "tests.fuzz", "--seconds", "60")]),

@@ -90,20 +90,22 @@ def run(
     *arguments: str,
     variables: Mapping[str, Any] | None = None,
     follow: Follower = _ignore,
+    settings: Mapping[str, str] | None = None,
 ) -> Run:
     """Run ``playbook`` (a name or a path) on the lab, handing each event to ``follow`` as it comes.
 
-    The events are those of callback_plugins/json_lines.py.
+    The events are those of callback_plugins/json_lines.py. ``settings`` are those of Ansible, as environment variables.
     """
     command = [str(Path(sys.executable).parent / "ansible-playbook"), playbook, *arguments]
     command += ["--extra-vars", json.dumps({**(variables or {})})]
     results: list[Result] = []
     hosts: Mapping[str, Mapping[str, int]] = {}
+    environment = {**_environment(lab), **(settings or {})}
     begin = time.monotonic()
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment(lab), text=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True
         ) as process,
     ):
         assert process.stdout is not None

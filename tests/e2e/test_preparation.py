@@ -98,3 +98,21 @@ def test_without_leave_to_install_a_missing_package_stops_the_role(lab: Lab) -> 
     assert statuses(run, "Install missing packages") == []
     assert run.code
     assert "nft" in "\n".join(run.failures)
+
+
+def test_files_get_their_selinux_contexts_where_restorecon_exists(lab: Lab) -> None:
+    # A program in its place: the kernel of the tests has no SELinux.
+    script = '#!/bin/sh\necho "$@" >> /tmp/restored\n'
+    lab.exec("fw-b", "sh", "-c", f"printf '{script}' > /usr/sbin/restorecon && chmod 755 /usr/sbin/restorecon")
+    deploy(lab, "fw-b")
+    restored = lab.exec("fw-b", "cat", "/tmp/restored").stdout.split()
+    written = (
+        "/etc/multihome/nat_rules.json",
+        "/etc/sysctl.d/60-multihome.conf",
+        "/usr/lib/multihome/multihome-keeper",
+    )
+    assert set(written) <= set(restored)
+    # The control: a deployment that writes nothing restores nothing.
+    lab.exec("fw-b", "rm", "/tmp/restored")
+    assert checks.unchanged_and_short(deploy(lab, "fw-b")) == []
+    assert lab.exec("fw-b", "cat", "/tmp/restored", check=False).returncode != 0

@@ -12,6 +12,7 @@ from .engine import Engine, Planned, PlanT, StateT
 from .entries import Form
 from .errors import MultihomeError, ReadFailed, StoreFailed, VerifyFailed
 from .fields import shown
+from .host import file_contexts
 from .rollback import apply_or_restore, restored
 
 if TYPE_CHECKING:
@@ -63,16 +64,24 @@ def converge(
         change = store.change(plan) if store else None
         if before_write and (plan.actions or change):
             before_write(current)
-        if change is None:
-            _carry_out(engine, plan, current)
-            return Outcome(plan)
-        change.stage()
         try:
-            _carry_out(engine, plan, current)
-            _commit(change, engine, plan, current)
+            _keep(engine, plan, current, change)
         finally:
-            change.discard()
+            file_contexts.restore()
         return Outcome(plan, change)
+
+
+def _keep(engine: Engine[StateT, PlanT], plan: PlanT, current: StateT, change: Change | None) -> None:
+    """Carry the plan out, and store its result."""
+    if change is None:
+        _carry_out(engine, plan, current)
+        return
+    change.stage()
+    try:
+        _carry_out(engine, plan, current)
+        _commit(change, engine, plan, current)
+    finally:
+        change.discard()
 
 
 def _read_and_plan(engine: Engine[StateT, PlanT]) -> tuple[StateT, PlanT]:

@@ -15,18 +15,35 @@ DONE = {"add": "added", "remove": "removed", "replace": "replaced"}
 
 
 def summary(
-    hosts: Iterable[str], variables: Mapping[str, Mapping[str, object]], registered: Mapping[str, str]
+    hosts: Iterable[str],
+    variables: Mapping[str, Mapping[str, object]],
+    registered: Mapping[str, str],
+    checks: Mapping[str, str] | None = None,
 ) -> list[str]:
     """``web1: 3 addresses added, 8 routes and rules added`` for each host.
 
     ``variables`` has the variables of each host. ``registered`` has the names of those that hold a module's result,
-    and the subject of each, in the plural.
+    and the subject of each, in the plural. ``checks`` has the names of those that hold a result of preflight, and of
+    those that a change sets: tags of the run can leave out either.
     """
     lines = []
     for host in hosts:
         texts = [text for name, subject in registered.items() for text in _counted(subject, variables[host].get(name))]
-        lines.append(f"{host}: {', '.join(texts) or 'unchanged'}")
+        lines.append(f"{host}: {', '.join(texts) or _without_change(variables[host], checks or {})}")
     return lines
+
+
+def _without_change(variables: Mapping[str, object], checks: Mapping[str, str]) -> str:
+    """What the summary says about a host without any change."""
+    found = [name for name in checks if isinstance(variables.get(name), Mapping)]
+    if checks and not found:
+        return "not checked: the tags leave it out"
+    for name in found:
+        result = variables[name]
+        pending = result.get("pending") if isinstance(result, Mapping) else None
+        if isinstance(pending, Sequence) and pending and checks[name] not in variables:
+            return f"only checked: the tags leave out the changes of {', '.join(map(str, pending))}"
+    return "unchanged"
 
 
 def _counted(subject: str, result: object) -> list[str]:

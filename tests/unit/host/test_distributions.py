@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.host import distributions, requirements
@@ -34,6 +35,15 @@ def test_the_family_follows_from_os_release(os_release: str, family: str) -> Non
 def test_the_packages_of_red_hat_are_not_those_of_debian() -> None:
     assert distributions.PACKAGES["fedora"]["ip"] == "iproute"
     assert distributions.PACKAGES["debian"]["ip"] == "iproute2"
+
+
+def test_the_page_has_the_same_names() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "distributions.md").read_text("utf-8")
+    table = page.partition("| requirement |")[2].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    families = ("debian", "fedora", "suse", "arch", "alpine")
+    said = {family: [row[number] for row in rows] for number, family in enumerate(families, start=1)}
+    assert said == {family: list(distributions.PACKAGES[family].values()) for family in families}
 
 
 def test_no_package_reaches_a_virtual_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from . import file_contexts
+
 
 class Files:
     """The files below ``root``; every method raises OSError."""
@@ -76,6 +78,7 @@ def make_directories(path: str, mode: int) -> None:
     for directory in reversed(missing):
         os.mkdir(directory, mode)
         os.chmod(directory, mode)
+        file_contexts.note(directory)
 
 
 def stage(path: str, text: str, mode: int) -> None:
@@ -102,6 +105,7 @@ def replace(path: str) -> None:
     except OSError:
         discard(path)
         raise
+    file_contexts.note(path)
 
 
 def discard(path: str) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from ..host import file_contexts
 from ..host.files import Files
 from ..host.installed_paths import is_foreign
 from ..host.systemd import CommandFailed, systemctl
@@ -90,6 +91,7 @@ class KeeperHost:
 
     def start(self) -> None:
         """Enable the service and restart it with the current files."""
+        file_contexts.restore()
         self._systemctl("daemon-reload")
         self._systemctl("enable", NAME)
         self._systemctl("restart", NAME)

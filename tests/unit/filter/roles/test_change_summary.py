@@ -38,3 +38,22 @@ def test_one_thing_is_not_called_many(what: str, one: str) -> None:
 def test_what_says_nothing_of_its_actions_has_changed_all_the_same() -> None:
     assert said("packages", changed=True) == "web1: packages changed"
     assert said("packages") == "web1: unchanged"
+
+
+CHECKS = {"checked": "executed"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({}, "not checked: the tags leave it out"),
+        ({"checked": {"pending": ["keeper"]}}, "only checked: the tags leave out the changes of keeper"),
+        ({"checked": {"pending": ["keeper"]}, "executed": ["keeper"]}, "unchanged"),
+        ({"checked": {"pending": []}}, "unchanged"),
+        ({"checked": {"skipped": True}}, "unchanged"),
+        ({"done": {"changed": True}}, "addresses changed"),
+    ],
+)
+def test_a_host_that_tags_leave_out_is_not_called_unchanged(variables: dict[str, object], text: str) -> None:
+    (line,) = FILTERS["change_summary"](["web1"], {"web1": variables}, {"done": "addresses"}, CHECKS)
+    assert line == f"web1: {text}"
