@@ -88,6 +88,7 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
         "Note that this host has something to change",
         "End here where the host is as it has to be",
         "Refuse faulty variables",
+        "Report the steps that tags leave out",
         "Set kernel parameters for the lines",
     }
 
