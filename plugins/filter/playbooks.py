@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any  # the signature of a filter is its own
 
+from ..plugin_utils._declaration import assigned
 from ..plugin_utils._declaration.checks import FIREWALL_GROUP, SERVER_GROUP, examine, read_declaration
 from ..plugin_utils._dns import name_servers, records
 from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
@@ -40,6 +41,11 @@ def declaration_faults(
         # Playbook deploy calls this in Ansible's main process: all workers then have it read.
         read_declaration(declaration)
     return faults if faults or inventory is None else inventory_faults(found, inventory)
+
+
+def assigning_hosts(declaration: object) -> list[str]:
+    """The hosts that have to be asked for addresses that their ISPs assign."""
+    return assigned.hosts(read_declaration(declaration))
 
 
 def line_check_targets(declaration: object, timeout: float = 3) -> list[Target]:
@@ -123,6 +129,8 @@ class FilterModule:
         return {
             "declaration_faults": as_filter(declaration_faults, netaddr_missing),
             "with_inventory": as_filter(with_inventory),
+            "assigning_hosts": as_filter(assigning_hosts),
+            "with_assigned": as_filter(assigned.with_assigned),
             "line_check_targets": as_filter(line_check_targets),
             "confirm_targets": as_filter(confirm_targets),
             "answered_targets": as_filter(targets.answered),
@@ -132,6 +140,7 @@ class FilterModule:
             "verify_domains": as_filter(verify_domains),
             "verify_domain_faults": as_filter(verify_domain_faults),
             "dns_zones": of_host(records.zone_options),
+            "dns_line_names": of_host(records.line_names),
             "dns_name_server": of_host(name_servers.name_server),
             "dns_delegation": as_filter(dns_delegation),
             "isp_firewall_zones_on_lines_only": of_host(name_servers.zones_on_lines_only),

@@ -84,6 +84,11 @@ options:
           - The addresses of both families. IPv4 addresses become the A records of the domain, IPv6 addresses its AAAA
             records.
           - An entry is an address, or a dictionary of C(address) and C(line), the name of the line that leads to it.
+          - An address that an ISP assigns is written as a reference to the interface of this host that has it,
+            V(auto:ppp0:ipv4) or V(auto:ppp0:ipv6). Where another host has the interface, it is written as a name in
+            O(zone) that the other host publishes. Such an entry may have a C(family), V(ipv4) or V(ipv6).
+          - C(multihome-keeper) publishes such addresses again when they change. While there is no address of a family,
+            the records of that family stay as they are.
           - Without any address of a family, the records of that family stay as they are.
         type: list
         elements: raw
@@ -103,6 +108,7 @@ options:
       - An entry is an address, or a dictionary of C(address), C(line), the line that the address belongs to, and
         C(mark), for a host on which one address stands for several lines. The keeper tries the sources of usable lines
         first.
+      - An address may be a reference, as in O(records).
       - Without any, the host's routes decide.
     type: list
     elements: raw
@@ -136,6 +142,7 @@ options:
     default: true
 requirements:
   - python3-dnspython of the distribution, 2.1 or newer, on the managed host
+  - pyroute2 for references to interfaces
 seealso:
   - module: community.general.nsupdate
   - module: multihome.linux.keeper
@@ -260,9 +267,11 @@ withdrawn:
 from typing import Any
 
 from ..module_utils._core.converge import Outcome
-from ..module_utils._core.dns.engine import DnsEngine, DnsPlan
+from ..module_utils._core.dns.engine import DnsEngine
+from ..module_utils._core.dns.set_plan import DnsPlan
 from ..module_utils._core.entries import Options
 from ..module_utils._core.health.published import lines_in_service
+from ..module_utils._core.reference_texts import references
 from ..module_utils._module import PERSIST_OPTION, run_engine
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -298,7 +307,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 def make_engine(options: Options) -> DnsEngine:
     """Return the engine, which leaves out the lines that the keeper has found down."""
-    return DnsEngine.from_options(options, lines_in_service())
+    assigned = None
+    if references(options):
+        # Loaded only where it is needed: it needs pyroute2.
+        from ..module_utils._core.learned.host_addresses import HostAddresses  # noqa: PLC0415 - as said
+
+        assigned = HostAddresses()
+    return DnsEngine.from_options(options, lines_in_service(), assigned)
 
 
 def remarks(engine: DnsEngine, outcome: Outcome[DnsPlan], _check_mode: bool) -> dict[str, Any]:

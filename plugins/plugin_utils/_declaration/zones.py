@@ -16,7 +16,7 @@ from ...module_utils._core.dns import keys, names
 from ...module_utils._core.dns.model import DEFAULT_TTL, LONGEST_TTL
 from ...module_utils._core.fields import short, shown
 from .._input.faults import Place
-from .._input.reading import Entry, Field, choice, integer, list_of, read_entry, reader_of
+from .._input.reading import Auto, Entry, Field, choice, integer, list_of, read_entry, reader_of
 
 if TYPE_CHECKING:
     from .model import Declaration
@@ -148,11 +148,27 @@ def zone_of(domain: str, zones: Sequence[Zone]) -> Zone | None:
     return max(found, key=lambda zone: len(zone.zone), default=None)
 
 
+def line_name(number: int, zone: Zone) -> str:
+    """The name in a zone that has the addresses of a line while only the host knows them that it ends on."""
+    return f"line-{number}.{zone.zone}"
+
+
 def check_zones(declaration: Declaration) -> None:
     """Each domain is in a zone, where there are zones. Without any, the records are printed."""
     if not declaration.zones or any("zone" in zone.entry.broken for zone in declaration.zones):
         return
+    taken = {
+        line_name(line.id, zone): line
+        for line in declaration.lines
+        if isinstance(line.public_addresses, Auto)
+        for zone in declaration.zones
+    }
     for service in declaration.services:
+        if service.domain and (line := taken.get(names.domain_name(service.domain))):
+            service.entry.place.fault(
+                f"domain {shown(service.domain)} is the name that the addresses of line {shown(line.name)} have in the"
+                " zone; choose another one"
+            )
         if service.domain and zone_of(service.domain, declaration.zones) is None:
             listed = ", ".join(zone.zone for zone in declaration.zones)
             service.entry.place.fault(

@@ -16,7 +16,7 @@ from ...module_utils._core.dns.names import absolute, is_in
 from .._declaration.model import Declaration, Line
 from .._declaration.name_server_checks import host_of
 from .._declaration.zones import Zone, zone_of
-from . import records
+from . import assigned_lines, records
 
 Options = dict[str, Any]
 
@@ -93,6 +93,10 @@ def delegation(declaration: Declaration) -> list[str]:
             for name, addresses in glue.items()
             for address in addresses
         ]
+        hosts = {host_of(declaration, line) for _name, line in _lines_of(declaration, zone)}
+        for domain, line, host in assigned_lines.not_followed(declaration, zone, sorted(hosts)):
+            reason = f"only {host_of(declaration, line)} knows its address, not the name server of {host}"
+            rows.append((f"; {absolute(domain)}", "", "", "", "", f"line {line.name}: {reason}"))
     return records.aligned(rows)
 
 
@@ -130,7 +134,11 @@ def _targets(declaration: Declaration, zone: Zone) -> Mapping[str, list[Options]
         addresses = [str(address.ip) for address in declaration.line_named[line].public_addresses]
         found[line] = [{"dns": address, "query": zone.zone} for address in addresses]
     for offer in declaration.offers():
-        if offer.line.name in zone.nameservers or not _is_in(offer.service.domain, declaration, zone):
+        if (
+            offer.line.name in zone.nameservers
+            or not offer.public
+            or not _is_in(offer.service.domain, declaration, zone)
+        ):
             continue
         port = next((each.public.first for each in offer.ports if each.protocol == "tcp"), None)
         if port is not None and all(source.prefixlen == 0 for source in offer.sources):

@@ -16,10 +16,13 @@ from typing import Any
 from ...module_utils._core.dns.model import DEFAULT_TTL, TYPES
 from ...module_utils._core.dns.name_server import LOOPBACK, LOOPBACK_PORT
 from ...module_utils._core.dns.names import absolute, domain_name
+from ...module_utils._core.references import reference
 from .._declaration.model import Declaration, Offer, Server
 from .._declaration.name_server_checks import host_of
 from .._declaration.zones import Zone, zone_of
 from .._input.addresses import of_family
+from .._input.reading import Auto
+from . import assigned_lines
 
 Options = dict[str, Any]
 
@@ -37,6 +40,8 @@ def addresses(offers: Iterable[Offer]) -> Mapping[str, dict[str, str]]:
 def publishers(declaration: Declaration) -> Mapping[str, set[str]]:
     """The servers that carry each domain: their keepers publish it."""
     found: dict[str, set[str]] = {}
+    for domain, servers in assigned_lines.publishers(declaration).items():
+        found.setdefault(domain, set()).update(servers)
     for offer in declaration.offers():
         if offer.service.domain and offer.public:
             found.setdefault(domain_name(offer.service.domain), set()).add(offer.server.name)
@@ -46,7 +51,8 @@ def publishers(declaration: Declaration) -> Mapping[str, set[str]]:
 def zone_options(declaration: Declaration, host: str) -> list[Options]:
     """The options of dns_records on one host, an entry for each zone that it publishes a domain of.
 
-    A zone is published by the servers that carry the domain, or by the hosts with a name server of it.
+    A zone is published by the servers that carry the domain, or by the hosts with a name server of it. A host on which
+    a line ends whose addresses only it knows publishes these for the others.
     """
     return [*_served_here(declaration, host), *_updated(declaration, host)]
 
@@ -57,9 +63,10 @@ def _served_here(declaration: Declaration, host: str) -> list[Options]:
     found = []
     for zone in declaration.zones:
         here = any(host_of(declaration, declaration.line_named[line]) == host for line in zone.nameservers)
-        domains = domains_in(declaration, zone, known)
+        entries = assigned_lines.entries(declaration, zone, host) if zone.on_lines and here else {}
+        domains = domains_in(declaration, zone, {**known, **entries})
         if zone.on_lines and here and domains:
-            records = [record(domain, known[domain], zone.ttl) for domain in domains]
+            records = [record(domain, known.get(domain, {}), zone.ttl, entries.get(domain, ())) for domain in domains]
             settings = {**_settings(zone), "servers": [LOOPBACK], "port": LOOPBACK_PORT}
             found.append({**settings, "publisher": "", "records": records, "sources": []})
     return found
@@ -67,9 +74,6 @@ def _served_here(declaration: Declaration, host: str) -> list[Options]:
 
 def _updated(declaration: Declaration, host: str) -> list[Options]:
     """The zones on other servers, of the domains that this server carries."""
-    server = declaration.server_named.get(host)
-    if server is None:
-        return []
     carried = publishers(declaration)
     known = addresses(declaration.offers())
     found = []
@@ -81,13 +85,26 @@ def _updated(declaration: Declaration, host: str) -> list[Options]:
             for domain, servers in carried.items()
             if host in servers and zone_of(domain, declaration.zones) is zone
         ]
-        if domains:
+        entries = assigned_lines.entries(declaration, zone, host) if domains else {}
+        records = [
+            record(domain, known.get(domain, {}), zone.ttl, entries.get(domain, ())) for domain in sorted(domains)
+        ]
+        names = assigned_lines.names(declaration, zone, host, carried)
+        records += [record(name, {}, zone.ttl, listed) for name, listed in names.items()]
+        if records:
             shared = any(len(carried[domain]) > 1 for domain in domains)
-            records = [record(domain, known[domain], zone.ttl) for domain in sorted(domains)]
             found.append({**_settings(zone), "publisher": host if shared else "", "records": records})
+    server = declaration.server_named.get(host)
     for options in found:
-        options["sources"] = _sources(declaration, server)
+        options["sources"] = _sources(declaration, server) if server else []
     return found
+
+
+def line_names(declaration: Declaration, host: str) -> list[str]:
+    """The names that a host publishes for others: of its lines whose addresses only it knows."""
+    carried = publishers(declaration)
+    zones = [zone for zone in declaration.zones if not zone.on_lines]
+    return [name for zone in zones for name in assigned_lines.names(declaration, zone, host, carried)]
 
 
 def domains_in(declaration: Declaration, zone: Zone, known: Iterable[str]) -> list[str]:
@@ -95,10 +112,10 @@ def domains_in(declaration: Declaration, zone: Zone, known: Iterable[str]) -> li
     return sorted(domain for domain in known if zone_of(domain, declaration.zones) is zone)
 
 
-def record(domain: str, lines: Mapping[str, str], ttl: int) -> Options:
-    """An entry of ``records``."""
+def record(domain: str, lines: Mapping[str, str], ttl: int, more: Iterable[Options] = ()) -> Options:
+    """An entry of ``records``: the lines by their addresses, and entries for ``more`` lines."""
     listed = [{"address": address, "line": line} for address, line in lines.items()]
-    return {"domain": domain, "addresses": listed, "ttl": ttl}
+    return {"domain": domain, "addresses": [*listed, *more], "ttl": ttl}
 
 
 def _settings(zone: Zone) -> Options:
@@ -120,6 +137,9 @@ def _sources(declaration: Declaration, server: Server) -> list[Options]:
     ambiguous = declaration.ambiguous(server)
     found = []
     for line in declaration.lines_of(server):
+        if isinstance(server.addresses[line.name], Auto):
+            found += [{"address": reference(line.interface, family), "line": line.name} for family in TYPES]
+            continue
         for family in TYPES:
             own = [each.ip for each in of_family(server.addresses[line.name], family) if each.ip not in ambiguous]
             found += [{"address": str(address), "line": line.name} for address in own[:1]]
@@ -138,8 +158,14 @@ def zone_file(declaration: Declaration) -> list[str]:
     for line_unknown, service in declaration.offers_unknown():
         if service.domain:
             name = absolute(domain_name(service.domain))
-            rows.append((f"; {name}", "", "", "", "", f"line {line_unknown.name}: only the server knows its address"))
+            rows.append((f"; {name}", "", "", "", "", f"line {line_unknown.name}: {_assigned_text(declaration, name)}"))
     return aligned(rows)
+
+
+def _assigned_text(declaration: Declaration, name: str) -> str:
+    if zone_of(name, declaration.zones):
+        return "its ISP assigns the address, which the keeper publishes"
+    return "its ISP assigns the address; with multihome_zones the keeper publishes it"
 
 
 def unpublished(declaration: Declaration) -> list[str]:

@@ -21,6 +21,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.dns.service 
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.transport import Source
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.updates import ZoneServers
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.zone import Zone
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
 
 DOMAIN = "www.svc.example.com"
 A, B = "203.0.113.10", "198.51.100.20"
@@ -107,6 +108,113 @@ def test_a_foreign_address_is_named_and_replaced(zone: PretendedZone) -> None:
     publisher(zone, said=said).step(lines("a", "b"), 0)
     assert zone.published == (B, A)
     assert said[0] == f"{DOMAIN}: A 192.0.2.99 of another owner is replaced"
+
+
+LINE_NAME = "line-2.svc.example.com"
+C, D, E = "198.51.100.77", "198.51.100.78", "192.0.2.200"
+
+
+def assigning(zone: PretendedZone, said: list[str], *entries: object, **more: object) -> Publisher:
+    """A publisher of the domain with other entries for line b."""
+    records = [{"domain": DOMAIN, "addresses": [{"address": A, "line": "a"}, *entries]}]
+    options = {**OPTIONS, "records": records, **more}
+    return Publisher(options, lambda _level, text: said.append(text), make_servers=zone.of)
+
+
+def having(*addresses: str) -> dict[str, dict[str, list[str]]]:
+    """What the interfaces have."""
+    return {"ppp0": {"addresses": [f"{each}/32" for each in addresses], "gateways": []}}
+
+
+def test_the_address_of_an_interface_is_followed(zone: PretendedZone) -> None:
+    said: list[str] = []
+    source = {"address": "auto:ppp0:ipv4", "line": "b"}
+    entries = [{"address": "auto:ppp0:ipv4", "line": "b"}, {"address": "auto:ppp0:ipv6", "line": "b"}]
+    alone = assigning(zone, said, *entries, sources=[source, {"address": "192.168.168.1", "line": "a"}])
+    # Before it has an address the domain has the other line, and no AAAA set.
+    alone.step(lines("a", "b"), 0, {})
+    assert (zone.published, zone.sources) == ((A,), ["a"])
+    for address in (C, D):
+        alone.step(lines("a", "b"), 0, having(address))
+        assert zone.published == tuple(sorted((A, address)))
+    assert zone.sources == ["b", "a"]
+    # Down, and without an address.
+    alone.step(lines("a"), 0, having(D))
+    assert zone.published == (A,)
+    alone.step(lines("b"), 0, having())
+    assert zone.published == (A,)
+    assert (DOMAIN, "AAAA") not in zone.values
+    assert not any("another owner" in text for text in said)
+
+
+def test_a_set_stays_while_nobody_knows_its_addresses(zone: PretendedZone) -> None:
+    zone.values[DOMAIN, "A"] = (C,)
+    options = {**OPTIONS, "records": [{"domain": DOMAIN, "addresses": ["auto:ppp0:ipv4"]}]}
+    alone = Publisher(options, lambda _level, _text: None, make_servers=zone.of)
+    alone.step({}, 0, having())
+    assert (zone.published, zone.updates) == ((C,), [])
+    alone.step({}, 0, having(D))
+    assert zone.published == (D,)
+
+
+def test_a_name_that_another_host_publishes_is_followed(zone: PretendedZone) -> None:
+    said: list[str] = []
+    server = assigning(zone, said, {"address": LINE_NAME, "line": "b", "family": "ipv4"})
+    firewall = Publisher(
+        {**OPTIONS, "records": [{"domain": LINE_NAME, "addresses": ["auto:ppp0:ipv4", "auto:ppp0:ipv6"]}]},
+        lambda _level, _text: None,
+        make_servers=zone.of,
+    )
+    server.step(lines("a", "b"), 0)
+    assert zone.published == (A,)
+    for address in (C, D):
+        firewall.step({}, 0, having(address, "2001:db8:b::77"))
+        server.step(lines("a", "b"), 0)
+        assert zone.published == tuple(sorted((A, address)))
+    # The server has no IPv6 address on that line.
+    assert (DOMAIN, "AAAA") not in zone.values
+    # A new keeper does not know the earlier address: it is nobody else's.
+    firewall.step({}, 0, having(E))
+    again = assigning(zone, said, {"address": LINE_NAME, "line": "b"})
+    again.step(lines("a", "b"), 0)
+    assert zone.published == tuple(sorted((A, E), key=lambda each: each.split(".")[0]))
+    assert not any("another owner" in text for text in said)
+    assert again.pause < READ_EVERY
+
+
+def test_a_changed_address_is_published_at_once(zone: PretendedZone) -> None:
+    options = {**OPTIONS, "records": [{"domain": DOMAIN, "addresses": ["auto:ppp0:ipv4"]}]}
+    publication = Publication(
+        options,
+        dict,
+        lambda _level, _text: None,
+        lambda given, log: Publisher(given, log, make_servers=zone.of),
+        lambda: 5.0,
+    )
+    for address in (C, D):
+        publication.learn(having(address))
+        publication.look()
+        assert zone.published == (address,)
+    # Control: nothing is sent for another interface, nor for the same address again.
+    publication.learn({**having(D), "eth9": {"addresses": ["192.0.2.1/24"]}})
+    publication.look()
+    assert len(zone.updates) == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("line-2.example.org", "is not in the zone"),
+        (DOMAIN, "is the domain itself"),
+        ("203.0.113.300", "not an IP address"),
+        ({"address": A, "family": "ipv4"}, "family is only for a name"),
+        ("auto:ppp0:ipv5", "auto:ppp0:ipv5"),
+    ],
+)
+def test_what_is_neither_an_address_nor_a_name_of_the_zone_is_refused(entry: object, reason: str) -> None:
+    options = {**OPTIONS, "records": [{"domain": DOMAIN, "addresses": [entry]}]}
+    with pytest.raises(InvalidInput, match=reason):
+        Publisher(options, lambda _level, _text: None)
 
 
 def test_two_hosts_with_opposite_views_do_not_flap(zone: PretendedZone) -> None:

@@ -56,6 +56,100 @@ def test_servers_that_share_a_domain_publish_it_with_a_lease() -> None:
         assert (zone["publisher"], zone["empty_family"], zone["records"][0]["ttl"]) == (host, "drop", 30)
 
 
+def assigned(**more: Any) -> dict[str, Any]:
+    """The seed's declaration with a second line whose ISP assigns the addresses."""
+    declaration = declared(**{"zones": [ZONE], **more})
+    declaration["lines"][1].update(public_addresses="auto", gateway="auto", interface="ppp0")
+    return declaration
+
+
+def test_a_firewall_publishes_the_addresses_that_only_it_knows_under_a_name_that_the_server_follows() -> None:
+    declaration = assigned()
+    assert faults(declaration) == []
+    (zone,) = FILTERS["dns_zones"](declaration, "fw-b")
+    (name,) = FILTERS["dns_line_names"](declaration, "fw-b")
+    assert name == "line-2.svc.example.com"
+    references = [{"address": f"auto:ppp0:ipv{family}"} for family in (4, 6)]
+    assert zone["records"] == [{"domain": name, "addresses": references, "ttl": 60}]
+    assert (zone["publisher"], zone["sources"], zone["key_secret"]) == ("", [], ZONE["key"]["secret"])
+    (zone,) = FILTERS["dns_zones"](declaration, "web1")
+    # The server has only an IPv4 address on the line, whatever the ISP assigns.
+    assert {"address": name, "line": "interlink", "family": "ipv4"} in zone["records"][0]["addresses"]
+    assert [each for each in zone["records"][0]["addresses"] if each["line"] == "interlink"][1:] == []
+    # Control: with fixed addresses there is no such name, and the firewall publishes nothing.
+    assert FILTERS["dns_line_names"](declared(zones=[ZONE]), "fw-b") == []
+    assert FILTERS["dns_zones"](declared(zones=[ZONE]), "fw-b") == []
+
+
+def test_a_server_on_which_such_a_line_ends_refers_to_its_own_interface() -> None:
+    declaration = assigned()
+    for key in ("firewall", "inside_addresses"):
+        del declaration["lines"][1][key]
+    declaration["servers"][0]["addresses"]["interlink"] = "auto"
+    assert faults(declaration) == []
+    (zone,) = FILTERS["dns_zones"](declaration, "web1")
+    listed = [each for each in zone["records"][0]["addresses"] if each["line"] == "interlink"]
+    assert listed == [
+        {"address": "auto:ppp0:ipv4", "line": "interlink"},
+        {"address": "auto:ppp0:ipv6", "line": "interlink"},
+    ]
+    # Updates leave by this line too: the other one may be dead.
+    assert {"address": "auto:ppp0:ipv4", "line": "interlink"} in zone["sources"]
+    assert FILTERS["dns_line_names"](declaration, "web1") == []
+
+
+def test_a_domain_may_not_be_the_name_of_a_line_with_assigned_addresses() -> None:
+    declaration = assigned()
+    declaration["services"][0]["domain"] = "Line-2.svc.example.com"
+    (fault,) = faults(declaration)
+    assert "is the name that the addresses of line" in fault
+    declaration["lines"][1].update(public_addresses=["198.51.100.20/24"])
+    assert faults(declaration) == []
+
+
+def test_verify_takes_the_addresses_that_the_hosts_have_now() -> None:
+    declaration = assigned()
+    assert FILTERS["assigning_hosts"](declaration) == ["fw-b"]
+    assert FILTERS["assigning_hosts"](declared()) == []
+    found = {"ppp0": {"addresses": ["198.51.100.77/32"], "gateways": ["10.64.0.1"], "without_gateway": []}}
+    bound = FILTERS["with_assigned"](declaration, {"fw-b": found})
+    asked = {(each["line"], each["address"]) for each in FILTERS["line_check_targets"](bound)}
+    assert ("interlink", "198.51.100.77") in asked
+    assert faults(bound) == []
+    # A client gets the address of now, and one of yesterday is a fault.
+    rows = [{**target, "ok": True} for target in FILTERS["line_check_targets"](bound)]
+    for got, wrong in (("198.51.100.77", 0), ("198.51.100.76", 2)):
+        stdout = "".join(f"{each}  STREAM www\n" for each in ("203.0.113.10", "2001:db8:a::10", got))
+        lookups = {"client1": [{"item": f"{DOMAIN}.", "stdout": stdout}]}
+        assert len(FILTERS["verify_domain_faults"](bound, {}, lookups, {"client1": rows})) == wrong
+    # Control: without an answer, and without an address, nothing is asked by the line.
+    for unknown in ({}, {"fw-b": False}, {"fw-b": {"ppp0": {"addresses": [], "gateways": []}}}):
+        lines = {each["line"] for each in FILTERS["line_check_targets"](FILTERS["with_assigned"](declaration, unknown))}
+        assert lines == {"unicom"}
+
+
+def test_one_address_that_cannot_be_does_not_hide_the_others() -> None:
+    declaration = assigned()
+    declaration["lines"][0].update(public_addresses="auto", gateway="auto")
+    found = {"addresses": ["198.51.100.77/32"], "gateways": []}
+    # Two lines with one address, as behind two routers that have the same idea of a network.
+    bound = FILTERS["with_assigned"](declaration, {"fw-a": {"wan0": found}, "fw-b": {"ppp0": found}})
+    assert {each["line"] for each in FILTERS["line_check_targets"](bound)} == {"unicom"}
+    assert bound["lines"][1]["public_addresses"] == "auto"
+
+
+def test_a_name_server_on_a_line_names_the_assigned_addresses_that_it_does_not_know() -> None:
+    nameservers = {**ON_LINES, "nameservers": {"unicom": "ns-a"}, "secondaries": []}
+    declaration = assigned(zones=[nameservers])
+    assert faults(declaration) == []
+    rows = "\n".join(FILTERS["dns_delegation"](declaration))
+    assert "line interlink: only fw-b knows its address, not the name server of fw-a" in rows
+    assert "only fw-b" not in "\n".join(FILTERS["dns_delegation"](declared(zones=[nameservers])))
+    (zone,) = FILTERS["dns_zones"](declaration, "fw-a")
+    assert {each["line"] for each in zone["records"][0]["addresses"]} == {"unicom"}
+    assert FILTERS["isp_firewall_other_lines"](declaration, "fw-a") == []
+
+
 def test_a_domain_in_no_zone_is_a_fault_and_all_are_reported_at_once() -> None:
     assert faults(declared(zones=[ZONE])) == []
     assert faults(declared("www.example.org")) == []

@@ -38,7 +38,8 @@ def effective(
     """Return each wanted set as it should be published now; None is a set to remove.
 
     A set never becomes empty: when no line of its addresses is in service, it stays as it is published. Only with
-    ``empty_family: drop`` it is removed, while the domain's set of the other family has a line in service.
+    ``empty_family: drop`` it is removed, while the domain's set of the other family has a line in service. A wanted set
+    is empty while nobody knows its addresses: it is left out where nothing is published either.
     """
     sets = list(wanted)
     serving = {each.key: _serving(each, lines.get(each.family, _UNKNOWN)) for each in sets}
@@ -48,6 +49,8 @@ def effective(
         served = serving[each.key]
         if served is None and empty_family == DROP and each.domain in alive:
             found[each.key] = None
+        elif not each.addresses:
+            found.update({each.key: current[each.key]} if each.key in current else {})
         else:
             found[each.key] = served or _kept(each, current.get(each.key))
     return found

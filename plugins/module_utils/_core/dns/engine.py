@@ -5,23 +5,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..entries import Entry, Form, Options
 from ..errors import InvalidInput, ReadFailed, StepFailed
 from ..host.files import Files
-from ..plan import Action, Existing, Model, Plan, plan
+from ..plan import Action, Existing, Model, plan
+from ..reference_texts import references
+from ..references import Learned
 from ..store.format import merged
 from ..store.persistable import Persistable
 from . import keys
+from .assigned import Assigned, bound, bound_sources, earlier_values, names
 from .client import TEXT, Conflict, Content, Replacement, ServerFault
 from .effective import ByFamily, effective
 from .keys import Key
 from .lease import lease_domain
 from .model import Key as SetKey
 from .model import RecordSet, parse_record
+from .set_plan import Current, DnsPlan, HostFile
+from .transport import Source
 from .updates import ZoneServers, replacements
 from .zone import Zone, as_records, parse
 
@@ -34,76 +39,11 @@ KIND = "dns_records"
 _OWNER = 0
 
 
-@dataclass(frozen=True)
-class HostFile:
-    """A file of this host, as a step of a plan; its text is not shown."""
-
-    path: str
-    content: str
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Its path."""
-        return (self.path,)
-
-    def satisfied_by(self, other: HostFile) -> bool:
-        """Tell whether it is the same file."""
-        return self == other
-
-    def as_input(self) -> Form:
-        """Return the file."""
-        return {"file": self.path}
-
-    def __str__(self) -> str:
-        return f"{self.content} in {self.path}"
-
-
-@dataclass(frozen=True)
-class Current:
-    """The sets at the server, those this host publishes, and the text of the key's file.
-
-    Of the ``owned`` sets, this host wrote the ``noted`` ones; the others were as listed already. ``ended_key`` is the
-    path and the text of another key's file, that no zone uses once this one is stored.
-    """
-
-    sets: Mapping[SetKey, RecordSet]
-    owned: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
-    owned_text: str | None = None
-    key_text: str | None = None
-    leases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    wildcards: Mapping[SetKey, str] = field(default_factory=dict)
-    noted: Mapping[SetKey, tuple[str, ...]] = field(default_factory=dict)
-    ended_key: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class DnsPlan:
-    """The planner's ``steps``; ``foreign``: the addresses of others that a replaced set had.
-
-    ``overridden`` has the wildcards that answered for an added set until now. ``forgets`` removes the note of the sets
-    that this host wrote, where these stay in the zone.
-    """
-
-    steps: Plan[RecordSet]
-    wanted: Mapping[SetKey, RecordSet | None]
-    foreign: Mapping[SetKey, tuple[str, ...]]
-    key_file: Action[Model] | None = None
-    forgets: Action[Model] | None = None
-    overridden: Mapping[SetKey, str] = field(default_factory=dict)
-    ended_key: Action[Model] | None = None
-
-    @property
-    def actions(self) -> Sequence[Action[Model]]:
-        """The steps in the order in which they are applied."""
-        before = [self.key_file] if self.key_file else []
-        return [*before, *self.steps.actions, *(each for each in (self.forgets, self.ended_key) if each)]
-
-
 class DnsEngine(Persistable[Current, DnsPlan]):
     """Converges the record sets of a zone. ``lines`` says which lines are in service now, by family.
 
     With ``keep_key`` the key is written to its file, for the keeper. Without ``withdraw`` no set is removed from the
-    zone that is not listed any more; this host only stops to publish it.
+    zone that is not listed any more; this host only stops to publish it. ``assigned`` knows what the interfaces have.
     """
 
     def __init__(
@@ -116,8 +56,9 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         files: Files | None = None,
         servers: ZoneServers | None = None,
         withdraw: bool = True,
+        assigned: Assigned | None = None,
     ) -> None:
-        self.withdraws = withdraw
+        self.withdraws, self._assigned = withdraw, assigned
         self.zone, self.desired, self.purge, self.keep_key = zone, list(desired), purge, keep_key
         self.in_service = lines or {}
         self.files = files or Files()
@@ -125,11 +66,14 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         self.foreign: Mapping[SetKey, tuple[str, ...]] = {}
 
     @classmethod
-    def from_options(cls, options: Options, lines: ByFamily | None = None) -> DnsEngine:
+    def from_options(
+        cls, options: Options, lines: ByFamily | None = None, assigned: Assigned | None = None
+    ) -> DnsEngine:
         """Return the engine for the options of dns_records; raises InvalidInput."""
         zone, desired = parse(options)
         withdraw = options.get("withdraw") is not False
-        return cls(zone, desired, bool(options.get("purge")), bool(options.get("persist")), lines, withdraw=withdraw)
+        purge, keep_key = bool(options.get("purge")), bool(options.get("persist"))
+        return cls(zone, desired, purge, keep_key, lines, withdraw=withdraw, assigned=assigned)
 
     def read(self) -> Current:
         """Return the sets at the server; raises ReadFailed, and InvalidInput for a key without a secret."""
@@ -140,22 +84,39 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         if not wanted:
             # A server that is gone for good, or a key that is removed, is no reason to fail.
             return Current({}, owned, owned_text, key_text, noted=noted, ended_key=ended_key)
+        sets = [entry.object for entry in self.desired]
+        learned = self._learned(sets)
         # Once only: the key's file may be removed by this run.
         if self._servers is None:
-            self._servers = ZoneServers(self.zone.with_secret(self._key(key_text)))
+            sources = bound_sources(self.zone.sources, learned) or (Source(),)
+            self._servers = ZoneServers(replace(self.zone.with_secret(self._key(key_text)), sources=sources))
         try:
-            content = self._servers.read(sorted(wanted), self._lease_names(owned))
+            content = self._servers.read(sorted(wanted | set(names(sets))), self._lease_names(owned))
         except ServerFault as fault:
             raise ReadFailed(f"{fault}\nnothing was changed") from fault
-        sets = self._labelled(content)
-        return Current(sets, owned, owned_text, key_text, content.texts, content.wildcards, noted, ended_key)
+        listed = [
+            replace(entry, object=found) for entry, found in zip(self.desired, bound(sets, learned, _existing(content)))
+        ]
+        return Current(
+            _labelled(content, listed, wanted),
+            owned,
+            owned_text,
+            key_text,
+            content.texts,
+            {key: name for key, name in content.wildcards.items() if key in wanted},
+            noted,
+            ended_key,
+            listed,
+        )
 
     def plan(self, current: Current) -> DnsPlan:
         """Return the plan to the sets that the lines in service allow."""
-        listed = [entry.object for entry in self.desired]
+        listed = [entry.object for entry in current.listed]
         wanted = effective(listed, self.in_service, current.sets, self.zone.empty_family)
         entries = [
-            replace(entry, object=found) for entry in self.desired if (found := wanted[entry.object.key]) is not None
+            replace(entry, object=found)
+            for entry in current.listed
+            if (found := wanted.get(entry.object.key)) is not None
         ]
         removed = {key for key, found in wanted.items() if found is None}
         # A wildcard's answer is not a set of this name, unless it is the wanted one anyway.
@@ -175,7 +136,8 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         foreign = self._foreign(current, targets)
         overridden = {key: current.wildcards[key] for key, new in targets.items() if new and key in current.wildcards}
         ended = current.ended_key and Action("remove", HostFile(current.ended_key[0], "a key that no zone uses"))
-        return DnsPlan(steps, targets, foreign, self._key_action(current), self._forgetting(current), overridden, ended)
+        key, forgets = self._key_action(current), self._forgetting(current)
+        return DnsPlan(steps, targets, foreign, key, forgets, overridden, ended, current.listed)
 
     def apply(self, plan: DnsPlan, current: Current) -> None:
         """Write the key's file, then send one UPDATE; raises StepFailed."""
@@ -246,7 +208,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         published = {each.key: each.values for each in plan.steps.after}
         return [
             {"domain": entry.object.domain, "address": each.address, "line": each.line}
-            for entry in self.desired
+            for entry in plan.listed
             for each in entry.object.addresses
             if each.address not in published.get(entry.object.key, ())
         ]
@@ -317,21 +279,25 @@ class DnsEngine(Persistable[Current, DnsPlan]):
     def _key_place(self, current: Current) -> tuple[str, str | None]:
         return (self.zone.key.path if self.zone.key and self.keep_key else "", current.key_text)
 
-    def _labelled(self, content: Content) -> dict[SetKey, RecordSet]:
-        """Return the sets with the lines of their addresses, as the entries have them."""
-        known = {entry.object.key: {each.address: each for each in entry.object.addresses} for entry in self.desired}
-        return {
-            key: found.with_addresses(known.get(key, {}).get(each.address, each) for each in found.addresses)
-            for key, found in content.sets.items()
-        }
+    def _learned(self, sets: Sequence[RecordSet]) -> Learned:
+        """Return what the interfaces have, where sets or sources refer to them."""
+        texts = [each.address for listed in sets for each in listed.addresses]
+        texts += [each.address for each in self.zone.sources]
+        return self._assigned.now() if self._assigned and references(texts) else {}
 
     def _foreign(self, current: Current, targets: Mapping[SetKey, RecordSet | None]) -> dict[SetKey, tuple[str, ...]]:
         """Return the addresses that a replaced set has, and that neither the entries nor this host's last run had."""
-        listed = {entry.object.key: entry.object.values for entry in self.desired}
+        listed = {entry.object.key: entry.object.values for entry in current.listed}
+        wanted = [entry.object for entry in self.desired]
+        earlier = earlier_values(wanted, self._assigned) if self._assigned else set()
+        # What another host keeps up to date may have been another address until now.
+        followed = {each.key for each in wanted if names([each])}
         found = {}
         for key in targets:
+            if key in followed:
+                continue
             here = current.sets.get(key) if key not in current.wildcards else None
-            known = {*listed.get(key, ()), *current.owned.get(key, ())}
+            known = {*listed.get(key, ()), *current.owned.get(key, ()), *earlier}
             others = tuple(value for value in (here.values if here else ()) if value not in known)
             if others:
                 found[key] = others
@@ -375,7 +341,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
         owned = {**current.noted}
         if self.purge and not self.withdraws:
             owned = {key: values for key, values in owned.items() if key in {each.object.key for each in self.desired}}
-        listed = {entry.object.key: entry.object.values for entry in self.desired}
+        listed = {entry.object.key: entry.object.values for entry in current.listed}
         for key, new in wanted.items():
             owned.pop(key, None)
             if new is not None or key in listed:
@@ -392,6 +358,18 @@ def assert_servers(servers: ZoneServers | None) -> ZoneServers:
     if servers is None:
         raise ReadFailed("the zone was not read yet")
     return servers
+
+
+def _labelled(
+    content: Content, listed: Sequence[Entry[RecordSet]], wanted: Collection[SetKey]
+) -> dict[SetKey, RecordSet]:
+    """Return the ``wanted`` sets with the lines of their addresses, as the entries have them."""
+    known = {entry.object.key: {each.address: each for each in entry.object.addresses} for entry in listed}
+    return {
+        key: found.with_addresses(known.get(key, {}).get(each.address, each) for each in found.addresses)
+        for key, found in content.sets.items()
+        if key in wanted
+    }
 
 
 def _existing(content: Content | Current) -> dict[SetKey, RecordSet]:

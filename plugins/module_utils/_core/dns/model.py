@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..entries import Form, parse_fields
 from ..errors import InvalidInput
-from ..fields import family_of, integer, line_name, shown, unicast
+from ..fields import choice, family_of, integer, line_name, shown, unicast
+from ..reference_texts import parse_reference
 from .names import domain_name
 
 TYPES = {4: "A", 6: "AAAA"}
@@ -20,29 +22,61 @@ DEFAULT_TTL = 60
 LONGEST_TTL = 604800
 # Domain and type of records.
 Key = tuple[str, str]
+_FAMILY_NAMES = {"ipv4": 4, "ipv6": 6}
+# A name, and no address with a typing error.
+_NAME = re.compile(r"(?=.*[a-z])[^:/]+\.[^:/]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Address:
-    """An address of a record set, and the line that leads to it; empty where no line does."""
+    """An address of a record set, and the line that leads to it; empty where no line does.
+
+    It may be a reference to an interface of this host, or a name of the zone, of one ``family`` or of both.
+    """
 
     address: str
     line: str = field(default="", compare=False)
+    family: int = 0
 
     @classmethod
     def parse(cls, value: Any) -> Address:
-        """Return the address of an entry: text, or a dictionary of address and line; raises ValueError."""
+        """Return the address of an entry: text, or a dictionary of address, line and family; raises ValueError."""
         if not isinstance(value, Mapping):
-            return cls(unicast(value))
-        unknown = sorted(set(value) - {"address", "line"}, key=str)
+            return cls(_address(value))
+        unknown = sorted(set(value) - {"address", "line", "family"}, key=str)
         if unknown:
-            raise ValueError(f"unknown field {shown(unknown[0])}; known are address, line")
-        line = value.get("line")
-        return cls(unicast(value.get("address")), "" if line in (None, "") else line_name(line))
+            raise ValueError(f"unknown field {shown(unknown[0])}; known are address, line, family")
+        line, family = value.get("line"), value.get("family")
+        found = cls(_address(value.get("address")), "" if line in (None, "") else line_name(line))
+        if family in (None, ""):
+            return found
+        if not found.is_name:
+            raise ValueError("family is only for a name: an address says itself of which family it is")
+        return replace(found, family=_FAMILY_NAMES[choice(*_FAMILY_NAMES)(family)])
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the addresses are those of another name."""
+        return bool(_NAME.fullmatch(self.address))
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The address families that it may give addresses of."""
+        found = parse_reference(self.address)
+        if found:
+            return (found[1],)
+        if self.is_name:
+            return (self.family,) if self.family else (4, 6)
+        return (family_of(self.address),)
 
     def as_input(self) -> Form | str:
         """Return the address as an entry has it."""
-        return {"address": self.address, "line": self.line} if self.line else self.address
+        form: Form = {"address": self.address}
+        if self.line:
+            form["line"] = self.line
+        if self.family:
+            form["family"] = f"ipv{self.family}"
+        return form if len(form) > 1 else self.address
 
 
 @dataclass(frozen=True)
@@ -100,7 +134,7 @@ def parse_record(entry: object) -> list[RecordSet]:
         raise InvalidInput(faults)
     sets = []
     for family, kind in TYPES.items():
-        addresses = [each for each in values["addresses"] if family_of(each.address) == family]
+        addresses = [each for each in values["addresses"] if family in each.families]
         if addresses:
             sets.append(RecordSet.of(values["domain"], kind, addresses, values.get("ttl", DEFAULT_TTL)))
     return sets
@@ -111,17 +145,30 @@ def _addresses(value: Any) -> Sequence[Address]:
         raise ValueError("not a list of addresses")
     if not value:
         raise ValueError("a name without any address answers nobody; list one, or remove the entry with purge: true")
-    found: dict[str, Address] = {}
+    found: dict[tuple[str, int], Address] = {}
     for index, item in enumerate(value):
         try:
             address = Address.parse(item)
         except ValueError as error:
             raise ValueError(f"[{index}] {shown(item)}: {error}") from None
-        if address.address in found:
-            raise ValueError(f"[{index}] {shown(address.address)} is listed twice")
-        found[address.address] = address
-    return list(found.values())
+        for family in address.families:
+            if (address.address, family) in found:
+                raise ValueError(f"[{index}] {shown(address.address)} is listed twice")
+            found[address.address, family] = address
+    return list(dict.fromkeys(found.values()))
+
+
+def _address(value: Any) -> str:
+    """Return an address, a reference, or a name."""
+    if parse_reference(value):
+        return str(value)
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return domain_name(value)
+    return unicast(value)
 
 
 def _number(address: str) -> tuple[int, bytes]:
+    if parse_reference(address) or _NAME.fullmatch(address):
+        # After the addresses that are known.
+        return 9, address.encode()
     return family_of(address), ipaddress.ip_address(address).packed

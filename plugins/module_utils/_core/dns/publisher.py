@@ -11,10 +11,13 @@ from ..entries import Options
 from ..fields import family_of
 from ..host.files import Files
 from ..lock import LOCK_FILE, is_held
+from ..references import Learned
 from . import keys
+from .assigned import bound, bound_sources, names
 from .client import TEXT, Conflict, Content, Replacement, ServerFault
 from .effective import ByFamily, Lines, effective
 from .lease import READ_EVERY, TTL, Lease, is_lease, lease_domain
+from .model import RecordSet
 from .name_server import LOOPBACK
 from .transport import Source
 from .updates import ZoneServers, replacements
@@ -26,6 +29,8 @@ MakeServers = Callable[[Zone], ZoneServers]
 READ_ALONE = 30.0
 # A server on the host itself is read so often.
 READ_LOCAL = 2.0
+# Names that other hosts keep up to date are read so often.
+READ_NAMES = 5.0
 # Another publisher won the race so many times: then the next step is a later one.
 _ATTEMPTS = 5
 # Far below the 64 KiB of one message.
@@ -48,17 +53,21 @@ class Publisher:
         self._files, self._make_servers, self._is_locked = files or Files(), make_servers, is_locked
         self.zone = _with_secret(zone, self._files)
         self._wanted = [entry.object for entry in entries]
+        self._listed = {each.key: each.addresses for each in self._wanted}
         self._domains = sorted({each.domain for each in self._wanted})
         self._leases = {domain: Lease(zone.publisher) for domain in self._domains} if zone.publisher else {}
         self._log, self._servers = log, make_servers(self.zone)
+        self._names = names(self._wanted)
         self._known = {each.key: set(each.values) for each in self._wanted}
         self.publishes: set[str] = set()
 
     @property
     def pause(self) -> float:
         """The seconds until the next step when nothing happens before."""
-        if self._leases:
+        if self._leases and not self._names:
             return READ_EVERY
+        if self._names:
+            return READ_NAMES
         # A server that starts again answers with all lines until it is fed.
         return READ_LOCAL if self.zone.servers == (LOOPBACK,) else READ_ALONE
 
@@ -68,26 +77,25 @@ class Publisher:
         if zone.key != self.zone.key:
             self.zone, self._servers = zone, self._make_servers(zone)
 
-    def step(self, lines: ByFamily, now: float) -> None:
-        """Publish what the lines allow now; raises ServerFault."""
+    def step(self, lines: ByFamily, now: float, learned: Learned | None = None) -> None:
+        """Publish what the lines allow now, with what the interfaces have; raises ServerFault."""
         for attempt in range(_ATTEMPTS):
             try:
-                self._once(lines, now)
+                self._once(lines, now, learned or {})
                 return
             except Conflict:
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _once(self, lines: ByFamily, now: float) -> None:
-        sources = self._sources(lines)
-        keys_of_sets = [each.key for each in self._wanted]
-        names = [lease_domain(domain) for domain in self._leases]
-        content = self._servers.read(keys_of_sets, names, sources)
+    def _once(self, lines: ByFamily, now: float, learned: Learned) -> None:
+        sources = self._sources(lines, learned)
+        keys_of_sets = list(dict.fromkeys([*(each.key for each in self._wanted), *self._names]))
+        content = self._servers.read(keys_of_sets, [lease_domain(domain) for domain in self._leases], sources)
         # A wildcard may answer for a lease that does not exist.
         leases = {name: tuple(filter(is_lease, texts)) for name, texts in content.texts.items()}
         content = replace(content, texts=leases)
         held = self._held(content, lines, now)
-        sets = [each for each in self._wanted if each.domain in held]
+        sets = [each for each in self._bound(learned, content) if each.domain in held]
         wanted = effective(sets, lines, content.sets, self.zone.empty_family)
         changes = replacements(content.sets, wanted, content.wildcards)
         if any(not each.values for each in changes) and self._is_locked():
@@ -96,6 +104,14 @@ class Publisher:
             self._name_foreign(group)
             self._servers.replace(group, sources)
             self._report(group)
+
+    def _bound(self, learned: Learned, content: Content) -> list[RecordSet]:
+        """Return the wanted sets with the addresses of now, which are this host's own from now on."""
+        exist = {key: found for key, found in content.sets.items() if key not in content.wildcards}
+        found = bound(self._wanted, learned, exist)
+        for each in found:
+            self._known[each.key] |= set(each.values)
+        return found
 
     def _held(self, content: Content, lines: ByFamily, now: float) -> set[str]:
         """Return the domains that this host may publish now."""
@@ -123,19 +139,21 @@ class Publisher:
                 found[domain] = Replacement(lease_domain(domain), TEXT, texts, (lease.text(),), TTL)
         return found
 
-    def _sources(self, lines: ByFamily) -> list[Source]:
+    def _sources(self, lines: ByFamily, learned: Learned) -> list[Source]:
         """Return the sources, those of usable lines first."""
 
         def down(source: Source) -> bool:
             families = [family_of(source.address)] if source.address else [4, 6]
             return not any(lines.get(family, _UNKNOWN).serves(source.line) for family in families)
 
-        return sorted(self.zone.sources, key=down)
+        return sorted(bound_sources(self.zone.sources, learned), key=down)
 
     def _name_foreign(self, group: Sequence[Replacement]) -> None:
         for each in group:
             others = [value for value in each.values if value not in self._known.get((each.domain, each.type), ())]
-            if others and each.type != TEXT and not each.by_wildcard:
+            # What was followed before this keeper started is not known.
+            followed = any(one.is_name for one in self._listed.get((each.domain, each.type), ()))
+            if others and not followed and each.type != TEXT and not each.by_wildcard:
                 shown = ", ".join(others)
                 self._log("warning", f"{each.domain}: {each.type} {shown} of another owner is replaced")
 

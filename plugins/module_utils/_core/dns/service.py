@@ -12,6 +12,8 @@ from typing import Any
 from ..entries import Options
 from ..errors import MultihomeError
 from ..fields import shown
+from ..references import Learned
+from .assigned import interfaces
 from .effective import ByFamily
 from .publisher import Log, Publisher
 
@@ -36,7 +38,9 @@ class Publication:
         self._reported: Mapping[str, Any] = {}
         self._lines, self._log, self._make, self._clock = lines, log, make, clock
         self._publisher: Publisher | None = None
-        self._known: ByFamily | None = None
+        self._known: tuple[ByFamily, Learned] | None = None
+        self._interfaces = interfaces(options)
+        self._learned: Learned = {}
         self._next, self._retry = float("-inf"), FIRST_RETRY
         self.fault = ""
         self._ends = threading.Event()
@@ -50,6 +54,10 @@ class Publication:
         """Publish no more; nothing is removed from the zone."""
         self._ends.set()
 
+    def learn(self, learned: Learned) -> None:
+        """Take in what the interfaces have that the options refer to. Never waits."""
+        self._learned = {name: learned.get(name, {}) for name in self._interfaces}
+
     def report(self) -> Mapping[str, Any]:
         """Return what is known: the zone, the domains that this host publishes, and the fault. Never waits."""
         publisher = self._publisher
@@ -58,16 +66,16 @@ class Publication:
 
     def look(self) -> None:
         """Take a step if it is due, or if the lines changed; never raises."""
-        now, lines = self._clock(), self._lines()
-        if now < self._next and lines == self._known:
+        now, lines, learned = self._clock(), self._lines(), self._learned
+        if now < self._next and (lines, learned) == self._known:
             return
-        self._known = lines
+        self._known = (lines, learned)
         try:
             if self._publisher is None:
                 self._publisher = self._make(self.options, self._log)
             elif self.fault:
                 self._publisher.reload_key()
-            self._publisher.step(lines, now)
+            self._publisher.step(lines, now, learned)
         except MultihomeError as error:
             self._failed(str(error))
         except Exception as error:  # pylint: disable=broad-exception-caught  # the other zones are not affected
@@ -102,14 +110,20 @@ class Service:
         self._lines, self._log, self._on_change = lines, log, on_change
         self._zones: dict[str, Publication] = {}
 
-    def attend(self, stored: Mapping[str, Options]) -> None:
-        """Publish exactly these zones from now on; called again when a file changed. Never waits."""
+    def attend(self, stored: Mapping[str, Options], learned: Learned) -> None:
+        """Publish exactly these zones from now on, with what the interfaces have.
+
+        Called again when a file or an address changed. Never waits.
+        """
         for name in [name for name, zone in self._zones.items() if stored.get(name) != zone.options]:
             self._zones.pop(name).stop()
         for name, options in stored.items():
             if name not in self._zones:
                 self._zones[name] = Publication(options, self._lines, self._log, on_change=self._on_change)
+                self._zones[name].learn(learned)
                 self._zones[name].start()
+            else:
+                self._zones[name].learn(learned)
 
     def report(self) -> list[Mapping[str, Any]]:
         """Return what is known of each zone."""

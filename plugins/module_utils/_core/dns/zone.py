@@ -11,6 +11,7 @@ from typing import Any, Callable, TypeVar
 from ..entries import Entry, Faults, Form, Options, parse_fields, where
 from ..errors import InvalidInput
 from ..fields import choice, host, integer, label, line_name, mark, shown, unicast
+from ..reference_texts import parse_reference
 from .effective import DROP, KEEP
 from .keys import Key
 from .model import RecordSet, parse_record
@@ -91,6 +92,7 @@ def _records(value: object, zone: str) -> list[Entry[RecordSet]]:
             continue
         if zone and not is_in(sets[0].domain, zone):
             faults.append(f"{place}: is not in the zone {zone}")
+        faults += [f"{place}: {fault}" for fault in _name_faults(sets, zone)]
         earlier = seen.setdefault(sets[0].domain, place)
         if earlier is not place:
             faults.append(f"{earlier} and {place}: two entries for one domain {sets[0].domain}; keep one of them")
@@ -100,26 +102,40 @@ def _records(value: object, zone: str) -> list[Entry[RecordSet]]:
     return entries
 
 
+def _name_faults(sets: Sequence[RecordSet], zone: str) -> list[str]:
+    """Return the faults of names that stand for addresses: they are read from the same zone."""
+    domain = sets[0].domain
+    found = sorted({each.address for listed in sets for each in listed.addresses if each.is_name})
+    return [f"addresses: {name} is not in the zone {zone}" for name in found if zone and not is_in(name, zone)] + [
+        f"addresses: {name} is the domain itself" for name in found if name == domain
+    ]
+
+
 def as_records(sets: Sequence[RecordSet]) -> list[Form]:
     """Return sets as entries of ``records``: those of one domain and TTL as one entry."""
     found: dict[tuple[str, int], Form] = {}
     for each in sets:
         form = each.as_input()
         known = found.setdefault((each.domain, each.ttl), {**form, "addresses": []})
-        known["addresses"] += form["addresses"]
+        # A name may be in the sets of both families.
+        known["addresses"] += [address for address in form["addresses"] if address not in known["addresses"]]
     return list(found.values())
 
 
 def _source(value: Any) -> Source:
     if isinstance(value, str):
-        return Source(unicast(value))
+        return Source(_source_address(value))
     if not isinstance(value, Mapping):
         raise ValueError("not an address, or a dictionary of address, line and mark")
-    parsers = {"address": unicast, "line": line_name, "mark": lambda given: mark(given)[0]}
+    parsers = {"address": _source_address, "line": line_name, "mark": lambda given: mark(given)[0]}
     values, faults = parse_fields(value, parsers, "address")
     if faults:
         raise ValueError("; ".join(faults))
     return Source(**values)
+
+
+def _source_address(value: Any) -> str:
+    return str(value) if parse_reference(value) else unicast(value)
 
 
 def _source_form(source: Source) -> Form:

@@ -125,16 +125,18 @@ class Keeper:
                     self._note_rollback(kind, fault)
                 states = self._states.reload()
                 zones = [state for state in states if state.kind == ZONES]
-                self._publishing.attend({state.file: state.stored.options for state in zones if state.stored})
+                published = {state.file: state.stored.options for state in zones if state.stored}
+                moved = bool(happened & {ADDRESSES, ROUTES, FILES})
+                self._publishing.attend(published, self._states.learned, moved)
                 if self._health:
                     self._health.update(states, started, self._states.learned)
                 # First: an interface without IPv6 takes no address.
                 self._check_parameters(happened)
                 for state in states:
                     # A state that refers to addresses of this host is checked when these have changed.
-                    moved = self._states.rebind(state, happened)
-                    if everything or moved or EVENTS.get(state.kind, frozenset()) & happened:
-                        self._check_state(state, moved)
+                    rebound = self._states.rebind(state, happened)
+                    if everything or rebound or EVENTS.get(state.kind, frozenset()) & happened:
+                        self._check_state(state, rebound)
                 self._note_faults(states)
                 self._check_replies(states, happened)
                 self._check_translations(states, happened)

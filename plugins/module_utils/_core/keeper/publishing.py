@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..entries import Options
+from ..reference_texts import references
 from .report import log
 
 if TYPE_CHECKING:
     from ..dns.service import Service
+    from ..references import Learned
 
 KIND = "dns_records"
 
@@ -25,13 +27,20 @@ class Publishing:
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
         self._service: Service | None = None
+        self._learned: Learned = {}
 
-    def attend(self, stored: Mapping[str, Options]) -> None:
-        """Publish these zones, by the names of their files, and no others. Never waits for a server."""
+    def attend(self, stored: Mapping[str, Options], learned: Callable[[], Learned], moved: bool) -> None:
+        """Publish these zones, by the names of their files, and no others. Never waits for a server.
+
+        ``learned`` returns what the interfaces have; it is asked when they may have ``moved``, where a zone refers to
+        them.
+        """
         if self._service is None and stored:
             self._service = _service(self._wake)
         if self._service is not None:
-            self._service.attend(stored)
+            if moved and any(references(options) for options in stored.values()):
+                self._learned = learned()
+            self._service.attend(stored, self._learned)
 
     def report(self) -> list[Mapping[str, Any]]:
         """Return what is known of each zone."""
