@@ -285,6 +285,14 @@ keeper:
       type: list
       elements: dict
       sample: []
+    taken_defaults:
+      description:
+        - Default routes of other programs in the table main that are preferred to those of the lines, with the
+          C(family), C(gateway), C(interface), C(metric) and C(owner). C(always) says that one is preferred to those of
+          all lines. There are a C(message) and a C(remedy).
+      type: list
+      elements: dict
+      sample: []
     last_repair:
       description: The C(time), C(kind) and C(object) of the last repair, null without one.
       type: dict

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.e2e.zone import DOMAIN, declared, name_server
@@ -16,7 +17,7 @@ def test_a_firewall_has_a_line_with_auto(start_lab: StartLab) -> None:
     lab = start_lab(lines=2, shape="B")
     (auto,) = (line for line in lab.lines if line.name == "interlink")
     firewall = auto.end
-    lists = playbooks.declared(lab)
+    lists: dict[str, Any] = playbooks.declared(lab)
     for line in lists["multihome_lines"]:
         if line["name"] == auto.name:
             line.update(public_addresses="auto", gateway="auto")

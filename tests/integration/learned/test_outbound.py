@@ -171,6 +171,42 @@ def test_new_connections_leave_by_lines_that_work(
     leave_by(made, asking, *both)
 
 
+def default(made: Site, family: int, metric: int, operation: str) -> None:
+    """What a DHCP client or a router advertisement adds: a default route by line b with a metric of its own choice."""
+    gateway = GATEWAYS["old"][family]
+    way = ("default", "via", gateway, "dev", "b", "metric", str(metric), "proto", "dhcp" if family == 4 else "ra")
+    made.host.run("ip", f"-{family}", "route", operation, *way)
+
+
+def test_a_default_route_that_comes_later_and_takes_the_hosts_own_connections_is_named(made: Site) -> None:
+    made.host.run("mkdir", "-p", "/etc/multihome/hooks.d")
+    script = "#!/bin/sh\necho $1 $MULTIHOME_FAMILY $MULTIHOME_REASON >> /run/hooked\n"
+    path = "/etc/multihome/hooks.d/10-record"
+    made.host.run("sh", "-c", f"cat > {path} && chmod 755 {path}", feed=script)
+    server(made, "failover")
+    made.start()
+    leave_by(made, "host", "isp-b")
+    assert made.report()["taken_defaults"] == []
+    for family in FAMILIES:
+        default(made, family, 100, "add")
+    made.eventually(lambda: len(made.report()["taken_defaults"]) == 2, "both are reported")
+    found = {each["family"]: each for each in made.report()["taken_defaults"]}
+    assert {each["interface"] for each in found.values()} == {"b"}
+    assert found["ipv4"]["always"]
+    assert "of DHCP" in found["ipv4"]["message"] or "dhcp" in found["ipv4"]["message"]
+    assert "metric above 40000000" in found["ipv6"]["remedy"]
+    assert "default route via" in made.log()
+    made.eventually(lambda: made.host.run("cat", "/run/hooked", check=False).stdout.count("taken") == 2, "hooks ran")
+    # Packets say that it is true: the dead line goes on to take them.
+    dies(made, True)
+    made.eventually(lambda: made.health("b", 4)["state"] == "down", "line b is down")
+    assert set(ways(made, "host", 4)) == {"none"}
+    for family in FAMILIES:
+        default(made, family, 100, "del")
+    made.eventually(lambda: made.report()["taken_defaults"] == [], "nothing is reported any more")
+    leave_by(made, "host", "isp-a")
+
+
 @pytest.mark.parametrize(("asking", "deploy", "is_spread"), CASES[:1])
 def test_control_without_a_keeper_they_go_into_the_dead_line(
     made: Site, asking: str, deploy: Callable[..., list[dict[str, Any]]], is_spread: bool

@@ -71,7 +71,7 @@ def test_a_firewall_publishes_the_addresses_that_only_it_knows_under_a_name_that
     assert name == "line-2.svc.example.com"
     references = [{"address": f"auto:ppp0:ipv{family}"} for family in (4, 6)]
     assert zone["records"] == [{"domain": name, "addresses": references, "ttl": 60}]
-    assert (zone["publisher"], zone["sources"], zone["key_secret"]) == ("", [], ZONE["key"]["secret"])
+    assert (zone["publisher"], zone["sources"], zone["key_secret"]) == ("", [], "c2VjcmV0")
     (zone,) = FILTERS["dns_zones"](declaration, "web1")
     # The server has only an IPv4 address on the line, whatever the ISP assigns.
     assert {"address": name, "line": "interlink", "family": "ipv4"} in zone["records"][0]["addresses"]
@@ -123,7 +123,8 @@ def test_verify_takes_the_addresses_that_the_hosts_have_now() -> None:
         lookups = {"client1": [{"item": f"{DOMAIN}.", "stdout": stdout}]}
         assert len(FILTERS["verify_domain_faults"](bound, {}, lookups, {"client1": rows})) == wrong
     # Control: without an answer, and without an address, nothing is asked by the line.
-    for unknown in ({}, {"fw-b": False}, {"fw-b": {"ppp0": {"addresses": [], "gateways": []}}}):
+    nothing: list[dict[str, Any]] = [{}, {"fw-b": False}, {"fw-b": {"ppp0": {"addresses": [], "gateways": []}}}]
+    for unknown in nothing:
         lines = {each["line"] for each in FILTERS["line_check_targets"](FILTERS["with_assigned"](declaration, unknown))}
         assert lines == {"unicom"}
 

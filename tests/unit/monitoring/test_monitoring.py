@@ -115,6 +115,7 @@ def test_the_keepers_figures() -> None:
         "multihome_keeper_refused_files": "2",
         "multihome_keeper_replies_taken": "0",
         "multihome_keeper_translations_taken": "1",
+        "multihome_keeper_default_routes_taken": "0",
         "multihome_keeper_unpublished_zones": "0",
         "multihome_keeper_start_time_seconds": "1769860800",
     }

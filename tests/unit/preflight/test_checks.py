@@ -204,6 +204,33 @@ def test_two_default_routes_that_are_both_declared_are_no_finding_whoever_set_th
     assert kinds(routing_checks.default_routes, facts, one) == ["several-default-routes"]
 
 
+def test_the_default_route_of_another_program_that_would_be_preferred_is_named() -> None:
+    entry = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 65793}
+    planned = replace(DESIRED, routing=RoutingLists.parse([{"id": 254, "routes": [entry]}], []))
+    for metric, preferred in ((100, True), (40000001, False)):
+        dhcp = route("default", gateway="192.168.168.1", interface="eth1", metric=metric)
+        (found,) = routing_checks.default_routes(planned, routing(routes=[(dhcp, 16)]))
+        assert ("is preferred to those of the lines" in found.message) == preferred
+
+
+def test_a_default_route_that_comes_with_an_assigned_address_is_foreseen() -> None:
+    entry = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 65793}
+    lists = RoutingLists.parse([{"id": 254, "routes": [entry]}], [])
+    line = replace(DESIRED.lines[0], interface="eth1", dynamic=True)
+    planned = replace(DESIRED, routing=lists, lines=(line,))
+    (found,) = routing_checks.default_routes_to_come(planned, routing())
+    assert (found.id, found.severity) == ("default-route-to-come", "info")
+    assert "eth1" in found.message
+    assert "above 40000000" in found.remedy
+    there = route("0.0.0.0/0", interface="eth1", metric=100)
+    assert kinds(routing_checks.default_routes_to_come, routing(routes=[(there, 16)]), planned) == []
+    # Controls: an address that is declared, and a main table that the lines leave alone.
+    fixed = replace(planned, lines=(replace(line, dynamic=False),))
+    assert kinds(routing_checks.default_routes_to_come, routing(), fixed) == []
+    alone = replace(planned, routing=RoutingLists.parse([{"id": 1001, "routes": [entry]}], []))
+    assert kinds(routing_checks.default_routes_to_come, routing(), alone) == []
+
+
 def test_a_default_route_that_will_be_added_counts_as_one_that_exists() -> None:
     entry = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 20}
     planned = replace(DESIRED, routing=RoutingLists.parse([{"id": 254, "routes": [entry]}], []))

@@ -59,6 +59,9 @@ def _of_keeper(state: HostState) -> Iterator[Problem]:
         severity = CRITICAL if entry.get("order") == FIRST else WARNING
         message = entry.get("message", "another program translates connections of an entry")
         yield Problem(severity, str(message), str(entry.get("remedy", "")))
+    for entry in keeper.get("taken_defaults") or ():
+        message = entry.get("message", "another default route is preferred to those of the lines")
+        yield Problem(WARNING, str(message), str(entry.get("remedy", "")))
     for zone in keeper.get("zones") or ():
         if zone.get("fault"):
             text = f"zone {zone.get('zone')} is not published: {_one_line(zone['fault'])}"

@@ -40,7 +40,8 @@ class Interest:
     """Routes that concern us: those of our protocols, and those in our tables.
 
     In the main table, which others fill, only routes to our ``destinations`` (packed network, length) do. With
-    ``defaults`` also every default route there: it tells the gateway that an ISP assigned.
+    ``defaults`` also every default route there: it tells the gateway that an ISP assigned, or comes before those of the
+    lines.
     """
 
     protocols: frozenset[int] = frozenset()

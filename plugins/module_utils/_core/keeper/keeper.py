@@ -17,6 +17,7 @@ from ..routing.model import Alias
 from ..routing.snapshot import Snapshot
 from . import parameters
 from .backoff import Backoff
+from .defaults import DefaultCheck
 from .error_text import error_text
 from .interest import ADDRESSES, ROUTES, Interest
 from .line_health import LineHealth
@@ -74,6 +75,7 @@ class Keeper:
         spent: Callable[[], float] = processor_seconds,
         replies: ReplyCheck | None = None,
         translations: TranslationCheck | None = None,
+        defaults: DefaultCheck | None = None,
         parameters: ParameterCheck | None = None,
         publishing: Publishing | None = None,
         health: LineHealth | None = None,
@@ -81,7 +83,7 @@ class Keeper:
         self._states, self._lock, self._clock, self._spent = states, lock, clock, spent
         self._backoff, self._replies, self._parameters = Backoff(), replies, parameters
         self._publishing, self._health = publishing or Publishing(), health
-        self._translations = translations
+        self._translations, self._defaults = translations, defaults
         self._startup_delay = startup_delay or StartupDelay(clock())
         self._since, self._repairs = now_text(), 0
         self._last_repair: Mapping[str, str] | None = None
@@ -140,6 +142,7 @@ class Keeper:
                 self._note_faults(states)
                 self._check_replies(states, happened)
                 self._check_translations(states, happened)
+                self._check_defaults(states, happened)
             if self._health:
                 self._health.end_flows()
         except (Busy, OSError, MultihomeError) as error:
@@ -168,6 +171,7 @@ class Keeper:
             "zones": self._publishing.report(),
             "taken": self._replies.report() if self._replies else [],
             "taken_translations": self._translations.report() if self._translations else [],
+            "taken_defaults": self._defaults.report() if self._defaults else [],
             "refused": [{"file": file, "reason": reason} for file, reason in sorted(self._faults.items())],
             "last_error": self._last_error,
         }
@@ -207,6 +211,19 @@ class Keeper:
             self._translations.changed(self._clock())
         if self._clock() >= self._translations.next_time:
             self._translations.check(engines[0], self._clock())
+
+    def _check_defaults(self, states: list[State], happened: set[str]) -> None:
+        """Look for default routes of other programs: after changes of addresses and routes, and now and then."""
+        engines = [state.engine for state in states if state.kind == "policy_routing" and state.engine is not None]
+        if self._defaults is None:
+            return
+        if not engines:
+            self._defaults.forget()
+            return
+        if happened & {ADDRESSES, ROUTES, FILES}:
+            self._defaults.changed(self._clock())
+        if self._clock() >= self._defaults.next_time:
+            self._defaults.check(engines[0], self._clock())
 
     def _note_faults(self, states: list[State]) -> None:
         files = {state.file for state in states if state.engine is not None}
@@ -309,7 +326,7 @@ class Keeper:
             now = self._clock()
             if now >= due:
                 return {FILES}
-            if any(each and now >= each.next_time for each in (self._replies, self._translations)):
+            if any(each and now >= each.next_time for each in (self._replies, self._translations, self._defaults)):
                 return {POLL}
             if self._health and now >= self._health.next_time:
                 return {HEALTH}
@@ -318,8 +335,9 @@ class Keeper:
                 return {POLL}
             still_alive(self.report())
 
-    def _polled(self) -> list[ReplyCheck | ParameterCheck | TranslationCheck | LineHealth]:
-        return [each for each in (self._replies, self._parameters, self._translations, self._health) if each]
+    def _polled(self) -> list[ReplyCheck | ParameterCheck | TranslationCheck | DefaultCheck | LineHealth]:
+        every = (self._replies, self._parameters, self._translations, self._defaults, self._health)
+        return [each for each in every if each]
 
     def _gathered(self, events: Waiting, happened: set[str]) -> set[str]:
         """Return these events at once if the last check is long past; else after a pause, with those that follow."""

@@ -11,6 +11,7 @@ from ..errors import MultihomeError
 from ..host import programs
 from ..lock import exclusive
 from ..store.persistence import DIRECTORY
+from .defaults import DefaultCheck
 from .keeper import Keeper, KeeperReport
 from .line_health import LineHealth
 from .notify import Notifier
@@ -38,6 +39,7 @@ def main() -> int:
         functools.partial(exclusive, timeout=_PATIENCE),
         replies=ReplyCheck(on_taken=hooks.taken),
         translations=TranslationCheck(),
+        defaults=DefaultCheck(on_taken=hooks.default_taken),
         parameters=ParameterCheck(),
         publishing=Publishing(watch.wake),
         health=health,

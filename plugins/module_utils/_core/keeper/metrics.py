@@ -21,6 +21,11 @@ _COUNTED = (
         "Translations of other programs that take connections of an entry, or may take them.",
         "taken_translations",
     ),
+    (
+        "multihome_keeper_default_routes_taken",
+        "Default routes of other programs that are preferred to those of lines.",
+        "taken_defaults",
+    ),
 )
 
 

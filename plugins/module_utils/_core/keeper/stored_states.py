@@ -20,6 +20,7 @@ from ..references import Learned, references
 from ..routing.alias_engine import AliasEngine
 from ..routing.duplicate_address_detection import usable
 from ..routing.engine import RoutingEngine
+from ..routing.foreign_defaults import is_default_in_main
 from ..routing.neighbours import resolve
 from ..routing.snapshot import Snapshot
 from ..store.format import KINDS, Refused, Stored, parse
@@ -169,7 +170,9 @@ class States:
         """Return which routes concern the stored states."""
         engines = [state.engine for state in self._states.values() if ADDRESSES in EVENTS.get(state.kind, ())]
         refer = any(state.stored is not None and references(state.stored.options) for state in self._states.values())
-        return interest_in(engines, defaults=refer)
+        # A default route of another program may come before those of the lines.
+        routes = [entry.object for engine in engines for entry in getattr(engine, "routes", None) or ()]
+        return interest_in(engines, defaults=refer or any(map(is_default_in_main, routes)))
 
     def _names(self) -> Iterable[str]:
         try:

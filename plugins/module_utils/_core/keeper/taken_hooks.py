@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the hooks for replies that do not leave by their line."""
+"""Runs the hooks for replies and connections that do not leave by their line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..routing.foreign_defaults import ForeignDefault
 from ..routing.reply_model import Finding
 from .report import log
 
@@ -32,8 +33,6 @@ class TakenHooks:
 
     def taken(self, finding: Finding) -> None:
         """Run the hooks for a finding; returns at once."""
-        if self._hooks is None:
-            self._hooks = self._make()
         facts = {
             "line": finding.reply.line,
             "family": f"ipv{finding.reply.family}",
@@ -42,6 +41,23 @@ class TakenHooks:
             "address": finding.reply.source,
             "degraded": "no",
         }
+        self._happened(facts)
+
+    def default_taken(self, finding: ForeignDefault) -> None:
+        """Run the hooks for a default route of another program; returns at once."""
+        facts = {
+            "line": "",
+            "family": f"ipv{finding.family}",
+            "state": "taken",
+            "reason": finding.message,
+            "address": "",
+            "degraded": "no",
+        }
+        self._happened(facts)
+
+    def _happened(self, facts: Mapping[str, str]) -> None:
+        if self._hooks is None:
+            self._hooks = self._make()
         self._hooks.happened("taken", facts)
 
     def stop(self) -> None:

@@ -232,6 +232,14 @@ KINDS: dict[str, Kind] = {
         "decides where the host's own connections leave.",
         "keep one: remove the others from the network configuration that sets them, or give them larger metrics",
     ),
+    "default-route-to-come": Kind(
+        INFO,
+        "The address of a line is assigned, by DHCP or a router for instance, and the default route that may come with "
+        "it is not there yet. With a small metric, the host's own connections leave by it, and do not follow the "
+        "health of the lines. The keeper warns when it comes.",
+        "give the default route of {interface} a metric above {metric}, for example with RouteMetric= of "
+        "systemd-networkd, or have its program add none",
+    ),
     "gateway-not-on-link": Kind(
         ERROR,
         "A line's gateway is in no network of its interface, so the kernel accepts no route by it.",

@@ -14,6 +14,7 @@ from ..errors import ForeignObject
 from ..netlink.rtnetlink import Message
 from ..plan import Existing, M, plan
 from ..routing import rtnetlink_mapping
+from ..routing.foreign_defaults import LARGE_ENOUGH, foreign_defaults, is_default_in_main
 from ..routing.local_rule import local_rule_behind
 from ..routing.model import MAIN_TABLE, TABLE_NAMES, Route
 from ..routing.reply_model import POSSIBLE, TAKEN
@@ -125,21 +126,39 @@ def default_routes(desired: Desired, facts: Facts) -> Iterator[Finding]:
         return
     declared = _by_key(desired.routing.routes)
     for family in (4, 6):
-        found = [item for item in facts.routing.routes() if _is_default_in_main(item.object, family)]
+        found = [item for item in facts.routing.routes() if _is_default(item.object, family)]
         keys = {item.object.key for item in found}
         new = [entry.object for key, entry in declared.items() if key not in keys]
-        added = [hop for route in new if _is_default_in_main(route, family) for hop in _hops(route, desired.protocol)]
+        added = [hop for route in new if _is_default(route, family) for hop in _hops(route, desired.protocol)]
         hops = [hop for item in found for hop in _hops(item.object, item.owner)]
         foreign = [item for item in found if item.owner != desired.protocol]
         if len(hops) + len(added) > 1 and not all(_is_accepted(item, declared, desired.protocol) for item in foreign):
             message = f"main has {len(hops)}: {fields.listed(hops)}"
             message += f"; to be added: {fields.listed(added)}" if added else ""
+            own = [entry.object for entry in desired.routing.routes or ()]
+            taking = [one for one in foreign_defaults(foreign, own, desired.protocol) if one.always]
+            message += "".join(f"; {one.message}" for one in taking[:_MOST_SHOWN])
             yield finding("several-default-routes", f"IPv{family}", message)
 
 
-def _is_default_in_main(route: Route, family: int) -> bool:
-    wanted = (MAIN_TABLE, family, "unicast")
-    return (route.table, route.family, route.type) == wanted and fields.is_everything(route.destination)
+def _is_default(route: Route, family: int) -> bool:
+    return route.family == family and is_default_in_main(route)
+
+
+def default_routes_to_come(desired: Desired, facts: Facts) -> Iterator[Finding]:
+    """Lines with assigned addresses whose program has not added its default route yet, beside those of the lines."""
+    if facts.routing is None or not any(is_default_in_main(entry.object) for entry in desired.routing.routes or ()):
+        return
+    known = {
+        hop.interface
+        for item in facts.routing.routes()
+        if item.owner != desired.protocol and is_default_in_main(item.object)
+        for hop in item.object.nexthops or (item.object,)
+    }
+    for line in desired.lines:
+        if line.dynamic and line.interface not in known:
+            message = f"{line.interface} of {line} has no default route in main yet; one may come with its address"
+            yield finding("default-route-to-come", str(line), message, interface=line.interface, metric=LARGE_ENOUGH)
 
 
 def _hops(route: Route, owner: int) -> list[str]:

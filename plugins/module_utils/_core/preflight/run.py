@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     line_checks.public_addresses,
     routing_checks.silent_gateways,
     routing_checks.default_routes,
+    routing_checks.default_routes_to_come,
     routing_checks.tables,
     routing_checks.priorities,
     routing_checks.rule_marks,
