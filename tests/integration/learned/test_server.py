@@ -111,6 +111,10 @@ def test_a_new_address_takes_over_and_the_other_line_sees_nothing(server: Site) 
     assert NEW[4] not in server.stored("policy_routing") + server.stored("lines")
     # No repair, as nobody is in the way; and the replies leave by their line.
     assert server.report()["taken"] == []
+    log = server.log()
+    assert f"policy_routing: removed IPv4 rule 23020 (source {OLD[4]}" in log
+    assert "as the addresses are now" in log
+    assert "duplicate" not in log
     assert (server.report()["repairs"], server.report()["waiting"], server.report()["last_error"]) == (0, [], None)
 
 

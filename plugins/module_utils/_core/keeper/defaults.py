@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a default route of another program takes the host's own connections from the lines: looked at now and then."""
+"""Whether a default route of another program takes the host's own connections from the lines."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ class Keeper:
             switches = moved or self._switches(state)
             if switches:
                 # What the lines' health or addresses change is no repair, and never waits for the backoff of one.
-                policy = Policy()
+                policy = Policy(follows=True)
             result = reconcile(state.engine, state.kind, policy)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it must not stop the other states
             # Another program may be the cause for a moment; the state is tried again, like waiting objects.
@@ -260,7 +260,7 @@ class Keeper:
             state.observed = self._health.observed
         for name, verb in result.repaired.items():
             if switches:
-                log("info", f"{state.kind}: {verb} {name}, as the lines are")
+                log("info", f"{state.kind}: {verb} {name}, as the {'addresses' if moved else 'lines'} are now")
             else:
                 self._note_repair(state.kind, name, verb)
         known = self._waiting.get(state.file, {})

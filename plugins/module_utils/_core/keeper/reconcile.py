@@ -19,7 +19,9 @@ Object = Any
 Delayed = Callable[[list[Object], Current], Mapping[Object, str]]
 # More missing objects than this are reported, and backed off from, as one.
 MANY = 20
-_DONE = {"add": "restored", "replace": "corrected", "remove": "removed a duplicate:"}
+_REPAIRED = {"add": "restored", "replace": "corrected", "remove": "removed a duplicate:"}
+# Where the addresses of the host, or the lines in service, are others than before.
+_FOLLOWED = {"add": "added", "replace": "changed", "remove": "removed"}
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Policy:
     """The decisions of the keeper about one state; by default everything is restored at once.
 
     ``is_due`` says by name whether an object may be restored now. ``delayed`` returns the objects that have to wait for
-    other programs, each with the reason; ``complete`` adds knowledge of the last check to the state read.
+    other programs, each with the reason; ``complete`` adds knowledge of the last check to the state read. ``follows``
+    says that the host's addresses or the lines in service are others now, so that nothing was missing.
     """
 
     is_due: Callable[[str], bool] = lambda _name: True
     delayed: Delayed = lambda _objects, _current: {}
     complete: Callable[[Current], Current] = lambda current: current
+    follows: bool = False
 
 
 @dataclass
@@ -66,12 +70,13 @@ def reconcile(engine: Engine, kind: str, policy: Policy) -> Result:
             return result
     steps = engine.steps(plan)
     if steps:
+        done = _FOLLOWED if policy.follows else _REPAIRED
         refused = engine.repair(plan, current)
         for action in steps:
             if action.object.key in refused:
                 result.waiting[str(action.object)] = refused[action.object.key]
             else:
-                result.repaired[names.get(action.object.key, str(action.object))] = _DONE[action.op]
+                result.repaired[names.get(action.object.key, str(action.object))] = done[action.op]
     result.waiting.update(engine.waiting())
     return result
 
