@@ -28,6 +28,9 @@ STATES = (UNKNOWN, UP, SUSPECT, DOWN, RECOVERING)
 CARRYING = frozenset((UNKNOWN, UP, SUSPECT))
 # What a probe that could not be sent says: a packet filter of this host dropped it, this host has no way there.
 BLOCKED, UNREACHABLE = "blocked", "unreachable"
+# The kernel has no such address family.
+NO_FAMILY = "no family"
+_NO_WAY, _NO_IPV6 = "this host has no route or address to send from", "this kernel runs without IPv6"
 # A line is suspect only when so many probes are unanswered: with one target, one is under way half of the time.
 _PROBES_TO_SUSPECT = 3
 # So many attempts in a row without a way make a line down: one alone may have met a route that is being replaced.
@@ -83,7 +86,7 @@ class Judge:
         self._quiet_after = QUIET_SHARE * settings.interval
         self._last = [-math.inf] * targets
         self._trouble: list[str | None] = [None] * targets
-        self._attempts_without_way = 0
+        self._attempts_without_way, self._without_way = 0, _NO_WAY
         self._heard = -math.inf
         # The silence is counted from here when this is later than the last answer; None before the first probe.
         self._restarted: float | None = None
@@ -128,9 +131,11 @@ class Judge:
                 self._is_alive(now)
 
     def failed(self, now: float, target: int, trouble: str | None) -> None:
-        """A probe could not be sent: BLOCKED, UNREACHABLE, or None for what says nothing of the line."""
+        """A probe could not be sent: BLOCKED, UNREACHABLE, NO_FAMILY, or None for what says nothing of the line."""
         if trouble is None:
             return
+        self._without_way = _NO_IPV6 if trouble == NO_FAMILY else _NO_WAY
+        trouble = UNREACHABLE if trouble == NO_FAMILY else trouble
         self._trouble[target] = trouble
         if trouble == UNREACHABLE:
             self._attempts_without_way += 1
@@ -302,7 +307,7 @@ class Judge:
             if self.state != UNKNOWN:
                 self._go(now, UNKNOWN, self.alarm)
         elif not blocked and self._attempts_without_way >= _ATTEMPTS_WITHOUT_WAY and self.state != DOWN:
-            self._go(now, DOWN, "this host has no route or address to send from")
+            self._go(now, DOWN, self._without_way)
 
     def _alarm(self, text: str) -> None:
         if text != self.alarm:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .line_state import BLOCKED, UNREACHABLE
+from .line_state import BLOCKED, NO_FAMILY, UNREACHABLE
 
 # linux/in.h and in6.h, which not every Python names: a port is chosen when the destination is known, and ICMP errors
 # about a datagram are reported at once.
@@ -26,10 +26,10 @@ _TROUBLES: dict[int, str | None] = {
     errno.ENETDOWN: UNREACHABLE,
     errno.EADDRNOTAVAIL: UNREACHABLE,
     errno.ENODEV: UNREACHABLE,
+    # A kernel without IPv6.
+    errno.EAFNOSUPPORT: NO_FAMILY,
 }
-_NO_EVIDENCE = frozenset(
-    (errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.EAFNOSUPPORT)
-)
+_NO_EVIDENCE = frozenset((errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR))
 # Attempts that left this host, or would have: the silence that follows is the line's.
 COUNTS_AS_SENT = "counts as sent"
 

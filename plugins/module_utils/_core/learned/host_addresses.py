@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..host import files
-from ..netlink.rtnetlink import RouteFilter, dump
+from ..netlink.rtnetlink import RouteFilter, dump, has_ipv6
 from ..references import Learned
 from ..routing.executor import Executor
 from ..routing.learned_addresses import learned_addresses
@@ -40,7 +40,7 @@ class HostAddresses:
     @property
     def has_ipv6(self) -> bool:
         """Whether the kernel has IPv6: lists that refer to both families are for hosts without it too."""
-        return os.path.exists("/proc/net/if_inet6")
+        return has_ipv6()
 
     def now(self) -> Learned:
         """Return what the interfaces have; of routes only the default ones of the table main are read."""

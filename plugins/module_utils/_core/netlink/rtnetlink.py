@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -193,6 +194,8 @@ class Netlink:
             except RequestFailed as error:
                 if only is not None and selected and error.code == errno.ENOENT:
                     return []  # The table has no routes, and so does not exist.
+                if family == socket.AF_INET6 and error.code == errno.EAFNOSUPPORT:
+                    return []  # With IPv6 disabled the kernel has no policy rules of it.
                 raise
             if not any(answer.flags & _DUMP_INTERRUPTED for answer in answers):
                 return [_decoded(kind, answer) for answer in answers if answer.type == _NEW[kind]]
@@ -243,6 +246,11 @@ def _decoded(kind: str, answer: Answer) -> Message:
 @functools.cache
 def _codec(kind: str) -> Codec | LinkCodec:
     return LinkCodec() if kind == "link" else Codec(kind, pyroute2_loader.message_classes()[kind])
+
+
+def has_ipv6() -> bool:
+    """Tell whether the kernel has IPv6 at all: it may be booted with ipv6.disable=1, or lack the module."""
+    return os.path.exists("/proc/net/if_inet6")
 
 
 def interfaces() -> dict[str, int]:

@@ -74,6 +74,11 @@ class AliasEngine(Persistable[Snapshot, Plan[Alias]]):
 
         Raises WouldDisconnect for the removal of the controller's address, unless that is allowed.
         """
+        if not self.executor.has_ipv6:
+            # Only hosts without it pay for the code.
+            from .without_ipv6 import refuse_ipv6  # noqa: PLC0415 - as said
+
+            refuse_ipv6(self.desired)
         existing = current.addresses()
         self._skipped = skipped = Skipped()
         desired = self.desired

@@ -162,6 +162,11 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         Raises WouldDisconnect for the removal of the route to the controller or the last line, unless it is allowed.
         """
         conflicts: dict[object, str] = {}
+        if not self.executor.has_ipv6:
+            # Only hosts without it pay for the code.
+            from .without_ipv6 import refuse_ipv6  # noqa: PLC0415 - as said
+
+            refuse_ipv6([*(self.routes or ()), *(self.rules or ())])
         available, skipped = self._available(current)
         routes = rules = None
         if available is not None:

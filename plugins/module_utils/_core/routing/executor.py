@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
 from ..host.files import Files
-from ..netlink.rtnetlink import Message, Netlink, Socket, dump, interfaces
+from ..netlink.rtnetlink import Message, Netlink, Socket, dump, has_ipv6, interfaces
 from ..plan import Action, Model
 from .iproute_names import NameFiles
 from .model import Alias
@@ -45,6 +45,11 @@ class Executor:
         self._files = files or Files()
         self._records: AddressRecords | None = None
         self.names = NameFiles(self._files)
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether the kernel has IPv6; one that tests pretend has it."""
+        return self._connect is not Netlink or has_ipv6()
 
     def read(self, *kinds: str, routes: RouteReader | None = None) -> Snapshot:
         """Return a snapshot of the kinds: one dump each, but of routes what ``routes`` returns where it is given."""
