@@ -24,6 +24,7 @@ PACKAGES = (
     "openssh-client",
 )
 BROWSER = ("chromium-headless-shell",)
+PROMTOOL = "promtool"
 STAMP = "packages"
 
 
@@ -38,6 +39,18 @@ def ensure(cache: Path) -> None:
 def ensure_browser(cache: Path) -> None:
     """Do the same with Chromium; raises subprocess.CalledProcessError."""
     unpack(cache / "chromium", BROWSER, "a browser for the measurement")
+
+
+def ensure_promtool(cache: Path) -> Path:
+    """Return Prometheus' checker of metrics and rules, of its package; raises subprocess.CalledProcessError."""
+    program = cache / PROMTOOL
+    if not program.exists():
+        unpacked = cache / "prometheus"
+        unpack(unpacked, ("prometheus",), "Prometheus' checker for the tests")
+        # The package has 300 MB.
+        (unpacked / "usr" / "bin" / PROMTOOL).rename(program)
+        shutil.rmtree(unpacked)
+    return program
 
 
 def unpack(unpacked: Path, packages: Sequence[str], called: str) -> None:

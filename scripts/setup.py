@@ -112,6 +112,7 @@ def main() -> int:
         try:
             ensure_environment()
             name_servers.ensure(ROOT / ".cache")
+            name_servers.ensure_promtool(ROOT / ".cache")
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"Set-up failed: {' '.join(map(str, error.cmd))}") from error
     return 0
