@@ -140,12 +140,23 @@ class Demo:
                 self.eventually(f"the server goes out by the preferred line {A}", checks.outbound_unbound, A)
                 self.lab.break_line(A, "blackhole")
                 self.eventually(f"ISP A drops everything: the server goes out by line {B}", checks.outbound_unbound, B)
+                self.show_status()
                 again = playbooks.deploy(self.lab, variables=watched, follow=self.follow)
                 self.require(checks.nothing_changed(again))
                 self.screen.good("a deployment during the outage changes nothing")
                 self.lab.heal_line(A)
                 self.eventually(f"line A is mended: the server goes out by line {A} again", checks.outbound_unbound, A)
             self.wait_until_whole()
+
+    def show_status(self) -> None:
+        """Show what an administrator sees on the server, and that monitoring gets a warning."""
+        self.screen.busy("multihome status")
+        done = self.lab.exec("web1", line_health.COMMAND, "status", check=False)
+        rows = done.stdout.splitlines()
+        named = any(A in row and "is down" in row for row in rows)
+        self.require([] if done.returncode == 1 and named else [f"multihome status: exit {done.returncode}", *rows])
+        self.screen.rows(rows[: rows.index("") if "" in rows else len(rows)])
+        self.screen.good(f"multihome status on web1 names line {A}, and ends with status 1 for monitoring")
 
     def publish(self) -> None:
         """Publish the server's name: it loses the address of line A while that is dead, and gets it back."""

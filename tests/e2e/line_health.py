@@ -15,6 +15,7 @@ from ..lab.topology import Topology
 from .offers import plain
 
 KEEPER = "/usr/lib/multihome/multihome-keeper"
+COMMAND = "/usr/local/sbin/multihome"
 
 
 def targets(topology: Topology) -> list[str]:

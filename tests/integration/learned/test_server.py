@@ -180,6 +180,21 @@ def test_the_form_that_is_wanted_is_stored_and_shown(server: Site) -> None:
     assert "auto:b:ipv6" in gateways
 
 
+def test_lists_without_references_join_and_replace_stored_ones_that_have_them(server: Site) -> None:
+    """A line gets fixed addresses, or this collection is removed."""
+    stored = server.stored("policy_routing")
+    own: dict[str, Any] = {"tables": [], "rules": [{"priority": 25000, "source": "192.0.2.77", "table": 2001}]}
+    assert server.run("policy_routing", persist=True, **own)["changed"]
+    joined = json.loads(server.stored("policy_routing"))
+    assert [rule for rule in joined["rules"] if rule["priority"] != 25000] == json.loads(stored)["rules"]
+    assert joined["tables"] == json.loads(stored)["tables"]
+    for check in (True, False):
+        done = server.run("policy_routing", check, tables=[], rules=[], interface_groups=[], purge=True, persist=True)
+        assert done["changed"]
+    assert server.host.run("ip", "rule").stdout.count("multihome") == 0
+    assert server.host.run("cat", "/etc/multihome/policy_routing.json", check=False).returncode != 0
+
+
 def test_a_faulty_reference_is_refused(server: Site) -> None:
     rules = [{"priority": 23020, "source": "auto:b", "table": 2002}]
     with pytest.raises(AssertionError, match="auto:b"):

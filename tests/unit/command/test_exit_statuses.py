@@ -7,13 +7,22 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.command import drain, journal, main, repair, status
+from ansible_collections.multihome.linux.plugins.module_utils._core.command import (
+    changes,
+    drain,
+    journal,
+    main,
+    repair,
+    status,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.command.failure import CommandFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.command.host_state import HostState
+from ansible_collections.multihome.linux.plugins.module_utils._core.info import checkpoints
 
 WORKS = HostState("fw-a", True, {"running": True, "since": "2026-01-31T12:00:00Z"})
 BROKEN = HostState("fw-a", True, {"running": True, "refused": [{"file": "lines.json", "reason": "not JSON"}]})
@@ -52,7 +61,7 @@ def interrupted_after(times: int) -> Callable[[float], None]:
 def test_status_is_repeated_until_it_is_interrupted(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     states = iter([WORKS, BROKEN, WORKS])
     monkeypatch.setattr(main, "read_host_state", lambda: next(states))
-    monkeypatch.setattr(main.time, "sleep", interrupted_after(3))
+    monkeypatch.setattr(time, "sleep", interrupted_after(3))
     out = Stop(terminal)
     assert main.main(["status", "--watch", "0.5"], out) == 130
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", out.getvalue())
@@ -65,7 +74,7 @@ def test_status_once_without_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(_seconds: float) -> None:
         raise AssertionError("it does not wait")
 
-    monkeypatch.setattr(main.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     for state, expected in ((WORKS, 0), (BROKEN, 2)):
         monkeypatch.setattr(main, "read_host_state", lambda state=state: state)
         out = io.StringIO()
@@ -98,9 +107,9 @@ def forbidden(*_arguments: Any, **_options: Any) -> Any:
         (["log"], journal, "entries"),
         (["drain", "a"], drain, "drain"),
         (["undrain", "a"], drain, "undrain"),
-        (["confirm"], main.changes, "confirm"),
-        (["revert"], main.changes, "revert"),
-        (["revert", "--list"], main.checkpoints, "read"),
+        (["confirm"], changes, "confirm"),
+        (["revert"], changes, "revert"),
+        (["revert", "--list"], checkpoints, "read"),
     ],
 )
 def test_a_command_that_cannot_do_its_work_ends_as_unknown(
@@ -122,7 +131,12 @@ def test_a_command_that_cannot_do_its_work_ends_as_unknown(
 
 def test_draining_and_taking_back_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(drain, "drain", lambda *given: asked.append(given) or {"line": "a", "until": "04:00"})
+
+    def drained(*given: Any) -> dict[str, str]:
+        asked.append(given)
+        return {"line": "a", "until": "04:00"}
+
+    monkeypatch.setattr(drain, "drain", drained)
     monkeypatch.setattr(drain, "undrain", lambda line: {"line": line})
     out = io.StringIO()
     assert main.main(["drain", "a", "--reason", "new cable", "--for", "2h", "--force"], out) == 0
@@ -144,10 +158,8 @@ def test_confirming_and_reverting_tell_whether_there_was_anything(
     monkeypatch: pytest.MonkeyPatch, result: dict[str, Any], expected: int
 ) -> None:
     for name in ("confirm", "revert"):
-        monkeypatch.setattr(main.changes, name, lambda *_given: result)
-        monkeypatch.setattr(
-            main.changes, f"{name}ed_text" if name == "confirm" else "reverted_text", lambda *_given: "x"
-        )
+        monkeypatch.setattr(changes, name, lambda *_given: result)
+        monkeypatch.setattr(changes, f"{name}ed_text" if name == "confirm" else "reverted_text", lambda *_given: "x")
         assert main.main([name], io.StringIO()) == expected
 
 

@@ -77,6 +77,12 @@ class LearnedEngine(Persistable[Any, Any]):
             self._learner.executor = executor
 
     @property
+    def as_wanted(self) -> Persistable[Any, Any]:
+        """The engine of the same entries with placeholders."""
+        wanted: Persistable[Any, Any] = self._wanted
+        return wanted
+
+    @property
     def interfaces(self) -> set[str]:
         """The interfaces whose addresses are meant."""
         return {found[0] for found in map(parse_reference, self._texts) if found}
@@ -182,8 +188,7 @@ class LearnedEngine(Persistable[Any, Any]):
 
     def to_store(self, older: Any, plan: Any) -> Form:
         """Return the options to store, with references; Store restores those of ``older``."""
-        former = older._wanted if isinstance(older, LearnedEngine) else older
-        form: Form = self._wanted.to_store(former, plan)
+        form: Form = self._wanted.to_store(older and older.as_wanted, plan)
         return form
 
     def _folded(self, shown: Any, plan: Any) -> Any:

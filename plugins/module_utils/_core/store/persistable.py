@@ -24,6 +24,11 @@ class Persistable(Engine[StateT, PlanT]):
     # Own objects by list and key that are removed also without purge: those of earlier addresses of the host.
     superseded: Mapping[str, Mapping[Hashable, Model]] = MappingProxyType({})
 
+    @property
+    def as_wanted(self) -> Persistable[StateT, PlanT]:
+        """The engine of the entries as they are wanted: of one that puts values of the host in, what it holds."""
+        return self
+
     def without(self: E, keys: Collection[Hashable]) -> E:
         """Return the same engine without the entries of these keys."""
         other = copy.copy(self)

@@ -93,7 +93,8 @@ class Store(Generic[PlanT]):
             return None
         missing = dict.fromkeys(KINDS[self._kind].lists)
         try:
-            return self._make({**self._options, **missing, **stored.options, "purge": False})
+            # The lists of this run may have no references to addresses of the host, while the stored ones have some.
+            return self._make({**self._options, **missing, **stored.options, "purge": False}).as_wanted
         except InvalidInput as error:
             raise InvalidInput([f"persist: {self._path}: {fault}" for fault in error.faults]) from error
 
