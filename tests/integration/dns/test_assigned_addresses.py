@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..keeper.host import Kept
 from ..namespaces import Hosts
-from .servers import KEY, KINDS, ZONE, NameServer, wait_until
+from .servers import KEY, KINDS, ZONE, NameServer
 
 DOMAIN, LINE = f"dsl.{ZONE}", f"line-2.{ZONE}"
 FIXED, OLD, NEW = "203.0.113.10", "198.51.100.20", "198.51.101.77"
@@ -70,7 +71,7 @@ def test_the_keeper_publishes_the_address_that_an_interface_gets(server: NameSer
     assert "auto:b:ipv4" in stored
     assert OLD not in stored
     assign(server, f"{NEW}/24", f"{NEW6}/64")
-    wait_until(lambda: asked(server) == [*sorted([NEW, FIXED]), NEW6], keeper.log)
+    eventually(lambda: asked(server) == [*sorted([NEW, FIXED]), NEW6], keeper.log)
     # A deployment finds nothing to do, and stores the same; neither calls the former address somebody's.
     again = publish(keeper, server, DOMAIN, FIXED_ENTRY, *REFERENCES)
     assert not again["changed"]
@@ -78,7 +79,7 @@ def test_the_keeper_publishes_the_address_that_an_interface_gets(server: NameSer
     assert "another owner" not in keeper.log()
     # Without an address the line has no part in the domain, and IPv6, which no other line has, stays as it is.
     assign(server)
-    wait_until(lambda: asked(server) == [FIXED, NEW6], keeper.log)
+    eventually(lambda: asked(server) == [FIXED, NEW6], keeper.log)
     # Nor does a deployment without a keeper.
     keeper.stop()
     assign(server, f"{OLD}/24")
@@ -94,7 +95,7 @@ def test_control_without_a_keeper_the_address_stays(server: NameServer, tmp_path
     publish(kept, server, DOMAIN, *REFERENCES)
     assign(server, f"{NEW}/24")
     with pytest.raises(AssertionError):
-        wait_until(lambda: asked(server) == [NEW], patience=3)
+        eventually(lambda: asked(server) == [NEW], seconds=3)
     assert asked(server) == [OLD]
 
 
@@ -106,7 +107,7 @@ def test_a_name_that_another_host_publishes_is_followed(server: NameServer, keep
     for address in (OLD, NEW):
         # As the firewall's keeper does it; this run is not stored, so the keeper here does not know of it.
         publish(keeper, server, LINE, address, OLD6, persist=False)
-        wait_until(lambda address=address: asked(server) == sorted([FIXED, address]), keeper.log)
+        eventually(lambda address=address: asked(server) == sorted([FIXED, address]), keeper.log)
     assert "another owner" not in keeper.log()
     check = publish(keeper, server, DOMAIN, FIXED_ENTRY, entry)
     assert not check["changed"]
@@ -119,4 +120,4 @@ def test_updates_leave_from_the_address_of_the_interface(server: NameServer, kee
     assert done.get("msg") is None
     assert asked(server) == [OLD]
     assign(server, f"{NEW}/24")
-    wait_until(lambda: asked(server) == [NEW], keeper.log)
+    eventually(lambda: asked(server) == [NEW], keeper.log)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ansible_collections.multihome.linux.plugins.filter import multihomed_web
 from ansible_collections.multihome.linux.tests.integration.keeper.host import write_program
 from ansible_collections.multihome.linux.tests.integration.namespaces import Host, Hosts
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 SERVER = multihomed_web.FilterModule().filters()
 WRAPPER = Path(__file__).resolve().parents[1] / "without_ipv6.py"
@@ -65,10 +65,7 @@ class Site:
 
     def eventually(self, holds: Callable[[], object], what: str) -> None:
         """Wait until something holds."""
-        end = time.monotonic() + 30
-        while not holds():
-            assert time.monotonic() < end, f"{what}\n{self._log.read_text()[-3000:]}"
-            time.sleep(0.05)
+        eventually(holds, lambda: f"{what}\n{self.log()[-3000:]}")
 
     def log(self) -> str:
         """What the keeper has written."""
