@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,10 @@ def asked(server: NameServer, domain: str = DOMAIN) -> list[str]:
     return [*server.ask(domain, "A"), *server.ask(domain, "AAAA")]
 
 
+def _is_published(server: NameServer, *addresses: str) -> bool:
+    return asked(server) == sorted(addresses)
+
+
 def test_the_keeper_publishes_the_address_that_an_interface_gets(server: NameServer, keeper: Kept) -> None:
     assign(server, f"{OLD}/24", f"{OLD6}/64")
     done = publish(keeper, server, DOMAIN, FIXED_ENTRY, *REFERENCES)
@@ -107,7 +112,7 @@ def test_a_name_that_another_host_publishes_is_followed(server: NameServer, keep
     for address in (OLD, NEW):
         # As the firewall's keeper does it; this run is not stored, so the keeper here does not know of it.
         publish(keeper, server, LINE, address, OLD6, persist=False)
-        eventually(lambda address=address: asked(server) == sorted([FIXED, address]), keeper.log)
+        eventually(functools.partial(_is_published, server, FIXED, address), keeper.log)
     assert "another owner" not in keeper.log()
     check = publish(keeper, server, DOMAIN, FIXED_ENTRY, entry)
     assert not check["changed"]

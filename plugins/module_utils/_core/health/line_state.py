@@ -77,6 +77,7 @@ class Judge:
     __slots__ = (
         *("state", "reason", "since", "alarm", "changed", "can_ask", "silent_since", "quality", "damping"),
         *("_settings", "_targets", "_quorum", "_quiet_after", "_last", "_trouble", "_attempts_without_way"),
+        "_without_way",
         *("_heard", "_restarted", "_unanswered", "_obstacles", "_carrier", "_gateway"),
     )
 
