@@ -11,8 +11,8 @@ short_description: Run preflight with the code that is installed on the host
 description:
   - Does what M(multihome.linux.preflight) does, with the code that M(multihome.linux.keeper) installed, which is
     compiled already. Nothing is changed.
-  - M(multihome.linux.preflight) calls it by itself, and sends its own code where this module cannot be used. There is
-    no need to use it directly.
+  - M(multihome.linux.preflight) calls it by itself where the connection has no pipelining, and sends its own code where
+    this module cannot be used. There is no need to use it directly.
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   options:
-    description: The options of M(multihome.linux.preflight).
+    description: All options of M(multihome.linux.preflight), with their defaults.
     type: dict
     required: true
 seealso:
@@ -55,39 +55,11 @@ reason:
   sample: the installed code is not the one of the collection
 """
 
-import importlib
-import sys
-from collections.abc import Mapping
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils._digest import only_known
-from ..module_utils._preflight_spec import ARGUMENT_SPEC as PREFLIGHT_SPEC
-from ..module_utils._preflight_spec import JUDGED
+from ..module_utils._installed import answer
 
 ARGUMENT_SPEC = {"digests": {"type": "dict", "required": True}, "options": {"type": "dict", "required": True}}
-LIBRARY = "/usr/lib/multihome"
-
-
-def answer(digests: dict[str, str], options: Mapping[str, Any], library: str = LIBRARY) -> dict[str, Any]:
-    """Return the result of preflight, or why the installed code was not used."""
-    if not only_known(f"{library}/_core", digests):
-        return {"used": False, "reason": "the installed code is not the one of the collection"}
-    # The engine checks the entries of these lists.
-    bare = {name: {part: spec[part] for part in spec if part != "options"} for name, spec in PREFLIGHT_SPEC.items()}
-    validated = ArgumentSpecValidator(bare).validate(dict(options))
-    if validated.error_messages or any(isinstance(options.get(name), str) for name in JUDGED):
-        return {"used": False, "reason": "the options need a closer look"}
-    sys.path.insert(0, library)
-    run = importlib.import_module("_core.host_plan.run")
-    errors = importlib.import_module("_core.errors")
-    try:
-        return {"used": True, **run.answer(validated.validated_parameters)}
-    except errors.MultihomeError as error:
-        # The module that sends its own code reports it in full.
-        return {"used": False, "reason": str(error)}
 
 
 def main() -> None:

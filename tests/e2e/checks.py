@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ansible_collections.multihome.linux.plugins.module_utils._digest import digests_of
+from ansible_collections.multihome.linux.plugins.module_utils._installed import digests_of
 
 from ..lab.holder import LOG_DIRECTORY
 from ..lab.lab import Lab

@@ -1,24 +1,39 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action of preflight: one module run on the host, with the installed code where that can be used."""
+"""The action of preflight: one run on the host, with the installed code where that can be used."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.multihome.linux.plugins.action import preflight
+from ansible_collections.multihome.linux.plugins.module_utils import _core, _preflight_spec
+from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
 
-ARGUMENTS = {"role": "server", "lines": []}
+ARGUMENTS = {"role": "server", "lines": [], "probe_timeout": 0.0}
+# With all defaults, as the installed code gets them.
+DEFAULTS = {
+    name: spec.get("default")
+    for name, spec in _preflight_spec.ARGUMENT_SPEC.items()
+    if name not in ("options", "faults")
+}
+COMPLETE = {**DEFAULTS, "options": {}, "faults": [], **ARGUMENTS}
+AUTO = {"ansible_python_interpreter": "auto_silent"}
 
 
 class Action(preflight.ActionModule):
     """The action on a host that has installed code or not, and whose module answers so."""
 
     def __init__(self, installed: bool, answer: dict[str, Any], arguments: dict[str, Any] | None = None) -> None:
-        self._task: Any = SimpleNamespace(args=arguments or ARGUMENTS, async_val=0, diff=False, check_mode=False)
+        self._task: Any = SimpleNamespace(args=arguments or ARGUMENTS, async_val=0, delegate_to=None, environment=None)
+        self._connection: Any = SimpleNamespace(is_pipelining_enabled=lambda: False)
         self._installed, self._answer = installed, answer
         self.ran: list[tuple[str, Any]] = []
 
@@ -31,10 +46,41 @@ class Action(preflight.ActionModule):
         return dict(self._answer) if name.endswith("installed_preflight") else {"sent": True}
 
 
+class Pipelining(Action):
+    """The action on this machine, whose installation is below ``library``."""
+
+    def __init__(self, library: Path, arguments: dict[str, Any] | None = None) -> None:
+        super().__init__(True, {}, arguments)
+        self._connection = SimpleNamespace(is_pipelining_enabled=lambda: True)
+        self._templar = SimpleNamespace(template=lambda text: text)
+        self._library = str(library)
+        self.commands: list[str] = []
+
+    def _compute_environment_string(self, raw_environment_out: Any = None) -> str:
+        del raw_environment_out
+        return ""
+
+    def _low_level_execute_command(self, command: str, **options: Any) -> dict[str, Any]:
+        self.commands.append(command)
+        command, program = command.replace(LIBRARY, self._library), options["in_data"].decode()
+        program = program.replace(f'LIBRARY = "{LIBRARY}"', f"LIBRARY = {self._library!r}")
+        done = subprocess.run(["/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False)
+        # As from a shell that greets everyone.
+        return {"rc": done.returncode, "stdout": f"Welcome\n{done.stdout}Good-bye\n", "stderr": done.stderr}
+
+
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what the base class does with a connection."""
     monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """An installation, with this interpreter."""
+    shutil.copytree(Path(_core.__file__).parent, tmp_path / "_core", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "multihome").write_text(f"#!{sys.executable} -I\n", encoding="utf-8")
+    return tmp_path
 
 
 @pytest.mark.usefixtures("plain")
@@ -56,16 +102,61 @@ def test_the_code_is_sent_only_where_the_installed_one_cannot_be_used(
     assert action.run(None, {}) == result
     assert [name for name, _arguments in action.ran] == runs
     for name, arguments in action.ran:
-        expected = {"digests": preflight.DIGESTS, "options": ARGUMENTS} if name == "installed_preflight" else ARGUMENTS
+        expected = {"digests": preflight.DIGESTS, "options": COMPLETE} if name == "installed_preflight" else ARGUMENTS
         assert arguments == expected
     assert "host_plan/run.py" in preflight.DIGESTS
+
+
+@pytest.mark.usefixtures("plain")
+def test_with_pipelining_the_installed_code_runs_without_a_module(library: Path) -> None:
+    action = Pipelining(library)
+    found = action.run(None, AUTO)
+    assert action.ran == []
+    assert (found["changed"], found["pending"], found["warnings"]) == (False, [], [])
+    assert "findings" in found
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_interpreter_of_the_inventory_is_used() -> None:
+    action = Pipelining(Path("/nonexistent"))
+    action.run(None, {"ansible_python_interpreter": "/opt/my python"})
+    assert "exec '\"'\"'/opt/my python'\"'\"' -I -" in action.commands[0]
+
+
+def change_code(library: Path) -> None:
+    (library / "_core" / "host_plan" / "added.py").touch()
+
+
+def break_code(library: Path) -> None:
+    (library / "multihome").write_text("#!/bin/false\n", encoding="utf-8")
+
+
+def remove_code(library: Path) -> None:
+    shutil.rmtree(library / "_core")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("spoil", [change_code, break_code, remove_code])
+def test_with_pipelining_too_the_code_is_sent_where_the_installed_one_cannot_be_used(library: Path, spoil: Any) -> None:
+    spoil(library)
+    action = Pipelining(library)
+    assert action.run(None, AUTO) == {"sent": True}
+    assert action.ran == [("preflight", ARGUMENTS)]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("options", [{"role": "bridge"}, {"lines": "[]"}, {"plan": {"nat_rules": {}}}, {"colour": 1}])
+def test_options_with_a_fault_are_left_to_the_module_that_reports_it(library: Path, options: dict[str, Any]) -> None:
+    action = Pipelining(library, {**ARGUMENTS, **options})
+    assert action.run(None, AUTO) == {"sent": True}
+    assert action.ran == [("preflight", {**ARGUMENTS, **options})]
 
 
 @pytest.mark.usefixtures("plain")
 def test_the_options_of_a_filter_take_precedence_and_are_sent_as_the_others() -> None:
     action = Action(False, {}, {**ARGUMENTS, "options": {"lines": [{"id": 1}], "reply_taken": "warn", "faults": []}})
     assert action.run(None, {}) == {"sent": True}
-    assert action.ran == [("preflight", {"role": "server", "lines": [{"id": 1}], "reply_taken": "warn"})]
+    assert action.ran == [("preflight", {**ARGUMENTS, "lines": [{"id": 1}], "reply_taken": "warn"})]
 
 
 @pytest.mark.usefixtures("plain")
@@ -73,3 +164,5 @@ def test_faulty_variables_are_refused_before_the_host_is_asked() -> None:
     action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one", "two"]}})
     assert action.run(None, {}) == {"failed": True, "msg": "one\ntwo", "faults": ["one", "two"]}
     assert action.ran == []
+
+

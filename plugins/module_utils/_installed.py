@@ -1,14 +1,22 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This is a private module utility: use the modules, not this. It may change in any release.
-"""The digests of the engine's code, to compare an installation with the collection."""
+"""Runs preflight with the code that is installed on a host, where that is the collection's own.
+
+The action plugin sends the text of this file to the host, so it imports only what Python has.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
+from typing import Any
+
+LIBRARY = "/usr/lib/multihome"
 
 
 def digests_of(directory: str) -> dict[str, str]:
@@ -29,6 +37,20 @@ def only_known(directory: str, known: dict[str, str]) -> bool:
             return False
         count += 1
     return count > 0
+
+
+def answer(digests: dict[str, str], options: dict[str, Any], library: str = LIBRARY) -> dict[str, Any]:
+    """Return the result of preflight for validated options, or why the installed code was not used."""
+    if not only_known(f"{library}/_core", digests):
+        return {"used": False, "reason": "the installed code is not the one of the collection"}
+    sys.path.insert(0, library)
+    run = importlib.import_module("_core.host_plan.run")
+    errors = importlib.import_module("_core.errors")
+    try:
+        return {"used": True, **run.answer(options)}
+    except errors.MultihomeError as error:
+        # The module that sends its own code reports it in full.
+        return {"used": False, "reason": str(error)}
 
 
 def _files(directory: str) -> Iterator[str]:
