@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import stat
 import sys
@@ -40,7 +41,8 @@ def seconds_of_tasks(some: int, many: int, rounds: int, compared: int, say: Call
     from nothing. ``ping`` holds for each kind the seconds of the pings right before each of its tasks. ``peak_memory``
     is bytes, of a run that makes ``many`` mappings and of one that finds them.
     """
-    with Hosts("firewall") as hosts, _controller({"some": some, "many": many}) as directory:
+    counts, with_variables = {"some": some, "many": many}, ("variables", "measured")
+    with Hosts("firewall") as hosts, _controller(counts, with_variables) as directory:
         plays = [_data(directory, "some"), _data(directory, "many")]
         for _round in range(rounds):
             plays += [_ping(), _nat("some", "first"), _ping(), _nat("some", "unchanged_some")]
@@ -72,9 +74,9 @@ def _ping() -> dict[str, Any]:
     return _one_task("bare", PING)
 
 
-def _data(directory: Path, host: str) -> dict[str, Any]:
-    """Return a play that gives a host its mappings as plain data."""
-    content = f"{{{{ lookup('ansible.builtin.file', '{directory / host}.json') | from_json }}}}"
+def _data(directory: Path, host: str, made_by: str = "from_json") -> dict[str, Any]:
+    """Return a play that gives a host its mappings as plain data, or what another filter makes of their text."""
+    content = f"{{{{ lookup('ansible.builtin.file', '{directory / host}.json') | {made_by} }}}}"
     return _one_task(host, {"name": "data", "ansible.builtin.set_fact": {"mappings": content}})
 
 
@@ -109,18 +111,18 @@ def _one_task(host: str, task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _controller(counts: Mapping[str, int]) -> Iterator[Path]:
+def _controller(counts: Mapping[str, int], with_variables: Sequence[str] = ()) -> Iterator[Path]:
     """Make a directory with an inventory, the mappings, and a Python that tells how much memory a module needs.
 
-    Host ``variables`` has ``many`` mappings as host variables, and ``measured`` as well.
+    The hosts ``with_variables`` have the most mappings as host variables.
     """
     with tempfile.TemporaryDirectory(prefix="multihome-bench-") as name:
         directory = Path(name)
         (directory / "host_vars").mkdir()
         for host, count in counts.items():
             (directory / f"{host}.json").write_text(json.dumps(mappings(count)), encoding="utf-8")
-        for host in ("variables", "measured"):
-            content = json.dumps({"mappings": mappings(counts["many"])})
+        for host in with_variables:
+            content = json.dumps({"mappings": mappings(max(counts.values()))})
             (directory / "host_vars" / f"{host}.json").write_text(content, encoding="utf-8")
         measured = directory / "measured-python"
         source = (HERE / "peak_memory.py").read_text(encoding="utf-8")
@@ -137,11 +139,56 @@ def _controller(counts: Mapping[str, int]) -> Iterator[Path]:
         yield directory
 
 
-def play(host: Host, directory: Path, plays: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Run plays on the host and return what each task said of itself."""
+def unchanged_texts(counts: Sequence[int], repeats: int, program: Path, collections: Path) -> dict[int, float]:
+    """Return by the number of mappings the processor time of an unchanged task, and of a ping for 0 mappings.
+
+    Their list is one JSON text, as the roles pass it. ``program`` is the ansible-playbook, which finds the collection
+    in ``collections``. What a playbook costs beyond its tasks is left out: a run of ``repeats`` more tasks is compared.
+    """
+    names = {f"many{count}": count for count in counts}
+    found: dict[int, float] = {}
+    with Hosts("firewall") as hosts, _controller(names) as directory:
+
+        def used(before: list[dict[str, Any]], task: dict[str, Any]) -> float:
+            taken = []
+            for number in (1, 1 + repeats):
+                start = _used()
+                done = play(hosts["firewall"], directory, [*before, *[task] * number], program, more)
+                taken.append(_used() - start)
+                if any(one["changed"] for one in done):
+                    raise RuntimeError("a task changed something")
+            return (taken[1] - taken[0]) / repeats
+
+        more = {"ANSIBLE_COLLECTIONS_PATH": collections}
+        found[0] = used([], _ping())
+        for name, count in names.items():
+            data = _data(directory, name, "string")
+            play(hosts["firewall"], directory, [data, _nat(name, "first")], program, more)
+            found[count] = used([data], _nat(name, name))
+    return found
+
+
+def _used() -> float:
+    """Return the processor time of all ended children of this process."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def play(
+    host: Host,
+    directory: Path,
+    plays: Sequence[Mapping[str, Any]],
+    chosen: Path | None = None,
+    more: Mapping[str, Path] | None = None,
+) -> list[dict[str, Any]]:
+    """Run plays on the host and return what each task said of itself.
+
+    ``chosen`` is another ansible-playbook than the one beside this Python, ``more`` are settings for it.
+    """
     playbook = directory / "playbook.yml"
     playbook.write_text(json.dumps(plays), encoding="utf-8")
-    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    program = str(chosen) if chosen else shutil.which("ansible-playbook", path=beside)
     if program is None:
         raise RuntimeError("ansible-playbook is not installed beside this Python")
     (directory / "ansible.cfg").touch()  # nobody's own settings
@@ -153,6 +200,7 @@ def play(host: Host, directory: Path, plays: Sequence[Mapping[str, Any]]) -> lis
         "ANSIBLE_REMOTE_TMP": directory / "remote",
         "ANSIBLE_CONFIG": directory / "ansible.cfg",
         "PEAK_MEMORY_FILE": directory / "peak",
+        **(more or {}),
     }
     done = host.run(
         *("env", *(f"{name}={value}" for name, value in settings.items())),

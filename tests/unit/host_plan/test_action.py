@@ -164,5 +164,3 @@ def test_faulty_variables_are_refused_before_the_host_is_asked() -> None:
     action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one", "two"]}})
     assert action.run(None, {}) == {"failed": True, "msg": "one\ntwo", "faults": ["one", "two"]}
     assert action.ran == []
-
-

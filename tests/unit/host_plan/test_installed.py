@@ -17,7 +17,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._preflight_spec im
 CORE = Path(_core.__file__).parent
 DIGESTS = _installed.digests_of(str(CORE))
 DEFAULTS = {name: spec.get("default") for name, spec in ARGUMENT_SPEC.items()}
-OPTIONS = {**DEFAULTS, "role": "server", "lines": [], "probe_timeout": 0.0, "fail_on": "never"}
+OPTIONS: dict[str, Any] = {**DEFAULTS, "role": "server", "lines": [], "probe_timeout": 0.0, "fail_on": "never"}
 
 
 @pytest.fixture
