@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.multihome.linux.plugins.action import preflight
 from ansible_collections.multihome.linux.plugins.module_utils import _core, _preflight_spec
 from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
+from ansible_collections.multihome.linux.plugins.plugin_utils._actions.installed import DIGESTS
 
 ARGUMENTS = {"role": "server", "lines": [], "probe_timeout": 0.0}
 # With all defaults, as the installed code gets them.
@@ -102,9 +103,9 @@ def test_the_code_is_sent_only_where_the_installed_one_cannot_be_used(
     assert action.run(None, {}) == result
     assert [name for name, _arguments in action.ran] == runs
     for name, arguments in action.ran:
-        expected = {"digests": preflight.DIGESTS, "options": COMPLETE} if name == "installed_preflight" else ARGUMENTS
+        expected = {"digests": DIGESTS, "options": COMPLETE} if name == "installed_preflight" else ARGUMENTS
         assert arguments == expected
-    assert "host_plan/run.py" in preflight.DIGESTS
+    assert "host_plan/run.py" in DIGESTS
 
 
 @pytest.mark.usefixtures("plain")

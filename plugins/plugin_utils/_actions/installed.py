@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: may change or be removed without notice.
+
+"""Actions that run a module of the collection with the engine that is installed on the host, where it is the same.
+
+The installed engine need not be sent, unpacked and compiled, and nothing of Ansible has to be imported there: that is
+most of what a run of a module costs.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ...module_utils._installed import LIBRARY, digests_of
+
+_HERE = Path(__file__).resolve().parents[2]
+# Once, where Ansible loads the action: all workers inherit them.
+DIGESTS = digests_of(str(_HERE / "module_utils" / "_core"))
+INSTALLED = f"{LIBRARY}/_core/host_plan/run.py"
+# The interpreter that the keeper was installed with, which has what the code needs.
+_INSTALLED_PYTHON = f"$(sed -n '1s/^#!//p' {LIBRARY}/multihome)"
+_MARK, _BEGUN = "multihome result: ", "multihome begins"
+
+
+def text_of(path: str) -> str:
+    """Return the text of a file of the collection, by its path below plugins/."""
+    return (_HERE / path).read_text(encoding="utf-8")
+
+
+_PROGRAM = text_of("module_utils/_installed.py")
+_RUNS_MODULE = text_of("module_utils/_installed_module.py")
+_PREFLIGHT = f"""
+import gc
+import json
+
+gc.disable()
+given = json.loads({{given!r}})
+print("{_MARK}" + json.dumps(answer(given["digests"], given["options"])), flush=True)
+"""
+_MODULE = f"""
+import json
+
+given = json.loads({{given!r}})
+if only_known(LIBRARY + "/_core", given["digests"]):
+    sys.stdout.write("{_BEGUN}\\n")
+    sys.stdout.flush()
+    found = run_module(given["name"], given["texts"], given, LIBRARY)
+    print("{_MARK}" + json.dumps({{{{"used": True, **found}}}}, default=plain), flush=True)
+"""
+
+
+class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no types
+    """An action that can run a program with the installed engine."""
+
+    def can_run_programs(self) -> bool:
+        """Tell whether a program can be handed to an interpreter on the host, which needs pipelining.
+
+        A task for another host may need another interpreter.
+        """
+        return not self._task.async_val and not self._task.delegate_to and self._connection.is_pipelining_enabled()
+
+    def look(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the answer of preflight to complete options; None where the installed engine cannot be used."""
+        program = _PROGRAM + _PREFLIGHT.format(given=json.dumps({"digests": DIGESTS, "options": options}))
+        return self._found(self._run_program(program, task_vars))
+
+    def run_installed(
+        self, name: str, texts: Mapping[str, str], options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return the result of a module with complete options; None where nothing was run."""
+        given = {
+            "digests": DIGESTS,
+            "name": name,
+            "texts": texts,
+            "options": options,
+            "check_mode": self._task.check_mode,
+            "diff": self._task.diff,
+            "verbosity": Display().verbosity,
+        }
+        done = self._run_program(_PROGRAM + _RUNS_MODULE + _MODULE.format(given=json.dumps(given)), task_vars)
+        found = self._found(done)
+        if found is None and _BEGUN in done["stdout"].splitlines():
+            return {"failed": True, "msg": f"{name} broke: see stderr", **done}
+        return found
+
+    def _run_program(self, program: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        chosen = str(self._templar.template(task_vars.get("ansible_python_interpreter") or "auto"))
+        python = _INSTALLED_PYTHON if chosen.startswith("auto") else f"{shlex.quote(chosen)} -I"
+        line = f"test -r {INSTALLED} && exec {python} -"
+        command = f"{self._compute_environment_string()} /bin/sh -c {shlex.quote(line)}".strip()
+        # Behind an import of the future, which has to be the first statement.
+        text = program.replace("\nfrom __future__ import annotations\n", "\n")
+        text = f"from __future__ import annotations\n{text}"
+        done: dict[str, Any] = self._low_level_execute_command(command, in_data=text.encode(), executable="/bin/sh")
+        return done
+
+    def _found(self, done: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the result in the output of a program, whatever else the host printed."""
+        lines = [line for line in done["stdout"].splitlines() if line.startswith(_MARK)]
+        if done["rc"] or not lines:
+            return None
+        found: dict[str, Any] = json.loads(lines[-1].removeprefix(_MARK))
+        return {"changed": False, **found} if found.pop("used", False) else None
+
+
+class InstalledModule(InstalledCode):
+    """The action of one module: with the installed engine where that can be used, as Ansible does it otherwise."""
+
+    module: ClassVar[ModuleType]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of the module."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        options = validated(self.module, self._task.args) if self.can_run_programs() else None
+        name = self.module.__name__.rpartition(".")[2]
+        if options is not None:
+            texts = {"module_utils._module": _MODULE_SIDE, f"modules.{name}": text_of(f"modules/{name}.py")}
+            found = self.run_installed(name, texts, options, task_vars or {})
+            if found is not None:
+                return {**result, **found}
+        sent = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        return {**result, **sent}
+
+
+_MODULE_SIDE = text_of("module_utils/_module.py")
+
+
+def validated(module: ModuleType, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the options of a module, converted and with all defaults; None for faults, which the module reports.
+
+    The engine checks the entries of its lists, each of which may be a JSON text.
+    """
+    spec: dict[str, dict[str, Any]] = module.ARGUMENT_SPEC
+    lists = [name for name, option in spec.items() if option["type"] == "list" and option.get("elements") == "dict"]
+    kept = {name: given[name] for name in lists if isinstance(given.get(name), (list, str))}
+    bare = {
+        name: {part: value for part, value in option.items() if part != "options" or name not in lists}
+        for name, option in spec.items()
+    }
+    rules: dict[str, Any] = getattr(module, "SPEC_RULES", {})
+    checked = ArgumentSpecValidator(bare, **rules).validate({**given, **{name: [] for name in kept}})
+    return None if checked.error_messages else {**checked.validated_parameters, **kept}

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module answers the same with the engine installed on the host as when Ansible sends it, and changes the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.plugins.action import ActionBase
+from ansible_collections.multihome.linux.plugins.action import ip_aliases, kernel_parameters, nat_rules, policy_routing
+from ansible_collections.multihome.linux.plugins.module_utils import _core
+from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
+from ansible_collections.multihome.linux.plugins.plugin_utils._actions import installed as actions
+
+from ..namespaces import Host, Hosts
+from ..run_module import run_module
+
+ACTIONS: Mapping[str, Any] = {
+    "nat_rules": nat_rules.ActionModule,
+    "kernel_parameters": kernel_parameters.ActionModule,
+    "ip_aliases": ip_aliases.ActionModule,
+    "policy_routing": policy_routing.ActionModule,
+}
+VARIABLES = {"ansible_python_interpreter": sys.executable}
+MAPPING = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.10", "destination_port": "80"}
+RULES = json.dumps([{**MAPPING, "to_address": "192.168.168.1", "name": "web"}])
+ALIASES = [{"address": "192.168.169.1/24", "interface": "eth0"}]
+ROUTES = [{"id": 1001, "name": "isp1", "routes": [{"destination": "default", "gateway": "192.168.168.11"}]}]
+FILE = "/etc/sysctl.d/60-test.conf"
+# Options of a run, and whether it is in check mode; one after the other on one host.
+STEPS: list[tuple[str, dict[str, Any], bool]] = [
+    ("nat_rules", {"rules": RULES, "purge": True}, True),
+    ("nat_rules", {"rules": RULES, "purge": "yes"}, False),
+    ("nat_rules", {"rules": RULES, "purge": True}, False),
+    ("nat_rules", {"rules": [{"type": "dnat", "to_address": "nowhere"}]}, False),
+    ("nat_rules", {"rules": "{}"}, False),
+    ("nat_rules", {"rules": [], "purge": True}, False),
+    ("kernel_parameters", {"parameters": [{"name": "net.ipv4.ip_forward", "value": "1"}], "file": FILE}, False),
+    ("kernel_parameters", {"parameters": [{"name": "net.ipv4.none", "value": "1"}], "file": FILE}, False),
+    ("ip_aliases", {"aliases": ALIASES}, False),
+    ("policy_routing", {"tables": ROUTES, "persist": True}, True),
+    ("ip_aliases", {"aliases": [{**ALIASES[0], "interface": "eth7"}], "skip_unavailable": True}, False),
+    ("policy_routing", {"tables": ROUTES, "persist": True}, False),
+    ("policy_routing", {"tables": ROUTES, "persist": True}, True),
+]
+WRITTEN = ("/etc/sysctl.d", "/etc/multihome", "/etc/iproute2/rt_tables.d", "/etc/iproute2/rt_protos.d", "/var/lib")
+# What Ansible adds.
+ADDED = {"exception", "invocation", "deprecations"}
+
+
+class OnHost:
+    """Makes actions on a host that has an installation."""
+
+    def __init__(self, host: Host, library: Path) -> None:
+        self.host, self.library, self.sent = host, str(library), 0
+
+    def run(self, name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+        """Return the result of a module, from its action."""
+        action = ACTIONS[name].__new__(ACTIONS[name])
+        action._task = SimpleNamespace(
+            args=options, async_val=0, delegate_to=None, environment=None, check_mode=check, diff=True
+        )
+        action._connection = SimpleNamespace(is_pipelining_enabled=lambda: True)
+        action._templar = SimpleNamespace(template=lambda text: text)
+        action._compute_environment_string = lambda: "LC_ALL=C.UTF-8"
+        action._low_level_execute_command = self._command
+        action._execute_module = lambda **_options: self._send(name, options, check)
+        result: dict[str, Any] = action.run(None, VARIABLES)
+        return result
+
+    def _command(self, command: str, in_data: bytes, **_options: Any) -> dict[str, Any]:
+        command, program = command.replace(LIBRARY, self.library), in_data.decode()
+        program = program.replace(f'LIBRARY = "{LIBRARY}"', f"LIBRARY = {self.library!r}")
+        done = subprocess.run(
+            [*self.host.prefix, "/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False
+        )
+        return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+    def _send(self, name: str, options: dict[str, Any], check: bool) -> dict[str, Any]:
+        self.sent += 1
+        return run_module(name, options, check=check, diff=True, netns_prefix=self.host.prefix)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what the base class does with a connection."""
+    monkeypatch.setattr(ActionBase, "run", lambda *_arguments: {})
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    shutil.copytree(Path(_core.__file__).parent, tmp_path / "_core", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    with Hosts("installed", "sent") as hosts:
+        hosts.link("installed", "eth0", "sent", "eth0")
+        for number, name in enumerate(("installed", "sent"), 2):
+            hosts[name].address("eth0", f"192.168.168.{number}/24")
+            # The second host would see below its own files those of the first.
+            for directory in WRITTEN:
+                hosts[name].run("mkdir", "-p", directory)
+                hosts[name].run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", directory)
+        yield hosts
+
+
+def comparable(result: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in result.items() if key not in ADDED}
+    # Ansible makes objects of warnings.
+    said = [one if isinstance(one, str) else one["event"]["msg"] for one in kept.pop("warnings", ())]
+    found: dict[str, Any] = json.loads(json.dumps({**kept, "said": said}))
+    return found
+
+
+def state(host: Host) -> list[str]:
+    commands = (
+        "nft list ruleset",
+        "ip -br address show dev eth0",
+        "ip route show table all",
+        "sysctl net.ipv4.ip_forward",
+    )
+    shown = [host.run(*command.split(), check=False).stdout for command in commands]
+    # Each has a link-local address and one in the shared network, in which the other one is its neighbour.
+    own = re.compile(r"fe80\S*|192\.168\.168\.[23]\b")
+    return [" ".join(own.sub("", text).split()) for text in shown]
+
+
+def test_each_module_answers_and_changes_the_same_as_when_it_is_sent(hosts: Hosts, library: Path) -> None:
+    installed = OnHost(hosts["installed"], library)
+    changed = 0
+    for name, options, check in STEPS:
+        found = installed.run(name, options, check)
+        expected = run_module(name, options, check=check, diff=True, netns_prefix=hosts["sent"].prefix)
+        assert comparable(found) == comparable({"changed": False, **expected}), (name, options)
+        assert state(hosts["installed"]) == state(hosts["sent"]), (name, options)
+        changed += found["changed"]
+    assert (installed.sent, changed) == (0, 7)
+
+
+def add_file(library: Path) -> None:
+    (library / "_core" / "added.py").touch()
+
+
+def remove(library: Path) -> None:
+    shutil.rmtree(library / "_core")
+
+
+@pytest.mark.parametrize("spoil", [add_file, remove])
+def test_a_module_is_sent_where_the_installed_engine_is_not_the_own_one(
+    hosts: Hosts, library: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(library)
+    installed = OnHost(hosts["installed"], library)
+    assert installed.run("nat_rules", {"rules": RULES})["changed"] is True
+    assert installed.sent == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"rules": [], "colour": 1}, {"rules": [], "purge": "perhaps"}, {"rules": 7}])
+def test_options_with_a_fault_are_left_to_ansible(hosts: Hosts, library: Path, options: dict[str, Any]) -> None:
+    installed = OnHost(hosts["installed"], library)
+    assert installed.run("nat_rules", options)["failed"] is True
+    assert installed.sent == 1
+
+
+def test_a_module_that_breaks_fails_and_is_not_run_again(
+    hosts: Hosts, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_MODULE_SIDE", "raise ValueError('broken')\n")
+    installed = OnHost(hosts["installed"], library)
+    found = installed.run("nat_rules", {"rules": RULES})
+    assert found["failed"] is True
+    assert found["msg"].startswith("nat_rules broke")
+    assert "ValueError: broken" in found["stderr"]
+    assert installed.sent == 0
