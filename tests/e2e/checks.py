@@ -183,6 +183,16 @@ def tasks_of(run: Run) -> dict[str, int]:
     return {host: done.count(host) for host in set(done)}
 
 
+def modules_of(run: Run) -> dict[str, list[str]]:
+    """The tasks of each host that ran a module of the collection, by host."""
+    ran: dict[str, list[str]] = {}
+    for result in run.results:
+        # preflight returns what is pending, all others their actions; path_info is not one of the steps here.
+        if {"pending", "actions"} & result.values.keys():
+            ran.setdefault(result.host, []).append(result.task.split(" : ")[-1])
+    return ran
+
+
 def unchanged_and_short(run: Run, most: int = MOST_TASKS) -> list[str]:
     """A second run changes nothing, and takes no more than ``most`` tasks for any host."""
     long = [f"{host}: {count} tasks" for host, count in tasks_of(run).items() if count > most]

@@ -98,19 +98,9 @@ def test_once_deployed_nothing_changes(lab: Lab, deployed: Run, arguments: tuple
     assert differences(before, dump(lab)) == []
 
 
-def modules_of(run: Run) -> dict[str, list[str]]:
-    """The tasks of each host that ran a module of the collection, by host."""
-    ran: dict[str, list[str]] = {}
-    for result in run.results:
-        # preflight returns what is pending, all others their actions; path_info is not one of the steps here.
-        if {"pending", "actions"} & result.values.keys():
-            ran.setdefault(result.host, []).append(result.task.split(" : ")[-1])
-    return ran
-
-
 def test_once_deployed_one_module_runs_on_each_host(lab: Lab, deployed: Run) -> None:
-    assert len(modules_of(deployed)["web1"]) > 3  # the control
-    assert modules_of(deploy(lab)) == {key: ["Run preflight"] for key in MANAGED}
+    assert len(checks.modules_of(deployed)["web1"]) > 3  # the control
+    assert checks.modules_of(deploy(lab)) == {key: ["Run preflight"] for key in MANAGED}
 
 
 def test_only_modules_with_something_to_do_run(lab: Lab, deployed: Run) -> None:
@@ -118,13 +108,13 @@ def test_only_modules_with_something_to_do_run(lab: Lab, deployed: Run) -> None:
     lab.exec("fw-a", "nft", "delete", "table", "inet", "multihome")
     lab.exec("web1", "ip", "rule", "del", "pref", "23010")
     run = deploy(lab)
-    assert modules_of(run) == {
+    assert checks.modules_of(run) == {
         "fw-a": ["Run preflight", "Translate addresses"],
         "fw-b": ["Run preflight"],
         "web1": ["Run preflight", "Route each packet by its line"],
     }
     assert run.changed == {"fw-a": 1, "fw-b": 0, "web1": 1}
-    assert modules_of(deploy(lab)) == {key: ["Run preflight"] for key in MANAGED}
+    assert checks.modules_of(deploy(lab)) == {key: ["Run preflight"] for key in MANAGED}
 
 
 @pytest.mark.parametrize(

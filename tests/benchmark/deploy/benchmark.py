@@ -47,6 +47,7 @@ class Measured:
     second_used: list[float] = field(default_factory=list)
     changes: int = 0
     tasks: int = 0
+    modules: int = 0
     problems: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -71,6 +72,7 @@ def measure(say: Callable[[str], None]) -> Report:
             "first run, processor time, ours to naive", median_ratio(ours.first_used, naive.first_used), at_most=1.5
         ),
         Figure("second run, processor time, ours to naive", median_ratio(ours.second_used, naive.second_used)),
+        Figure("module runs of a host in the second run, at most", ours.modules, at_most=1),
         Figure("tasks of a host in the second run, at most", ours.tasks, at_most=checks.MOST_TASKS),
     ]
     cpu = {lines + 1: _processor_time(lines, say) for lines in LINES_OF_LABS}
@@ -147,6 +149,7 @@ def _measure(name: str, result: Measured, last: bool) -> None:
         result.second.append(second.seconds)
         result.changes = sum(second.changed.values())
         result.tasks = max(checks.tasks_of(second).values())
+        result.modules = max((len(names) for names in checks.modules_of(second).values()), default=0)
         if last:
             result.problems = {what: check(lab) for what, check in _checks(lab)}
             result.problems["second run changes nothing"] = checks.nothing_changed(second)
