@@ -102,7 +102,7 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         # Behind an import of the future, which has to be the first statement.
         text = program.replace("\nfrom __future__ import annotations\n", "\n")
         text = f"from __future__ import annotations\n{text}"
-        done: dict[str, Any] = self._low_level_execute_command(command, in_data=text.encode(), executable="/bin/sh")
+        done: dict[str, Any] = self._low_level_execute_command(command, in_data=text.encode())
         return done
 
     def _found(self, done: Mapping[str, Any]) -> dict[str, Any] | None:
