@@ -35,8 +35,7 @@ class ActionModule(InstalledCode):
         found = self._with_installed_code(options, task_vars or {})
         if found is not None:
             return {**result, **found}
-        sent = self._execute_module(_MODULE, options, task_vars=task_vars, wrap_async=self._task.async_val)
-        return {**result, **sent}
+        return {**result, **self.send(_MODULE, options, task_vars or {})}
 
     def _with_installed_code(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
         """Return the result of the installed code; None where it cannot be used."""

@@ -63,12 +63,20 @@ if only_known(LIBRARY + "/_core", given["digests"]):
 class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no types
     """An action that can run a program with the installed engine."""
 
+    _supports_async = True
+
     def can_run_programs(self) -> bool:
         """Tell whether a program can be handed to an interpreter on the host, which needs pipelining.
 
         A task for another host may need another interpreter.
         """
         return not self._task.async_val and not self._task.delegate_to and self._connection.is_pipelining_enabled()
+
+    def send(self, module: str | None, options: dict[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a module, by default that of the task, as Ansible runs it."""
+        in_background = self._task.async_val and not self._connection.has_native_async
+        sent: dict[str, Any] = self._execute_module(module, options, task_vars=task_vars, wrap_async=in_background)
+        return sent
 
     def look(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer of preflight to complete options; None where the installed engine cannot be used."""
@@ -129,8 +137,7 @@ class InstalledModule(InstalledCode):
             found = self.run_installed(name, texts, options, task_vars or {})
             if found is not None:
                 return {**result, **found}
-        sent = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
-        return {**result, **sent}
+        return {**result, **self.send(None, None, task_vars or {})}
 
 
 _MODULE_SIDE = text_of("module_utils/_module.py")

@@ -73,7 +73,7 @@ class OnHost:
         action._templar = SimpleNamespace(template=lambda text: text)
         action._compute_environment_string = lambda: "LC_ALL=C.UTF-8"
         action._low_level_execute_command = self._command
-        action._execute_module = lambda **_options: self._send(name, options, check)
+        action._execute_module = lambda *_names, **_options: self._send(name, options, check)
         result: dict[str, Any] = action.run(None, VARIABLES)
         return result
 

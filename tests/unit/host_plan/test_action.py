@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.multihome.linux.plugins.action import preflight
-from ansible_collections.multihome.linux.plugins.module_utils import _core, _preflight_spec
+from ansible_collections.multihome.linux.plugins.module_utils import _core, _module, _preflight_spec
 from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
 from ansible_collections.multihome.linux.plugins.plugin_utils._actions.installed import DIGESTS
+from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
 ARGUMENTS = {"role": "server", "lines": [], "probe_timeout": 0.0}
 # With all defaults, as the installed code gets them.
@@ -165,3 +166,24 @@ def test_faulty_variables_are_refused_before_the_host_is_asked() -> None:
     action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one", "two"]}})
     assert action.run(None, {}) == {"failed": True, "msg": "one\ntwo", "faults": ["one", "two"]}
     assert action.ran == []
+
+
+class Judged(Exception):
+    """The lists whose entries only the engine checks."""
+
+
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in specifications.ROOT.glob("plugins/action/*.py")} - {"preflight"})
+)
+def test_only_the_engine_checks_the_entries_that_the_action_leaves_to_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(_module: Any, _spec: Any, judged: Any = (), **_rules: Any) -> None:
+        raise Judged(*judged)
+
+    monkeypatch.setattr(_module.ListModule, "__init__", begin)
+    module = specifications.modules()[name]
+    with pytest.raises(Judged) as caught:
+        module.main()
+    lists = [one for one, option in module.ARGUMENT_SPEC.items() if option.get("elements") == "dict"]
+    assert sorted(caught.value.args) == sorted(lists)
