@@ -18,7 +18,8 @@ from .ssh import ALIAS, CONTROLLER, MANAGEMENT, Controller, Task, controller
 PRESENT: Task = {"name": "present", "multihome.linux.commit_confirm": {"state": "present"}}
 # The way back to the controller is closed.
 CLOSED = {"priority": 100, "destination": CONTROLLER, "action": "unreachable"}
-TIMEOUT = 8
+# Long enough for the tasks of a run on a busy machine.
+TIMEOUT = 16
 
 
 @pytest.fixture(scope="module")
