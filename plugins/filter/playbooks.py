@@ -16,7 +16,7 @@ from ..plugin_utils._inventory.differences import different_lists
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
-from ..plugin_utils._verify import domains, paths, replies, report, targets
+from ..plugin_utils._verify import domains, paths, replies, report, seen, targets
 
 
 def declaration_faults(
@@ -134,6 +134,7 @@ class FilterModule:
             "line_check_targets": as_filter(line_check_targets),
             "confirm_targets": as_filter(confirm_targets),
             "answered_targets": as_filter(targets.answered),
+            "services_seen": as_filter(seen.services_seen),
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),
             "verify_report": as_filter(verify_report),

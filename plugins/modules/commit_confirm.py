@@ -57,8 +57,20 @@ options:
       - With V(restored), the state to restore.
       - The name of the run that was confirmed, or a number from V(1) for the last confirmed state to V(5).
       - With a time such as V(2026-11-28T10:00:00Z), the last state that was confirmed until then.
-      - Without it, the last confirmed state.
+      - Without it, and without O(before_run), the last confirmed state.
     type: str
+  before_run:
+    description:
+      - With V(restored), the name of a run. The state before it is restored, which also undoes the runs after it.
+      - On a host without a confirmed run of this name, nothing is changed, and RV(undone) is empty.
+    type: str
+  unproven:
+    description:
+      - With V(confirmed), what could not be checked before the change is kept. It is a warning of the result, and is
+        recorded with the confirmed state.
+    type: list
+    elements: str
+    default: []
   version:
     description:
       - With V(present), the name of the version that is installed. The roles compare it with the version on the host.
@@ -91,6 +103,12 @@ EXAMPLES = r"""
     state: restored
     checkpoint: 2
     run: back-to-yesterday
+
+- name: Undo one run, and those after it
+  multihome.linux.commit_confirm:
+    state: restored
+    before_run: "2026-11-28-1"
+    run: undo-2026-11-28-1
 """
 
 RETURN = r"""
@@ -99,11 +117,29 @@ run:
   returned: success
   type: str
   sample: 2026-11-28-1
+differs:
+  description: Whether the host differed from the state, also where a task hides its changes.
+  returned: when O(state=restored)
+  type: bool
+  sample: true
+undone:
+  description: With O(before_run), the runs that are undone, the newest first.
+  returned: when O(state=restored)
+  type: list
+  elements: str
+  sample: [2026-11-28-1]
 checkpoint:
-  description: The run whose confirmed state was restored.
+  description: The run whose confirmed state was restored, or with O(before_run) that run.
   returned: when O(state=restored)
   type: str
   sample: 2026-11-27-1
+unproven:
+  description: What could not be checked before the change was kept, from O(unproven).
+  returned: when O(state=confirmed)
+  type: list
+  elements: str
+  sample:
+    - "client1 could not be asked (Connection timed out): web by line unicom (203.0.113.10, port 80/tcp)"
 state:
   description:
     - The state of the run, one of V(none), V(armed), V(confirmed), V(reverted). In check mode, the state before.
@@ -125,9 +161,14 @@ ARGUMENT_SPEC = {
     "run": {"type": "str"},
     "timeout": {"type": "int", "default": DEFAULT_TIMEOUT},
     "checkpoint": {"type": "str"},
+    "before_run": {"type": "str"},
+    "unproven": {"type": "list", "elements": "str", "default": []},
     "version": {"type": "str"},
 }
-SPEC_RULES = {"required_if": [("state", "armed", ("run",)), ("state", "restored", ("run",))]}
+SPEC_RULES = {
+    "required_if": [("state", "armed", ("run",)), ("state", "restored", ("run",))],
+    "mutually_exclusive": [("checkpoint", "before_run")],
+}
 
 
 def carry_out(module: AnsibleModule) -> None:
@@ -135,12 +176,17 @@ def carry_out(module: AnsibleModule) -> None:
     control = Control(module.check_mode)
     state, options = module.params["state"], {name: module.params[name] for name in ("run", "timeout", "version")}
     if state == "restored":
-        chosen = module.params["checkpoint"]
-        changed, run, found, checkpoint = control.restore(options["run"], chosen, options["timeout"])
-        module.exit_json(changed=changed, run=run, state=found, checkpoint=checkpoint)
+        chosen = {name: module.params[name] for name in ("checkpoint", "before_run")}
+        changed, run, found, checkpoint, undone = control.restore(options["run"], timeout=options["timeout"], **chosen)
+        more = {"checkpoint": checkpoint, "undone": undone, "differs": changed}
+        module.exit_json(changed=changed, run=run, state=found, **more)
     else:
-        changed, pending, found = control.bring_to(state, **options)
-        module.exit_json(changed=changed, run=pending, state=found)
+        unproven = module.params["unproven"] if state == "confirmed" else []
+        changed, pending, found = control.bring_to(state, **options, unproven=unproven)
+        for text in unproven:
+            module.warn(f"not proven: {text}")
+        more = {"unproven": unproven} if state == "confirmed" else {}
+        module.exit_json(changed=changed, run=pending, state=found, **more)
 
 
 def main() -> None:

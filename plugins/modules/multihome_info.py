@@ -387,6 +387,11 @@ checkpoints:
           description: The changes of the run.
           type: str
           sample: 2 addresses added, 6 rules added, 3 files changed
+        unproven:
+          description: What could not be checked before the run was confirmed.
+          type: list
+          elements: str
+          sample: []
 dns:
   description: The zones that the host publishes, and its name server.
   returned: when O(gather_subset) has V(dns)

@@ -214,8 +214,9 @@ options:
     default: true
   allow_disconnect:
     description:
-      - Whether to remove the route to the controller that is connected by ssh, and the last line that is usable.
-        Without it, the module fails, and changes nothing.
+      - Whether to remove the route or the policy rule by which the host answers the controller that is connected by
+        ssh, and the last line that is usable. Without it, the module fails, and changes nothing.
+      - A route or rule may be removed where the answers leave by the same gateway afterwards.
       - A line is a table with a default route. It is usable if one of its gateways answers. Where no line is left at
         all, the whole configuration is meant to be removed, and only the route to the controller is kept.
     type: bool

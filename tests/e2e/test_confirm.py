@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.multihome.linux.tests.e2e import checks, playbooks
 from ansible_collections.multihome.linux.tests.lab.fixtures import StartLab
 from ansible_collections.multihome.linux.tests.lab.lab import Lab
+from ansible_collections.multihome.linux.tests.lab.state import CHECKOUT
 
 CHECKPOINTS = "/var/lib/multihome/checkpoints"
 GATEWAY = "192.168.168.99"
@@ -138,12 +141,69 @@ def test_a_change_that_loses_a_service_is_not_kept(lab: Lab) -> None:
     run = playbooks.run(lab, playbooks.DEPLOY, variables={**playbooks.FAILOVER, **lists})
     assert run.code, [result.values for result in run.results if "services" in result.task]
     assert "fw-a has its earlier state again: " in run.failures[-1]
-    assert "targets did not answer" in run.failures[-1]
+    assert "client1 had an answer before the change, and has none after it: web by line unicom" in run.failures[-1]
     assert state(lab, "fw-a") == before
     # The control: nobody asks from outside.
     lab_only = {**playbooks.FAILOVER, **lists, "multihome_confirm_targets": []}
     assert playbooks.run(lab, playbooks.DEPLOY, "--limit", "fw-a", variables=lab_only).code == 0
     assert state(lab, "fw-a") != before
+    deploy(lab)
+
+
+def test_a_service_that_its_firewall_loses_before_the_server_is_changed(lab: Lab) -> None:
+    """Services of a server that is changed later are asked then, and it is known that they answered before the run."""
+    lists = playbooks.declared(lab)
+    web = next(service for service in lists["multihome_services"] if service["name"] == "web")
+    web["ports"] = [{"public": 80, "private": 8099, "protocol": "tcp"}]
+    lose_a_rule(lab, "web1")
+    run = playbooks.run(lab, playbooks.DEPLOY, variables={**playbooks.FAILOVER, **lists})
+    assert run.code
+    assert "web1 has its earlier state again: client1 had an answer before the change" in run.failures[-1]
+    deploy(lab)
+
+
+def outside(directory: Path, name: str) -> tuple[str, ...]:
+    """Arguments for a run in which the host outside is in the lab of this name, an expression of Ansible."""
+    inventory = directory / "outside.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"client1": {"lab_name": name}}}}))
+    return ("-i", str(CHECKOUT / "inventory" / "lab" / "hosts.py"), "-i", str(inventory))
+
+
+def test_a_host_outside_that_cannot_be_asked_is_named(lab: Lab, tmp_path: Path) -> None:
+    lose_a_rule(lab, "fw-a")
+    run = deploy(lab, *outside(tmp_path, "none"))
+    [confirmed] = [result for result in run.results if "Keep the change" in result.task and result.status != "skipped"]
+    [text] = confirmed.values["unproven"]
+    assert text.startswith("client1 could not be asked (")
+    assert "web by line unicom (203.0.113.10, port 80/tcp)" in text
+    assert any(text in str(warning) for warning in confirmed.values["warnings"])
+    assert any(line.startswith("fw-a: ") and f"; not proven: {text}" in line for line in run.message("what changed"))
+    assert "could not be asked" in lab.exec("fw-a", "sh", "-c", f"cat {CHECKPOINTS}/*/status.json").stdout
+    # The control.
+    lose_a_rule(lab, "fw-a")
+    run = deploy(lab)
+    [confirmed] = [result for result in run.results if "Keep the change" in result.task and result.status != "skipped"]
+    assert confirmed.values["unproven"] == []
+    assert "not proven" not in str(run.message("what changed"))
+
+
+def test_a_host_outside_that_cannot_be_asked_any_more_after_the_change(lab: Lab, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    before = state(lab, "fw-a")
+
+    def follow(event: playbooks.Event) -> None:
+        if event.get("event") == "result" and str(event.get("task")).endswith("Ask those again that did not answer"):
+            gone.touch()
+
+    lose_a_rule(lab, "fw-a")
+    where = f"{{{{ ('{gone}' is file) | ternary('none', '{lab.name}') }}}}"
+    variables = {**playbooks.FAILOVER, **playbooks.PROTECTED}
+    run = playbooks.run(lab, playbooks.DEPLOY, *outside(tmp_path, where), variables=variables, follow=follow)
+    assert run.code
+    assert (
+        "fw-a has its earlier state again: client1 could ask before the change, and cannot after it" in run.failures[-1]
+    )
+    assert state(lab, "fw-a") == before
     deploy(lab)
 
 
@@ -167,6 +227,43 @@ def test_the_last_usable_line_is_not_removed(lab: Lab) -> None:
     run = playbooks.run(lab, playbooks.DEPLOY, "--limit", "web1", variables={**variables, **playbooks.UNPROTECTED})
     assert run.code == 0, run.failures
     deploy(lab)
+
+
+def test_one_run_is_undone_on_all_hosts_that_took_part(lab: Lab) -> None:
+    before = {host: state(lab, host) for host in ("fw-a", "fw-b", "web1")}
+    lists = playbooks.declared(lab)
+    web = next(service for service in lists["multihome_services"] if service["name"] == "web")
+    web["sources"] = ["192.0.2.0/24", "203.0.113.0/24", "198.51.100.0/24"]
+    name = "sources-1"
+    deploy(lab, "--extra-vars", json.dumps({**lists, "multihome_run": name}))
+    changed = {host: state(lab, host) for host in before}
+    assert [host for host in before if changed[host] != before[host]] == ["fw-a", "fw-b"]
+    # A later run of one of them.
+    lose_a_rule(lab, "fw-b")
+    deploy(lab, "--extra-vars", json.dumps(lists))
+    undone = playbooks.run(lab, "multihome.linux.revert", variables={"multihome_undo": name})
+    assert undone.code == 0, undone.failures
+    said = [str(result.values.get("msg")) for result in undone.results if result.task.endswith("without the run")]
+    assert f"fw-a undoes {name}" in said
+    assert any(text.startswith("fw-b undoes ") and text.endswith(f", {name}") for text in said)
+    assert f"web1 has no confirmed run {name}, and stays as it is" in said
+    # Also what the file of kernel parameters had lacked in between.
+    assert {host: state(lab, host) for host in before} == before
+    # The control: a run that no host knows changes nothing.
+    unknown = playbooks.run(lab, "multihome.linux.revert", variables={"multihome_undo": "nobody"})
+    assert unknown.code
+    assert "no host has a confirmed run nobody" in unknown.failures[-1]
+    assert not any(unknown.changed.values())
+    assert checks.nothing_changed(deploy(lab)) == []
+
+
+def test_where_a_state_is_missing_on_one_host_none_is_changed(lab: Lab) -> None:
+    lose_a_rule(lab, "fw-b")
+    deploy(lab, "--extra-vars", json.dumps({"multihome_run": "only-fw-b"}))
+    run = playbooks.run(lab, "multihome.linux.revert", variables={"multihome_checkpoint": "only-fw-b"})
+    assert run.code
+    assert any('this host has no confirmed state "only-fw-b"' in failure for failure in run.failures)
+    assert not any(run.changed.values())
 
 
 def test_an_earlier_state_is_restored(lab: Lab) -> None:

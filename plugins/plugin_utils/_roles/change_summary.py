@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+_CONFIRMED = "__common_confirmed_found"
 DONE = {"add": "added", "remove": "removed", "replace": "replaced"}
 
 
@@ -24,12 +25,14 @@ def summary(
 
     ``variables`` has the variables of each host. ``registered`` has the names of those that hold a module's result,
     and the subject of each, in the plural. ``checks`` has the names of those that hold a result of preflight, and of
-    those that a change sets: tags of the run can leave out either.
+    those that a change sets: tags of the run can leave out either. What was confirmed
+    without a proof is named.
     """
     lines = []
     for host in hosts:
         texts = [text for name, subject in registered.items() for text in _counted(subject, variables[host].get(name))]
-        lines.append(f"{host}: {', '.join(texts) or _without_change(variables[host], checks or {})}")
+        text = ", ".join(texts) or _without_change(variables[host], checks or {})
+        lines.append(f"{host}: {text}{_unproven(variables[host].get(_CONFIRMED))}")
     return lines
 
 
@@ -44,6 +47,11 @@ def _without_change(variables: Mapping[str, object], checks: Mapping[str, str]) 
         if isinstance(pending, Sequence) and pending and checks[name] not in variables:
             return f"only checked: the tags leave out the changes of {', '.join(map(str, pending))}"
     return "unchanged"
+
+
+def _unproven(confirmed: object) -> str:
+    texts = confirmed.get("unproven") if isinstance(confirmed, Mapping) else None
+    return f"; not proven: {'; '.join(map(str, texts))}" if isinstance(texts, Sequence) and texts else ""
 
 
 def _counted(subject: str, result: object) -> list[str]:

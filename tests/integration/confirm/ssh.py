@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ class Controller:
 
     def __init__(self, server: Server, gateway: Any, directory: Path) -> None:
         self.server, self._gateway, self._directory = server, gateway, directory
+        self.sshd = 0
 
     def start(self, *tasks: Task, address: str = MANAGEMENT, **variables: Any) -> subprocess.Popen[str]:
         """Start a play of tasks, which prints one line of JSON for each event."""
@@ -93,6 +96,14 @@ class Controller:
         assert events, errors
         return process.returncode, [event for event in events if event["event"] == "result"]
 
+    def cut(self) -> int:
+        """End all connections, but not what was started over them; return how many there were."""
+        sessions = [number for number in _below(self.sshd) if _is_sshd(number) and _is_sshd(_parent(number))]
+        for number in sessions:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        return len(sessions)
+
     def reaches(self, address: str = MANAGEMENT) -> bool:
         """Tell whether the server answers the controller."""
         done = self._gateway.run("ping", "-n", "-c", "1", "-W", "1", address, check=False)
@@ -116,11 +127,34 @@ def controller(server: Server, gateway: Any, directory: Path) -> Iterator[Contro
         started = server.host.start("env", libraries, *words, stderr=log)
     server.eventually(lambda: "listening" in (directory / "sshd.log").read_text().lower(), 30)
     made = Controller(server, gateway, directory)
+    made.sshd = started.pid
     try:
         yield made
     finally:
         started.terminate()
         started.wait(10)
+
+
+def _below(process: int) -> list[int]:
+    """Return the processes below one of our own."""
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        below = [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [*below, *(each for child in below for each in _below(child))]
+
+
+def _parent(process: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def _is_sshd(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/exe").resolve().name.startswith("sshd")
+    return False
 
 
 def _split_off() -> Iterator[str]:

@@ -195,6 +195,23 @@ def test_the_route_of_the_connection_is_not_removed(host: Server, ssh: Controlle
     assert host.state() == before
 
 
+def test_the_rule_of_the_connection_is_not_removed(host: Server, ssh: Controller) -> None:
+    before = host.state()
+    task = change("policy_routing", "rule", rules=[], tables=ROUTING["tables"], purge=True)
+    code, results = ssh.run(task, address=ALIAS)
+    assert code == 2, results[-1]["result"].get("msg")
+    assert f"is the policy rule by which {CONTROLLER} is connected" in results[-1]["result"]["msg"]
+    assert host.state() == before
+    assert host.status("rule") == {}
+    # The controls: by another address, and on demand.
+    code, results = ssh.run(task, commit("reverted", "rule"), address=MANAGEMENT)
+    assert code == 0, results[-1]["result"].get("msg")
+    task = change("policy_routing", "demanded", rules=[], tables=ROUTING["tables"], purge=True, allow_disconnect=True)
+    code, results = ssh.run(task, commit("reverted", "demanded"), address=ALIAS)
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
+
+
 def test_a_revert_that_fails_half_way_is_repaired(host: Server, ssh: Controller) -> None:
     before = host.state()
     code, results = ssh.run(change("ip_aliases", "half", aliases=BAD_ALIASES, purge=True))

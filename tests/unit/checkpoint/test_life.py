@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.ending import Ending
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Confirm, Scope
 from ansible_collections.multihome.linux.plugins.module_utils._core.confirm import LONGEST, Refused
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy, InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.info import checkpoints
 
 from .world import World
 
@@ -86,6 +90,33 @@ def test_confirmed(world: World) -> None:
     with pytest.raises(Refused, match="was confirmed at"):
         world.ending().revert("a")
     assert world.state.value == "new"
+
+
+def test_what_could_not_be_proven_is_recorded(world: World) -> None:
+    world.write("a")
+    assert world.ending().confirm("a", unproven=["client1 could not be asked"])
+    status = world.directory.status("a")
+    assert status is not None
+    assert status.unproven == ("client1 could not be asked",)
+    [listed] = checkpoints.read(str(world.place))["confirmed"]
+    assert listed["unproven"] == ["client1 could not be asked"]
+
+
+def test_a_module_that_still_plans_when_its_run_is_reverted(world: World) -> None:
+    """Its connection was lost. It holds the lock, and changes the host before the revert gets that."""
+
+    @contextlib.contextmanager
+    def held(_patience: float) -> Iterator[None]:
+        if world.state.value == "old" and world.directory.pending() is None:
+            world.write("a")
+        yield
+
+    ending = Ending(world.directory, world.state, world.timer, held, world.clock)
+    assert ending.revert("a")
+    assert (world.state.value, world.directory.state("a")) == ("old", "reverted")
+    # The control: a run without a module.
+    world.state.value = "other"
+    assert not ending.revert("b")
 
 
 def test_reverted_at_once(world: World) -> None:

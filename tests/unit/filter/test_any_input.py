@@ -76,7 +76,7 @@ OF_HOST = ("isp_firewall_lines", "isp_firewall_forwards", "isp_firewall_hairpins
            "isp_firewall_server_lines")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules and of other filters, which nobody writes by hand.
-TRUSTING = {"answered_targets", "change_summary", "host_preparation", "with_inventory"}
+TRUSTING = {"answered_targets", "change_summary", "host_preparation", "services_seen", "with_inventory"}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -36,7 +36,7 @@ def listed(proc: Path, four: str = "", six: str = "") -> None:
 def test_behind_sudo_a_process_above_knows_it(tmp_path: Path, four: str, six: str) -> None:
     processes(tmp_path, "192.168.168.9 40000 192.168.168.1 22")
     listed(tmp_path, four, six)
-    assert find(str(tmp_path), 30) == Connection("192.168.168.9", "192.168.168.1")
+    assert find(str(tmp_path), 30) == Connection("192.168.168.9", "192.168.168.1", 40000, 22)
 
 
 def test_one_that_is_over_does_not_count(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_kernel_of_this_machine_is_understood(tmp_path: Path, address: str) 
         client, host = one.getsockname()[:2], one.getpeername()[:2]
         processes(tmp_path, f"{client[0]} {client[1]} {host[0]} {host[1]}")
         (tmp_path / "net").symlink_to("/proc/net")
-        assert find(str(tmp_path), 30) == Connection(client[0], host[0])
+        assert find(str(tmp_path), 30) == Connection(client[0], host[0], client[1], host[1])
     # The control.
     (tmp_path / "10" / "environ").write_bytes(f"SSH_CONNECTION={client[0]} 1 {host[0]} 1\0".encode())
     assert find(str(tmp_path), 30) is None

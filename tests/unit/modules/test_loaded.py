@@ -16,6 +16,7 @@ ONLY_FOR_CHANGES = {
     "routing.restore",
     "routing.rtnetlink_encoding",
     "routing.disconnection",
+    "routing.way_back",
     "host.connection",
     "routing.rule_sequence",
     "routing.rule_walk",

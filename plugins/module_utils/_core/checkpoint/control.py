@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from ..confirm import Refused
@@ -25,7 +25,7 @@ from .ending import Ending
 from .guard import Guard
 from .installation import Installation
 from .model import NONE, Confirm
-from .restoration import Restoration
+from .restoration import STATE_BEFORE, Restoration
 
 
 class Control:
@@ -47,22 +47,40 @@ class Control:
         self._ending = ending or Ending(self._directory)
         self._restoration = restoration
 
-    def restore(self, run: str, checkpoint: str | None, timeout: int) -> tuple[bool, str, str, str]:
-        """Restore a confirmed state as a run; return as bring_to does, and the run whose state it is."""
+    def restore(
+        self, run: str, checkpoint: str | None, timeout: int, before_run: str | None = None
+    ) -> tuple[bool, str, str, str, list[str]]:
+        """Restore a confirmed state as a run, or that before a run.
+
+        Returns as bring_to does, the run whose state it is, and the runs that are undone with that before a run: none
+        on a host that did not take part in it.
+        """
         confirm = Confirm(run, timeout)
         if self._installation.version() is None:
             self._install(None)
         restoration = self._restoration or Restoration(
             self._directory, lock=self._lock, installation=self._installation, ending=self._ending
         )
-        status = restoration.find(checkpoint)
-        changed = restoration.restore(status, confirm, self._check)
-        return changed, run, self._directory.state(run), status.run
+        if before_run is None:
+            found, undone = restoration.find(checkpoint).run, []
+            changed = restoration.restore(found, confirm, self._check)
+        else:
+            found, undone = before_run, restoration.find_undone(before_run)
+            changed = bool(undone) and restoration.restore(found, confirm, self._check, STATE_BEFORE)
+        return changed, run, self._directory.state(run), found, undone
 
     def bring_to(
-        self, state: str, run: str | None = None, timeout: int = DEFAULT_TIMEOUT, version: str | None = None
+        self,
+        state: str,
+        run: str | None = None,
+        timeout: int = DEFAULT_TIMEOUT,
+        version: str | None = None,
+        unproven: Sequence[str] = (),
     ) -> tuple[bool, str | None, str]:
-        """Return whether something changed, the run, and its state; raises MultihomeError."""
+        """Return whether something changed, the run, and its state; raises MultihomeError.
+
+        ``unproven`` says what could not be checked of a run that is confirmed.
+        """
         if state in ("present", "absent"):
             changed = self._install(version) if state == "present" else self._remove()
             return changed, self._directory.pending(), self._state_of_pending()
@@ -70,7 +88,7 @@ class Control:
         if state == "armed":
             changed = self._arm(run or "", timeout)
         elif state == "confirmed":
-            changed = self._ending.confirm(run, self._check)
+            changed = self._ending.confirm(run, self._check, unproven)
         else:
             changed = self._ending.revert(run, self._check)
         status = self._ending.find(run or (before.run if before else None))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -72,10 +72,11 @@ class Ending:
         if status.state == ARMED and self._clock.now() >= status.deadline:
             raise Refused(f"the time to confirm run {status.run} is over; its changes are being reverted")
 
-    def confirm(self, run: str | None, check: bool = False) -> bool:
+    def confirm(self, run: str | None, check: bool = False, unproven: Sequence[str] = ()) -> bool:
         """Keep the changes of a run; return whether it had any to keep. Raises Refused.
 
-        A run is not confirmed when a line is down that was up before.
+        ``unproven`` says what could not be checked, and is recorded. A run is not confirmed when a line is down that
+        was up before.
         """
         self._refuse_lost_lines(run)
         with self._lock(_PATIENCE):
@@ -87,7 +88,7 @@ class Ending:
                 return status.state != CONFIRMED
             text = self._keep_state(status.run)
             ended = status.ended(CONFIRMED, self._clock.utc())
-            self._directory.save(dataclasses.replace(ended, summary=text))
+            self._directory.save(dataclasses.replace(ended, summary=text, unproven=tuple(unproven)))
             self._clean(status.run, "reserve", "revert.pyz")
         self._timer.stop(status.run)
         return True
@@ -117,6 +118,10 @@ class Ending:
     def revert(self, run: str | None, check: bool = False) -> bool:
         """Restore the state before a run now; return whether there was something to restore. Raises Refused."""
         status = self.find(run)
+        if status is None and run and not check:
+            # A module of the run may still plan, after its connection was lost: it has changed something in a moment.
+            with self._lock(_PATIENCE):
+                status = self.find(run)
         if status is None or status.state == REVERTED:
             return False
         if status.state == CONFIRMED:

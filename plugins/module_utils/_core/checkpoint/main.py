@@ -83,12 +83,13 @@ def _do(directory: Directory) -> int:
     found: tuple[object, ...]
     try:
         if request["state"] == "restored":
-            found = control.restore(request["run"], request.get("checkpoint"), request["timeout"])
+            before_run = request.get("before_run")
+            found = control.restore(request["run"], request.get("checkpoint"), request["timeout"], before_run)
         else:
-            found = (*control.bring_to(request["state"], request.get("run")), "")
+            found = (*control.bring_to(request["state"], request.get("run")), "", [])
     except MultihomeError as error:
         return _answer(error)
-    sys.stdout.write(f"{json.dumps(dict(zip(('changed', 'run', 'state', 'checkpoint'), found)))}\n")
+    sys.stdout.write(f"{json.dumps(dict(zip(('changed', 'run', 'state', 'checkpoint', 'undone'), found)))}\n")
     return 0
 
 

@@ -73,7 +73,8 @@ def _united(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
 class Status:
     """The state of one checkpoint. Times are CLOCK_BOOTTIME, except the texts ``armed_at`` and ``ended_at`` (UTC).
 
-    ``failures`` say why a revert failed, and ``summary`` what a confirmed run changed.
+    ``failures`` say why a revert failed, ``summary`` what a confirmed run changed, and ``unproven`` what could not be
+    checked of it.
     """
 
     run: str
@@ -86,6 +87,7 @@ class Status:
     ended_at: str = ""
     failures: tuple[str, ...] = ()
     summary: str = ""
+    unproven: tuple[str, ...] = ()
 
     def extended(self, now: float, timeout: float) -> Status:
         """Return the status with a deadline ``timeout`` from now, within the longest time of a run."""
@@ -105,10 +107,11 @@ class Status:
         """Return the status of plain data; raises KeyError, TypeError or ValueError."""
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is unknown")
-        # Earlier versions wrote no summary.
-        values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name != "summary"}
-        values["summary"] = str(content.get("summary", ""))
-        return cls(**{**values, "failures": tuple(values["failures"])})
+        # Earlier versions wrote neither a summary nor what was not proven.
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in ("summary", "unproven")]
+        values = {name: content[name] for name in names}
+        later = {"summary": str(content.get("summary", "")), "unproven": tuple(content.get("unproven", ()))}
+        return cls(**{**values, **later, "failures": tuple(values["failures"])})
 
     def refusal(self, now: float, boot: str) -> str:
         """Return why nothing else may be changed while this is the pending checkpoint."""

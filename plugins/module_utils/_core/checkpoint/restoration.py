@@ -20,6 +20,7 @@ from .installation import Installation
 from .model import CONFIRMED, Confirm, Scope, Status
 from .timer import Timer
 
+CONFIRMED_STATE, STATE_BEFORE = "confirmed.json", "before.json"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -60,12 +61,17 @@ class Restoration:
             raise Refused(f"this host has {what}; confirmed, the newest first: {known}")
         return found[0]
 
-    def restore(self, status: Status, confirm: Confirm, check: bool = False) -> bool:
-        """Restore the confirmed state of a run; return whether anything had to change. Raises MultihomeError.
+    def find_undone(self, run: str) -> list[str]:
+        """Return the confirmed runs that have to be undone for the state before a run, the newest first."""
+        listed = [status.run for status in self._directory.all_in(CONFIRMED)[:KEPT]]
+        return listed[: listed.index(run) + 1] if run in listed else []
+
+    def restore(self, run: str, confirm: Confirm, check: bool = False, record: str = CONFIRMED_STATE) -> bool:
+        """Restore a recorded state of a confirmed run; return whether anything had to change. Raises MultihomeError.
 
         The change waits for its confirmation as the run of ``confirm``.
         """
-        captured = self._directory.load(status.run, "confirmed.json")
+        captured = self._directory.load(run, record)
         usual = self._state.usual_scope()
         # Objects of an owner that came later are removed. Later files and kernel parameters are not known then.
         recorded = Scope.of_json(captured["scope"])

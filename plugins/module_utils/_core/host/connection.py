@@ -24,6 +24,8 @@ class Connection:
 
     client: str
     address: str
+    client_port: int = 0
+    port: int = 0
 
 
 def find(proc: str = "/proc", process: int | None = None) -> Connection | None:
@@ -36,7 +38,7 @@ def find(proc: str = "/proc", process: int | None = None) -> Connection | None:
         if found:
             client, client_port, address, port = found
             is_open = (address, port, client, client_port) in _established(proc)
-            return Connection(client, address) if is_open else None
+            return Connection(client, address, client_port, port) if is_open else None
     return None
 
 

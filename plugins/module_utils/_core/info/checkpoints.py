@@ -45,4 +45,4 @@ def _status(place: str, name: str) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ReadFailed(f"cannot read {path}: {error}") from error
-    return {**shown, "summary": status.get("summary", "")}
+    return {**shown, "summary": status.get("summary", ""), "unproven": status.get("unproven", [])}

@@ -159,7 +159,7 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
     def plan(self, current: Snapshot) -> RoutingPlan:
         """Return the plan; raises InvalidInput for an interface that does not exist, ForeignObject on conflict.
 
-        Raises WouldDisconnect for the removal of the route to the controller or the last line, unless it is allowed.
+        Raises WouldDisconnect for the removal of the way to the controller or the last line, unless it is allowed.
         """
         conflicts: dict[object, str] = {}
         if not self.executor.has_ipv6:
@@ -177,17 +177,13 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         if conflicts:
             raise ForeignObject(conflicts.values(), conflicts)
         self._refuse_rules(current, rules)
-        if routes is not None and routes.removing() and not self.allow_disconnect:
-            # Only a run that removes something needs it.
-            from .disconnection import refuse_routes  # noqa: PLC0415 - as said
-
-            refuse_routes(routes, functools.partial(_all_routes, current) if self.keeps_last_line else None)
         names, remarks = self._plan_names(current)
         groups, reasons = self._plan_groups(current)
         # An interface that is named because of its routes is not named twice.
         remarks += [reason for group, reason in reasons.items() if group.interface not in skipped.places]
         result = RoutingPlan(routes, rules, names, groups, tuple(remarks), skipped)
         current.missing_interfaces(result.actions, {entry.object: entry.where for entry in available or ()})
+        self._refuse_disconnection(result, current)
         self._waiting = {**skipped.waiting(), **{str(group): reason for group, reason in reasons.items()}}
         return result
 
@@ -328,6 +324,25 @@ class RoutingEngine(Persistable[Snapshot, RoutingPlan]):
         faults += local_rule_first(current.messages["rule"], ((entry.object, entry.where) for entry in self.rules))
         if faults:
             raise InvalidInput(faults)
+
+    def _refuse_disconnection(self, plan: RoutingPlan, current: Snapshot) -> None:
+        """Raise WouldDisconnect for the removal of the way to the controller or of the last line, unless allowed."""
+        parts = [part for part in (plan.routes, plan.rules) if part]
+        if self.allow_disconnect or all(action.op == "add" for part in parts for action in part.actions):
+            return
+        # Only a run that removes something needs them.
+        from .disconnection import refuse_routes  # noqa: PLC0415 - as said
+        from .way_back import Steps, refuse_way_back  # noqa: PLC0415 - as said
+
+        steps = Steps(
+            self.owner,
+            plan.routes.actions if plan.routes else (),
+            plan.rules.actions if plan.rules else (),
+            plan.groups.actions if plan.groups else (),
+            plan.routes.after if plan.routes else (),
+        )
+        refuse_way_back(steps)
+        refuse_routes(steps, functools.partial(_all_routes, current) if self.keeps_last_line else None)
 
     def _limit(self) -> None:
         """Replace the wanted routes by those that the lines allow now; asked once, before the first reading."""

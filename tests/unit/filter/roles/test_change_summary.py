@@ -57,3 +57,12 @@ CHECKS = {"checked": "executed"}
 def test_a_host_that_tags_leave_out_is_not_called_unchanged(variables: dict[str, object], text: str) -> None:
     (line,) = FILTERS["change_summary"](["web1"], {"web1": variables}, {"done": "addresses"}, CHECKS)
     assert line == f"web1: {text}"
+
+
+def test_what_was_confirmed_without_a_proof_is_named() -> None:
+    host = {"__common_confirmed_found": {"unproven": ["client1 could not be asked"]}}
+    assert FILTERS["change_summary"](["web1"], {"web1": host}, {}) == [
+        "web1: unchanged; not proven: client1 could not be asked"
+    ]
+    proven: dict[str, Any] = {"__common_confirmed_found": {"unproven": []}}
+    assert FILTERS["change_summary"](["web1"], {"web1": proven}, {}) == ["web1: unchanged"]

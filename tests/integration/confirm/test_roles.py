@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role over ssh whose change cuts the connection by which it is made: the play ends with the reason."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .lab import Server, server
+from .ssh import MANAGEMENT, Controller, Task, controller
+
+# The controller is behind the gateway: the server answers it by its default route.
+FAR = "10.9.9.9"
+# Ansible's own: the connection is kept, and nobody asks whether it is alive.
+KEPT = "-C -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no"
+TIMEOUT = 10
+GATEWAY = "192.168.168.11"
+TOLD = "server has its earlier state again: the connection was lost while the host was changed: "
+EMPTY: Task = {"name": "empty", "multihome.linux.policy_routing": {"tables": [], "rules": [], "purge": True}}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Server]:
+    """A server without any configuration of this collection, besides its address and its default route."""
+    with server(deployed=False) as made:
+        made.gateway.run("ip", "address", "add", f"{FAR}/32", "dev", "lo")
+        made.host.run("ip", "route", "add", "default", "via", "192.168.168.11")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ssh(host: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    """Its controller."""
+    with controller(host, host.gateway, tmp_path_factory.mktemp("ssh")) as made:
+        yield made
+
+
+def role(gateway: str, **variables: Any) -> tuple[Task, dict[str, Any]]:
+    """The role with one line by a gateway, and the variables of the server."""
+    line = {"name": "line", "id": 1, "interface": "eth0", "addresses": [f"{MANAGEMENT}/24"], "gateways": [gateway]}
+    given = {
+        "multihomed_web_lines": [line],
+        "multihomed_web_preflight": False,
+        "multihomed_web_install_packages": False,
+        "multihomed_web_manage_sysctl": False,
+        "multihomed_web_persist": False,
+        "multihome_confirm_timeout": TIMEOUT,
+        "ansible_ssh_extra_args": f"-b {FAR}",
+        **variables,
+    }
+    return {"name": "role", "ansible.builtin.include_role": {"name": "multihome.linux.multihomed_web"}}, given
+
+
+def run(ssh: Controller, gateway: str, **variables: Any) -> tuple[int, list[dict[str, Any]], str]:
+    """Run the role; exit status, results, and the message of the last failure."""
+    task, given = role(gateway, **variables)
+    code, results = ssh.run(task, **given)
+    failed = [each["result"].get("msg", "") for each in results if each["status"] in ("failed", "unreachable")]
+    return code, results, failed[-1] if failed else ""
+
+
+def test_a_connection_that_is_cut_by_the_change_is_told_in_one_sentence(host: Server, ssh: Controller) -> None:
+    before = host.state()
+    code, results, message = run(ssh, "192.168.168.99")
+    assert code == 2, message
+    assert message.startswith(TOLD)
+    # No other module was tried after that.
+    [lost] = [each["task"] for each in results if each["result"].get("unreachable") and "Wait" not in each["task"]]
+    assert lost.endswith("Route each packet by its line")
+    assert host.state() == before
+    assert not host.pending()
+
+
+def test_also_where_the_connection_outlives_the_change(host: Server, ssh: Controller) -> None:
+    """The answer of the module comes when the host has its earlier state: later tasks hear that it was reverted."""
+    before = host.state()
+    code, _results, message = run(ssh, "192.168.168.99", ansible_ssh_args=KEPT)
+    assert code == 2, message
+    assert message.startswith("server has its earlier state again: ")
+    assert host.state() == before
+    assert not host.pending()
+
+
+def test_control_a_good_gateway_is_kept_and_without_a_timeout_the_host_is_lost(host: Server, ssh: Controller) -> None:
+    before = host.state()
+    code, _results, message = run(ssh, GATEWAY, multihome_confirm_timeout=60)
+    assert code == 0, message
+    assert host.state() != before
+    code, results = ssh.run(EMPTY)
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
+    code, _results, message = run(ssh, "192.168.168.99", multihome_confirm_timeout=0)
+    assert code == 2
+    assert message.startswith("the connection was lost while the host was changed: ")
+    assert host.state() != before
+    code, results = ssh.run(EMPTY)
+    assert code == 0, results[-1]["result"].get("msg")
+
+
+def test_a_connection_that_is_cut_while_the_module_changes_the_host(host: Server, ssh: Controller) -> None:
+    """Nothing is wrong with the change, but nobody knows how far it came: it is not kept."""
+    before = host.state()
+    task, given = role(GATEWAY, multihome_confirm_timeout=60)
+    process = ssh.start(task, **given)
+    cut: list[int] = []
+
+    def cut_it() -> None:
+        end = time.monotonic() + 60
+        while not any(cut) and time.monotonic() < end:
+            if host.pending():
+                cut.append(ssh.cut())
+
+    thread = threading.Thread(target=cut_it)
+    thread.start()
+    output, errors = process.communicate(timeout=150)
+    thread.join()
+    assert any(cut), errors
+    events = [json.loads(line) for line in output.splitlines()]
+    failed = [each for each in events if each["event"] == "result" and each["status"] == "failed"]
+    assert process.returncode == 2, errors
+    assert failed[-1]["result"]["msg"].startswith(TOLD)
+    assert host.state() == before
+    assert not host.pending()
+
+
+def test_the_rule_and_the_route_of_the_connection_are_not_removed(host: Server, ssh: Controller) -> None:
+    bare = host.state()
+    code, _results, message = run(ssh, GATEWAY, multihome_confirm_timeout=60)
+    assert code == 0, message
+    # From now on only the line leads to the controller.
+    host.host.run("ip", "route", "del", "default")
+    before = host.state()
+    code, _results, message = run(ssh, "192.168.168.99")
+    assert code == 2
+    assert f"is the route by which {FAR} is connected, and is not removed" in message
+    other = [{"name": "line", "id": 1, "interface": "eth0", "addresses": ["192.168.168.7/24"], "gateways": [GATEWAY]}]
+    code, _results, message = run(ssh, GATEWAY, multihomed_web_lines=other)
+    assert code == 2
+    assert f"is the policy rule by which {FAR} is connected, and is not removed" in message
+    assert host.state() == before
+    # The control: on demand it is removed, and nobody can confirm it.
+    code, _results, message = run(ssh, GATEWAY, multihomed_web_lines=other, multihome_allow_disconnect=True)
+    assert code == 2
+    assert message.startswith(TOLD)
+    assert host.state() == before
+    host.host.run("ip", "route", "add", "default", "via", GATEWAY)
+    # With the same way in table main, the rule may go.
+    code, results = ssh.run(EMPTY, ansible_ssh_extra_args=f"-b {FAR}")
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == bare
+
+
+def test_another_host_cannot_confirm(host: Server, ssh: Controller) -> None:
+    """It says that it has nothing to confirm, which is not what the role has to hear."""
+    prove: Task = {
+        "name": "prove",
+        "ansible.builtin.include_role": {"name": "multihome.linux.common", "tasks_from": "prove"},
+        "vars": {
+            "common_confirm": True,
+            "common_prove": False,
+            "common_replies": {},
+            "common_reply_taken": "fail",
+            "__common_run": "elsewhere",
+        },
+    }
+    code, results = ssh.run(prove)
+    assert code == 2
+    assert "a host without run elsewhere answers at the address of server" in results[-1]["result"]["msg"]
+    assert not host.pending()
