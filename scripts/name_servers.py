@@ -23,6 +23,8 @@ PACKAGES = (
     "openssh-server",
     "openssh-client",
 )
+# For the library that gives a process another time of day.
+COMPILER = ("tcc",)
 BROWSER = ("chromium-headless-shell",)
 PROMTOOL = "promtool"
 STAMP = "packages"
@@ -34,6 +36,7 @@ def ensure(cache: Path) -> None:
     Raises subprocess.CalledProcessError when they cannot be had.
     """
     unpack(cache / "dns", PACKAGES, "servers for the tests")
+    unpack(cache / "compiler", COMPILER, "a compiler for the tests")
 
 
 def ensure_browser(cache: Path) -> None:

@@ -24,6 +24,7 @@ author:
 extends_documentation_fragment:
   - multihome.linux._attributes
   - multihome.linux._attributes.full
+  - multihome.linux._confirm
 options:
   lines:
     description:
@@ -199,10 +200,9 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.converge import converge
+from ..module_utils._core.confirm_gate import guard_of
 from ..module_utils._core.health.lines_engine import LinesEngine
-from ..module_utils._core.lock import exclusive
-from ..module_utils._module import ListModule, result, with_errors_reported
+from ..module_utils._module import CONFIRM_OPTION, ListModule, guarded, result, with_errors_reported
 
 _NO = {"type": "bool", "default": False}
 _TEXTS = {"type": "list", "elements": "str"}
@@ -230,13 +230,14 @@ _LINE = {
 ARGUMENT_SPEC = {
     "lines": {"type": "list", "elements": "dict", "required": True, "options": _LINE},
     "force": _NO,
+    **CONFIRM_OPTION,
 }
 
 
 def store(module: AnsibleModule) -> None:
     """Converge the file and end the module with the result; raises MultihomeError."""
     engine = LinesEngine.from_options(module.params)
-    outcome = converge(engine, module.check_mode, exclusive)
+    outcome = guarded(engine, module, guard_of(module.params["confirm"], lambda _current: {}))
     module.exit_json(**result(engine, outcome, bool(module._diff)))
 
 

@@ -71,7 +71,7 @@ class Server:
 
     def commit(self, state: str, **options: Any) -> dict[str, Any]:
         """Run commit_confirm."""
-        special = {name: options.pop(name) for name in ("check",) if name in options}
+        special = {name: options.pop(name) for name in ("check", "environment") if name in options}
         return run_module("commit_confirm", {"state": state, **options}, netns_prefix=self.host.prefix, **special)
 
     def deploy(self, **more: Any) -> None:
@@ -184,6 +184,11 @@ class Server:
         process.stdin.close()
         process.stdin = None
         return process
+
+
+def in_any_order(state: dict[str, str]) -> dict[str, list[str]]:
+    """A state whose chains may be listed in another order: nft adds a chain of its own at the end of its table."""
+    return {kind: sorted(text.splitlines()) for kind, text in state.items()}
 
 
 @contextmanager

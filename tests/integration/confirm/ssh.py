@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,11 @@ class Controller:
         events = [json.loads(line) for line in output.splitlines()]
         assert events, errors
         return process.returncode, [event for event in events if event["event"] == "result"]
+
+    def beside(self, directory: Path) -> Controller:
+        """Return another controller of the same server, with files of its own."""
+        shutil.copy(self._directory / "user", directory / "user")
+        return Controller(self.server, self._gateway, directory)
 
     def cut(self) -> int:
         """End all connections, but not what was started over them; return how many there were."""

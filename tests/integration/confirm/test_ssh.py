@@ -8,18 +8,21 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .lab import ALIASES, BAD_ALIASES, MARKS, ROUTING, Server, server
+from .lab import ALIASES, BAD_ALIASES, CHECKPOINTS, MARKS, NAT, ROUTING, STOPPING, Server, in_any_order, server
 from .ssh import ALIAS, CONTROLLER, MANAGEMENT, Controller, Task, controller
 
 PRESENT: Task = {"name": "present", "multihome.linux.commit_confirm": {"state": "present"}}
 # The way back to the controller is closed.
 CLOSED = {"priority": 100, "destination": CONTROLLER, "action": "unreachable"}
-# Long enough for the tasks of a run on a busy machine.
-TIMEOUT = 16
+# Seconds until a host reverts by itself: where nothing else happens until then, where a new connection has to fail
+# until then, and where a test confirms or reverts, which takes long on a busy machine.
+SHORT, MEDIUM, LONG = 8, 20, 120
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,9 @@ def ssh(host: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cont
         yield made
 
 
-def change(module: str, run: str, **options: Any) -> Task:
+def change(module: str, run: str, *, within: int = LONG, **options: Any) -> Task:
     """A task that changes the server, named after its module."""
-    confirm = {"run": run, "timeout": TIMEOUT}
+    confirm = {"run": run, "timeout": within}
     return {"name": module, f"multihome.linux.{module}": {**options, "persist": True, "confirm": confirm}}
 
 
@@ -47,14 +50,9 @@ def commit(state: str, run: str) -> Task:
     return {"name": state, "multihome.linux.commit_confirm": {"state": state, "run": run}}
 
 
-def in_any_order(state: dict[str, str]) -> dict[str, list[str]]:
-    """A state whose chains may be listed in another order: nft adds a chain of its own at the end of its table."""
-    return {kind: sorted(text.splitlines()) for kind, text in state.items()}
-
-
 def reverted(host: Server, run: str) -> None:
     """Wait until the run is reverted."""
-    host.ended(run, TIMEOUT + 45)
+    host.ended(run, 120)
     host.eventually(lambda: not host.pending(), 10)
 
 
@@ -76,7 +74,7 @@ def test_a_change_over_ssh_is_confirmed_over_a_new_connection(host: Server, ssh:
 def test_a_change_that_cuts_its_own_connection_is_undone(host: Server, ssh: Controller) -> None:
     before = host.state()
     assert ssh.reaches()
-    code, results = ssh.run(change("policy_routing", "cut", rules=[CLOSED]), commit("confirmed", "cut"))
+    code, results = ssh.run(change("policy_routing", "cut", within=SHORT, rules=[CLOSED]), commit("confirmed", "cut"))
     assert code == 4, results[-1]["result"].get("msg")
     assert results[-1]["status"] == "unreachable"
     # The control: it was the change that did it.
@@ -96,10 +94,10 @@ def test_the_controller_is_killed_after_each_task(host: Server, ssh: Controller)
     def tasks(run: str) -> list[Task]:
         worse = {"tables": [{"id": 1001, "routes": [{"destination": "default", "gateway": "192.168.168.99"}]}]}
         return [
-            change("ip_aliases", run, aliases=BAD_ALIASES),
-            change("nat_rules", run, rules=[], purge=True),
-            change("connection_marks", run, marks=MARKS[:1], purge=True),
-            change("policy_routing", run, **worse),
+            change("ip_aliases", run, within=MEDIUM, aliases=BAD_ALIASES),
+            change("nat_rules", run, within=MEDIUM, rules=[], purge=True),
+            change("connection_marks", run, within=MEDIUM, marks=MARKS[:1], purge=True),
+            change("policy_routing", run, within=MEDIUM, **worse),
             {"name": "sleep", "ansible.builtin.wait_for": {"timeout": 60}},
         ]
 
@@ -126,7 +124,9 @@ def test_a_local_lookup_that_somebody_moves_within_the_window(host: Server, ssh:
     rule = {"priority": 20000, "family": "ipv4", "table": 254, "suppress_prefix_length": 0}
     move = "ip rule add pref 32765 table local; ip rule del pref 0"
     moved: Task = {"name": "move", "ansible.builtin.shell": {"cmd": move}}
-    code, results = ssh.run(change("policy_routing", "moved", rules=[rule]), moved, commit("confirmed", "moved"))
+    code, results = ssh.run(
+        change("policy_routing", "moved", within=MEDIUM, rules=[rule]), moved, commit("confirmed", "moved")
+    )
     assert code == 4, results[-1]["result"].get("msg")
     reverted(host, "moved")
     assert ssh.reaches()
@@ -173,7 +173,7 @@ def test_the_address_of_the_connection_is_not_removed(host: Server, ssh: Control
 
 def test_the_address_of_the_connection_is_removed_on_demand(host: Server, ssh: Controller) -> None:
     before = host.state()
-    task = change("ip_aliases", "allowed", aliases=[], purge=True)
+    task = change("ip_aliases", "allowed", within=MEDIUM, aliases=[], purge=True)
     task["multihome.linux.ip_aliases"]["allow_disconnect"] = True
     code, results = ssh.run(task, commit("confirmed", "allowed"), address=ALIAS)
     assert code == 4, results[-1]["result"].get("msg")
@@ -209,6 +209,76 @@ def test_the_rule_of_the_connection_is_not_removed(host: Server, ssh: Controller
     task = change("policy_routing", "demanded", rules=[], tables=ROUTING["tables"], purge=True, allow_disconnect=True)
     code, results = ssh.run(task, commit("reverted", "demanded"), address=ALIAS)
     assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
+
+
+def test_a_module_that_is_stopped_with_the_lock_held(host: Server, ssh: Controller, tmp_path: Path) -> None:
+    before = host.state()
+    stop = {"PYTHONPATH": str(STOPPING), "STOP_AT": "3", "STOP_BY": "SIGSTOP", "STOP_LOG": str(tmp_path / "log")}
+    hung = {**change("nat_rules", "hung", within=MEDIUM, rules=[], purge=True), "environment": stop}
+    code, results = ssh.run(
+        change("ip_aliases", "hung", within=MEDIUM, aliases=BAD_ALIASES), hung, commit("confirmed", "hung")
+    )
+    assert (tmp_path / "log").exists(), results[-1]["result"].get("msg")
+    assert code == 2, results[-1]["result"].get("msg")
+    assert [each["task"] for each in results if each["status"] == "changed"] == ["ip_aliases"]
+    reverted(host, "hung")
+    assert in_any_order(host.state()) == in_any_order(before)
+    # Nobody holds the lock any more, and nothing more of the run is applied.
+    code, results = ssh.run(change("nat_rules", "hung", rules=[], purge=True))
+    assert code == 2
+    assert "run hung were reverted at" in results[-1]["result"]["msg"]
+
+
+def test_a_translation_that_takes_the_port_of_ssh(host: Server, ssh: Controller) -> None:
+    """The connection goes on; only a new one shows it."""
+    before = host.state()
+    taken = {"type": "dnat", "protocol": "tcp", "destination": MANAGEMENT, "destination_port": "22"}
+    rules = [*NAT, {**taken, "to_address": "10.0.0.1"}]
+    code, results = ssh.run(change("nat_rules", "port", within=MEDIUM, rules=rules), commit("confirmed", "port"))
+    assert code == 4, results[-1]["result"].get("msg")
+    assert [each["status"] for each in results] == ["changed", "unreachable"]
+    reverted(host, "port")
+    assert in_any_order(host.state()) == in_any_order(before)
+    # The control: another port is confirmed.
+    rules = [*NAT, {**taken, "destination_port": "2222", "to_address": "10.0.0.1"}]
+    code, results = ssh.run(change("nat_rules", "port2", rules=rules), commit("confirmed", "port2"))
+    assert code == 0, results[-1]["result"].get("msg")
+    code, results = ssh.run(change("nat_rules", "port3", rules=NAT, purge=True), commit("confirmed", "port3"))
+    assert code == 0, results[-1]["result"].get("msg")
+
+
+def test_a_full_disk(host: Server, ssh: Controller) -> None:
+    before = host.state()
+    host.host.run("mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", CHECKPOINTS)
+    code, results = ssh.run(change("ip_aliases", "full", aliases=BAD_ALIASES), commit("confirmed", "full"))
+    assert code == 2
+    assert "No space left on device" in results[-1]["result"]["msg"]
+    assert "nothing was changed" in results[-1]["result"]["msg"]
+    assert host.state() == before
+    assert not host.pending()
+    # The control.
+    host.host.run("umount", CHECKPOINTS)
+    code, results = ssh.run(change("ip_aliases", "full", aliases=BAD_ALIASES), commit("reverted", "full"))
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
+
+
+def test_two_controllers_at_once(host: Server, ssh: Controller, tmp_path: Path) -> None:
+    before = host.state()
+    other = ssh.beside(tmp_path)
+    # Each of them has something to do.
+    added = {run: [{"address": f"192.168.168.{70 + len(run)}/24", "interface": "eth0"}] for run in ("left", "right")}
+    tasks = {run: (change("ip_aliases", run, aliases=each), commit("reverted", run)) for run, each in added.items()}
+    pause: Task = {"name": "pause", "ansible.builtin.wait_for": {"timeout": 20}}
+    with ThreadPoolExecutor() as pool:
+        ends = list(
+            pool.map(lambda one, run: one.run(tasks[run][0], pause, tasks[run][1]), (ssh, other), ("left", "right"))
+        )
+    codes = sorted(code for code, _results in ends)
+    assert codes == [0, 2], ends
+    [refused] = [results[-1]["result"]["msg"] for code, results in ends if code]
+    assert "waits for its confirmation since" in refused
     assert host.state() == before
 
 

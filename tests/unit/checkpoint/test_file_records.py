@@ -66,6 +66,21 @@ def test_a_directory_that_others_use_by_now_stays(root: Path) -> None:
     assert [path.name for path in (root / "etc/networkd.conf.d").iterdir()] == ["foreign.conf"]
 
 
+def test_a_directory_that_is_elsewhere(root: Path) -> None:
+    (root / "srv").mkdir()
+    (root / "srv" / "a").write_text("old")
+    (root / "etc" / "linked").symlink_to("../srv")
+    records = file_records.capture(["/etc/linked"], str(root))
+    (root / "srv" / "a").write_text("new")
+    (root / "srv" / "b").write_text("added")
+    assert file_records.differences(records, ["/etc/linked"], str(root)) == ["/etc/linked/a", "/etc/linked/b"]
+    assert file_records.restore(records, ["/etc/linked"], str(root)) == []
+    assert (root / "etc" / "linked").is_symlink()
+    assert [(path.name, path.read_text()) for path in (root / "srv").iterdir()] == [("a", "old")]
+    # The control: a link deeper in a tree is a link, and nobody follows it.
+    assert set(file_records.capture(["/etc"], str(root))) & {"/etc/linked/a"} == set()
+
+
 def test_extended_attributes_come_back(root: Path) -> None:
     file = root / "etc/multihome/nat.json"
     with contextlib.suppress(OSError):

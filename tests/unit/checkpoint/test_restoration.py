@@ -118,9 +118,25 @@ def test_the_module_for_information_lists_them(world: World) -> None:
     assert checkpoints.read(str(world.place / "none")) == {"pending": None, "confirmed": []}
 
 
+def test_a_clock_that_was_set_back_makes_no_run_older(world: World) -> None:
+    world.clock.day = "2026-11-27T10:00:00Z"
+    world.confirmed("fourth", "fifth", "sixth")
+    assert [each["run"] for each in checkpoints.read(str(world.place))["confirmed"]] == [
+        "sixth",
+        "fifth",
+        "fourth",
+        "third",
+        "second",
+    ]
+    assert world.restoration().find("1").run == "sixth"
+    # The oldest is removed, not the newest.
+    assert not (world.place / "first").exists()
+    assert world.directory.load("sixth", "confirmed.json")["value"] == "sixth"
+
+
 def test_a_status_of_an_earlier_version_has_no_summary(world: World) -> None:
     status = world.directory.status("first")
     assert status is not None
     content = status.as_json()
-    del content["summary"], content["unproven"]
+    del content["summary"], content["unproven"], content["number"]
     assert (Status.of_json(content).summary, Status.of_json(content).unproven) == ("", ())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.multihome.linux.plugins.module_utils import _module
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.lines_engine import LinesEngine
 from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive
 from ansible_collections.multihome.linux.plugins.modules import line_health
@@ -20,7 +21,7 @@ A = {"name": "a", "id": 1, "interface": "eth0"}
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    monkeypatch.setattr(line_health, "exclusive", functools.partial(exclusive, str(tmp_path / "run" / "lock")))
+    monkeypatch.setattr(_module, "exclusive", functools.partial(exclusive, str(tmp_path / "run" / "lock")))
     monkeypatch.setattr(
         LinesEngine,
         "from_options",

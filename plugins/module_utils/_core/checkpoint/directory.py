@@ -19,13 +19,18 @@ import re
 import shutil
 from typing import Any
 
-from ..confirm import PLACE, REVERTED, is_run, note_process
+from ..confirm import FAILED, PLACE, REVERTED, is_run, note_process
 from ..errors import ReadFailed
 from .file_records import write_synced
 from .model import CONFIRMED, NONE, Status
 
 # So many confirmed states, and so many tombstones, are kept.
 KEPT = 5
+
+
+def _age(status: Status) -> tuple[int, str, str, str]:
+    # The statuses of earlier versions have no number.
+    return status.number, status.ended_at, status.armed_at, status.run
 
 
 class Directory:
@@ -172,7 +177,13 @@ class Directory:
                 with contextlib.suppress(ReadFailed):
                     status = self.status(run) if is_run(run) else None
                     found += [status] if status and status.state == state else []
-        return sorted(found, key=lambda status: (status.ended_at, status.armed_at, status.run), reverse=True)
+        return sorted(found, key=_age, reverse=True)
+
+    def next_number(self) -> int:
+        """Return a number above those of all runs."""
+        return 1 + max(
+            (status.number for state in (CONFIRMED, REVERTED, FAILED) for status in self.all_in(state)), default=0
+        )
 
     def _sync(self, directory: str) -> None:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

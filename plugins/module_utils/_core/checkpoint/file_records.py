@@ -19,10 +19,15 @@ Record = dict[str, Any]
 
 
 def capture(paths: Iterable[str], root: str = "/") -> dict[str, Record]:
-    """Return a record for each path and for all that is in it; raises OSError."""
+    """Return a record for each path and for all that is in it; raises OSError.
+
+    A path may be a link to a directory elsewhere, which counts as the directory then.
+    """
     found: dict[str, Record] = {}
     for path in paths:
         _capture(path, root, found)
+        if found[path]["type"] == "link" and os.path.isdir(_real(path, root)):
+            _capture_content(path, root, found)
     return found
 
 
@@ -30,9 +35,13 @@ def _capture(path: str, root: str, found: dict[str, Record]) -> None:
     real = _real(path, root)
     found[path] = record = _record(real, path, root)
     if record["type"] == "directory":
-        for name in sorted(os.listdir(real)):
-            if name != _COMPILED:
-                _capture(f"{path}/{name}", root, found)
+        _capture_content(path, root, found)
+
+
+def _capture_content(path: str, root: str, found: dict[str, Record]) -> None:
+    for name in sorted(os.listdir(_real(path, root))):
+        if name != _COMPILED:
+            _capture(f"{path}/{name}", root, found)
 
 
 def _record(real: str, path: str, root: str) -> Record:

@@ -128,7 +128,16 @@ class Guard:
             self._directory.write_json(run, "before.json", captured)
             self._directory.reserve(run, _size(captured) + _ROOM)
             now = self._clock.now()
-            status = Status(run, ARMED, self._clock.who(), self._clock.utc(), now, now, self._clock.boot())
+            status = Status(
+                run,
+                ARMED,
+                self._clock.who(),
+                self._clock.utc(),
+                now,
+                now,
+                self._clock.boot(),
+                number=self._directory.next_number(),
+            )
             self._directory.save(status.extended(now, confirm.timeout))
             self._register(run)
             # Nothing was changed yet. A run that is killed here waits for nothing, or is ended by its timer.

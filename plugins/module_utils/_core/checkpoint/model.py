@@ -74,7 +74,7 @@ class Status:
     """The state of one checkpoint. Times are CLOCK_BOOTTIME, except the texts ``armed_at`` and ``ended_at`` (UTC).
 
     ``failures`` say why a revert failed, ``summary`` what a confirmed run changed, and ``unproven`` what could not be
-    checked of it.
+    checked of it. ``number`` counts the runs of the host: the time of day may be set back between two of them.
     """
 
     run: str
@@ -88,6 +88,7 @@ class Status:
     failures: tuple[str, ...] = ()
     summary: str = ""
     unproven: tuple[str, ...] = ()
+    number: int = 0
 
     def extended(self, now: float, timeout: float) -> Status:
         """Return the status with a deadline ``timeout`` from now, within the longest time of a run."""
@@ -107,10 +108,13 @@ class Status:
         """Return the status of plain data; raises KeyError, TypeError or ValueError."""
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is unknown")
-        # Earlier versions wrote neither a summary nor what was not proven.
-        names = [field.name for field in dataclasses.fields(cls) if field.name not in ("summary", "unproven")]
-        values = {name: content[name] for name in names}
-        later = {"summary": str(content.get("summary", "")), "unproven": tuple(content.get("unproven", ()))}
+        # Earlier versions wrote none of these.
+        later = {
+            "summary": str(content.get("summary", "")),
+            "unproven": tuple(content.get("unproven", ())),
+            "number": int(content.get("number", 0)),
+        }
+        values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name not in later}
         return cls(**{**values, **later, "failures": tuple(values["failures"])})
 
     def refusal(self, now: float, boot: str) -> str:

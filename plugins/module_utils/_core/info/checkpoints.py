@@ -28,7 +28,8 @@ def read(place: str = PLACE) -> dict[str, Any]:
     with contextlib.suppress(FileNotFoundError):
         names = [name for name in os.listdir(place) if is_run(name)]
     found = [status for status in (_status(place, name) for name in names) if status]
-    confirmed = sorted((s for s in found if s["state"] == "confirmed"), key=lambda s: str(s["time"]), reverse=True)
+    found.sort(key=lambda status: (status.pop("number"), str(status["time"])), reverse=True)
+    confirmed = [status for status in found if status["state"] == "confirmed"]
     waiting = [status for status in found if status["run"] == pending]
     return {"pending": waiting[0] if waiting else None, "confirmed": confirmed[:_KEPT]}
 
@@ -39,10 +40,11 @@ def _status(place: str, name: str) -> dict[str, Any] | None:
     try:
         with open(path, encoding="utf-8") as file:
             status = json.load(file)
+        number = int(status.get("number", 0))
         time = status["ended_at"] or status["armed_at"]
         shown = {"run": status["run"], "state": status["state"], "time": time, "who": status["who"]}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ReadFailed(f"cannot read {path}: {error}") from error
-    return {**shown, "summary": status.get("summary", ""), "unproven": status.get("unproven", [])}
+    return {**shown, "summary": status.get("summary", ""), "unproven": status.get("unproven", []), "number": number}
