@@ -38,7 +38,7 @@ class Steps:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of a call before it is made."""
-        if self._taken < 0 and (event, arguments[0]) == _FROM:
+        if self._taken < 0 and (event, *arguments[:1]) == _FROM:
             self._taken = 0
         elif self._taken >= 0 and (event in _STEPS or _writes(event, arguments)):
             self._taken += 1
