@@ -156,7 +156,7 @@ class Demo:
         named = any(A in row and "is down" in row for row in rows)
         self.require([] if done.returncode == 1 and named else [f"multihome status: exit {done.returncode}", *rows])
         self.screen.rows(rows[: rows.index("") if "" in rows else len(rows)])
-        self.screen.good(f"multihome status on web1 names line {A}, and ends with status 1 for monitoring")
+        self.screen.good(f"multihome status names line {A}, and ends with status 1")
 
     def publish(self) -> None:
         """Publish the server's name: it loses the address of line A while that is dead, and gets it back."""
