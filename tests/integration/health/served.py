@@ -139,6 +139,11 @@ class Served:
             assert self.process.wait(20) == (-9 if kill else 0)
             self.process = None
 
+    def signal(self, number: int) -> None:
+        """Send the keeper a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def health(self) -> dict[str, Any]:
         """What health.json says."""
         text = self.server.run("sh", "-c", "tr -cd ' -~' < /run/multihome/health.json", check=False).stdout

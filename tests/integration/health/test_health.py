@@ -117,13 +117,26 @@ PINS = {
 }
 
 
-@pytest.mark.parametrize("pin", PINS)
-@pytest.mark.parametrize("kind", ["icmp", "tcp"])
-def test_no_probe_ever_leaves_by_another_line(network: Lab, pin: str, kind: str) -> None:
+# Each kind has sockets of its own; queries and requests are kept on their line by what ICMP and TCP are kept by.
+KINDS = {
+    "icmp": "{}",
+    "tcp": {"tcp": "{}:9"},
+    "dns": {"dns": "{}"},
+    "http": {"http": "http://{}:9/"},
+}
+PINNED = [(kind, pin) for kind in ("icmp", "tcp") for pin in PINS] + [("dns", "mark"), ("http", "interface")]
+
+
+def _target(kind: str, address: str) -> str | dict[str, str]:
+    """A target of this kind."""
+    form, host = KINDS[kind], f"[{address}]" if ":" in address and kind in ("tcp", "http") else address
+    return form.format(host) if isinstance(form, str) else {name: text.format(host) for name, text in form.items()}
+
+
+@pytest.mark.parametrize(("kind", "pin"), PINNED)
+def test_no_probe_ever_leaves_by_another_line(network: Lab, kind: str, pin: str) -> None:
     """Not when both are well, not while one is dead, has no carrier, or has lost its routes."""
-    targets = [*TARGETS[4], *TARGETS[6]]
-    if kind == "tcp":
-        targets = [{"tcp": f"[{each}]:9" if ":" in each else f"{each}:9"} for each in targets]  # type: ignore[misc]  # dicts
+    targets = [_target(kind, address) for family in FAMILIES for address in TARGETS[family]]
     lines = []
     for number, name in enumerate(LINES, 1):
         extra: dict[str, object] = dict(PINS[pin])

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,28 @@ def test_control_without_a_keeper_a_deployment_restores_what_is_wanted(served: S
     assert served.defaults(4) == A_IS_DEAD, "a keeper that dies leaves everything as it is"
     assert served.routing()["changed"]
     assert served.defaults(4) == WANTED
+
+
+def test_a_keeper_that_hangs_leaves_everything_as_it_is_and_goes_on(served: Served, tmp_path: Path) -> None:
+    """It hangs for longer than any silence; the lines are well at first, then one is dead."""
+    with (tmp_path / "routes").open("w") as said:
+        monitor = served.server.start("ip", "monitor", "route", stdout=said)
+    served.signal(signal.SIGSTOP)
+    time.sleep(4)
+    served.signal(signal.SIGCONT)
+    hung = time.monotonic()
+    served.eventually(lambda: served.health().get("at", 0.0) > hung + 3, "it judges again")
+    monitor.terminate()
+    monitor.wait(10)
+    # Its own silence is no verdict on the lines.
+    assert "default" not in (tmp_path / "routes").read_text()
+    # Control: nobody else switches, and it does as soon as it goes on.
+    served.signal(signal.SIGSTOP)
+    served.network.kill("a")
+    time.sleep(4)
+    assert served.defaults(4) == served.defaults(6) == WANTED
+    served.signal(signal.SIGCONT)
+    served.switches(A_IS_DEAD)
 
 
 def test_a_new_keeper_goes_on_from_what_is_known(served: Served, tmp_path: Path) -> None:
