@@ -141,8 +141,8 @@ class Served:
 
     def signal(self, number: int) -> None:
         """Send the keeper a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def health(self) -> dict[str, Any]:
         """What health.json says."""

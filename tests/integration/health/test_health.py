@@ -118,7 +118,7 @@ PINS = {
 
 
 # Each kind has sockets of its own; queries and requests are kept on their line by what ICMP and TCP are kept by.
-KINDS = {
+KINDS: dict[str, str | dict[str, str]] = {
     "icmp": "{}",
     "tcp": {"tcp": "{}:9"},
     "dns": {"dns": "{}"},
