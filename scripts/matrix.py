@@ -129,18 +129,26 @@ def step(name: str, command: list[str], settings: dict[str, str], directory: Pat
 
 def python_for(needed: tuple[int, int]) -> str | None:
     """The newest Python in PATH that is new enough and runs."""
-    for name in PYTHONS:
-        path = shutil.which(name)
-        if path is None:
-            continue
-        with contextlib.suppress(subprocess.CalledProcessError, ValueError):
-            text = subprocess.run(
-                [path, "-c", "import sys; print(*sys.version_info[:2])"], check=True, capture_output=True, text=True
-            ).stdout
-            major, minor = map(int, text.split())
-            if (major, minor) >= needed:
-                return path
-    return None
+    return next((path for name in PYTHONS for path in candidates(name) if version(path) >= needed), None)
+
+
+def candidates(name: str) -> list[str]:
+    """The programs of a name: that in PATH, and where that is the shim of a version manager, those it stands for."""
+    path = shutil.which(name)
+    if path is None:
+        return []
+    installed = Path(path).parent.parent.glob(f"versions/*/bin/{name}")
+    return [path, *sorted(map(str, installed), reverse=True)]
+
+
+def version(python: str) -> tuple[int, ...]:
+    """The version of a Python; (0,) where it does not run, as a shim whose version is not selected."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError, ValueError):
+        text = subprocess.run(
+            [python, "-c", "import sys; print(*sys.version_info[:2])"], check=True, capture_output=True, text=True
+        ).stdout
+        return tuple(map(int, text.split()))
+    return (0,)
 
 
 def venv(name: str, python: str, *requirements: str) -> Path:
