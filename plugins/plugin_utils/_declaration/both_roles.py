@@ -30,6 +30,26 @@ def check_both_roles(declaration: Declaration) -> None:
         own = [line for line in declaration.lines if line.ends_on_firewall(server)]
         if own and "addresses" not in server.entry.broken:
             _check_served(server, own, declaration)
+            for line in own:
+                if isinstance(line.public_addresses, Auto):
+                    _check_assigned(server, line, declaration)
+
+
+def _check_assigned(server: Server, line: Line, declaration: Declaration) -> None:
+    """Nothing can keep the ports of the firewall's own services where only it knows its address."""
+    services = [
+        service
+        for service in declaration.services
+        if (service.lines is None or line.name in service.lines)
+        and line.name in getattr(declaration.server_named.get(service.server), "addresses", {})
+    ]
+    mine = next((service for service in services if service.server == server.name), None)
+    for other in services if mine else ():
+        if mine and other.server != server.name and any(mapping.is_rest for mapping in other.ports):
+            other.entry.place.fault(
+                f"ports: any would take the ports of {mine.entry.place.text} on line {shown(line.name)}, whose address"
+                f" only {server.name} knows: name the ports here, or leave the line out"
+            )
 
 
 def _check_served(server: Server, own: list[Line], declaration: Declaration) -> None:

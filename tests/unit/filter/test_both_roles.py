@@ -235,6 +235,20 @@ WRONG: list[tuple[Declaration, str, str]] = [
 ]
 
 
+def test_all_other_packets_of_an_address_that_only_the_machine_knows_cannot_be_another_servers() -> None:
+    declaration = office()
+    declaration["lines"][1].update(public_addresses="auto", gateway="auto")
+    assert faults(declaration) == []
+    declaration["services"].append({"name": "rest", "server": "web1", "ports": ["any"]})
+    (fault,) = faults(declaration)
+    place, _colon, said = fault.partition(": ")
+    assert place == "multihome_services[2] (rest)"
+    taken = 'any would take the ports of multihome_services[1] (mail) on line "line2", whose address only fw knows'
+    assert said == f"ports: {taken}: name the ports here, or leave the line out"
+    declaration["services"][2]["lines"] = ["line1"]
+    assert faults(declaration) == []
+
+
 @pytest.mark.parametrize(("declaration", "place", "fault"), WRONG)
 def test_what_cannot_hold_on_one_host_is_refused_by_name(declaration: Declaration, place: str, fault: str) -> None:
     assert f"{place}: {fault}" in faults(declaration)
