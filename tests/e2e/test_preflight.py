@@ -37,9 +37,9 @@ def value(lab: Lab, name: str) -> str:
     return lab.exec(HOST, "sysctl", "-n", name).stdout.strip()
 
 
-def findings(run: Run, severity: str) -> list[tuple[str, str]]:
-    """Kinds and subjects of what was found on the firewall."""
-    (looked,) = (result for result in run.results if result.host == HOST and result.task.endswith(LOOK))
+def findings(run: Run, severity: str, host: str = HOST) -> list[tuple[str, str]]:
+    """Kinds and subjects of what was found on a host, by default the firewall."""
+    (looked,) = (result for result in run.results if result.host == host and result.task.endswith(LOOK))
     found = looked.values["findings"]
     return sorted((finding["id"], finding["subject"]) for finding in found if finding["severity"] == severity)
 
@@ -170,3 +170,19 @@ def test_control_a_strict_filter_makes_the_other_line_deaf(lab: Lab) -> None:
     assert all("line interlink" in problem and "IPv4" in problem for problem in problems)
     set_parameters(lab, "net.ipv4.conf.wan1.rp_filter=2")
     assert checks.services_answered(lab) == []
+
+
+@pytest.mark.parametrize("way", ["failover", "balance"])
+def test_another_default_route_is_a_warning_at_the_first_run_of_a_server(start_lab: StartLab, way: str) -> None:
+    lab = start_lab(lines=2)
+
+    def warned() -> list[tuple[str, str]]:
+        variables = {**playbooks.UNPROTECTED, "multihomed_web_default_route": way}
+        run = playbooks.run(lab, playbooks.DEPLOY, "--check", "--limit", "web1", variables=variables)
+        assert run.code == 0, run.failures
+        return findings(run, "warning", "web1")
+
+    assert warned() == []
+    lab.exec("web1", "ip", "route", "add", "default", "via", "192.168.168.11")
+    lab.exec("web1", "ip", "-6", "route", "add", "default", "via", "fd00:168::11", "metric", "1")
+    assert warned() == DEFAULTS
