@@ -13,4 +13,4 @@ def test_check_mode_shows_the_installation_of_the_keeper_as_it_is_done(design: D
     assert design.foretold.changed == design.done.changed
     for machine in design.bed.machines:
         assert (machine.name, "keeper") in steps(design.done)
-        assert (machine.name, "policy_routing") in steps(design.done)
+    assert (design.bed.server.name, "policy_routing") in steps(design.done)
