@@ -20,7 +20,7 @@ MODULES = {
     "Route each packet by its line": "policy_routing",
     "Mark each connection with its line": "connection_marks",
     "Have the keeper watch the lines": "line_health",
-    "Install the keeper": "keeper",
+    "Restore the configuration after reboots and whenever it is removed": "keeper",
 }
 
 

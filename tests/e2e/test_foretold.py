@@ -97,7 +97,8 @@ def test_check_mode_shows_what_is_done_on_hosts_where_nothing_is_deployed(start_
     assert differences(foretold, done) == []
     assert foretold.changed == done.changed
     for host, modules in site.expected.items():
-        assert {module for at, module in steps(done) if at == host} == set(modules.split())
+        # The installation of the keeper is compared above; tests/machines has it with systemd.
+        assert {module for at, module in steps(done) if at == host} - {"keeper"} == set(modules.split())
     assert checks.nothing_changed(deploy(lab, variables=variables)) == []
 
 
