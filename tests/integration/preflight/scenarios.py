@@ -467,4 +467,25 @@ SCENARIOS = [
         )
     ],
     Scenario("a server behind ufw", [], also(_FLUSH, _UFW), _FLUSH, {"role": "server"}),
+    # The last one: its route stays.
+    Scenario(
+        "a line whose program may add a default route",
+        [("default-route-to-come", "line interlink")],
+        nothing,
+        on("host", "ip route add default via 198.51.100.1 dev eth1 proto dhcp metric 40000200"),
+        {
+            "lines": [
+                UNICOM,
+                {"name": "interlink", "id": 2, "interface": "eth1", "addresses": ["auto"], "gateways": ["auto"]},
+            ],
+            "tables": [
+                {
+                    "id": 254,
+                    "routes": [
+                        {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 65793}
+                    ],
+                }
+            ],
+        },
+    ),
 ]

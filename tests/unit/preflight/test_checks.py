@@ -207,10 +207,13 @@ def test_two_default_routes_that_are_both_declared_are_no_finding_whoever_set_th
 def test_the_default_route_of_another_program_that_would_be_preferred_is_named() -> None:
     entry = {"destination": "default", "gateway": "192.168.168.11", "interface": "eth0", "metric": 65793}
     planned = replace(DESIRED, routing=RoutingLists.parse([{"id": 254, "routes": [entry]}], []))
-    for metric, preferred in ((100, True), (40000001, False)):
+    for metric, preferred in ((100, True), (70000, False)):
         dhcp = route("default", gateway="192.168.168.1", interface="eth1", metric=metric)
         (found,) = routing_checks.default_routes(planned, routing(routes=[(dhcp, 16)]))
         assert ("is preferred to those of the lines" in found.message) == preferred
+    # Behind all routes of the lines, also while these are dead; and where main has none of them.
+    behind = routing(routes=[(route("default", gateway="192.168.168.1", interface="eth1", metric=40000001), 16)])
+    assert kinds(routing_checks.default_routes, behind, planned) == []
 
 
 def test_a_default_route_that_comes_with_an_assigned_address_is_foreseen() -> None:

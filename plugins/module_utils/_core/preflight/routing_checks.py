@@ -131,7 +131,10 @@ def default_routes(desired: Desired, facts: Facts) -> Iterator[Finding]:
         new = [entry.object for key, entry in declared.items() if key not in keys]
         added = [hop for route in new if _is_default(route, family) for hop in _hops(route, desired.protocol)]
         hops = [hop for item in found for hop in _hops(item.object, item.owner)]
-        foreign = [item for item in found if item.owner != desired.protocol]
+        has_own = any(_is_default(entry.object, family) for entry in declared.values())
+        # One behind all routes of the lines, as an assigned line should have it, decides nothing.
+        behind = LARGE_ENOUGH if has_own else float("inf")
+        foreign = [item for item in found if item.owner != desired.protocol and item.object.metric <= behind]
         if len(hops) + len(added) > 1 and not all(_is_accepted(item, declared, desired.protocol) for item in foreign):
             message = f"main has {len(hops)}: {fields.listed(hops)}"
             message += f"; to be added: {fields.listed(added)}" if added else ""
