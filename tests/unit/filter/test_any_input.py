@@ -70,8 +70,8 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "verify_report": lambda _value: ({"client1": []}, {"web1": []}),
     "with_assigned": lambda value: ({"fw-a": {"wan0": value}, "web1": value},),
 }
-OF_HOST = ("isp_firewall_lines", "dns_line_names", "isp_firewall_forwards", "isp_firewall_hairpins", "isp_firewall_snat",
-           "isp_firewall_inside_networks", "isp_firewall_networks",
+OF_HOST = ("isp_firewall_lines", "dns_line_names", "isp_firewall_forwards", "isp_firewall_hairpins",
+           "isp_firewall_snat", "isp_firewall_inside_networks", "isp_firewall_networks",
            "multihomed_web_lines", "multihomed_web_reply", "dns_zones",
            "dns_name_server", "isp_firewall_zones_on_lines_only", "isp_firewall_other_lines",
            "isp_firewall_server_lines")  # fmt: skip
