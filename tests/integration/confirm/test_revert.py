@@ -104,7 +104,7 @@ def test_routes_that_the_kernel_took_along_come_back(host: Server) -> None:
     host.run("ip_aliases", aliases=[{"address": "10.9.0.1/24", "interface": "eth0"}])
     host.host.run("ip", "route", "add", "203.0.113.0/24", "via", "10.9.0.2", "src", "10.9.0.1")
     before = host.state()
-    host.run("ip_aliases", aliases=[], purge=True, run="bad", timeout=1)
+    host.run("ip_aliases", aliases=[], purge=True, run="bad", timeout=5)
     assert "203.0.113.0/24" not in host.host.run("ip", "route", "show").stdout
     host.ended("bad", 60)
     assert host.state() == before
