@@ -58,7 +58,7 @@ def test_another_run_is_refused_and_named(host: Server) -> None:
 
 
 def test_after_a_revert_later_modules_of_the_run_fail(host: Server) -> None:
-    host.run("ip_aliases", aliases=BAD_ALIASES, run="late", timeout=1)
+    host.run("ip_aliases", aliases=BAD_ALIASES, run="late", timeout=5)
     host.ended("late", 30)
     before = host.state()
     result = host.run("nat_rules", rules=[], purge=True, run="late")

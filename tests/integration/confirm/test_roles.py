@@ -19,7 +19,7 @@ from .ssh import MANAGEMENT, Controller, Task, controller
 FAR = "10.9.9.9"
 # Ansible's own: the connection is kept, and nobody asks whether it is alive.
 KEPT = "-C -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no"
-TIMEOUT = 10
+TIMEOUT = 30
 GATEWAY = "192.168.168.11"
 TOLD = "server has its earlier state again: the connection was lost while the host was changed: "
 EMPTY: Task = {"name": "empty", "multihome.linux.policy_routing": {"tables": [], "rules": [], "purge": True}}
