@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+from typing import Any
 
 from ansible_collections.multihome.linux.plugins.module_utils._core.keeper_installation.unit import unit_text
 from ansible_collections.multihome.linux.tests.e2e import checks
@@ -59,3 +62,31 @@ def test_a_keeper_that_watches_lines_is_hardly_more_exposed(design: Deployed) ->
         found.append(exposure(table))
     assert MOST_EXPOSURE < found[0] <= MOST_EXPOSURE_WATCHING
     assert found[0] < found[1] <= MOST_EXPOSURE_ANYWHERE
+
+
+def test_with_its_privileges_it_watches_lines_and_the_unit_names_their_targets(design: Deployed) -> None:
+    """Controls: a target without an answer is down, and without lines the unit is the one that was deployed."""
+    server = design.bed.server
+    deployed = design.run(server, "cat", _UNIT)
+    [route, *_more] = json.loads(design.run(server, "ip", "-json", "-4", "route", "show", "table", "all", "default"))
+    gateway = str(route["gateway"])
+    [to_gateway] = json.loads(design.run(server, "ip", "-json", "route", "get", gateway))
+    silent = "192.0.2.199"
+    try:
+        for target, state in ((gateway, "up"), (silent, "down")):
+            line = {"name": "watched", "id": 99, "addresses": [to_gateway["prefsrc"]], "health": {"targets": [target]}}
+            design.module(server, "multihome.linux.line_health", lines=[line])
+            design.module(server, "multihome.linux.keeper")
+            assert f"IPAddressDeny=any\nIPAddressAllow={target}\n" in design.run(server, "cat", _UNIT)
+            assert checks.eventually(functools.partial(_differs, design, state), seconds=30) == []
+    finally:
+        design.module(server, "multihome.linux.line_health", lines=[])
+        design.module(server, "multihome.linux.keeper")
+    assert design.run(server, "cat", _UNIT) == deployed
+
+
+def _differs(design: Deployed, state: str) -> list[str]:
+    """What is known of the watched line, unless it is in this state."""
+    text = design.run(design.bed.server, "cat", "/run/multihome/health.json", check=False)
+    shown: dict[str, Any] = json.loads(text)["lines"]["watched"]["ipv4"] if text else {}
+    return [] if shown.get("state") == state else [f"not {state}: {shown}"]
