@@ -34,7 +34,7 @@ REFUSING = Rule(23011, 4, source=f"{ALIAS}/32", action="unreachable")
 BY_MARK = Rule(20010, 4, mark=(1, 0xFF), table=1001)
 SSH = Rule(100, 4, ip_protocol=6, source_port=(22, 22), table=1002)
 MAIN_FIRST = Rule(20000, 4, table=254, suppress_interface_group=109)
-STANDING = [OF_A, REFUSING, LOOK_MAIN]
+STANDING = (OF_A, REFUSING, LOOK_MAIN)
 
 
 def kernel(routes: Iterable[Route] = (LINK, A, B), rules: Sequence[Rule] = STANDING, group: int = 0) -> ComputedHost:

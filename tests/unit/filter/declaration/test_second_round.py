@@ -173,7 +173,8 @@ def test_a_single_string_is_a_list_of_one() -> None:
 )
 def test_every_list_of_texts_takes_a_single_one(part: str, key: str, text: str) -> None:
     office = {"name": "office", "networks": ["192.168.168.0/24"]}
-    lists, texts = ({**copy.deepcopy(declarations.seed()), "networks": [dict(office)]} for _ in range(2))
+    lists = {**copy.deepcopy(declarations.seed()), "networks": [dict(office)]}
+    texts = copy.deepcopy(lists)
     lists["services"][0]["lines"] = texts["services"][0]["lines"] = ["unicom"]
     texts[part][0][key] = text
     lists[part][0][key] = [text]
