@@ -141,11 +141,12 @@ def test_the_keeper_keeps_the_host_reachable_when_lookup_local_is_moved(hosts: H
     assert not reachable(hosts)
     kept.start()
     kept.eventually(lambda: "20000:" not in server.run("ip", "rule").stdout)
-    assert reachable(hosts)
+    # The control's question for the hardware address is asked again only after a second.
+    kept.eventually(lambda: reachable(hosts), 20)
     kept.eventually(lambda: any("has to come first" in entry["reason"] for entry in kept.said("waiting")))
     server.run("ip", "rule", "add", "priority", "0", "lookup", "local")
     kept.eventually(lambda: "20000:" in server.run("ip", "rule").stdout, 20)
-    assert reachable(hosts)
+    kept.eventually(lambda: reachable(hosts), 20)
 
 
 def test_the_keeper_tells_a_reply_that_is_taken_and_that_it_is_over(hosts: Hosts, kept: Kept) -> None:
