@@ -27,7 +27,8 @@ def molecule(*words: str, directory: Path = CHECKOUT, **environment: str) -> sub
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "LAB_", "MOLECULE_"))}
     own = {"NO_COLOR": "1", "ANSIBLE_HOME": str(directory / ".ansible"), **environment}
     if directory == CHECKOUT:
-        own["ANSIBLE_HOME"] = os.environ.get("ANSIBLE_HOME", str(CHECKOUT / ".cache" / "ansible"))
+        # Molecule installs the collection there: in the home of other tests it would replace theirs while they run.
+        own["ANSIBLE_HOME"] = str(CHECKOUT / ".cache" / "molecule")
     return subprocess.run(
         [MOLECULE, *words],
         cwd=directory,
