@@ -140,9 +140,7 @@ class Keeper:
                     if everything or rebound or EVENTS.get(state.kind, frozenset()) & happened:
                         self._check_state(state, rebound)
                 self._note_faults(states)
-                self._check_replies(states, happened)
-                self._check_translations(states, happened)
-                self._check_defaults(states, happened)
+                self._check_others(states, happened)
             if self._health:
                 self._health.end_flows()
         except (Busy, OSError, MultihomeError) as error:
@@ -186,44 +184,23 @@ class Keeper:
             for name in self._parameters.check(self._clock(), self._is_due):
                 self._note_repair(parameters.KIND, name, "set")
 
-    def _check_replies(self, states: list[State], happened: set[str]) -> None:
-        """Ask whether replies leave by their line: after changes of routes and rules, and now and then."""
-        engines = [state.engine for state in states if state.kind == "policy_routing" and state.engine is not None]
-        if self._replies is None:
-            return
-        if not engines:
-            self._replies.forget()
-            return
-        if happened & {ROUTES, FILES}:
-            self._replies.changed(self._clock())
-        if self._clock() >= self._replies.next_time:
-            self._replies.check(engines[0], self._clock())
-
-    def _check_translations(self, states: list[State], happened: set[str]) -> None:
-        """Look for translations of other programs: after changes of packet filters, and now and then."""
-        engines = [state.engine for state in states if state.kind == "nat_rules" and state.engine is not None]
-        if self._translations is None:
-            return
-        if not engines:
-            self._translations.forget()
-            return
-        if happened & {FILTERS, FILES}:
-            self._translations.changed(self._clock())
-        if self._clock() >= self._translations.next_time:
-            self._translations.check(engines[0], self._clock())
-
-    def _check_defaults(self, states: list[State], happened: set[str]) -> None:
-        """Look for default routes of other programs: after changes of addresses and routes, and now and then."""
-        engines = [state.engine for state in states if state.kind == "policy_routing" and state.engine is not None]
-        if self._defaults is None:
-            return
-        if not engines:
-            self._defaults.forget()
-            return
-        if happened & {ADDRESSES, ROUTES, FILES}:
-            self._defaults.changed(self._clock())
-        if self._clock() >= self._defaults.next_time:
-            self._defaults.check(engines[0], self._clock())
+    def _check_others(self, states: list[State], happened: set[str]) -> None:
+        """Look for what other programs do to the stored lists: after changes that matter to it, and now and then."""
+        for check, kind, causes in (
+            (self._replies, "policy_routing", {ROUTES, FILES}),
+            (self._translations, "nat_rules", {FILTERS, FILES}),
+            (self._defaults, "policy_routing", {ADDRESSES, ROUTES, FILES}),
+        ):
+            engines = [state.engine for state in states if state.kind == kind and state.engine is not None]
+            if check is None:
+                continue
+            if not engines:
+                check.forget()
+                continue
+            if happened & causes:
+                check.changed(self._clock())
+            if self._clock() >= check.next_time:
+                check.check(engines[0], self._clock())
 
     def _note_faults(self, states: list[State]) -> None:
         files = {state.file for state in states if state.engine is not None}
