@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from ansible_collections.multihome.linux.tests.integration.namespaces import Hos
 from ansible_collections.multihome.linux.tests.integration.run_module import run_module
 from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
+ROOT = Path(__file__).resolve().parents[3]
 LIST = [{"address": f"fd00:168::{last}/64", "interface": "eth0"} for last in (1, 2)]
 
 
@@ -66,3 +70,26 @@ def test_without_a_cable_there_is_nobody_to_ask(hosts: Hosts) -> None:
     wait_for_carrier(hosts, there=False)
     assert aliases(hosts)["changed"]
     assert route(hosts, "fd00:168::1") == 0
+
+
+def test_a_gateway_is_found_while_the_link_local_address_is_tentative(hosts: Hosts) -> None:
+    """As at boot: until its detection ends the kernel asks for no neighbour."""
+    server = hosts["server"]
+    # Two probes, a second each: longer than the control waits for an answer.
+    server.run("sysctl", "-q", "-w", "net/ipv6/conf/eth0/dad_transmits=2")
+    for state in ("down", "up"):
+        server.run("ip", "link", "set", "dev", "eth0", state)
+    server.address("eth0", "fd00:168::3/64")
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "plugins" / "module_utils")!r})
+from _core.routing import neighbours
+if sys.argv[1:]:
+    neighbours.is_detecting = lambda *_: False
+print(neighbours.resolve([("fd00:168::9", "eth0")]).reasons)
+"""
+    assert "tentative" in server.run("ip", "-6", "address", "show", "dev", "eth0", "scope", "link").stdout
+    # The control does not wait for the detection.
+    control = server.start(sys.executable, "-c", code, "control", stdout=subprocess.PIPE, text=True)
+    assert server.run(sys.executable, "-c", code).stdout == "{}\n"
+    assert "no answer on eth0" in control.communicate(timeout=30)[0]

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.client import (
@@ -20,8 +22,11 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.dns.publishe
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.service import Publication
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.transport import Source
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.updates import ZoneServers
+from ansible_collections.multihome.linux.plugins.module_utils._core.dns.written import OWNED
 from ansible_collections.multihome.linux.plugins.module_utils._core.dns.zone import Zone
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.host.files import Files
+from ansible_collections.multihome.linux.plugins.module_utils._core.learned.host_addresses import HostAddresses
 
 DOMAIN = "www.svc.example.com"
 A, B = "203.0.113.10", "198.51.100.20"
@@ -108,6 +113,32 @@ def test_a_foreign_address_is_named_and_replaced(zone: PretendedZone) -> None:
     publisher(zone, said=said).step(lines("a", "b"), 0)
     assert zone.published == (B, A)
     assert said[0] == f"{DOMAIN}: A 192.0.2.99 of another owner is replaced"
+
+
+@pytest.mark.parametrize(
+    "noted", [{}, {OWNED: '{"svc.example.com": [["www.svc.example.com", "A", ["192.0.2.98"]]]}'}, {OWNED: "["}]
+)
+def test_an_address_of_the_last_run_or_of_an_interface_is_not_foreign(
+    zone: PretendedZone, noted: dict[str, str], tmp_path: Path
+) -> None:
+    """The keeper has not seen them: the interface changed right after the run, or while no keeper ran."""
+    said: list[str] = []
+    files = Files(str(tmp_path))
+    for path, text in noted.items():
+        files.save(path, text, 0o600)
+    addresses = HostAddresses(directory=str(tmp_path))
+    addresses.remember({"ppp0": {"addresses": ["192.0.2.97/32"]}}, ["ppp0"])
+    zone.values[DOMAIN, "A"] = ("192.0.2.97", "192.0.2.98", "192.0.2.99")
+    records = [{"domain": DOMAIN, "addresses": ["auto:ppp0:ipv4"]}]
+    log = functools.partial(_said, said)
+    late = Publisher({**OPTIONS, "records": records}, log, files, zone.of, assigned=addresses)
+    late.step({}, 0, {"ppp0": {"addresses": ["192.0.2.1/32"]}})
+    foreign = "192.0.2.99" if "www" in noted.get(OWNED, "") else "192.0.2.98, 192.0.2.99"
+    assert said[0] == f"{DOMAIN}: A {foreign} of another owner is replaced"
+
+
+def _said(texts: list[str], _level: str, text: str) -> None:
+    texts.append(text)
 
 
 LINE_NAME = "line-2.svc.example.com"

@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import ReadFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.netlink.rtnetlink import Message, RequestFailed
+from ansible_collections.multihome.linux.plugins.module_utils._core.routing import (
+    duplicate_address_detection,
+    neighbours,
+)
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.model import Neighbour
 from ansible_collections.multihome.linux.plugins.module_utils._core.routing.neighbours import (
     Gateway,
@@ -105,6 +109,57 @@ def test_all_together_have_the_same_time_to_answer() -> None:
     assert 0.2 <= time.monotonic() - started < 2
     assert len(result.reasons) == 99
     assert set(result.reasons.values()) == {"no answer on eth0"}
+
+
+class Starting(Host):
+    """A host whose interface came up just now: its gateway answers once the link-local address is usable."""
+
+    def __init__(self, usable_after: float, scope: int = 253, failed: bool = False) -> None:
+        super().__init__({"2001:db8::1": (INCOMPLETE, None)})
+        self._usable, self._scope, self._failed = time.monotonic() + usable_after, scope, failed
+
+    def dump(self, kind: str) -> list[Message]:
+        """Return the link-local address, or the neighbour."""
+        is_usable = time.monotonic() >= self._usable
+        if kind == "address":
+            self.dumped.append(kind)
+            flags = 0x40 | 0x08 if self._failed else 0 if is_usable else 0x40
+            return [Message("address", {"index": 2, "family": 10, "scope": self._scope}, {"IFA_FLAGS": flags})]
+        if is_usable:
+            self.table["2001:db8::1"] = (REACHABLE, MAC)
+        return super().dump(kind)
+
+
+def asked_at_start(host: Host) -> tuple[bool, float]:
+    """Ask for the gateway; return whether it is found, and the seconds that it took."""
+    started = time.monotonic()
+    result = found(host, ("2001:db8::1", "eth0"), timeout=0.1)
+    return bool(result.neighbours), time.monotonic() - started
+
+
+def test_the_time_begins_when_the_interface_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicate_address_detection, "is_running", lambda _interface: True)
+    assert asked_at_start(Starting(0.5))[0]
+    # Not for ever, and not for an address that will never be usable, nor for others than the link-local one.
+    monkeypatch.setattr(neighbours, "_DETECTION", 0.3)
+    is_found, seconds = asked_at_start(Starting(60))
+    assert not is_found
+    assert seconds >= 0.35
+    for host in (Starting(60, scope=0), Starting(60, failed=True)):
+        is_found, seconds = asked_at_start(host)
+        assert (is_found, seconds < 0.29) == (False, True)
+
+
+def test_no_detection_runs_without_a_carrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicate_address_detection, "is_running", lambda _interface: False)
+    is_found, seconds = asked_at_start(Starting(60))
+    assert (is_found, seconds < 2) == (False, True)
+
+
+def test_ipv4_waits_for_no_detection() -> None:
+    host = Host({"192.0.2.1": (INCOMPLETE, None)})
+    assert found(host, ("192.0.2.1", None)).neighbours == {}
+    assert "address" not in host.dumped
 
 
 def test_every_reason_is_told() -> None:

@@ -28,12 +28,11 @@ from .model import RecordSet, parse_record
 from .set_plan import Current, DnsPlan, HostFile
 from .transport import Source
 from .updates import ZoneServers, replacements
+from .written import OWNED, written
 from .zone import Zone, as_records, parse
 
 # Of the stored states.
 STORE = "/etc/multihome"
-# The record sets that this host wrote, by zone: with purge, only these are removed.
-OWNED = "/var/lib/multihome/dns_records.json"
 KIND = "dns_records"
 # Every set that was listed or written is this collection's.
 _OWNER = 0
@@ -77,7 +76,7 @@ class DnsEngine(Persistable[Current, DnsPlan]):
 
     def read(self) -> Current:
         """Return the sets at the server; raises ReadFailed, and InvalidInput for a key without a secret."""
-        noted, owned_text = self._owned()
+        noted, owned_text = written(self.files, self.zone.name)
         owned = {**self._stored(), **noted}
         key_text, ended_key = self._key_text(), self._ended_key()
         wanted = {entry.object.key for entry in self.desired} | (set(owned) if self.withdraws else set())
@@ -302,15 +301,6 @@ class DnsEngine(Persistable[Current, DnsPlan]):
             if others:
                 found[key] = others
         return found
-
-    def _owned(self) -> tuple[dict[SetKey, tuple[str, ...]], str | None]:
-        try:
-            text = self.files.load(OWNED)
-            zones: dict[str, Any] = json.loads(text) if text else {}
-            rows = zones.get(self.zone.name, [])
-            return {(domain, kind): tuple(values) for domain, kind, values in rows}, text
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise ReadFailed(f"cannot read the records that this host wrote: {OWNED}: {error}; move it away") from error
 
     def _stored_options(self) -> Any:
         """Return the options that the keeper of this host publishes by; a file that is none is refused elsewhere."""

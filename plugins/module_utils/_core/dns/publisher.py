@@ -4,23 +4,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..entries import Options
+from ..errors import ReadFailed
 from ..fields import family_of
 from ..host.files import Files
+from ..learned.host_addresses import HostAddresses
 from ..lock import LOCK_FILE, is_held
 from ..references import Learned
 from . import keys
-from .assigned import bound, bound_sources, names
+from .assigned import Assigned, bound, bound_sources, earlier_values, names
 from .client import TEXT, Conflict, Content, Replacement, ServerFault
 from .effective import ByFamily, Lines, effective
 from .lease import READ_EVERY, TTL, Lease, is_lease, lease_domain
-from .model import RecordSet
+from .model import Key, RecordSet
 from .name_server import LOOPBACK
 from .transport import Source
 from .updates import ZoneServers, replacements
+from .written import written
 from .zone import Zone, parse
 
 Log = Callable[[str, str], None]
@@ -48,9 +52,11 @@ class Publisher:
         files: Files | None = None,
         make_servers: MakeServers = ZoneServers,
         is_locked: Callable[[], bool] = lambda: is_held(LOCK_FILE),
+        assigned: Assigned | None = None,
     ) -> None:
         zone, entries = parse(options)
         self._files, self._make_servers, self._is_locked = files or Files(), make_servers, is_locked
+        self._assigned = assigned or HostAddresses()
         self.zone = _with_secret(zone, self._files)
         self._wanted = [entry.object for entry in entries]
         self._listed = {each.key: each.addresses for each in self._wanted}
@@ -150,12 +156,22 @@ class Publisher:
 
     def _name_foreign(self, group: Sequence[Replacement]) -> None:
         for each in group:
-            others = [value for value in each.values if value not in self._known.get((each.domain, each.type), ())]
+            key = (each.domain, each.type)
             # What was followed before this keeper started is not known.
-            followed = any(one.is_name for one in self._listed.get((each.domain, each.type), ()))
-            if others and not followed and each.type != TEXT and not each.by_wildcard:
-                shown = ", ".join(others)
-                self._log("warning", f"{each.domain}: {each.type} {shown} of another owner is replaced")
+            followed = any(one.is_name for one in self._listed.get(key, ()))
+            if followed or each.type == TEXT or each.by_wildcard:
+                continue
+            others = [value for value in each.values if value not in self._known.get(key, ())]
+            earlier = self._earlier(key) if others else ()
+            if others := [value for value in others if value not in earlier]:
+                self._log("warning", f"{each.domain}: {each.type} {', '.join(others)} of another owner is replaced")
+
+    def _earlier(self, key: Key) -> set[str]:
+        """Return what this host may have published without this keeper: by a run, or before it began."""
+        found = earlier_values(self._wanted, self._assigned)
+        with contextlib.suppress(ReadFailed):  # the next deployment says it
+            found.update(written(self._files, self.zone.name)[0].get(key, ()))
+        return found
 
     def _report(self, group: Sequence[Replacement]) -> None:
         for each in group:

@@ -12,7 +12,7 @@ import fcntl
 import socket as sockets
 import struct
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import StepFailed
@@ -26,6 +26,7 @@ from .snapshot import Place, Snapshot
 _NO_DETECTION, _FAILED, _TENTATIVE = 0x02, 0x08, 0x40
 # linux/sockios.h, linux/if.h: running means that the interface is up and its cable is plugged in.
 _GET_FLAGS, _RUNNING = 0x8913, 0x40
+_LINK = 253  # RT_SCOPE_LINK
 _PATIENCE = 5.0  # seconds; a probe is sent within one second, and answers are awaited for another one
 _INTERVAL = 0.05
 
@@ -39,6 +40,22 @@ def is_running(interface: str) -> bool:
     except OSError:
         return True
     return bool(struct.unpack("16sH14x", answer)[1] & _RUNNING)
+
+
+def is_detecting(addresses: Iterable[Message], interfaces: Mapping[int, str]) -> bool:
+    """Tell whether the link-local address of an interface, by index, is still tentative, and its detection runs.
+
+    Until it ends the kernel sends no neighbour solicitation by that interface (ndisc_send_ns), unless for a packet
+    with another source. Without a carrier detection does not begin.
+    """
+    return any(
+        message.header["index"] in interfaces
+        and message.header["family"] == rtnetlink_mapping.AF[6]
+        and message.header["scope"] == _LINK
+        and message.get("IFA_FLAGS", 0) & (_TENTATIVE | _FAILED) == _TENTATIVE
+        and is_running(interfaces[message.header["index"]])
+        for message in addresses
+    )
 
 
 def wait(socket: Socket, snapshot: Snapshot, added: Collection[Alias], patience: float = _PATIENCE) -> list[Alias]:

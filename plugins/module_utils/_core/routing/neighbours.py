@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from .. import fields
 from ..errors import ReadFailed
 from ..netlink.rtnetlink import Message, Netlink, RequestFailed, interfaces
+from .duplicate_address_detection import is_detecting
 from .model import Neighbour
 
 # linux/neighbour.h
@@ -26,6 +27,7 @@ _NO_ADDRESS = 0x40  # no hardware addresses on this link
 _USE = 0x01  # NTF_USE
 _UNICAST, _LOCAL = 1, 2  # RTN_UNICAST, RTN_LOCAL
 _AF = {4: 2, 6: 10}
+_DETECTION = 3.0  # seconds; an interface that came up asks whether its address is free for two at most
 _PAUSE = 0.02  # seconds between two looks at the table
 
 # (gateway, its interface if that is given)
@@ -63,6 +65,8 @@ def resolve(
 ) -> Resolution:
     """Return the place of each gateway that answers within ``timeout`` seconds, for all together.
 
+    The time of an IPv6 gateway begins when its interface may ask: at most _DETECTION seconds later.
+
     Raises ReadFailed when neighbours or routes cannot be read.
     """
     asked = list(dict.fromkeys(gateways))
@@ -81,7 +85,7 @@ def resolve(
                     reasons[gateway, interface] = place
                 else:
                     places[gateway, interface] = place
-            known = _wait(socket, places, timeout)
+            known = _wait(socket, places, names, timeout)
     except RequestFailed as error:
         raise ReadFailed(f"cannot read the neighbours and routes of this host: {error}") from error
     neighbours: dict[Gateway, Neighbour] = {}
@@ -139,21 +143,34 @@ def _place(routes: _Routes, gateway: str, interface: str | None, indexes: Mappin
     return found if found is not None else "it is on the link of no interface"
 
 
-def _wait(socket: NeighbourSocket, places: Mapping[Gateway, int], timeout: float) -> dict[Key, tuple[int, str | None]]:
+def _wait(
+    socket: NeighbourSocket, places: Mapping[Gateway, int], names: Mapping[int, str], timeout: float
+) -> dict[Key, tuple[int, str | None]]:
     """Return the neighbours by address and interface, once all answered or the time is over."""
     pending = {(gateway, index) for (gateway, _interface), index in places.items()}
     deadline = time.monotonic() + timeout
+    latest = time.monotonic() + _DETECTION
     known = _table(socket, pending)
     # A stale entry is good enough for now; asking makes the kernel verify it for later.
     pending -= _ask(socket, {key for key in pending if not _state(known, key) & (_REACHABLE | _PERMANENT)})
-    while not all(_state(known, key) & (_HAS_ADDRESS | _NO_ADDRESS) for key in pending):
-        if time.monotonic() >= deadline:
+    detecting = True
+    while silent := {key for key in pending if not _state(known, key) & (_HAS_ADDRESS | _NO_ADDRESS)}:
+        now = time.monotonic()
+        detecting = detecting and now < latest and _is_detecting(socket, silent, names)
+        deadline = now + timeout if detecting else deadline
+        if now >= deadline:
             break
         time.sleep(_PAUSE)
         known = _table(socket, pending)
         # An entry that failed within this time was asked for before it began.
         pending -= _ask(socket, {key for key in pending if _state(known, key) & _FAILED})
     return known
+
+
+def _is_detecting(socket: NeighbourSocket, silent: Iterable[Key], names: Mapping[int, str]) -> bool:
+    """Tell whether an interface of these IPv6 gateways cannot ask for them yet."""
+    asking = {index: names[index] for gateway, index in silent if fields.family_of(gateway) == 6}
+    return bool(asking) and is_detecting(socket.dump("address"), asking)
 
 
 def _state(known: Mapping[Key, tuple[int, str | None]], key: Key) -> int:
