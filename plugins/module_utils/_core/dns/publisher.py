@@ -12,7 +12,6 @@ from ..entries import Options
 from ..errors import ReadFailed
 from ..fields import family_of
 from ..host.files import Files
-from ..learned.host_addresses import HostAddresses
 from ..lock import LOCK_FILE, is_held
 from ..references import Learned
 from . import keys
@@ -43,7 +42,10 @@ _UNKNOWN = Lines()
 
 
 class Publisher:
-    """One zone; ``options`` are the stored ones. Raises InvalidInput for options that are none, or without the key."""
+    """One zone; ``options`` are the stored ones, and ``assigned`` knows what the interfaces had.
+
+    Raises InvalidInput for options that are none, or without the key.
+    """
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class Publisher:
     ) -> None:
         zone, entries = parse(options)
         self._files, self._make_servers, self._is_locked = files or Files(), make_servers, is_locked
-        self._assigned = assigned or HostAddresses()
+        self._assigned = assigned
         self.zone = _with_secret(zone, self._files)
         self._wanted = [entry.object for entry in entries]
         self._listed = {each.key: each.addresses for each in self._wanted}
@@ -168,7 +170,7 @@ class Publisher:
 
     def _earlier(self, key: Key) -> set[str]:
         """Return what this host may have published without this keeper: by a run, or before it began."""
-        found = earlier_values(self._wanted, self._assigned)
+        found = earlier_values(self._wanted, self._assigned) if self._assigned else set()
         with contextlib.suppress(ReadFailed):  # the next deployment says it
             found.update(written(self._files, self.zone.name)[0].get(key, ()))
         return found

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from ..entries import Options
 from ..errors import MultihomeError
 from ..fields import shown
 from ..references import Learned
-from .assigned import interfaces
+from .assigned import Assigned, interfaces
 from .effective import ByFamily
 from .publisher import Log, Publisher
 
@@ -106,8 +107,15 @@ class Publication:
 class Service:
     """The zones of a host, by the names of their files."""
 
-    def __init__(self, lines: Callable[[], ByFamily], log: Log, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        lines: Callable[[], ByFamily],
+        log: Log,
+        on_change: Callable[[], None] = lambda: None,
+        assigned: Assigned | None = None,
+    ) -> None:
         self._lines, self._log, self._on_change = lines, log, on_change
+        self._make = functools.partial(Publisher, assigned=assigned)
         self._zones: dict[str, Publication] = {}
 
     def attend(self, stored: Mapping[str, Options], learned: Learned) -> None:
@@ -119,7 +127,7 @@ class Service:
             self._zones.pop(name).stop()
         for name, options in stored.items():
             if name not in self._zones:
-                self._zones[name] = Publication(options, self._lines, self._log, on_change=self._on_change)
+                self._zones[name] = Publication(options, self._lines, self._log, self._make, on_change=self._on_change)
                 self._zones[name].learn(learned)
                 self._zones[name].start()
             else:

@@ -51,5 +51,6 @@ def _service(wake: Callable[[], None]) -> Service:
     # pylint: disable=import-outside-toplevel
     from ..dns.service import Service  # noqa: PLC0415 - hosts without zones do not pay for it
     from ..health.published import LinesInService  # noqa: PLC0415 - as above
+    from ..learned.host_addresses import HostAddresses  # noqa: PLC0415 - as above
 
-    return Service(LinesInService(), log, wake)
+    return Service(LinesInService(), log, wake, HostAddresses())
