@@ -202,6 +202,67 @@ def test_the_order_of_loading_does_not_decide_between_theirs_and_ours(lab: NatLa
         lab.by_hand("nft", "delete", "table", "inet", "theirs")
 
 
+UNTRACKED = """
+table inet other {
+    chain c {
+        type filter hook prerouting priority raw; policy accept;
+        iifname "wan0" tcp dport 5000 notrack
+    }
+}
+"""
+
+
+@FAMILIES
+def test_packets_out_of_connection_tracking_are_not_translated(lab: NatLab, family: int) -> None:
+    rules = [forward(family, "tcp", 5000)]
+    lab.translate(*rules)
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+    lab.by_hand("nft", "-f", "-", feed=UNTRACKED)
+    try:
+        # The firewall itself gets them.
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("firewall", 5000)
+        [one] = findings(lab, rules, "translation-taken")
+        assert "its rule NOTRACK from wan0 protocol tcp port 5000 is asked first" in one["message"]
+        assert [one["order"] for one in now_taken(lab)] == ["first"]
+        # Another port is not concerned.
+        assert taken(lab, [forward(family, "tcp", 5001)]) == []
+    finally:
+        lab.by_hand("nft", "delete", "table", "inet", "other")
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+    assert (taken(lab, rules), now_taken(lab)) == ([], [])
+
+
+@FAMILIES
+def test_an_accept_before_the_entries_of_iptables(lab: NatLab, family: int) -> None:
+    rules = [forward(family, "tcp", 5000)]
+    lab.translate(*rules)
+    theirs = ("-p", "tcp", "--dport", "5000", "-j", "ACCEPT")
+    iptables(lab, family, "-I", "PREROUTING", *theirs)
+    try:
+        is_first = lab.programs.backend == "iptables"
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("firewall" if is_first else "web", 5000)
+        assert taken(lab, rules) == (["translation-contested"] if is_first else [])
+        assert [one["order"] for one in now_taken(lab)] == (["unknown"] if is_first else [])
+    finally:
+        iptables(lab, family, "-D", "PREROUTING", *theirs)
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+
+
+@FAMILIES
+def test_a_network_that_another_program_maps(lab: NatLab, family: int) -> None:
+    rules = [forward(family, "tcp", 5000)]
+    lab.translate(*rules)
+    theirs = ("-d", PUBLIC[family], "-j", "NETMAP", "--to", DB[family])
+    iptables(lab, family, "-I", "PREROUTING", *theirs)
+    try:
+        is_first = lab.programs.backend == "iptables"
+        assert lab.reached("tcp", PUBLIC[family], 5000) == ("db" if is_first else "web", 5000)
+        assert taken(lab, rules) == ["translation-taken" if is_first else "translation-preceded"]
+    finally:
+        iptables(lab, family, "-D", "PREROUTING", *theirs)
+    assert lab.reached("tcp", PUBLIC[family], 5000) == ("web", 5000)
+
+
 @FAMILIES
 def test_a_filter_that_drops_what_servers_initiate(lab: NatLab, family: int) -> None:
     rules: list[dict[str, Any]] = [

@@ -69,6 +69,9 @@ def by_hand(*lines: str) -> list[Table]:
         ("-A PREROUTING -p udp -m udp --dport 80 -j DNAT --to-destination 172.17.0.2:80", False),
         ("-A PREROUTING -d 203.0.113.11/32 -j DNAT --to-destination 172.17.0.2", False),
         ("-A PREROUTING -p tcp -m tcp --dport 80 -j RETURN", False),
+        ("-A PREROUTING -d 203.0.113.0/24 -j NETMAP --to 172.17.0.0/24", True),
+        ("-A PREROUTING -d 203.0.114.0/24 -j NETMAP --to 172.17.0.0/24", False),
+        ("-A POSTROUTING -s 192.168.168.0/24 -j NETMAP --to 203.0.113.0/24", True),
         ("-A POSTROUTING -o wan0 -j MASQUERADE", True),
         ("-A POSTROUTING -o wan1 -j MASQUERADE", False),
         ("-A POSTROUTING -s 10.0.0.0/8 -j SNAT --to-source 203.0.113.11", False),
@@ -155,3 +158,76 @@ def test_a_message_names_entry_rule_and_program() -> None:
         "its rule DNAT protocol tcp port 80 is asked first, and takes connections of the entry web and of 1 more"
     )
     assert one.as_result()["entry"]["to_address"] == "192.168.168.1"
+
+
+EXEMPT = "-A POSTROUTING -s 192.168.168.0/24 -d 10.9.0.0/16 -j ACCEPT"
+RETURNED = "-A PREROUTING -p tcp -m tcp --dport 80 -j RETURN"
+SOURCE_JUMP = JUMP.replace("PREROUTING", "POSTROUTING").replace("destination", "source")
+
+
+@pytest.mark.parametrize(
+    ("lines", "rule"),
+    [
+        ((EXEMPT, SOURCE_JUMP), "ACCEPT source 192.168.168.0/24 destination 10.9.0.0/16"),
+        ((RETURNED, JUMP), "RETURN protocol tcp port 80"),
+        # Behind the jump it decides nothing, and for another port it is no matter.
+        ((JUMP, RETURNED), None),
+        ((RETURNED.replace("80", "81"), JUMP), None),
+        # A chain of its own returns to the next rule of the base chain.
+        (("-A PREROUTING -j THEIRS", RETURNED.replace("PREROUTING", "THEIRS"), JUMP), None),
+        (("-A PREROUTING -j THEIRS", "-A THEIRS -p tcp -j ACCEPT", JUMP), "ACCEPT protocol tcp"),
+    ],
+)
+def test_an_accept_before_the_jump_keeps_connections_from_the_entries_of_iptables(
+    lines: tuple[str, ...], rule: str | None
+) -> None:
+    tables = read_iptables(BY_HAND.format("\n".join((":THEIRS - [0:0]", *lines))), 4)
+    assert found(tables, backend="iptables") == ([] if rule is None else [(UNKNOWN, rule)])
+    # Other chains do not care for the accept of one.
+    assert found(tables) == []
+
+
+def test_a_message_of_a_rule_that_translates_nothing_says_so() -> None:
+    [one] = foreign_translations(
+        by_hand(RETURNED, JUMP), [entry.object for entry in parse_rules([WEB])], "iptables", "multihome"
+    )
+    assert one.message == (
+        "its rule RETURN protocol tcp port 80 may be asked first, and may leave connections of the entry web"
+        " untranslated"
+    )
+    assert "limit it to packets that no entry is for" in one.remedy
+
+
+RAW = """*raw
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+{}
+COMMIT
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "order"),
+    [
+        ("-A PREROUTING -p tcp -m tcp --dport 80 -j CT --notrack", FIRST),
+        ("-A PREROUTING -p tcp -m tcp --dport 80 -j NOTRACK", FIRST),
+        ("-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -m mark --mark 0x7 -j CT --notrack", UNKNOWN),
+        # What the server initiates is not translated either.
+        ("-A PREROUTING -s 192.168.168.0/24 -p udp -m udp --dport 53 -j CT --notrack", FIRST),
+        ("-A PREROUTING -i wan0 -p udp -m udp --dport 53 -j CT --notrack", None),
+        ("-A PREROUTING -i lo -j CT --notrack", None),
+        ("-A PREROUTING -p tcp -m tcp --dport 80 -j CT --zone 7", None),
+        ("-A OUTPUT -p tcp -m tcp --dport 80 -j CT --notrack", None),
+    ],
+)
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_packets_that_are_not_tracked_are_translated_by_nobody(rule: str, order: str | None, backend: str) -> None:
+    listed = found(read_iptables(RAW.format(rule), 4), backend=backend)
+    assert [one for one, _rule in listed] == ([] if order is None else [order])
+
+
+@pytest.mark.parametrize(("priority", "order"), [(-300, FIRST), (-201, FIRST), (-200, None), (-150, None)])
+def test_tracking_ends_before_it_begins_only(priority: int, order: str | None) -> None:
+    tables = nft(priority, PORT, {"notrack": None}, {"accept": None})
+    tables[0].chains["c"].type = "filter"
+    assert found(tables, WEB) == ([] if order is None else [(order, "NOTRACK protocol tcp port 80")])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .nftables_json import (
     NftExpression,
@@ -44,9 +44,11 @@ _NFT_SELECTORS = {
 }
 _PORTS = {"dport": "destination_port", "sport": "source_port"}
 _WITH_PORTS = ("tcp", "udp", "sctp", "th")
-# Statements that translate, as iptables calls them.
-TO_DESTINATION = ("DNAT", "REDIRECT")
-TO_SOURCE = ("SNAT", "MASQUERADE")
+# Statements that translate, as iptables calls them; NETMAP translates what its hook is for.
+TO_DESTINATION = ("DNAT", "REDIRECT", "NETMAP")
+TO_SOURCE = ("SNAT", "MASQUERADE", "NETMAP")
+# The statement that takes packets out of connection tracking.
+UNTRACKED = "NOTRACK"
 # What the name of a chain or table tells about the program that manages it.
 _OWNERS = {"DOCKER": "Docker", "ufw": "ufw", "firewalld": "firewalld", "LIBVIRT": "libvirt"}
 _OWNERS.update({"KUBE-": "Kubernetes", "NETAVARK": "Podman", "CNI-": "CNI"})
@@ -98,7 +100,7 @@ class MarkWrite:
 class FilterRule:
     """A rule. ``verdict`` is accept, drop, return, jump or goto (to ``target``), other (unknown), or empty.
 
-    The ``target`` of a rule that translates is DNAT or REDIRECT, SNAT or MASQUERADE.
+    The ``target`` of a rule that translates is in TO_DESTINATION or TO_SOURCE. One that ends tracking is UNTRACKED.
     """
 
     verdict: str = ""
@@ -134,7 +136,8 @@ class Chain:
     @property
     def translates(self) -> bool:
         """Whether it translates destinations of packets that come in."""
-        return self.hook != "output" and any(rule.target in TO_DESTINATION for rule in self.rules)
+        is_for_others = self.hook in ("output", "input", "postrouting")
+        return not is_for_others and any(rule.target in TO_DESTINATION for rule in self.rules)
 
 
 @dataclass
@@ -173,9 +176,17 @@ def read_nft(objects: Iterable[Mapping[str, object]]) -> tuple[list[Table], set[
             if any(expression.kind == "xt" for expression in rule.expressions):
                 opaque.add(read.family)
             if rule.chain in table.chains:
-                table.chains[rule.chain].rules += _nft_rules(rule.expressions)
+                table.chains[rule.chain].rules += _nft_untracked(rule.expressions) + _nft_rules(rule.expressions)
         tables.append(table)
     return tables, opaque
+
+
+def _nft_untracked(expressions: Sequence[NftExpression]) -> list[FilterRule]:
+    """Return the rule that ends tracking, where one does; the rest of it applies too."""
+    kinds = [expression.kind for expression in expressions]
+    if "notrack" not in kinds:
+        return []
+    return [replace(rule, target=UNTRACKED) for rule in _nft_rules(expressions[: kinds.index("notrack")])]
 
 
 def _nft_rules(expressions: Sequence[NftExpression]) -> list[FilterRule]:
@@ -338,6 +349,9 @@ def _iptables_rule(words: Sequence[str]) -> FilterRule:
             matches.append(Match(OTHER))
         negated = False
     target = words[place + 1] if place + 1 < len(words) else ""
+    if target == "CT" and "--notrack" in words[place + 2 :]:
+        # As iptables-save writes it in either variant.
+        target = UNTRACKED
     marks = _iptables_marks(target, words[place + 2 :])
     if target in _IPTABLES_VERDICTS:
         return FilterRule(_IPTABLES_VERDICTS[target], "", tuple(matches), marks)

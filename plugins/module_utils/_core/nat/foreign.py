@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Translations of other programs that take connections which an entry of this collection is for. Pure.
+"""Rules of other programs that take connections which an entry of this collection is for. Pure.
 
-The kernel asks the hooks of one place by their priority, and of one priority the one first that was loaded last. The
-first that translates a connection decides.
+They translate them, or leave them untranslated. The kernel asks the hooks of one place by their priority, and of one
+priority the one first that was loaded last. The first that translates a connection decides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..filters.rulesets import TO_DESTINATION, TO_SOURCE, Chain, FilterRule, Match, Table
+from ..filters.rulesets import TO_DESTINATION, TO_SOURCE, UNTRACKED, Chain, FilterRule, Match, Table
 from .entry_faults import DESTINATION, SOURCE
 from .model import NatRule, hook
 from .nftables_text import BASE_CHAINS
@@ -25,6 +25,11 @@ _HOOKS = {"prerouting": DESTINATION, "postrouting": SOURCE}
 _TARGETS = {DESTINATION: TO_DESTINATION, SOURCE: TO_SOURCE}
 _TYPES = {DESTINATION: "dnat", SOURCE: "snat"}
 _IPTABLES = {"prerouting": -100, "postrouting": 100}
+# nft: NF_IP_PRI_CONNTRACK. Only before it, packets can be taken out of tracking.
+_TRACKING = -200
+# How rules are shown that translate nothing, and keep others from it.
+_ENDS = {"accept": "ACCEPT", "return": "RETURN"}
+_UNTRANSLATED = (UNTRACKED, *_ENDS.values())
 # So many combinations of values of one rule are compared; one with more is taken for one that matches everything.
 _MOST = 64
 _FIELDS = ("in_interface", "out_interface", "source", "destination", "source_port", "destination_port", "protocol")
@@ -32,7 +37,7 @@ _FIELDS = ("in_interface", "out_interface", "source", "destination", "source_por
 
 @dataclass(frozen=True)
 class Foreign:
-    """A translation of another program, the first ``entry`` that it concerns, and whether it is asked before it.
+    """A rule of another program, the first ``entry`` that it concerns, and whether it is asked before it.
 
     ``place`` names its table and chain, ``owner`` the program if that is known, and ``entries`` counts the entries.
     """
@@ -50,11 +55,15 @@ class Foreign:
         more = f" and of {self.entries - 1} more" if self.entries > 1 else ""
         whose = f" of {self.owner}" if self.owner else ""
         taken = f"connections of the entry {self.entry.name or self.entry}{more}"
+        if self.order == LATER:
+            return f"its rule {self.rule}{whose} is asked after this collection's, which take {taken}"
+        if self._translates_nothing:
+            verb, taken = "leave", f"{taken} untranslated"
+        else:
+            verb = "take"
         if self.order == FIRST:
-            return f"its rule {self.rule}{whose} is asked first, and takes {taken}"
-        if self.order == UNKNOWN:
-            return f"its rule {self.rule}{whose} may be asked first, and may take {taken}"
-        return f"its rule {self.rule}{whose} is asked after this collection's, which take {taken}"
+            return f"its rule {self.rule}{whose} is asked first, and {verb}s {taken}"
+        return f"its rule {self.rule}{whose} may be asked first, and may {verb} {taken}"
 
     @property
     def remedy(self) -> str:
@@ -62,7 +71,13 @@ class Foreign:
         owner = self.owner or "the program that wrote it"
         if self.order == LATER:
             return "none needed if the entry is meant to decide; else remove it"
+        if self._translates_nothing:
+            return f"remove the rule, have {owner} limit it to packets that no entry is for, or remove the entry"
         return f"remove the rule, have {owner} use another port or address for it, or remove the entry"
+
+    @property
+    def _translates_nothing(self) -> bool:
+        return self.rule.startswith(_UNTRANSLATED)
 
     def as_result(self) -> dict[str, Any]:
         """Return the finding as results show it."""
@@ -90,34 +105,74 @@ def foreign_translations(tables: Iterable[Table], rules: Sequence[NatRule], back
     for table in tables:
         if (table.kind, table.name) == ("inet", own):
             continue
+        entries = {side: [one for f in sorted(table.families) for one in sides.get((side, f), ())] for side in _TYPES}
         for chain in table.chains.values():
             side = _HOOKS.get(chain.hook)
-            if side is None or chain.type != "nat":
-                continue
-            own_entries = [rule for family in sorted(table.families) for rule in sides.get((side, family), ())]
-            if own_entries:
-                found += _of_hook(table, chain, own_entries, backend, own)
+            if side is not None and chain.type == "nat" and entries[side]:
+                found += _of_hook(table, chain, entries[side], backend, own)
+            elif _is_before_tracking(table, chain):
+                found += _of_tracking(table, chain, entries, own)
     return found
 
 
 def _of_hook(table: Table, base: Chain, rules: Sequence[NatRule], backend: str, own: str) -> Iterator[Foreign]:
+    """Yield the rules of a hook that translate, and those that keep its chain from reaching the collection's."""
     side = _HOOKS[base.hook]
-    for position, chain, matches, rule in _translating(table, base, own):
-        if rule.target not in _TARGETS[side]:
+    for position, chain, matches, rule in _ends(table, base, own):
+        is_end = _is_of_iptables(table, backend) and _ends_hook(rule, chain == base.name)
+        if rule.target not in _TARGETS[side] and not is_end:
             continue
         combinations, is_exact = _combinations(matches, side, table.families)
         concerned = [entry for entry in rules if any(overlap(entry, one) for one in combinations)]
-        if not concerned:
-            continue
         order = _order(table, base, position, backend, own)
-        if order == FIRST and not is_exact:
+        if not concerned or (is_end and order == LATER):
+            continue
+        if order == FIRST and (is_end or not is_exact):
+            # A rule that translates nothing may be meant as an exemption.
             order = UNKNOWN
-        text = " ".join([rule.target, *_shown(matches)])
-        yield Foreign(f"{table}, chain {chain}", table.owner, text, concerned[0], len(concerned), order)
+        yield _finding(table, chain, _ENDS[rule.verdict] if is_end else rule.target, matches, concerned, order)
 
 
-def _translating(table: Table, base: Chain, own: str) -> Iterator[tuple[int, str, tuple[Match, ...], FilterRule]]:
-    """Yield the rules that translate, each with the position in the base chain that leads to it, and all conditions."""
+def _of_tracking(table: Table, base: Chain, entries: Mapping[str, Sequence[NatRule]], own: str) -> Iterator[Foreign]:
+    """Yield the rules that take packets out of connection tracking, so that nothing translates them."""
+    for _position, chain, matches, rule in _ends(table, base, own):
+        if rule.target != UNTRACKED:
+            continue
+        arriving = [match.values for match in matches if match.what == "in_interface" and not match.negated]
+        concerned, is_exact = [], True
+        for side, listed in entries.items():
+            combinations, is_exact = _combinations(matches, side, table.families)
+            concerned += [
+                entry
+                for entry in listed
+                # What leaves by an interface did not come in by it.
+                if not any(names <= {"lo", entry.out_interface} for names in arriving)
+                and any(overlap(entry, one) for one in combinations)
+            ]
+        if concerned:
+            yield _finding(table, chain, rule.target, matches, concerned, FIRST if is_exact else UNKNOWN)
+
+
+def _finding(
+    table: Table, chain: str, shown: str, matches: Sequence[Match], concerned: Sequence[NatRule], order: str
+) -> Foreign:
+    text = " ".join([shown, *_shown(matches)])
+    return Foreign(f"{table}, chain {chain}", table.owner, text, concerned[0], len(concerned), order)
+
+
+def _is_before_tracking(table: Table, chain: Chain) -> bool:
+    if chain.hook != "prerouting":
+        return False
+    return chain.priority < _TRACKING if table.tool == "nft" else table.name == "raw"
+
+
+def _ends_hook(rule: FilterRule, is_base: bool) -> bool:
+    """Return whether no later rule of the hook's chains is asked after this one, although it translates nothing."""
+    return not rule.target and (rule.verdict == "accept" or (is_base and rule.verdict == "return"))
+
+
+def _ends(table: Table, base: Chain, own: str) -> Iterator[tuple[int, str, tuple[Match, ...], FilterRule]]:
+    """Yield the rules that lead to no further chain, each with the place in the base chain, and all conditions."""
     for position, rule in enumerate(base.rules):
         if not rule.target.startswith(own):
             for chain, matches, found in _within(table, base.name, rule, (), frozenset((base.name,)), own):
@@ -130,8 +185,7 @@ def _within(
     matches = (*before, *rule.matches)
     target = table.chains.get(rule.target)
     if target is None:
-        if rule.target in TO_DESTINATION + TO_SOURCE:
-            yield chain, matches, rule
+        yield chain, matches, rule
     elif target.name not in visited and not target.name.startswith(own):
         for following in target.rules:
             yield from _within(table, target.name, following, matches, visited | {target.name}, own)
@@ -176,13 +230,18 @@ def _values(match: Match) -> list[Any] | None:
 
 def _order(table: Table, base: Chain, position: int, backend: str, own: str) -> str:
     """Return whether the rule at a position of a base chain is asked before the collection's translations."""
-    is_iptables = table.name == "nat" and table.kind in ("ip", "ip6", "iptables", "ip6tables", "iptables-legacy")
-    if backend == "iptables" and (is_iptables or table.tool.startswith("iptables")):
+    if _is_of_iptables(table, backend):
         # The collection's jump is the first rule when it is added.
         jumps = [place for place, rule in enumerate(base.rules) if rule.target.startswith(f"{own}-")]
         return FIRST if jumps and position < jumps[0] else LATER
     ours = _IPTABLES[base.hook] if backend == "iptables" else _nft_priority(base.hook)
     return FIRST if base.priority < ours else UNKNOWN if base.priority == ours else LATER
+
+
+def _is_of_iptables(table: Table, backend: str) -> bool:
+    """Return whether the collection's translations, of iptables, are in the same base chains."""
+    is_iptables = table.name == "nat" and table.kind in ("ip", "ip6", "iptables", "ip6tables", "iptables-legacy")
+    return backend == "iptables" and (is_iptables or table.tool.startswith("iptables"))
 
 
 def _nft_priority(place: str) -> int:

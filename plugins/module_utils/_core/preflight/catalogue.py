@@ -332,13 +332,15 @@ KINDS: dict[str, Kind] = {
     ),
     "translation-taken": Kind(
         ERROR,
-        "A third-party translation is asked before this collection's, and takes connections that an entry maps.",
+        "A third-party rule is asked before this collection's translations, and takes connections that an entry maps: "
+        "it translates them, or takes them out of connection tracking, without which nothing is translated.",
         "remove the rule, have {owner} use another port or address for it, or remove the entry",
     ),
     "translation-contested": Kind(
         WARNING,
-        "A third-party translation may take connections that an entry maps: it is asked first under conditions that "
-        "are not known, or has the priority of this collection's, and the order of loading decides.",
+        "A third-party rule may take connections that an entry maps: it is asked first under conditions that are not "
+        "known, or keeps them from backend iptables by an accept, or has the priority of this collection's, and the "
+        "order of loading decides.",
         "have {owner} use another port or address for it, or nat_rules use backend nftables, which is asked first",
     ),
     "translation-preceded": Kind(
