@@ -16,3 +16,4 @@ class ActionModule(InstalledModule):
     """Runs path_info."""
 
     module: ClassVar[ModuleType] = path_info
+    keeps_engine = False

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This is a private module utility: use the modules, not this. It may change in any release.
-"""Runs preflight with the code that is installed on a host, where that is the collection's own.
+"""Finds the engine on a host: the installed one, where that is the collection's own, or one that is sent along.
 
-The action plugin sends the text of this file to the host, so it imports only what Python has.
+The action plugins send the text of this file to the host, so it imports only what Python has.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import os
@@ -25,7 +26,7 @@ def digests_of(directory: str) -> dict[str, str]:
 
 
 def only_known(directory: str, known: dict[str, str]) -> bool:
-    """Tell whether there are Python files below a directory, all of them with a known digest.
+    """Tell whether the Python files below a directory are the known ones, all of them, with their digests.
 
     A file or directory that anyone but root, or the user of this process, may change is not known.
     """
@@ -36,13 +37,18 @@ def only_known(directory: str, known: dict[str, str]) -> bool:
         if known.get(os.path.relpath(path, directory)) != _digest(path):
             return False
         count += 1
-    return count > 0
+    return count == len(known)
 
 
 def answer(digests: dict[str, str], options: dict[str, Any], library: str = LIBRARY) -> dict[str, Any]:
     """Return the result of preflight for validated options, or why the installed code was not used."""
     if not only_known(f"{library}/_core", digests):
         return {"used": False, "reason": "the installed code is not the one of the collection"}
+    return look(options, library)
+
+
+def look(options: dict[str, Any], library: str) -> dict[str, Any]:
+    """Return the result of preflight for validated options, with the engine in ``library``."""
     sys.path.insert(0, library)
     run = importlib.import_module("_core.host_plan.run")
     errors = importlib.import_module("_core.errors")
@@ -51,6 +57,49 @@ def answer(digests: dict[str, str], options: dict[str, Any], library: str = LIBR
     except errors.MultihomeError as error:
         # The module that sends its own code reports it in full.
         return {"used": False, "reason": str(error)}
+
+
+def library_for(given: dict[str, Any]) -> str | None:
+    """Return where the engine is to be imported from.
+
+    That is one of ``places`` with these ``digests``. Else, with ``engine``, it is from the archive that is its Base64:
+    unpacked to ``keep``, for the next modules, or without one in no file system. None without any.
+    """
+    for place in given["places"]:
+        if only_known(f"{place}/_core", given["digests"]):
+            return str(place)
+    if "engine" not in given:
+        return None
+    archive = base64.b64decode(given.pop("engine"))
+    if given["keep"] and _unpacked(archive, given["keep"], given["digests"]):
+        return str(given["keep"])
+    descriptor = os.memfd_create("multihome")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(archive)
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _unpacked(archive: bytes, place: str, digests: dict[str, str]) -> bool:
+    """Unpack the engine, in one step; return whether it is there. Another run may do the same."""
+    import io  # noqa: PLC0415 - only a host without the engine needs these
+    import shutil  # noqa: PLC0415 - as above
+    import tempfile  # noqa: PLC0415 - as above
+    import zipfile  # noqa: PLC0415 - as above
+
+    mask = os.umask(0o077)
+    try:
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        new = tempfile.mkdtemp(prefix=".engine-", dir=os.path.dirname(place))
+        try:
+            zipfile.ZipFile(io.BytesIO(archive)).extractall(new)
+            os.rename(new, place)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError:
+        pass
+    finally:
+        os.umask(mask)
+    return only_known(f"{place}/_core", digests)
 
 
 def _files(directory: str) -> Iterator[str]:

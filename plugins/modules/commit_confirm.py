@@ -153,6 +153,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.checkpoint.control import Control
 from ..module_utils._core.confirm_gate import DEFAULT_TIMEOUT
+from ..module_utils._core.whole import code
 from ..module_utils._module import with_errors_reported
 
 STATES = ["present", "armed", "confirmed", "reverted", "restored", "absent"]
@@ -173,7 +174,7 @@ SPEC_RULES = {
 
 def carry_out(module: AnsibleModule) -> None:
     """Bring the run or the program to the state, and end the module with the result; raises MultihomeError."""
-    control = Control(module.check_mode)
+    control = Control(module.check_mode, code=code)
     state, options = module.params["state"], {name: module.params[name] for name in ("run", "timeout", "version")}
     if state == "restored":
         chosen = {name: module.params[name] for name in ("checkpoint", "before_run")}

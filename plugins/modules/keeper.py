@@ -97,10 +97,10 @@ import functools
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.confirm import ConfirmGuard
-from ..module_utils._core.host_plan.contents import code
 from ..module_utils._core.keeper_installation.engine import COMMAND_IN_LIBRARY, KeeperEngine
 from ..module_utils._core.keeper_installation.unit import COMMAND
 from ..module_utils._core.lock import exclusive
+from ..module_utils._core.whole import code
 from ..module_utils._module import CONFIRM_OPTION, guarded, result, with_errors_reported
 
 ARGUMENT_SPEC = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, **CONFIRM_OPTION}

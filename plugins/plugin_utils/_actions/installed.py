@@ -3,21 +3,29 @@
 
 # Private to this collection: may change or be removed without notice.
 
-"""Actions that run a module of the collection with the engine that is installed on the host, where it is the same.
+"""Actions that run a module of the collection without Ansible's own code on the host.
 
-The installed engine need not be sent, unpacked and compiled, and nothing of Ansible has to be imported there: that is
-most of what a run of a module costs.
+The engine that is installed there is used where it is the collection's: it need not be sent, unpacked and compiled. To
+other hosts the engine is sent along with the module, as one archive. Nothing of Ansible has to be put together for each
+module, and imported there: that is most of what a run of a module costs.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import io
 import json
 import shlex
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -28,14 +36,37 @@ _HERE = Path(__file__).resolve().parents[2]
 # Once, where Ansible loads the action: all workers inherit them.
 DIGESTS = digests_of(str(_HERE / "module_utils" / "_core"))
 INSTALLED = f"{LIBRARY}/_core/host_plan/run.py"
+# Until the keeper is installed, or the host starts again: the engine that a module was sent with.
+KEPT = f"/run/multihome/engine-{hashlib.sha256(json.dumps(DIGESTS, sort_keys=True).encode()).hexdigest()[:16]}"
 # The interpreter that the keeper was installed with, which has what the code needs.
 _INSTALLED_PYTHON = f"$(sed -n '1s/^#!//p' {LIBRARY}/multihome)"
+_DISCOVERED = "discovered_interpreter_python"
 _MARK, _BEGUN = "multihome result: ", "multihome begins"
 
 
 def text_of(path: str) -> str:
     """Return the text of a file of the collection, by its path below plugins/."""
     return (_HERE / path).read_text(encoding="utf-8")
+
+
+def engine() -> str:
+    """Return the engine as an archive, in Base64. The first worker of a run that needs it makes it."""
+    kept = Path(constants.DEFAULT_LOCAL_TMP) / "multihome-engine"
+    try:
+        return kept.read_text(encoding="ascii")
+    except OSError:
+        pass
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(DIGESTS):
+            archive.writestr(f"_core/{path}", text_of(f"module_utils/_core/{path}"))
+    text = base64.b64encode(buffer.getvalue()).decode()
+    # Where it cannot be kept, the next worker makes it too.
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as new:
+        new.write(text)
+        new.close()
+        Path(new.name).replace(kept)
+    return text
 
 
 _PROGRAM = text_of("module_utils/_installed.py")
@@ -46,16 +77,19 @@ import json
 
 gc.disable()
 given = json.loads({{given!r}})
-print("{_MARK}" + json.dumps(answer(given["digests"], given["options"])), flush=True)
+library = library_for(given)
+if library:
+    print("{_MARK}" + json.dumps(look(given["options"], library)), flush=True)
 """
 _MODULE = f"""
 import json
 
 given = json.loads({{given!r}})
-if only_known(LIBRARY + "/_core", given["digests"]):
+library = library_for(given)
+if library:
     sys.stdout.write("{_BEGUN}\\n")
     sys.stdout.flush()
-    found = run_module(given["name"], given["texts"], given, LIBRARY)
+    found = run_module(given["name"], given["texts"], given, library)
     print("{_MARK}" + json.dumps({{{{"used": True, **found}}}}, default=plain), flush=True)
 """
 
@@ -64,6 +98,8 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     """An action that can run a program with the installed engine."""
 
     _supports_async = True
+    # Whether the engine that is sent is kept on the host for the next modules; what only reads leaves nothing behind.
+    keeps_engine = False
 
     def can_run_programs(self) -> bool:
         """Tell whether a program can be handed to an interpreter on the host, which needs pipelining.
@@ -79,16 +115,14 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         return sent
 
     def look(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the answer of preflight to complete options; None where the installed engine cannot be used."""
-        program = _PROGRAM + _PREFLIGHT.format(given=json.dumps({"digests": DIGESTS, "options": options}))
-        return self._found(self._run_program(program, task_vars))
+        """Return the answer of preflight to complete options; None where Ansible has to send it."""
+        return self._run_with_engine("", _PREFLIGHT, {"options": options}, task_vars)[0]
 
-    def run_installed(
+    def run_module(
         self, name: str, texts: Mapping[str, str], options: Mapping[str, Any], task_vars: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         """Return the result of a module with complete options; None where nothing was run."""
         given = {
-            "digests": DIGESTS,
             "name": name,
             "texts": texts,
             "options": options,
@@ -96,16 +130,39 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
             "diff": self._task.diff,
             "verbosity": Display().verbosity,
         }
-        done = self._run_program(_PROGRAM + _RUNS_MODULE + _MODULE.format(given=json.dumps(given)), task_vars)
-        found = self._found(done)
-        if found is None and _BEGUN in done["stdout"].splitlines():
+        found, done = self._run_with_engine(_RUNS_MODULE, _MODULE, given, task_vars)
+        if found is None and done and _BEGUN in done["stdout"].splitlines():
             return {"failed": True, "msg": f"{name} broke: see stderr", **done}
         return found
 
-    def _run_program(self, program: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _run_with_engine(
+        self, code: str, calls: str, given: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Return the result of a program, and how it ended: with the installed engine, else with one that is sent.
+
+        ``code`` defines what ``calls`` needs beyond the search for the engine.
+        """
+
+        def run(line: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+            places = {"places": [LIBRARY, KEPT], "digests": DIGESTS}
+            end = calls.format(given=json.dumps({**given, **places, **sent}))
+            return self._run(line, f"{_PROGRAM}{code}{end}")
+
         chosen = str(self._templar.template(task_vars.get("ansible_python_interpreter") or "auto"))
-        python = _INSTALLED_PYTHON if chosen.startswith("auto") else f"{shlex.quote(chosen)} -I"
-        line = f"test -r {INSTALLED} && exec {python} -"
+        given_one = None if chosen.startswith("auto") else chosen
+        own = given_one or task_vars.get("ansible_facts", {}).get(_DISCOVERED)
+        python = f"{shlex.quote(own)} -I" if own else None
+        line = f"test -r {INSTALLED} && exec {python if given_one else _INSTALLED_PYTHON} -"
+        if python:
+            line += f"; test -r {KEPT}/_core && exec {python} -"
+        done = run(line, {})
+        # A module that has begun is not run a second time.
+        if self._found(done) is None and python and _BEGUN not in done["stdout"].splitlines():
+            keep = KEPT if self.keeps_engine and not self._task.check_mode else None
+            done = run(f"exec {python} -", {"engine": engine(), "keep": keep})
+        return self._found(done), done
+
+    def _run(self, line: str, program: str) -> dict[str, Any]:
         command = f"{self._compute_environment_string()} /bin/sh -c {shlex.quote(line)}".strip()
         # Behind an import of the future, which has to be the first statement.
         text = program.replace("\nfrom __future__ import annotations\n", "\n")
@@ -126,6 +183,7 @@ class InstalledModule(InstalledCode):
     """The action of one module: with the installed engine where that can be used, as Ansible does it otherwise."""
 
     module: ClassVar[ModuleType]
+    keeps_engine = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""
@@ -134,7 +192,7 @@ class InstalledModule(InstalledCode):
         name = self.module.__name__.rpartition(".")[2]
         if options is not None:
             texts = {"module_utils._module": _MODULE_SIDE, f"modules.{name}": text_of(f"modules/{name}.py")}
-            found = self.run_installed(name, texts, options, task_vars or {})
+            found = self.run_module(name, texts, options, task_vars or {})
             if found is not None:
                 return {**result, **found}
         return {**result, **self.send(None, None, task_vars or {})}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module answers the same with the engine installed on the host as when Ansible sends it, and changes the same."""
+"""A module answers the same with an engine on the host as when Ansible sends it, and changes the same."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ansible_collections.multihome.linux.plugins.action import ip_aliases, kerne
 from ansible_collections.multihome.linux.plugins.module_utils import _core
 from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
 from ansible_collections.multihome.linux.plugins.plugin_utils._actions import installed as actions
+from ansible_collections.multihome.linux.tests.lab.waiting import eventually
 
 from ..namespaces import Host, Hosts
 from ..run_module import run_module
@@ -60,12 +61,15 @@ ADDED = {"exception", "invocation", "deprecations"}
 
 
 class OnHost:
-    """Makes actions on a host that has an installation."""
+    """Makes actions on a host that may have an installation, and an engine that a module was sent with."""
 
     def __init__(self, host: Host, library: Path) -> None:
-        self.host, self.library, self.sent = host, str(library), 0
+        self.host, self.library, self.sent = host, library, 0
+        self.kept = library.with_name(f"{library.name}-run") / "engine"
 
-    def run(self, name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+    def run(
+        self, name: str, options: dict[str, Any], check: bool = False, variables: Mapping[str, Any] = VARIABLES
+    ) -> dict[str, Any]:
         """Return the result of a module, from its action."""
         action = ACTIONS[name].__new__(ACTIONS[name])
         action._task = SimpleNamespace(
@@ -76,12 +80,14 @@ class OnHost:
         action._compute_environment_string = lambda: "LC_ALL=C.UTF-8"
         action._low_level_execute_command = self._command
         action._execute_module = lambda *_names, **_options: self._send(name, options, check)
-        result: dict[str, Any] = action.run(None, VARIABLES)
+        result: dict[str, Any] = action.run(None, dict(variables))
         return result
 
     def _command(self, command: str, in_data: bytes, **_options: Any) -> dict[str, Any]:
-        command, program = command.replace(LIBRARY, self.library), in_data.decode()
-        program = program.replace(f'LIBRARY = "{LIBRARY}"', f"LIBRARY = {self.library!r}")
+        command, program = (
+            text.replace(LIBRARY, str(self.library)).replace(actions.KEPT, str(self.kept))
+            for text in (command, in_data.decode())
+        )
         done = subprocess.run(
             [*self.host.prefix, "/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False
         )
@@ -114,7 +120,14 @@ def hosts() -> Iterator[Hosts]:
             for directory in WRITTEN:
                 hosts[name].run("mkdir", "-p", directory)
                 hosts[name].run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", directory)
+        # Routes of a link-local address appear once its detection of duplicates has ended.
+        eventually(lambda: all(_is_settled(hosts[name]) for name in ("installed", "sent")))
         yield hosts
+
+
+def _is_settled(host: Host) -> bool:
+    shown = host.run("ip", "-6", "address", "show", "dev", "eth0", "scope", "link").stdout
+    return "inet6" in shown and "tentative" not in shown
 
 
 def comparable(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,8 +151,11 @@ def state(host: Host) -> list[str]:
     return [" ".join(own.sub("", text).split()) for text in shown]
 
 
-def test_each_module_answers_and_changes_the_same_as_when_it_is_sent(hosts: Hosts, library: Path) -> None:
-    installed = OnHost(hosts["installed"], library)
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_each_module_answers_and_changes_the_same_as_when_it_is_sent(
+    hosts: Hosts, library: Path, is_installed: bool
+) -> None:
+    installed = OnHost(hosts["installed"], library if is_installed else library / "none")
     changed = 0
     for name, options, check in STEPS:
         found = installed.run(name, options, check)
@@ -147,6 +163,8 @@ def test_each_module_answers_and_changes_the_same_as_when_it_is_sent(hosts: Host
         assert comparable(found) == comparable({"changed": False, **expected}), (name, options)
         assert state(hosts["installed"]) == state(hosts["sent"]), (name, options)
         changed += found["changed"]
+        # The first step is in check mode, which leaves nothing behind.
+        assert installed.kept.is_dir() == (not is_installed and (name, options, check) != STEPS[0])
     assert (installed.sent, changed) == (0, 8)
 
 
@@ -158,14 +176,49 @@ def remove(library: Path) -> None:
     shutil.rmtree(library / "_core")
 
 
-@pytest.mark.parametrize("spoil", [add_file, remove])
-def test_a_module_is_sent_where_the_installed_engine_is_not_the_own_one(
+def remove_file(library: Path) -> None:
+    (library / "_core" / "nat" / "engine.py").unlink()
+
+
+def open_to_all(library: Path) -> None:
+    (library / "_core" / "nat").chmod(0o777)
+
+
+SPOILED = [add_file, remove, remove_file, open_to_all]
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_the_engine_is_sent_along_where_the_installed_one_is_not_the_own_one(
     hosts: Hosts, library: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(library)
     installed = OnHost(hosts["installed"], library)
     assert installed.run("nat_rules", {"rules": RULES})["changed"] is True
+    assert (installed.sent, installed.kept.is_dir()) == (0, True)
+    # What was kept is used as an installed engine is; a spoiled one is not.
+    assert installed.run("nat_rules", {"rules": RULES})["changed"] is False
+    spoil(installed.kept)
+    assert installed.run("nat_rules", {"rules": [], "purge": True})["changed"] is True
+    assert installed.sent == 0
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_ansible_sends_a_module_where_no_interpreter_is_known(
+    hosts: Hosts, library: Path, spoil: Callable[[Path], None]
+) -> None:
+    installed = OnHost(hosts["installed"], library)
+    (library / "multihome").write_text(f"#!{sys.executable} -I\n", encoding="utf-8")
+    automatic = {"ansible_python_interpreter": "auto_silent"}
+    # The control: the installed engine has its interpreter with it.
+    assert installed.run("nat_rules", {"rules": RULES}, variables=automatic)["changed"] is True
+    assert installed.sent == 0
+    spoil(library)
+    assert installed.run("nat_rules", {"rules": RULES}, variables=automatic)["changed"] is False
     assert installed.sent == 1
+    # From then on Ansible has found it.
+    found = {**automatic, "ansible_facts": {"discovered_interpreter_python": sys.executable}}
+    assert installed.run("nat_rules", {"rules": [], "purge": True}, variables=found)["changed"] is True
+    assert (installed.sent, installed.kept.is_dir()) == (1, True)
 
 
 @pytest.mark.parametrize("options", [{}, {"rules": [], "colour": 1}, {"rules": [], "purge": "perhaps"}, {"rules": 7}])

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from ansible_collections.multihome.linux.tests.unit.plugins import specification
 
 def test_the_program_needs_nothing_of_this_collection(tmp_path: Path) -> None:
     program = tmp_path / "revert.pyz"
-    program.write_bytes(archive(own_code(())))
+    program.write_bytes(archive(own_code()))
     command = [sys.executable, "-I", str(program)]
     empty = subprocess.run([*command, "boot", str(tmp_path)], capture_output=True, text=True, check=False, cwd="/")
     assert (empty.returncode, empty.stderr) == (0, "")
@@ -45,7 +46,7 @@ def test_the_program_needs_nothing_of_this_collection(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["checkpoint/main.py", "routing/restore.py", "errors.py"])
 def test_a_program_that_cannot_be_loaded_does_not_arm(tmp_path: Path, missing: str) -> None:
-    code = own_code(())
+    code = own_code()
     directory = Directory(str(tmp_path / "checkpoints"))
     directory.make("a")
     directory.write("a", "revert.pyz", archive({path: text for path, text in code.items() if path != missing}))
@@ -56,12 +57,27 @@ def test_a_program_that_cannot_be_loaded_does_not_arm(tmp_path: Path, missing: s
     Timer(directory, str(tmp_path)).start("a", 60)
 
 
-def test_ansible_sends_the_whole_program_with_the_module_that_installs_it() -> None:
-    """Ansible sends what a module imports, wherever that is written; nothing that the program needs is missing."""
-    sent = imported(specifications.ROOT / "plugins" / "modules" / "commit_confirm.py")
+@pytest.mark.parametrize("name", ["commit_confirm", "keeper", "preflight"])
+def test_ansible_sends_the_whole_engine_with_the_modules_that_install_it(name: str) -> None:
+    """Ansible sends what a module imports, wherever that is written: whoever installs the engine installs the same."""
+    sent = imported(specifications.ROOT / "plugins" / "modules" / f"{name}.py")
     engine = specifications.ROOT / "plugins" / "module_utils" / "_core"
-    assert imported(engine / "checkpoint" / "main.py") <= sent
-    assert {"main.py", "ending.py", "guard.py"} <= {path.name for path in sent if path.parent.name == "checkpoint"}
+    assert {path for path in engine.rglob("*.py") if path.name != "__init__.py"} <= sent
+    # The control: another module is sent with a part of it.
+    other = imported(specifications.ROOT / "plugins" / "modules" / "ip_aliases.py")
+    assert engine / "checkpoint" / "main.py" not in other
+
+
+def test_all_that_the_program_loads_is_compiled(tmp_path: Path) -> None:
+    program = tmp_path / "revert.pyz"
+    program.write_bytes(archive(own_code()))
+    with zipfile.ZipFile(program) as file:
+        compiled = {name.removesuffix("c") for name in file.namelist() if name.endswith(".pyc")}
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import _core.checkpoint.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", code, program], capture_output=True, text=True, check=True)
+    loaded = [name.replace(".", "/") for name in done.stdout.split() if name.startswith("_core.")]
+    assert "_core/checkpoint/main" in loaded
+    assert [name for name in loaded if not {f"{name}.py", f"{name}/__init__.py"} & compiled] == []
 
 
 def imported(path: Path) -> set[Path]:
@@ -78,11 +94,6 @@ def imported(path: Path) -> set[Path]:
                 found |= new
                 waiting += new
     return found
-
-
-def test_the_keeper_is_installed_without_checkpoints() -> None:
-    assert not [path for path in own_code() if path.startswith("checkpoint/")]
-    assert "checkpoint/main.py" in own_code(())
 
 
 class Systemd:

@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.multihome.linux.plugins.action import preflight
 from ansible_collections.multihome.linux.plugins.module_utils import _core, _module, _preflight_spec
 from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
-from ansible_collections.multihome.linux.plugins.plugin_utils._actions.installed import DIGESTS, InstalledModule
+from ansible_collections.multihome.linux.plugins.plugin_utils._actions.installed import DIGESTS, KEPT, InstalledModule
 from ansible_collections.multihome.linux.tests.unit.plugins import specifications
 
 ARGUMENTS = {"role": "server", "lines": [], "probe_timeout": 0.0}
@@ -64,8 +64,10 @@ class Pipelining(Action):
 
     def _low_level_execute_command(self, command: str, **options: Any) -> dict[str, Any]:
         self.commands.append(command)
-        command, program = command.replace(LIBRARY, self._library), options["in_data"].decode()
-        program = program.replace(f'LIBRARY = "{LIBRARY}"', f"LIBRARY = {self._library!r}")
+        command, program = (
+            text.replace(LIBRARY, self._library).replace(KEPT, f"{self._library}-run")
+            for text in (command, options["in_data"].decode())
+        )
         done = subprocess.run(["/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False)
         # As from a shell that greets everyone.
         return {"rc": done.returncode, "stdout": f"Welcome\n{done.stdout}Good-bye\n", "stderr": done.stderr}
@@ -179,7 +181,13 @@ def installed_modules() -> list[str]:
     return [name for name, action in imported.items() if issubclass(action, InstalledModule)]
 
 
-@pytest.mark.parametrize("name", installed_modules())
+def with_lists() -> list[str]:
+    """Those with lists of entries."""
+    specs = {name: specifications.modules()[name].ARGUMENT_SPEC for name in installed_modules()}
+    return [name for name, spec in specs.items() if any(option.get("elements") == "dict" for option in spec.values())]
+
+
+@pytest.mark.parametrize("name", with_lists())
 def test_only_the_engine_checks_the_entries_that_the_action_leaves_to_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ OPTIONS: dict[str, Any] = {**DEFAULTS, "role": "server", "lines": [], "probe_tim
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation, whose modules are gone after the test."""
-    shutil.copytree(CORE, tmp_path / "_core", ignore=shutil.ignore_patterns("__pycache__", "dns"))
+    shutil.copytree(CORE, tmp_path / "_core", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in [name for name in sys.modules if name.partition(".")[0] == "_core"]:
         monkeypatch.delitem(sys.modules, name)
@@ -50,6 +50,10 @@ def change(path: Path) -> None:
     path.write_text(path.read_text() + "\n")
 
 
+def remove(path: Path) -> None:
+    path.with_name("plan.py").unlink()
+
+
 def add(path: Path) -> None:
     path.with_name("added.py").write_text("")
 
@@ -67,7 +71,7 @@ def link(path: Path) -> None:
     path.symlink_to(path.with_suffix(".moved"))
 
 
-@pytest.mark.parametrize("spoil", [change, add, open_to_all, open_directory, link])
+@pytest.mark.parametrize("spoil", [change, add, remove, open_to_all, open_directory, link])
 def test_code_that_differs_or_that_others_may_change_is_not_run(library: Path, spoil: Callable[[Path], None]) -> None:
     spoil(library / "_core" / "host_plan" / "run.py")
     assert answer(library) == {"used": False, "reason": "the installed code is not the one of the collection"}

@@ -130,6 +130,19 @@ def test_without_systemd_the_code_is_there_and_nothing_is_started(tmp_path: Path
     assert not run(host).changed
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_engines_that_modules_were_sent_with_are_removed(tmp_path: Path, state: str) -> None:
+    host = FakeHost(tmp_path)
+    if state == "absent":
+        run(host)
+    for name in ("engine-0123/_core", "other"):
+        (tmp_path / "run/multihome" / name).mkdir(parents=True)
+    run(host, state, check=True)
+    assert (tmp_path / "run/multihome/engine-0123").is_dir()
+    run(host, state)
+    assert os.listdir(tmp_path / "run/multihome") == ["other"]
+
+
 @pytest.mark.parametrize("systemd", [True, False])
 def test_it_is_taken_away_whole_and_what_is_stored_stays(tmp_path: Path, systemd: bool) -> None:
     host = FakeHost(tmp_path, systemd)

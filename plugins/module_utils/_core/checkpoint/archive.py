@@ -13,7 +13,7 @@ import io
 import marshal
 import struct
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 # A process that nobody waits for, without any connection to the one that starts it. That one ends when all is loaded,
 # and fails when it cannot be loaded.
@@ -38,32 +38,25 @@ from _core.checkpoint.main import main
 
 sys.exit(main(sys.argv[1:], ready))
 """
+# Packages that the program does not use; to compile them would take as long as all others.
+_NOT_NEEDED = ("command", "dns", "host_plan", "info", "keeper", "learned", "preflight", "probes")
 # The flags of a compiled file that is used without a look at its source: see PEP 552.
 _UNCHECKED_HASH = 0b01
-
-
-def program() -> Callable[[Sequence[str]], int]:
-    """Return the main function of the program.
-
-    Ansible sends along with a module all that it imports, also in functions that are never called, as this one.
-    """
-    from .main import main  # noqa: PLC0415 - as said
-
-    return main
 
 
 def archive(code: Mapping[str, str]) -> bytes:
     """Return the program as bytes. ``code`` are the texts of the engine, by path below it.
 
-    Compiled code is beside each text: it starts in a tenth of the time, and another Python than this one reads the
-    text.
+    Compiled code is beside the texts that the program needs: it starts in a tenth of the time, and another Python than
+    this one reads the text.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("__main__.py", _MAIN)
         for path, text in sorted(code.items()):
             file.writestr(f"_core/{path}", text)
-            file.writestr(f"_core/{path}c", _compiled(f"_core/{path}", text))
+            if path.partition("/")[0] not in _NOT_NEEDED:
+                file.writestr(f"_core/{path}c", _compiled(f"_core/{path}", text))
     return buffer.getvalue()
 
 

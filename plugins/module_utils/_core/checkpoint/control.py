@@ -38,7 +38,7 @@ class Control:
         installation: Installation | None = None,
         ending: Ending | None = None,
         lock: Callable[[], AbstractContextManager[object]] = exclusive,
-        code: Callable[[], Mapping[str, str]] = lambda: own_code(()),
+        code: Callable[[], Mapping[str, str]] = own_code,
         restoration: Restoration | None = None,
     ) -> None:
         self._check, self._lock, self._code = check, lock, code

@@ -16,13 +16,13 @@ from ..forwarding.engine import ForwardEngine
 from ..health.gate import allowed_by_health, are_lines_stored
 from ..host.kernel_parameters import DEFAULT_FILE, KernelParameterEngine
 from ..keeper_installation.engine import KeeperEngine
+from ..keeper_installation.host import own_code
 from ..learned.gate import with_references
 from ..marks.engine import SETTINGS, MarkEngine
 from ..nat.engine import NatEngine
 from ..plan import Plan
 from ..routing.alias_engine import AliasEngine
 from ..routing.engine import RoutingEngine
-from .contents import code
 
 # Any engine: of a kind of state, of kernel parameters, or of the keeper.
 AnyEngine = Any
@@ -145,5 +145,5 @@ KINDS: dict[str, Kind] = {
     ),
     # The keeper may send packets only where lines are watched.
     "line_health": Kind(_lines_engine, ("lines",), defaults={"force": False}, disturbs=("keeper",)),
-    "keeper": Kind(lambda options: KeeperEngine(options["state"], code()), defaults={"state": "present"}),
+    "keeper": Kind(lambda options: KeeperEngine(options["state"], own_code()), defaults={"state": "present"}),
 }

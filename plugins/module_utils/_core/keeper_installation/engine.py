@@ -167,3 +167,4 @@ class KeeperEngine:
                 self.host.reload()
         elif not self.systemd:
             self.host.compile()
+        self.host.remove_sent_engines()

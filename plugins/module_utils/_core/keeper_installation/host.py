@@ -10,7 +10,7 @@ import importlib.resources
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..host import file_contexts
@@ -70,6 +70,14 @@ class KeeperHost:
             with contextlib.suppress(OSError):
                 os.rmdir(self.files.path_of(directory))
 
+    def remove_sent_engines(self) -> None:
+        """Remove the engines that modules were sent with and kept: the installed one takes their place."""
+        run = self.files.path_of("/run/multihome")
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(run):
+                if name.startswith("engine-"):
+                    shutil.rmtree(os.path.join(run, name), ignore_errors=True)
+
     def has_leftovers(self) -> bool:
         """Tell whether remove_leftovers() has something to remove; files of the modules do not count."""
         shared = [self.files.path_of(directory) for directory in _SHARED]
@@ -122,14 +130,12 @@ class KeeperHost:
         return systemctl(*arguments, unit=NAME)
 
 
-def own_code(without: Collection[str] = ("checkpoint",)) -> dict[str, str]:
-    """Return the texts of the engine, the package above this one, by path below it, without some packages of it.
+def own_code() -> dict[str, str]:
+    """Return the texts of the engine, the package above this one, by path below it.
 
-    Neither the service nor preflight needs checkpoints. A module that Ansible sent contains only what it needs, in
-    an archive.
+    A module that Ansible sent contains only what it imports: see whole.py.
     """
-    texts = _texts(importlib.resources.files(_ENGINE), "")
-    return {path: text for path, text in texts if path.partition("/")[0] not in without}
+    return dict(_texts(importlib.resources.files(_ENGINE), ""))
 
 
 def _texts(directory: Traversable, below: str) -> Iterator[tuple[str, str]]:

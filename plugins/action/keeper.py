@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs keeper on a host, with the installed engine where that is the collection's own."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import ClassVar
+
+from ..modules import keeper
+from ..plugin_utils._actions.installed import InstalledModule
+
+
+class ActionModule(InstalledModule):
+    """Runs keeper."""
+
+    module: ClassVar[ModuleType] = keeper
