@@ -140,7 +140,7 @@ def test_engines_that_modules_were_sent_with_are_removed(tmp_path: Path, state: 
     run(host, state, check=True)
     assert (tmp_path / "run/multihome/engine-0123").is_dir()
     run(host, state)
-    assert os.listdir(tmp_path / "run/multihome") == ["other"]
+    assert [path.name for path in (tmp_path / "run/multihome").iterdir()] == ["other"]
 
 
 @pytest.mark.parametrize("systemd", [True, False])
