@@ -68,6 +68,19 @@ def test_ansible_sends_the_whole_engine_with_the_modules_that_install_it(name: s
     assert engine / "checkpoint" / "main.py" not in other
 
 
+def test_nothing_that_the_program_imports_is_left_out(tmp_path: Path) -> None:
+    """Also in functions that its tests may not call."""
+    program = tmp_path / "revert.pyz"
+    program.write_bytes(archive(own_code()))
+    engine = specifications.ROOT / "plugins" / "module_utils" / "_core"
+    with zipfile.ZipFile(program) as file:
+        there = {engine.parent / name for name in file.namelist()}
+    needed = imported(engine / "checkpoint" / "main.py")
+    assert needed - there == set()
+    # The control: a part of the engine is left out.
+    assert engine / "keeper" / "main.py" not in there
+
+
 def test_all_that_the_program_loads_is_compiled(tmp_path: Path) -> None:
     program = tmp_path / "revert.pyz"
     program.write_bytes(archive(own_code()))
