@@ -166,6 +166,8 @@ def test_it_is_taken_away_whole_and_what_is_stored_stays(tmp_path: Path, systemd
 def test_what_is_copied_is_the_package_itself() -> None:
     code = own_code()
     assert {"keeper/main.py", "routing/engine.py", "__init__.py"} <= code.keys()
+    # Whether it is in an archive or in a directory: check mode shows the files in this order too.
+    assert list(code) == sorted(code)
     assert not any("__pycache__" in name or name.startswith(os.sep) for name in code)
     assert "ansible" not in "\n".join(line for text in code.values() for line in text.splitlines() if "import" in line)
 

@@ -131,11 +131,11 @@ class KeeperHost:
 
 
 def own_code() -> dict[str, str]:
-    """Return the texts of the engine, the package above this one, by path below it.
+    """Return the texts of the engine, the package above this one, by path below it, in order.
 
     A module that Ansible sent contains only what it imports: see whole.py.
     """
-    return dict(_texts(importlib.resources.files(_ENGINE), ""))
+    return dict(sorted(_texts(importlib.resources.files(_ENGINE), "")))
 
 
 def _texts(directory: Traversable, below: str) -> Iterator[tuple[str, str]]:
