@@ -92,7 +92,9 @@ options:
         description: Ignored. It is accepted so that the list of a role can be passed unchanged.
         type: str
       health:
-        description: Ignored. It is accepted so that the list of a role can be passed unchanged.
+        description:
+          - The health check of the line, as in M(multihome.linux.line_health). Only its targets matter here.
+          - One that does not lie behind the line's gateway is a warning.
         type: dict
       not_held:
         description: The addresses that another program adds and removes, with prefix lengths.

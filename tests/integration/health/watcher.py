@@ -54,6 +54,8 @@ def main() -> None:
         command = json.loads(row)
         if "address" in command:
             service.loop.set_address(*command["address"])
+        elif "gateways" in command:
+            service.loop.set_gateways(*command["gateways"])
         elif "drained" in command:
             service.loop.set_drained(*command["drained"])
         elif "usage" in command:

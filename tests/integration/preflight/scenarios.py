@@ -46,6 +46,12 @@ _MAPPED = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
 _WEB = {"type": "dnat", "protocol": "tcp", "destination": "198.51.100.2", "destination_port": "80"}
 _MAPPED_PORT = {"nat_rules": [{**_WEB, "to_address": "192.168.168.5"}]}
 _OUTGOING = {"nat_rules": [{"type": "masquerade", "source": "192.168.168.5", "out_interface": "eth1"}]}
+_ADD_NETWORKS = (
+    "ip address add 203.0.113.9/24 dev eth1",
+    "ip link add mgmt0 type veth peer name mgmt1",
+    "ip link set mgmt0 up",
+    "ip address add 10.99.0.2/24 dev mgmt0",
+)
 # The role adds it on a server; a firewall has its addresses already.
 _NEW_ADDRESS = {"lines": [{**UNICOM, "addresses": ["192.168.168.3/24"]}, INTERLINK], "role": "server"}
 
@@ -335,6 +341,16 @@ SCENARIOS = [
         on("host", "ip route del 0.0.0.0/1", "ip route del 128.0.0.0/1"),
         on("host", "ip address add 198.51.100.3/24 dev eth1"),
         _with(INTERLINK, public_addresses=["198.51.100.2/24", "198.51.100.3/24", "203.0.113.9/28"]),
+    ),
+    Scenario(
+        "targets of a health check that are not behind the line",
+        [
+            ("probe-target-not-behind-line", "line interlink, 203.0.113.53"),
+            ("probe-target-not-behind-line", "line interlink, 10.99.0.1"),
+        ],
+        on("host", *_ADD_NETWORKS),
+        on("host", "ip link del mgmt0", "ip address del 203.0.113.9/24 dev eth1"),
+        _with(INTERLINK, health={"targets": ["192.0.2.1", {"tcp": "203.0.113.53:443"}, {"dns": "10.99.0.1"}]}),
     ),
     Scenario(
         "gateways that do not answer",

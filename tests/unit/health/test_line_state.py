@@ -184,6 +184,30 @@ def test_blocked_probes_are_an_alarm_and_the_line_stays_usable() -> None:
     assert (line.judge.state, line.judge.alarm) == (UP, "")
 
 
+def test_a_dead_line_whose_probes_are_blocked_too_stays_out_of_use() -> None:
+    line = Driven()
+    line.live(5)
+    line.judge.carrier(line.now, False)
+    line.judge.carrier(line.now, True)
+    assert line.judge.state == DOWN
+    for number in range(30):
+        line.now += 0.1
+        line.judge.failed(line.now, number % 3, BLOCKED)
+        line.judge.advance(line.now)
+    assert line.judge.state == DOWN
+    assert "packet filter of this host" in line.judge.alarm
+    line.live(1)
+    assert (line.judge.state, line.judge.alarm) == (RECOVERING, "")
+
+
+def test_without_targets_nothing_could_end_that_a_line_is_degraded() -> None:
+    known = {"state": UP, "age": 1.0, "steps": 0, "degraded": True}
+    for targets, degraded in ((1, True), (0, False)):
+        judge = Judge(Health(), targets, 0.0)
+        judge.resume(0.0, known)
+        assert judge.quality.degraded == degraded
+
+
 def test_one_blocked_target_is_no_alarm() -> None:
     line = Driven()
     line.live(5)

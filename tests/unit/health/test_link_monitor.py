@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import select
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health import link_monitor
@@ -54,6 +55,38 @@ def test_the_kernel_tells_of_links_without_being_told_twice() -> None:
     listening.take()
     assert ("lo", True) in heard
     listening.close()
+
+
+def test_an_interface_that_does_not_exist_has_no_carrier() -> None:
+    """The kernel says nothing of it, also not when everything is asked for again."""
+    heard: list[tuple[str, bool]] = []
+    links = link_monitor.Links(lambda name, there: heard.append((name, there)), lambda *_neighbour: None, ["lo", "no0"])
+    for _time in range(2):
+        take_all(links)
+        assert ("no0", False) in heard
+        assert ("lo", False) not in heard
+        heard.clear()
+        links._ask_for_all()
+    links.close()
+
+
+def take_all(links: link_monitor.Links) -> None:
+    """Take in everything that was asked for."""
+    poll = select.poll()
+    poll.register(links.fileno(), select.POLLIN)
+    while links._dumping:
+        assert poll.poll(30000)
+        links.take()
+
+
+def test_what_is_asked_for_during_a_dump_is_asked_after_it() -> None:
+    """The kernel makes one dump at a time, and refuses a second one."""
+    heard: list[str] = []
+    links = link_monitor.Links(lambda name, _there: heard.append(name), lambda *_neighbour: None)
+    links._ask_for_all()
+    take_all(links)
+    assert heard.count("lo") == 2
+    links.close()
 
 
 @given(st.binary(max_size=200))

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import struct
+from collections.abc import Callable
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health import (
@@ -75,6 +77,45 @@ def test_any_reply_to_the_question_is_an_answer(flags: int) -> None:
 )
 def test_anything_else_is_none(packet: bytes) -> None:
     assert probe_dns.answered_query(packet, QUESTION) is None
+
+
+class Watched:
+    """A loop that only keeps what it is to watch."""
+
+    def __init__(self) -> None:
+        self.ready: dict[int, Callable[[float], None]] = {}
+
+    def watch(self, connection: socket.socket, ready: Callable[[float], None], write: bool = False) -> None:
+        """Keep it."""
+        assert not write
+        self.ready[connection.fileno()] = ready
+
+    def unwatch(self, connection: socket.socket) -> None:
+        """Drop it."""
+        self.ready.pop(connection.fileno(), None)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_an_icmp_error_is_heard_once_and_does_not_keep_the_loop_busy(family: int) -> None:
+    """As from a router that refuses; until it is taken from the socket's queue, the socket is ready again and again."""
+    host = {4: "127.0.0.1", 6: "::1"}[family]
+    kind = {4: socket.AF_INET, 6: socket.AF_INET6}[family]
+    with socket.socket(kind, socket.SOCK_DGRAM) as closed:
+        closed.bind((host, 0))
+        port = closed.getsockname()[1]
+    loop, answers = Watched(), []
+    target = Target("dns", host, port)
+    prober = probe_dns.DnsProber(loop, socket_binding.Pin(family), 0, target, lambda *answer: answers.append(answer))
+    for _time in range(3):
+        prober.send(0, 1.0)
+        ((descriptor, ready),) = loop.ready.items()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        assert poll.poll(30000)
+        ready(1.0)
+        assert poll.poll(0) == []
+    prober.close()
+    assert (answers, loop.ready) == ([], {})
 
 
 @given(st.binary(max_size=80))

@@ -49,7 +49,14 @@ def test_nothing_old_and_nothing_of_another_boot_is_resumed(tmp_path: Path, now:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"version": 99}', '{"version": 1, "at": 100, "boot": "b", "lines": 3}']
+    "text",
+    [
+        *("", "[]", "{", '{"version": 99}', '{"version": 1, "at": 100, "boot": "b", "lines": 3}'),
+        # Nested too deeply, and numbers that cannot be compared with others.
+        "[" * 100000,
+        f'{{"version": 1, "at": 1{"0" * 400}, "boot": "b", "lines": {{}}}}',
+        f'{{"version": 1, "at": -1{"0" * 400}, "boot": "b", "lines": {{}}}}',
+    ],
 )
 def test_a_file_that_makes_no_sense_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "health.json").write_text(text)

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight import (
     filter_checks,
     forward_checks,
+    health_checks,
     host_checks,
     line_checks,
     nat_checks,
@@ -21,7 +22,7 @@ from ansible_collections.multihome.linux.plugins.module_utils._core.preflight im
 from ansible_collections.multihome.linux.plugins.module_utils._core.preflight.catalogue import KINDS, Finding, finding
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "preflight.md"
-MODULES = (host_checks, line_checks, routing_checks, filter_checks, forward_checks, nat_checks)
+MODULES = (host_checks, line_checks, health_checks, routing_checks, filter_checks, forward_checks, nat_checks)
 Row = tuple[str, str, str, str, str]
 
 

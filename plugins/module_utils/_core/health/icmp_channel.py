@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .line_state import UNREACHABLE
-from .socket_binding import Pin, Poller, trouble
+from .socket_binding import Pin, Poller, close_watched, trouble
 
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _ECHO_REPLY = {4: 0, 6: 129}
@@ -140,10 +140,8 @@ class IcmpChannel:
 
     def close(self) -> None:
         """Close the socket."""
-        if self._connection is not None:
-            self._poller.unwatch(self._connection)
-            self._connection.close()
-            self._connection = None
+        close_watched(self._poller, self._connection)
+        self._connection = None
 
     def _opened(self) -> socket.socket:
         connection = self._pin.open(socket.SOCK_RAW, _PROTOCOL[self._pin.family])

@@ -80,10 +80,14 @@ class LineProbes:
             return
         watch.address = address
         watch.judge.changed = True
-        self.close()
-        self._probers = self._made(pin_of(watch))
+        self.renew()
         watch.judge.address(now, address is not None)
         watch.restart(now)
+
+    def renew(self) -> None:
+        """Send by new sockets from now on."""
+        self.close()
+        self._probers = self._made(pin_of(self.watch))
 
     def close(self) -> None:
         """Close all sockets."""

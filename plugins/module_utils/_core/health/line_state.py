@@ -234,7 +234,8 @@ class Judge:
             self.damping.went_up(now)
         if self.state == RECOVERING:
             self.since = now  # its answers were not counted meanwhile
-        self.quality.degraded = known.get("degraded") is True
+        # Without targets there are no figures that could end it.
+        self.quality.degraded = self._targets > 0 and known.get("degraded") is True
 
     # ---------------------------------------------------------------- judging
     def _count_silence(self) -> None:
@@ -305,7 +306,8 @@ class Judge:
         elif blocked > spare:
             self._alarm("a packet filter of this host drops its probes")
             self.restart(now)
-            if self.state != UNKNOWN:
+            # A line that is known to be dead stays out of use: that its probes are blocked now says nothing new of it.
+            if self.state in (UP, SUSPECT):
                 self._go(now, UNKNOWN, self.alarm)
         elif not blocked and self._attempts_without_way >= _ATTEMPTS_WITHOUT_WAY and self.state != DOWN:
             self._go(now, DOWN, self._without_way)

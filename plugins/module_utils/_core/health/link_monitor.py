@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import socket
@@ -17,6 +18,8 @@ _GROUPS = 1 << 0 | 1 << 2  # RTNLGRP_LINK, RTNLGRP_NEIGH
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18
 _NEW_NEIGHBOUR, _DELETE_NEIGHBOUR, _GET_NEIGHBOUR = 28, 29, 30
 _DONE, _REQUEST, _DUMP = 3, 0x1, 0x300
+_CHANGE = 0x1 | 0x100 | 0x400  # request, replace, create
+_USE = 0x01  # NTF_USE
 _HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
@@ -41,19 +44,24 @@ Reachable = Callable[[str, str, bool], None]
 
 
 class Links:
-    """Listens to the kernel; ``fileno()`` is ready when there is something to take()."""
+    """Listens to the kernel; ``fileno()`` is ready when there is something to take().
 
-    def __init__(self, carrier: Carrier, neighbour: Reachable) -> None:
+    ``interfaces`` that do not exist have no carrier: the kernel says nothing of them.
+    """
+
+    def __init__(self, carrier: Carrier, neighbour: Reachable, interfaces: Iterable[str] = ()) -> None:
         self._carrier, self._neighbour = carrier, neighbour
+        self._wanted = sorted(set(interfaces))
         self._names: dict[int, str] = {}
+        # Whether a dump is under way, and another one is due after it: the kernel makes one at a time.
+        self._dumping, self._again = False, False
         self._channel = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, _NETLINK_ROUTE
         )
         try:
             self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _LARGE)
             self._channel.bind((0, _GROUPS))
-            # One dump at a time: the second one is asked for when the first one has ended.
-            self._ask(_GET_LINK)
+            self._ask_for_all()
         except OSError:
             self._channel.close()
             raise
@@ -76,11 +84,35 @@ class Links:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                # More happened than the buffer holds: ask again for everything.
-                self._ask(_GET_LINK)
+                # More happened than the buffer holds.
+                self._ask_for_all()
                 continue
             for kind, sequence, body in _messages(data):
                 self._heard(kind, sequence, body)
+
+    def solicit(self, interface: str, address: str) -> None:
+        """Have the kernel ask for a neighbour whose answer is old or missing (NTF_USE); the result comes as an event.
+
+        Nothing is sent to a neighbour that answered a moment ago.
+        """
+        index = next((index for index, name in self._names.items() if name == interface), None)
+        if index is None:
+            return
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        packed = socket.inet_pton(family, address)
+        body = _NEIGHBOUR.pack(family, index, 0, _USE, 0)
+        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(packed), _DESTINATION) + packed
+        # What an interface that is down answers is no news; neither are full buffers: it is asked again.
+        with contextlib.suppress(OSError):
+            self._channel.send(_HEADER.pack(_HEADER.size + len(body), _NEW_NEIGHBOUR, _CHANGE, 0, 0) + body)
+
+    def _ask_for_all(self) -> None:
+        """Ask for links, then for neighbours; later, if that is under way."""
+        if self._dumping:
+            self._again = True
+            return
+        self._dumping = True
+        self._ask(_GET_LINK)
 
     def _ask(self, kind: int) -> None:
         head = _HEADER.pack(_HEADER.size + _LINK.size, kind, _REQUEST | _DUMP, kind, 0)
@@ -88,11 +120,23 @@ class Links:
 
     def _heard(self, kind: int, sequence: int, body: bytes) -> None:
         if kind == _DONE and sequence == _GET_LINK:
+            self._tell_of_missing()
             self._ask(_GET_NEIGHBOUR)
+        elif kind == _DONE and sequence == _GET_NEIGHBOUR:
+            again, self._dumping, self._again = self._again, False, False
+            if again:
+                self._ask_for_all()
         elif kind in (_NEW_LINK, _DELETE_LINK):
             self._heard_link(kind, body)
         elif kind in (_NEW_NEIGHBOUR, _DELETE_NEIGHBOUR):
             self._heard_neighbour(kind, body)
+
+    def _tell_of_missing(self) -> None:
+        for name in self._wanted:
+            try:
+                socket.if_nametoindex(name)
+            except OSError:
+                self._carrier(name, False)
 
     def _heard_link(self, kind: int, body: bytes) -> None:
         family, _type, index, flags, _change = _LINK.unpack_from(body)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .gateway_watch import Gateways
 from .icmp_channel import IcmpChannels
 from .line_probes import LineProbes
 from .line_state import DOWN, RECOVERING, LineHealth
@@ -110,6 +111,7 @@ class Loop:
         self._due: dict[float, list[LineProbes]] = {}
         for probes in self._probes:
             self._schedule(probes, now)
+        self._gateways = Gateways([probes.watch for probes in self._probes], now)
         self._links: Links | None = None
         self._carriers: Carriers | None = None
         self._asked_carriers = now
@@ -138,10 +140,14 @@ class Loop:
     def set_gateways(self, line: str, gateways: Sequence[str]) -> None:
         """Tell which next hops a line has now."""
 
-        def set_(probes: LineProbes) -> None:
+        def set_(now: float, probes: LineProbes) -> None:
+            before = probes.watch.gateways
             probes.watch.line = replace(probes.watch.line, gateways=tuple(gateways))
+            if probes.watch.gateways != before:
+                # What is known is of the one before.
+                probes.watch.judge.gateway(now, None)
 
-        self.post(lambda now: self._each(set_, now, line))
+        self.post(lambda now: self._each(lambda probes: set_(now, probes), now, line))
 
     def set_drained(self, line: str, drained: bool) -> None:
         """Take a line out of service, or back in."""
@@ -186,15 +192,10 @@ class Loop:
     def run(self) -> None:
         """Watch the lines until stop() is called; raises OSError where the kernel tells nothing of links."""
         try:
-            self._links = Links(
-                lambda name, present: self._carrier(self._clock(), name, present), self._heard_neighbour
-            )
+            interfaces = {name for name in (probes.watch.line.interface for probes in self._probes) if name}
+            self._links = Links(self._heard_carrier, self._heard_neighbour, interfaces)
             self.watch(self._links, self._links.take)
-            interfaces = [probes.watch.line.interface for probes in self._probes]
-            self._carriers = Carriers(
-                [name for name in interfaces if name is not None],
-                lambda name, present: self._carrier(self._clock(), name, present),
-            )
+            self._carriers = Carriers(interfaces, self._heard_carrier)
             self._names.start()
             while not self._stopping:
                 self._round()
@@ -214,7 +215,7 @@ class Loop:
         self._epoll.close()
 
     def _round(self) -> None:
-        planned = min(self._times[0] if self._times else math.inf, self._renewed + REFRESH)
+        planned = min(self._times[0] if self._times else math.inf, self._renewed + REFRESH, self._gateways.next_time)
         if self._carriers:
             planned = min(planned, self._asked_carriers + ASK_CARRIERS)
         events = self._epoll.poll(max(0.0, planned - self._clock()))
@@ -232,6 +233,7 @@ class Loop:
         if self._carriers and now - self._asked_carriers >= 0.75 * ASK_CARRIERS:
             self._asked_carriers = now
             self._carriers.ask()
+        self._ask_gateways(now)
         while self._times and self._times[0] <= now:
             due = heapq.heappop(self._times)
             for probes in self._due.pop(due):
@@ -241,6 +243,11 @@ class Loop:
         self._report(now)
         if self._gather:
             time.sleep(self._gather)
+
+    def _ask_gateways(self, now: float) -> None:
+        if self._links is not None and now >= self._gateways.next_time:
+            for interface, address in self._gateways.look(now, self._links.solicit):
+                self._judge_gateway(now, interface, address, answers=False)
 
     def _look(self, probes: LineProbes, now: float) -> None:
         """Do what is due for a line."""
@@ -328,21 +335,33 @@ class Loop:
                 doing(probes)
                 self._look(probes, now)
 
+    def _heard_carrier(self, interface: str, present: bool) -> None:
+        self._carrier(self._clock(), interface, present)
+
     def _carrier(self, now: float, interface: str, present: bool) -> None:
         for probes in self._probes:
             if probes.watch.line.interface == interface:
                 had = probes.watch.judge.can_ask
                 probes.watch.judge.carrier(now, present)
                 if present and not had and probes.watch.judge.can_ask:
+                    # The interface of this name may be another one than that which sockets are bound to.
+                    probes.renew()
                     probes.watch.restart(now)
                 self._look(probes, now)
 
     def _heard_neighbour(self, interface: str, address: str, answers: bool) -> None:
         now = self._clock()
+        if answers:
+            self._gateways.answered((interface, address))
+        elif self._links is not None and not self._gateways.is_dead(now, (interface, address), self._links.solicit):
+            return
+        self._judge_gateway(now, interface, address, answers)
+
+    def _judge_gateway(self, now: float, interface: str, address: str, answers: bool) -> None:
         for probes in self._probes:
-            line = probes.watch.line
-            if address in line.gateways and line.interface in (None, interface):
-                probes.watch.judge.gateway(now, answers)
+            watch = probes.watch
+            if address in watch.gateways and watch.line.interface in (None, interface):
+                watch.judge.gateway(now, answers)
                 self._look(probes, now)
 
 

@@ -82,6 +82,6 @@ def _usable(run_directory: str) -> dict[int, Usable]:
             for chosen in [found.get(f"ipv{family}")]
             if chosen is not None
         }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
         # The keeper has not written it yet, or it is of another version: nothing is known.
         return {}

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
 from collections import OrderedDict
 
-from .probe_socket import PacketProber
-from .socket_binding import Answered, Pin, Poller
+from .socket_binding import Answered, Pin, Poller, close_watched, drop_errors
 from .targets import Target
 
 _HEADER = struct.Struct("!HHHHHH")
@@ -19,6 +19,8 @@ _RECURSION_DESIRED, _RESPONSE, _OPCODE, _RCODE = 0x0100, 0x8000, 0x7800, 0x000F
 _SERVER_FAILURE = 2
 _TYPE_A, _CLASS_IN = 1, 1
 _REMEMBERED = 64
+# More than any answer needs; Python keeps buffers of this size at hand, and larger ones it does not.
+_RECEIVE = 448
 
 
 def question(name: str) -> bytes:
@@ -46,19 +48,19 @@ def answered_query(packet: bytes, asked: bytes) -> int | None:
     return int(identifier)
 
 
-class DnsProber(PacketProber):
-    """Sends queries to one name server."""
+class DnsProber:
+    """Sends queries to one name server, by one socket that is opened when needed."""
 
     def __init__(self, poller: Poller, pin: Pin, number: int, target: Target, answered: Answered) -> None:
-        super().__init__(poller)
-        self._pin, self._answered = pin, answered
+        self._poller, self._pin, self._answered = poller, pin, answered
         self._number, self._server = number, (target.host, target.port)
         self._question = question(target.query)
         self._asked: OrderedDict[int, float] = OrderedDict()
+        self._connection: socket.socket | None = None
 
     def send(self, _target: int, now: float) -> bool:
         """Send a query; raises OSError."""
-        connection = self._opened()
+        connection = self._connection or self._opened()
         identifier = int.from_bytes(os.urandom(2), "big")
         try:
             connection.send(query(identifier, self._question))
@@ -70,14 +72,39 @@ class DnsProber(PacketProber):
             self._asked.popitem(last=False)
         return True
 
-    def _made(self) -> socket.socket:
+    def drain(self, now: float) -> None:
+        """Take in every answer that has come."""
+        with contextlib.suppress(OSError):
+            while self._connection is not None:
+                self._take(self._connection.recv(_RECEIVE), now)
+
+    def close(self) -> None:
+        """Close the socket."""
+        close_watched(self._poller, self._connection)
+        self._connection = None
+
+    def _opened(self) -> socket.socket:
         connection = self._pin.open(socket.SOCK_DGRAM)
         try:
             connection.connect(self._server)
         except OSError:
             connection.close()
             raise
+        self._connection = connection
+        self._poller.watch(connection, self._ready)
         return connection
+
+    def _ready(self, now: float) -> None:
+        # One at a time: what else has come makes the socket ready again.
+        if self._connection is None:
+            return
+        try:
+            packet = self._connection.recv(_RECEIVE)
+        except OSError:
+            # An ICMP error is no answer: the silence is the line's.
+            drop_errors(self._connection)
+            return
+        self._take(packet, now)
 
     def _take(self, packet: bytes, now: float) -> None:
         identifier = answered_query(packet, self._question)

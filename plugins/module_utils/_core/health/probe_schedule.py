@@ -51,6 +51,11 @@ class Watch:
         return (self.line.name, self.family)
 
     @property
+    def gateways(self) -> tuple[str, ...]:
+        """The next hops of its family: what those of the other one answer says nothing of it."""
+        return tuple(each for each in self.line.gateways if (":" in each) == (self.family == 6))
+
+    @property
     def is_up(self) -> bool:
         """Whether the line is known to carry traffic."""
         return self.judge.state in (UP, SUSPECT) and not self.drained

@@ -13,7 +13,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable
 
-from .socket_binding import Answered, Pin, Poller
+from .socket_binding import Answered, Pin, Poller, close_watched
 from .targets import Target
 
 # Connections of one target at a time, and the seconds that each may take.
@@ -82,6 +82,5 @@ class TcpProber:
             self._end(connection)
 
     def _end(self, connection: socket.socket) -> None:
-        self._poller.unwatch(connection)
         self._started.pop(connection, None)
-        connection.close()
+        close_watched(self._poller, connection)

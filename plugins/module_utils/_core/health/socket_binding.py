@@ -91,6 +91,20 @@ class Poller(Protocol):
         """Stop that; a socket that is not watched is no fault."""
 
 
+def close_watched(poller: Poller, connection: socket.socket | None) -> None:
+    """Close a socket that the loop watches, if there is one."""
+    if connection is not None:
+        poller.unwatch(connection)
+        connection.close()
+
+
+def drop_errors(connection: socket.socket) -> None:
+    """Empty the queue of ICMP errors about what a socket sent: as long as it holds one, the socket is ready."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection.recvmsg(1, 0, socket.MSG_ERRQUEUE)
+
+
 class Prober(Protocol):
     """Asks targets of one line in one family, and calls back with what they answer."""
 

@@ -19,6 +19,7 @@ NAME = "health.json"
 VERSION = 1
 # What is older says nothing about now.
 RESUMED_WITHIN = 60.0
+_DIGITS = 18
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 Remembered = Mapping["tuple[str, int]", Mapping[str, Any]]
@@ -91,10 +92,15 @@ def read(directory: str = DIRECTORY) -> dict[str, Any]:
     """Return what the file says; empty when there is none of this version. Never raises."""
     try:
         with open(os.path.join(directory, NAME), encoding="utf-8") as file:
-            known = json.load(file)
-    except (OSError, ValueError):
+            known = json.load(file, parse_int=_integer)
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) and known.get("version") == VERSION else {}
+
+
+def _integer(text: str) -> int | float:
+    """Return a number of the file; one with too many digits is infinite, as it may not be comparable with others."""
+    return int(text) if len(text) < _DIGITS else float("inf")
 
 
 @dataclass(frozen=True)

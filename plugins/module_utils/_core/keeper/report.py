@@ -85,7 +85,7 @@ def read(directory: str = DIRECTORY) -> dict[str, Any]:
     try:
         with open(os.path.join(directory, "keeper.json"), encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = {}
     known = content if isinstance(content, dict) and content.pop("version", None) == VERSION else {}
     return {"running": is_held(_alive(directory)), **known}

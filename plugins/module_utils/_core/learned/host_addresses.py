@@ -54,7 +54,7 @@ class HostAddresses:
         try:
             with open(self._path, encoding="utf-8") as file:
                 known: Any = json.load(file)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         found = known.items() if isinstance(known, dict) else ()
         return {name: [each for each in values if _is_state(each)] for name, values in found if _is_list(values)}

@@ -258,6 +258,12 @@ KINDS: dict[str, Kind] = {
         "discovery for it, so nothing comes in by the line, unless the ISP routes the address to this host.",
         "configure {address} on {interface} as your distribution does, or correct the line's addresses",
     ),
+    "probe-target-not-behind-line": Kind(
+        WARNING,
+        "A target of a line's health check is on the link of the line, or another interface leads to it. Its answers "
+        "say nothing about the ISP behind the line's gateway, so a dead line may count as up.",
+        "give the line targets that this host reaches by its gateway alone, such as public name servers",
+    ),
     "gateway-silent": Kind(
         WARNING,
         "A line's gateway does not answer ARP or neighbour discovery. That is normal for a line that is down.",

@@ -13,6 +13,7 @@ from .. import fields
 from ..entries import Faults, objects, parse_fields, parse_list
 from ..errors import InvalidInput
 from ..filters.nftables import DEFAULT_TABLE
+from ..health.targets import parse_targets
 from ..host.kernel_parameter_file import Parameter
 from ..host.kernel_parameters import DEFAULT_FILE, parse_file_name
 from ..marks.model import parse_addresses, parse_mask
@@ -29,6 +30,12 @@ _LARGEST_ID = 250
 _NO_ROUTING = RoutingLists.parse([], [])
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+def _targets(health: object) -> tuple[str, ...]:
+    """Return the addresses of a health check's targets; what line_health refuses is not reported here, too."""
+    found, _faults = parse_targets(health.get("targets") or ()) if isinstance(health, Mapping) else ((), [])
+    return tuple(dict.fromkeys(target.host for target in found if target.family is not None))
 
 
 def _texts(parser: fields.Parser) -> fields.Parser:
@@ -53,6 +60,7 @@ class Line:
     """A line as it ends on this host. Addresses are ``ADDRESS/LENGTH``; ``dynamic`` when some are assigned later.
 
     ``left_out`` is the reason why it cannot be used now. Another program manages the addresses in ``not_held``.
+    ``targets`` are the addresses that its health check asks.
     """
 
     id: int
@@ -63,6 +71,7 @@ class Line:
     dynamic: bool = False
     left_out: str = ""
     not_held: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     FIELDS = {
         "id": fields.integer(1, _LARGEST_ID),
@@ -72,12 +81,13 @@ class Line:
         "gateways": _texts(fields.host),
         "left_out": fields.text,
         "not_held": _texts(fields.host_address),
+        "health": lambda value: value,
     }
     # The names of the same fields in the declaration and in the list of role isp_firewall.
     ALIASES = {"public_addresses": "addresses", "gateway": "gateways"}
     # The fields of the roles' lists that preflight ignores.
     IGNORED: tuple[str, ...] = ("weight", "without_gateway", "learned", "onlink", "mss", "ends_here", "untranslated")
-    IGNORED += ("drained", "flows", "health")
+    IGNORED += ("drained", "flows")
 
     @classmethod
     def parse(cls, entry: Any) -> Line:
@@ -90,6 +100,7 @@ class Line:
             raise InvalidInput(faults)
         # Of addresses that the ISP translates, the host has the outside addresses of their family instead.
         outside = values.pop("outside_addresses", ())
+        values["targets"] = _targets(values.pop("health", None))
         families = {fields.family_of(address) for address in outside}
         held = [address for address in values.get("addresses", ()) if fields.family_of(address) not in families]
         values["addresses"] = (*outside, *held)

@@ -15,7 +15,7 @@ from ..errors import MultihomeError
 from ..host import requirements
 from ..host.kernel_parameters import KernelParameterEngine
 from ..routing.executor import Executor
-from . import filter_checks, forward_checks, host_checks, line_checks, nat_checks, routing_checks
+from . import filter_checks, forward_checks, health_checks, host_checks, line_checks, nat_checks, routing_checks
 from .catalogue import ERROR, INFO, SEVERITIES, WARNING, Finding
 from .facts import Facts, gather
 from .model import NEVER, Desired, parse_desired
@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     routing_checks.gateways,
     line_checks.ways_out,
     line_checks.public_addresses,
+    health_checks.targets,
     routing_checks.silent_gateways,
     routing_checks.default_routes,
     routing_checks.default_routes_to_come,

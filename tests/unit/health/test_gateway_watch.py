@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When the gateways of lines without targets are asked for, and when they count as dead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.gateway_watch import (
+    ASK_EVERY,
+    GRACE,
+    Gateways,
+)
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN, UP
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.loop import Loop
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.model import parse_lines
+from ansible_collections.multihome.linux.plugins.module_utils._core.health.probe_schedule import Watch
+
+LINE: dict[str, Any] = {
+    "name": "unicom",
+    "id": 1,
+    "interface": "wan0",
+    "addresses": ["203.0.113.10", "2001:db8:a::10"],
+    "gateways": ["203.0.113.1", "2001:db8:a::1"],
+}
+FOUR, SIX = ("wan0", "203.0.113.1"), ("wan0", "2001:db8:a::1")
+
+
+class Asked(list[tuple[str, str]]):
+    """What the kernel was made to ask."""
+
+    def __call__(self, *place: str) -> None:
+        """Note a question."""
+        self.append((place[0], place[1]))
+
+
+def gateways(**settings: Any) -> Gateways:
+    (line,) = parse_lines([{**LINE, **settings}])
+    return Gateways([Watch(line, family, 0.0) for family in line.families], 0.0)
+
+
+def test_they_are_asked_for_again_and_again() -> None:
+    watched, asked = gateways(), Asked()
+    for now in (watched.next_time, watched.next_time + ASK_EVERY):
+        assert watched.look(now, asked) == []
+        assert asked == [FOUR, SIX]
+        asked.clear()
+        assert watched.next_time == now + ASK_EVERY
+
+
+def test_with_targets_or_without_an_interface_nothing_is_asked() -> None:
+    targets = {"health": {"targets": ["192.0.2.1", "2001:db8:f::1"]}}
+    for settings in (targets, {"interface": None}):
+        watched = gateways(**settings)
+        assert watched.next_time == float("inf")
+        # It is only a hint there.
+        assert watched.is_dead(1.0, FOUR, Asked())
+
+
+def test_one_that_is_said_not_to_answer_is_asked_and_has_a_second_for_it() -> None:
+    watched, asked = gateways(), Asked()
+    watched.look(0.0, asked)
+    asked.clear()
+    assert not watched.is_dead(1.0, FOUR, asked)
+    assert asked == [FOUR]
+    assert not watched.is_dead(1.5, FOUR, asked)
+    assert asked == [FOUR]
+    assert watched.next_time == 1.0 + GRACE
+    assert watched.look(1.0 + GRACE, asked) == [FOUR]
+    # From then on there is nothing to doubt, until it answers.
+    assert watched.is_dead(4.0, FOUR, asked)
+    watched.answered(FOUR)
+    assert not watched.is_dead(5.0, FOUR, asked)
+    watched.answered(FOUR)
+    assert watched.look(5.0 + GRACE, asked) == []
+
+
+def test_sockets_are_bound_again_when_an_interface_of_the_name_is_back() -> None:
+    """It may be another one: what is bound to an interface stays with it when that is renamed."""
+    health = {"targets": [{"dns": "127.0.0.1"}]}
+    loop = Loop(parse_lines([{**LINE, "interface": "lo", "bind_interface": True, "health": health}]))
+    probes = next(each for each in loop._probes if each.watch.family == 4)
+    (before,) = probes._probers
+    loop._heard_carrier("lo", True)
+    # Control: nothing was lost.
+    assert probes._probers == [before]
+    loop._heard_carrier("lo", False)
+    loop._heard_carrier("lo", True)
+    assert probes._probers != [before]
+    loop.close()
+
+
+def test_a_gateway_of_one_family_says_nothing_of_the_other() -> None:
+    loop = Loop(parse_lines([LINE]))
+    loop._heard_carrier("wan0", True)
+    loop._heard_neighbour("wan0", SIX[1], False)
+    assert {probes.watch.family: probes.watch.judge.state for probes in loop._probes} == {4: UP, 6: DOWN}
+    loop.close()
