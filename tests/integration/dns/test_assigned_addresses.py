@@ -37,14 +37,6 @@ def server(tmp_path: Path) -> Iterator[NameServer]:
         made.stop()
 
 
-@pytest.fixture
-def keeper(server: NameServer, tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(server.host, tmp_path)
-    kept.start()
-    yield kept
-    kept.stop()
-
-
 def assign(server: NameServer, *addresses: str) -> None:
     """What the ISP gives the interface now, in place of everything before."""
     server.host.run("ip", "address", "flush", "dev", "b", "scope", "global")

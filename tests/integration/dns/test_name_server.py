@@ -45,12 +45,9 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 @pytest.fixture
 def keeper(host: Host, tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(host, tmp_path)
-    host.run("mkdir", "-p", "/etc/multihome")
     host.run("ip", "address", "add", f"{A}/32", "dev", "lo")
-    kept.start()
-    yield kept
-    kept.stop()
+    with Kept(host, tmp_path).running() as kept:
+        yield kept
 
 
 def serve(keeper: Kept, key: TestKey, check: bool = False) -> dict[str, Any]:

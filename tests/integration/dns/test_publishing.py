@@ -34,15 +34,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def keeper(server: NameServer, tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(server.host, tmp_path)
-    server.host.run("rm", "-f", "/run/multihome/health.json")
-    # The keeper is notified of files in a directory that exists, as it does where anything was deployed.
-    server.host.run("mkdir", "-p", "/etc/multihome")
-    kept.start()
-    yield kept
-    kept.run("dns_records", zone=ZONE, servers=[server.address], records=[], purge=True, **KEY.options())
-    kept.stop()
+def keeper(keeper: Kept, server: NameServer) -> Iterator[Kept]:
+    """The tests share a server: nothing stays in its zone."""
+    yield keeper
+    keeper.run("dns_records", zone=ZONE, servers=[server.address], records=[], purge=True, **KEY.options())
 
 
 def judge(server: NameServer | Kept, **lines: bool) -> None:

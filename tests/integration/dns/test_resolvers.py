@@ -38,15 +38,6 @@ def server(host: Host, tmp_path: Path) -> Iterator[NameServer]:
 
 
 @pytest.fixture
-def keeper(server: NameServer, tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(server.host, tmp_path)
-    server.host.run("mkdir", "-p", "/etc/multihome")
-    kept.start()
-    yield kept
-    kept.stop()
-
-
-@pytest.fixture
 def addresses(host: Host, server: NameServer, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Where each resolver answers: those of this machine's release, and of Debian 12 and 13."""
     found: dict[str, str] = {}

@@ -93,6 +93,15 @@ class Kept:
             assert self.process.wait(10) == 0
             self.process = None
 
+    @contextmanager
+    def running(self) -> Iterator[Kept]:
+        """Run the keeper for a time, on a host that anything may be deployed on yet."""
+        # The keeper is notified of files in a directory that exists, as it does where anything was deployed.
+        self.host.run("mkdir", "-p", "/etc/multihome")
+        self.start()
+        yield self
+        self.stop()
+
     def said(self, name: str) -> Any:
         """One of the values of the state file, None when there is none."""
         text = self.host.run("cat", "/run/multihome/keeper.json", check=False).stdout

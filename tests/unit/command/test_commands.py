@@ -42,6 +42,12 @@ def test_durations(text: str, seconds: int) -> None:
     assert drain.moment_after(text, NOW) == NOW + seconds
 
 
+@pytest.mark.parametrize("text", ["9999999d", "99999999999999999d", "9" * 400 + "h"])
+def test_a_duration_that_no_calendar_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        drain.moment_after(text, NOW)
+
+
 @pytest.mark.parametrize("text", ["", "2", "h", "2 hours", "-1h", "1h x"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="no duration"):

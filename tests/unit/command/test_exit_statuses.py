@@ -97,7 +97,12 @@ def forbidden(*_arguments: Any, **_options: Any) -> Any:
     raise PermissionError(13, "Permission denied")
 
 
-@pytest.mark.parametrize("failure", [fails, forbidden])
+def stumbles(*_arguments: Any, **_options: Any) -> Any:
+    raise KeyError("nobody thought of it")
+
+
+# A Python program ends with 1 after what nobody thought of, which is a warning to monitoring.
+@pytest.mark.parametrize("failure", [fails, forbidden, stumbles])
 @pytest.mark.parametrize(
     ("arguments", "place", "name"),
     [

@@ -43,6 +43,14 @@ def test_what_another_version_wrote_is_not_read(tmp_path: Path, text: str) -> No
     assert report.read(str(tmp_path)) == {"running": False}
 
 
+def test_parts_that_make_no_sense_are_left_out(tmp_path: Path) -> None:
+    odd = {"taken": [7], "waiting": 3.5, "refused": {}, "last_error": "x", "repairs": "y", "damped": [{}], "more": 1}
+    (tmp_path / "keeper.json").write_text(json.dumps({"version": 1, **odd, "last_repair": None}))
+    assert report.read(str(tmp_path)) == {"running": False, "damped": [{}], "more": 1, "last_repair": None}
+    (tmp_path / "keeper.json").write_text("[" * 100000)
+    assert report.read(str(tmp_path)) == {"running": False}
+
+
 @pytest.mark.parametrize(("environment", "prefix"), [({"JOURNAL_STREAM": "8:1"}, "<4>"), ({}, "multihome-keeper: ")])
 def test_each_line_has_its_priority_where_the_journal_reads_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], prefix: str

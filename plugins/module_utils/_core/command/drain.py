@@ -24,6 +24,8 @@ from .host_state import line_names
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d)")
 _DAY = 86400
+# The year 10000, which a time of the file cannot have.
+_LATEST = 253402300800
 _FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M")
 Lock = Callable[[], AbstractContextManager[Any]]
 
@@ -34,7 +36,10 @@ def moment_after(text: str, now: float) -> float:
     parts = _DURATION.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise ValueError(f"{text} is no duration such as 30min or 2h")
-    return now + sum(int(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
+    if seconds >= _LATEST - now:
+        raise ValueError(f"{text} is too long; without --for, the line stays drained until multihome undrain")
+    return now + seconds
 
 
 def moment_at(text: str, now: float) -> float:

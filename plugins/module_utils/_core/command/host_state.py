@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -136,7 +137,8 @@ def _line_state(name: str, family: str, shown: Mapping[str, Any], passed: float)
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None
 
 
 def stored_states(directory: str = DIRECTORY) -> dict[str, Stored]:

@@ -16,8 +16,8 @@ from typing import Any, NoReturn, TextIO
 
 from ..confirm import LONGEST
 from ..confirm_gate import DEFAULT_TIMEOUT
-from ..errors import MultihomeError
 from ..info import checkpoints
+from ..keeper.error_text import error_text
 from . import changes, drain, journal, repair, status
 from .explain.explanation import Explanation
 from .explain.kernel import Kernel
@@ -178,8 +178,8 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
     try:
         require_root()
         return int(options.run_command(options, out))
-    except (MultihomeError, OSError) as error:
-        text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # its own status means a warning to monitoring
+        text = error.strerror or str(error) if isinstance(error, OSError) else error_text(error)
         page = Page()
         for line in text.splitlines():
             page.add(f"multihome: {line}", 0, 2)

@@ -29,7 +29,7 @@ class Publication:
     def __init__(
         self,
         options: Options,
-        lines: Callable[[], ByFamily],
+        lines: Callable[[], ByFamily | None],
         log: Log,
         make: Callable[[Options, Log], Publisher] = Publisher,
         clock: Callable[[], float] = time.monotonic,
@@ -66,8 +66,10 @@ class Publication:
         return {"zone": self.options.get("zone"), "publishes": domains, "fault": self.fault}
 
     def look(self) -> None:
-        """Take a step if it is due, or if the lines changed; never raises."""
+        """Take a step if it is due, or if the lines changed, once these are judged; never raises."""
         now, lines, learned = self._clock(), self._lines(), self._learned
+        if lines is None:
+            return
         if now < self._next and (lines, learned) == self._known:
             return
         self._known = (lines, learned)
@@ -109,7 +111,7 @@ class Service:
 
     def __init__(
         self,
-        lines: Callable[[], ByFamily],
+        lines: Callable[[], ByFamily | None],
         log: Log,
         on_change: Callable[[], None] = lambda: None,
         assigned: Assigned | None = None,

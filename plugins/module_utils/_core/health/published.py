@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..dns.effective import Lines
 from . import state
+from .gate import are_lines_stored
+from .line_state import UNKNOWN
+
+# A verdict takes little more than a second with the usual settings.
+FIRST_JUDGEMENT = 5.0
 
 
 def lines_in_service(directory: str = state.DIRECTORY, now: float | None = None) -> dict[int, Lines]:
@@ -26,13 +31,31 @@ def lines_in_service(directory: str = state.DIRECTORY, now: float | None = None)
 class LinesInService:
     """The same for a program that asks often: the file is read again only when it was written."""
 
-    def __init__(self, directory: str = state.DIRECTORY) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: str = state.DIRECTORY,
+        are_stored: Callable[[], bool] = are_lines_stored,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._directory, self._are_stored, self._clock = directory, are_stored, clock
         self._signature: tuple[int, int] | None = None
         self._known: dict[int, Lines] = {}
+        self._is_judged = False
+        self._waits_until: float | None = clock() + FIRST_JUDGEMENT
 
-    def __call__(self) -> dict[int, Lines]:
-        """Return the lines by family as they were judged last; a judgement that ends changes nothing."""
+    def __call__(self) -> dict[int, Lines] | None:
+        """Return the lines by family as they were judged last; a judgement that ends changes nothing.
+
+        None for the first seconds, while lines are stored and not judged yet: a dead one would be published again.
+        """
+        known = self._read()
+        if self._waits_until is not None:
+            if self._clock() < self._waits_until and self._are_stored() and not self._is_judged:
+                return None
+            self._waits_until = None
+        return known
+
+    def _read(self) -> dict[int, Lines]:
         try:
             found = os.stat(os.path.join(self._directory, state.NAME))
         except OSError:
@@ -41,7 +64,19 @@ class LinesInService:
         if signature != self._signature:
             self._signature = signature
             self._known = lines_in_service(self._directory) or self._known
+            self._is_judged = bool(self._known) and not _awaited(state.read(self._directory))
         return self._known
+
+
+def _awaited(known: Mapping[str, Any]) -> bool:
+    """Tell whether a line is unknown, and not because it cannot be judged."""
+    lines = known.get("lines")
+    return any(
+        shown.get("state") == UNKNOWN and not shown.get("alarm")
+        for families in (lines.values() if isinstance(lines, Mapping) else ())
+        for shown in (families.values() if isinstance(families, Mapping) else ())
+        if isinstance(shown, Mapping)
+    )
 
 
 def _lines(lines: Mapping[str, Any], family: int) -> Lines:

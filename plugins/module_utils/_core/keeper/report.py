@@ -20,6 +20,9 @@ from . import metrics
 
 DIRECTORY = "/run/multihome"
 VERSION = 1
+# The parts that are lists of objects, and those that are one or null.
+_LISTS = frozenset(("damped", "waiting", "zones", "taken", "taken_translations", "taken_defaults", "refused"))
+_OBJECTS = frozenset(("last_repair", "last_error"))
 # Priorities of syslog(3); journald reads them at the start of a line of standard error.
 _PRIORITIES = {"error": 3, "warning": 4, "info": 6}
 
@@ -81,14 +84,24 @@ class Report:
 
 
 def read(directory: str = DIRECTORY) -> dict[str, Any]:
-    """Return the last report, and ``running``: whether a keeper runs now. Never raises."""
+    """Return the last report, without what makes no sense, and ``running``: whether a keeper runs now. Never raises."""
     try:
         with open(os.path.join(directory, "keeper.json"), encoding="utf-8") as file:
             content = json.load(file)
     except (OSError, ValueError, RecursionError):
         content = {}
     known = content if isinstance(content, dict) and content.pop("version", None) == VERSION else {}
-    return {"running": is_held(_alive(directory)), **known}
+    return {"running": is_held(_alive(directory)), **{name: known[name] for name in known if _makes_sense(name, known)}}
+
+
+def _makes_sense(name: str, content: Mapping[str, Any]) -> bool:
+    """Tell whether a part of a report has the form of its kind; one that is not known here is not judged."""
+    value = content[name]
+    if name in _LISTS:
+        return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+    if name in _OBJECTS:
+        return value is None or isinstance(value, dict)
+    return name != "repairs" or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def read_health(directory: str = DIRECTORY) -> dict[str, Any]:
