@@ -66,4 +66,6 @@ class Gateways:
 
     def _places(self) -> list[Place]:
         """Return where the gateways are now; these may be others than before."""
-        return [(str(watch.line.interface), gateway) for watch in self._watches for gateway in watch.gateways]
+        places = ((str(watch.line.interface), gateway) for watch in self._watches for gateway in watch.gateways)
+        # Several lines may have one.
+        return list(dict.fromkeys(places))
