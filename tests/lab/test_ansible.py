@@ -68,6 +68,10 @@ def test_a_lab_that_is_not_up_is_an_error_and_no_empty_inventory() -> None:
     listed = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
     assert listed.returncode == 1
     assert 'lab "never-up" is not up: python3 -m tests.lab up --name never-up' in listed.stderr
+    # Only molecule, which asks before its playbook creates the lab, gets an empty one.
+    environment["MOLECULE_SCENARIO_NAME"] = "default"
+    listed = subprocess.run([script], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(listed.stdout) == {"_meta": {"hostvars": {}}}
 
 
 def test_tasks_run_on_the_host_and_nowhere_else(lab: Lab, tmp_path: Path) -> None:

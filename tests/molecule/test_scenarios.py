@@ -100,5 +100,8 @@ def test_the_scenario_of_the_documentation_runs_with_an_installed_collection(tmp
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         **search,
     )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert done(run.stdout + run.stderr) >= set(STEPS)
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output
+    assert done(output) >= set(STEPS)
+    # The lab is the inventory, and not up yet at the first two steps.
+    assert "Failed to parse inventory" not in " ".join(output.split())
