@@ -202,6 +202,9 @@ def _check_gateway(line: Line, gateway: IPAddress) -> None:
     own = of_family(line.held_addresses, gateway.version)
     if any(gateway == address.ip for address in [*line.public_addresses, *line.outside_addresses]):
         line.entry.place.fault(f"gateway: {gateway} is the line's own address")
+    elif line.public_addresses and not own and "public_addresses" not in line.entry.broken:
+        name = family_name(gateway.version)
+        line.entry.place.fault(f"gateway: {gateway} is useless, the line has no public {name} address")
     elif is_link_local(gateway) or isinstance(line.public_addresses, Auto) or line.onlink is not False:
         return
     elif not any(gateway in a for a in own) and not line.entry.broken & {"public_addresses", "outside_addresses"}:

@@ -134,7 +134,7 @@ SERVICE_FIELDS = {
     "name": Field(read_service_name, required=True),
     "server": Field(read_text, required=True),
     "ports": Field(list_of(read_port_mapping, least=1), required=True),
-    "lines": Field(list_of(read_line_name)),
+    "lines": Field(list_of(read_line_name, least=1)),
     "sources": Field(list_of(read_prefix, least=1, distinct=True)),
     "public_addresses": Field(list_of(read_address, least=1)),
     "domain": Field(read_domain),

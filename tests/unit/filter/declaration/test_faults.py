@@ -263,6 +263,10 @@ WRONG: list[tuple[dict[Path, object], str]] = [
         "gateway: 203.0.114.1 is not in a network of the line's public addresses, so onlink cannot be false",
     ),
     ({(*LINE, "gateway"): "203.0.113.10"}, "gateway: 203.0.113.10 is the line's own address"),
+    (
+        {(*LINE, "public_addresses"): "203.0.113.10/24", (*LINE, "gateway"): ["203.0.113.1", "2001:db8:a::1"]},
+        "gateway: 2001:db8:a::1 is useless, the line has no public IPv6 address",
+    ),
     ({(*LINE, "gateway"): ["203.0.113.1", "203.0.113.2"]}, "gateway: one per family is enough"),
     ({(*LINE, "gateway"): "203.0.113.1/24"}, "an address with a prefix length; leave the length out"),
     ({(*LINE, "inside_addresses"): REMOVED}, '(unicom): "inside_addresses" is needed'),
@@ -317,6 +321,7 @@ WRONG: list[tuple[dict[Path, object], str]] = [
     ({(*SERVICE, "sources"): ["2001:db8::/32"]}, 'cannot be offered on line "interlink": no family has'),
     ({(*SERVICE, "sources"): ["192.0.2.1/24"]}, "has host bits set; the prefix is 192.0.2.0/24, the host 192.0.2.1"),
     ({(*SERVICE, "sources"): []}, "sources: needs at least 1 entry"),
+    ({(*SERVICE, "lines"): []}, "lines: needs at least 1 entry"),
     ({(*SERVICE, "lines", -1): "unicom"}, "lines: unicom is listed twice"),
     ({("services", -1): {"name": "b", "server": "web1", "ports": ["70-90/tcp"]}}, "is claimed by multihome_services"),
     (
