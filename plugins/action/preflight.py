@@ -25,7 +25,9 @@ class ActionModule(InstalledCode):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        # The variable ansible_check_mode says nothing about the keyword of a play or task.
+        checking = {"check_mode": bool(self._task.check_mode)}
+        result: dict[str, Any] = {**super().run(tmp, task_vars), **checking}
         # Those of the filter take precedence over what is given beside them.
         options = {**self._task.args, **(self._task.args.get("options") or {})}
         faults = options.pop("faults", None)

@@ -13,6 +13,7 @@ from ..plugin_utils._filters import as_filter, netaddr_missing, of_host
 from ..plugin_utils._inventory.additions import with_inventory
 from ..plugin_utils._inventory.contradictions import inventory_faults
 from ..plugin_utils._inventory.differences import different_lists
+from ..plugin_utils._inventory.group_names import group_faults
 from ..plugin_utils._roles.change_summary import summary
 from ..plugin_utils._roles.line_routing import MARK_MASK, TABLE_BASE
 from ..plugin_utils._roles.module_lists import PathQuery, ReplyLists, Target
@@ -128,6 +129,7 @@ class FilterModule:
         """The filters by name."""
         return {
             "declaration_faults": as_filter(declaration_faults, netaddr_missing),
+            "group_faults": as_filter(group_faults, list),
             "with_inventory": as_filter(with_inventory),
             "assigning_hosts": as_filter(assigning_hosts),
             "with_assigned": as_filter(assigned.with_assigned),

@@ -360,6 +360,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+check_mode:
+  description: Whether the task ran in check mode, by the command line or by the keyword C(check_mode).
+  returned: always
+  type: bool
+  sample: false
 findings:
   description: All findings, the most severe first. The documentation's page on preflight lists every kind.
   returned: unless an option is invalid

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._roles import assigned
 from .._roles.both_roles import both_roles_ran
+from .._roles.switches import with_switches
 from .._roles.texts import as_json, plain
 from . import checks, forwarding, health, interfaces, nat, own_ports, own_services, replies, routing, server_lines
 
@@ -38,7 +39,9 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     ``variables`` are the other ones of the role, without its name before theirs. Lists that may be long are JSON texts:
     Ansible handles one text in a fraction of the time that it takes for its parts.
     """
-    given: dict[str, Any] = plain(variables)
+    given, unread = with_switches(variables, "isp_firewall")
+    if unread:
+        return {"faults": unread}
     declared: Any = plain(lines)
     beside = given["server_lines"]
     own = server_lines.flagged(declared) if beside else declared

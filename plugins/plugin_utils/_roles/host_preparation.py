@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
+from ...module_utils._core.fields import boolean
+
 # The finding of preflight about a systemd-networkd that removes routes and rules which are not its own.
 NETWORKD_FINDING = "networkd-removes-foreign"
 # The modules that need a packet filter.
@@ -45,8 +47,12 @@ def preparation(
     """The steps that are left, from the results of preflight, multihome_info and networkd_settings so far.
 
     ``modules`` are those that the role runs for the lines; without them, those of preflight's plan. Where preflight did
-    not run, all of them are pending, and multihome_info has to be asked for requirements.
+    not run, all of them are pending, and multihome_info has to be asked for requirements. The variables of the role may
+    be texts, as the command line gives them.
     """
+    install_packages, run_preflight, manage_networkd, manage_sysctl = (
+        boolean(given) for given in (install_packages, run_preflight, manage_networkd, manage_sysctl)
+    )
     planned = list(modules) or _planned(preflight.get("plan"))
     if planned and not any(name in planned for name in _WITH_FILTERS):
         not_needed = {*not_needed, "nft"}

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._roles import assigned
 from .._roles.both_roles import both_roles_ran
+from .._roles.switches import with_switches
 from .._roles.texts import as_json, plain
 from . import auto_lines, checks, health, interfaces, replies, routing
 
@@ -35,7 +36,9 @@ def options(
     returned, where lines take their addresses from the host. ``by_mark_needed`` is as preflight returns it. Lists that
     may be long are JSON texts: Ansible handles one text in a fraction of the time that it takes for its parts.
     """
-    given: dict[str, Any] = plain(variables)
+    given, unread = with_switches(variables, "multihomed_web")
+    if unread:
+        return {"faults": unread}
     found: Any = plain(host) if isinstance(host, Mapping) else {}
     every: Any = plain(lines)
     learned = auto_lines.auto_lines(every, found.get("interfaces"))

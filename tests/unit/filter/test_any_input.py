@@ -36,7 +36,7 @@ ANYTHING = st.recursive(
 )
 # The variables of both roles, without their names before them.
 VARIABLES = (
-    "allow_disconnect", "other_lines", "zones_on_lines_only", "server_lines",
+    "allow_disconnect", "confirm_timeout", "other_lines", "zones_on_lines_only", "server_lines",
     "forwards", "hairpins", "snat", "inside_networks", "networks", "own_ports", "reply", "default_route",
     "balance_from", "table_base", "priority_base", "source_priority_base", "mark_mask", "interface_group", "backend",
     "forward_policy", "forget_flows", "manage_sysctl", "manage_networkd", "reply_taken", "purge", "persist",
@@ -77,7 +77,7 @@ OF_HOST = ("isp_firewall_lines", "dns_line_names", "isp_firewall_forwards", "isp
            "isp_firewall_server_lines")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules and of other filters, which nobody writes by hand.
-TRUSTING = {"answered_targets", "change_summary", "host_preparation", "services_seen", "with_inventory"}
+TRUSTING = {"answered_targets", "change_summary", "group_faults", "host_preparation", "services_seen", "with_inventory"}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
