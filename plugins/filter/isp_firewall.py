@@ -3,26 +3,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, faults_netaddr_missing, netaddr_missing, of_host
-from ..plugin_utils._firewall import (
-    checks,
-    forwarding,
-    health,
-    interfaces,
-    nat,
-    options,
-    own_ports,
-    replies,
-    routing,
-    variables,
-)
-from ..plugin_utils._roles import assigned
-
-_referring = functools.partial(assigned.with_references, addresses="public_addresses", gateways="gateway")
+from ..plugin_utils._firewall import options, referring, variables
 
 
 class FilterModule:
@@ -38,18 +23,18 @@ class FilterModule:
             "isp_firewall_networks": of_host(variables.networks),
             "isp_firewall_server_lines": of_host(variables.server_lines),
             "isp_firewall_inside_networks": of_host(variables.inside_networks),
-            "isp_firewall_faults": as_filter(_referring(checks.faults), netaddr_missing),
-            "isp_firewall_kernel_parameters": as_filter(_referring(interfaces.kernel_parameters)),
-            "isp_firewall_addresses": as_filter(_referring(interfaces.addresses)),
-            "isp_firewall_tables": as_filter(_referring(routing.tables)),
-            "isp_firewall_rules": as_filter(_referring(routing.rules)),
-            "isp_firewall_interface_groups": as_filter(_referring(routing.interface_groups)),
-            "isp_firewall_replies": as_filter(_referring(replies.replies)),
-            "isp_firewall_marks": as_filter(_referring(routing.marks)),
-            "isp_firewall_line_health": as_filter(_referring(health.line_health)),
-            "isp_firewall_nat_rules": as_filter(_referring(nat.nat_rules)),
-            "isp_firewall_taken_ports": as_filter(_referring(own_ports.taken_ports)),
-            "isp_firewall_accept": as_filter(_referring(forwarding.accept)),
-            "isp_firewall_mss": as_filter(_referring(forwarding.clamps)),
+            "isp_firewall_faults": as_filter(referring.faults, netaddr_missing),
+            "isp_firewall_kernel_parameters": as_filter(referring.kernel_parameters),
+            "isp_firewall_addresses": as_filter(referring.addresses),
+            "isp_firewall_tables": as_filter(referring.tables),
+            "isp_firewall_rules": as_filter(referring.rules),
+            "isp_firewall_interface_groups": as_filter(referring.interface_groups),
+            "isp_firewall_replies": as_filter(referring.replies),
+            "isp_firewall_marks": as_filter(referring.marks),
+            "isp_firewall_line_health": as_filter(referring.line_health),
+            "isp_firewall_nat_rules": as_filter(referring.nat_rules),
+            "isp_firewall_taken_ports": as_filter(referring.taken_ports),
+            "isp_firewall_accept": as_filter(referring.accept),
+            "isp_firewall_mss": as_filter(referring.mss),
             "isp_firewall_options": as_filter(options.options, faults_netaddr_missing),
         }

@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter, faults_netaddr_missing, netaddr_missing, of_host
-from ..plugin_utils._roles import assigned
-from ..plugin_utils._server import auto_lines, checks, health, interfaces, options, replies, routing, variables
-
-_referring = functools.partial(assigned.with_references, addresses="addresses", gateways="gateways")
+from ..plugin_utils._server import auto_lines, checks, options, referring, replies, routing, variables
 
 
 class FilterModule:
@@ -25,14 +21,14 @@ class FilterModule:
             "multihomed_web_learned": as_filter(auto_lines.auto_lines),
             "multihomed_web_gather_subset": as_filter(auto_lines.gather_subset, list),
             "multihomed_web_faults": as_filter(checks.faults, netaddr_missing),
-            "multihomed_web_kernel_parameters": as_filter(_referring(interfaces.kernel_parameters)),
-            "multihomed_web_aliases": as_filter(_referring(interfaces.aliases)),
-            "multihomed_web_tables": as_filter(_referring(routing.tables)),
-            "multihomed_web_rules": as_filter(_referring(routing.rules)),
-            "multihomed_web_interface_groups": as_filter(_referring(routing.interface_groups)),
+            "multihomed_web_kernel_parameters": as_filter(referring.kernel_parameters),
+            "multihomed_web_aliases": as_filter(referring.aliases),
+            "multihomed_web_tables": as_filter(referring.tables),
+            "multihomed_web_rules": as_filter(referring.rules),
+            "multihomed_web_interface_groups": as_filter(referring.interface_groups),
             "multihomed_web_reply_way": as_filter(routing.reply_way),
             "multihomed_web_replies": as_filter(replies.replies),
-            "multihomed_web_marks": as_filter(_referring(routing.marks)),
-            "multihomed_web_line_health": as_filter(_referring(health.line_health)),
+            "multihomed_web_marks": as_filter(referring.marks),
+            "multihomed_web_line_health": as_filter(referring.line_health),
             "multihomed_web_options": as_filter(options.options, faults_netaddr_missing),
         }

@@ -7,30 +7,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from .._roles import assigned
 from .._roles.both_roles import both_roles_ran
 from .._roles.switches import with_switches
 from .._roles.texts import as_json, plain
-from . import checks, forwarding, health, interfaces, nat, own_ports, own_services, replies, routing, server_lines
-
-_referring = functools.partial(assigned.with_references, addresses="public_addresses", gateways="gateway")
-_faults = _referring(checks.faults)
-_accept = _referring(forwarding.accept)
-_clamps = _referring(forwarding.clamps)
-_nat_rules = _referring(nat.nat_rules)
-_kernel_parameters = _referring(interfaces.kernel_parameters)
-_addresses = _referring(interfaces.addresses)
-_marks = _referring(routing.marks)
-_tables = _referring(routing.tables)
-_rules = _referring(routing.rules)
-_interface_groups = _referring(routing.interface_groups)
-_line_health = _referring(health.line_health)
-_taken_ports = _referring(own_ports.taken_ports)
-_replies = _referring(replies.replies)
+from . import own_services, referring, server_lines
 
 
 def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +31,7 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     lists = {name: given[name] for name in ("forwards", "snat", "inside_networks", "hairpins", "networks")}
     numbers = {name: given[name] for name in ("table_base", "priority_base", "source_priority_base")}
     mask, group = given["mark_mask"], given["interface_group"]
-    faults = _faults(own, **lists, **numbers, mark_mask=mask, interface_group=group)
+    faults = referring.faults(own, **lists, **numbers, mark_mask=mask, interface_group=group)
     others = server_lines.ServerLines(beside, declared, lists["inside_networks"], numbers, mask, group)
     faults = both_roles_ran(given, server_lines.NAME) + (faults or others.faults())
     if faults:
@@ -67,18 +50,24 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
     plan: dict[str, Any] = {
         "forward_policy": {
             "policy": given["forward_policy"],
-            "accept": as_json(_accept(own, **{**lists, **away})),
-            "mss": as_json(_clamps(own)),
+            "accept": as_json(referring.accept(own, **{**lists, **away})),
+            "mss": as_json(referring.mss(own)),
             **filters,
         },
-        "nat_rules": {"rules": as_json(_nat_rules(own, **lists)), "forget_flows": given["forget_flows"], **filters},
+        "nat_rules": {
+            "rules": as_json(referring.nat_rules(own, **lists)),
+            "forget_flows": given["forget_flows"],
+            **filters,
+        },
     }
     if given["manage_sysctl"]:
-        parameters = server_lines.merged_parameters(_kernel_parameters(own, behind), others.kernel_parameters())
+        parameters = server_lines.merged_parameters(
+            referring.kernel_parameters(own, behind), others.kernel_parameters()
+        )
         plan["kernel_parameters"] = {"parameters": as_json(parameters), "purge": given["purge"]}
-    plan["ip_aliases"] = {"aliases": as_json(_addresses(own) + others.aliases()), **waiting, **owner}
+    plan["ip_aliases"] = {"aliases": as_json(referring.addresses(own) + others.aliases()), **waiting, **owner}
     if several:
-        marks = _marks(own, mask, networks, inside, snat)
+        marks = referring.marks(own, mask, networks, inside, snat)
         plan["connection_marks"] = {
             **marks,
             "marks": as_json(marks["marks"]),
@@ -86,14 +75,14 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
             "mask": mask,
             **filters,
         }
-    groups = _interface_groups(own, inside, group) + others.interface_groups()
-    rules = _rules(
+    groups = referring.interface_groups(own, inside, group) + others.interface_groups()
+    rules = referring.rules(
         own, snat, **numbers, mark_mask=mask, interface_group=group, inside_networks=inside, networks=networks
     )
     if others:
         rules = server_lines.merged_rules(rules, others.rules(), int(numbers["priority_base"]), groups)
     plan["policy_routing"] = {
-        "tables": as_json(_tables(own, numbers["table_base"], group, inside, networks) + others.tables()),
+        "tables": as_json(referring.tables(own, numbers["table_base"], group, inside, networks) + others.tables()),
         "rules": as_json(rules),
         "interface_groups": as_json(groups),
         **waiting,
@@ -105,21 +94,23 @@ def options(lines: object, variables: Mapping[str, Any]) -> dict[str, Any]:
         watched = others.watched()
         known = {line["id"] for line in watched}
         watched += [line for line in given["other_lines"] if line["id"] not in known]
-        plan["line_health"] = {"lines": as_json(_line_health(own, mask, watched)), "force": not several}
+        plan["line_health"] = {"lines": as_json(referring.line_health(own, mask, watched)), "force": not several}
         plan["keeper"] = {"state": "present"}
     servers = dict.fromkeys(entry["to_address"] for entry in (*away["forwards"], *away["hairpins"]))
     return {
         "faults": [],
         "lines": declared,
         "servers": list(servers),
-        "taken_ports": own_services.still_taken(here, _taken_ports(own, lists["forwards"], given["own_ports"])),
+        "taken_ports": own_services.still_taken(
+            here, referring.taken_ports(own, lists["forwards"], given["own_ports"])
+        ),
         # Without networks of clients, nobody is declared who would have to be translated besides the servers.
         "translated_networks": [*inside, *(prefix for entry in networks for prefix in entry["networks"])]
         * bool(networks),
         "zones_on_lines_only": given["zones_on_lines_only"],
         "uses_marks": several,
         "replies": server_lines.merged_replies(
-            _replies(own, away["forwards"], snat, inside, numbers["table_base"], mask), others.replies()
+            referring.replies(own, away["forwards"], snat, inside, numbers["table_base"], mask), others.replies()
         ),
         "reply_taken": given["reply_taken"],
         "mark_mask": mask,

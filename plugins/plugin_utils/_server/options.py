@@ -7,24 +7,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from .._roles import assigned
 from .._roles.both_roles import both_roles_ran
 from .._roles.switches import with_switches
 from .._roles.texts import as_json, plain
-from . import auto_lines, checks, health, interfaces, replies, routing
-
-_referring = functools.partial(assigned.with_references, addresses="addresses", gateways="gateways")
-_kernel_parameters = _referring(interfaces.kernel_parameters)
-_aliases = _referring(interfaces.aliases)
-_marks = _referring(routing.marks)
-_tables = _referring(routing.tables)
-_rules = _referring(routing.rules)
-_interface_groups = _referring(routing.interface_groups)
-_line_health = _referring(health.line_health)
+from . import auto_lines, checks, referring, replies, routing
 
 
 def options(
@@ -62,14 +51,14 @@ def options(
 
     def marking(reply: object) -> dict[str, Any] | None:
         """The options of connection_marks, where packets or connections are marked."""
-        marks = _marks(every, reply, way, spread, mask, others)
+        marks = referring.marks(every, reply, way, spread, mask, others)
         if not (reply == "mark" or way == "balance" or marks["marks"]):
             return None
         return {**marks, "mask": mask, "backend": given["backend"], **owner}
 
     routes: dict[str, Any] = {
-        "tables": as_json(_tables(every, way, table_base, spread, group, inside)),
-        "interface_groups": as_json(_interface_groups(every, group, inside)),
+        "tables": as_json(referring.tables(every, way, table_base, spread, group, inside)),
+        "interface_groups": as_json(referring.interface_groups(every, group, inside)),
         **waiting,
         **owner,
     }
@@ -79,22 +68,22 @@ def options(
         return {
             **routes,
             "rules": as_json(
-                _rules(every, table_base, priority, source_priority, reply, way, mask, others, group, inside)
+                referring.rules(every, table_base, priority, source_priority, reply, way, mask, others, group, inside)
             ),
         }
 
     plan: dict[str, Any] = {}
     if given["manage_sysctl"]:
-        parameters = as_json(_kernel_parameters(every))
+        parameters = as_json(referring.kernel_parameters(every))
         plan["kernel_parameters"] = {"parameters": parameters, "purge": given["purge"]}
-    plan["ip_aliases"] = {"aliases": as_json(_aliases(every, way, spread)), **waiting, **owner}
+    plan["ip_aliases"] = {"aliases": as_json(referring.aliases(every, way, spread)), **waiting, **owner}
     marks = marking(reply)
     if marks:
         plan["connection_marks"] = marks
     plan["policy_routing"] = routed(reply)
     if given["persist"]:
         # An empty list, where no line says anything of its health, removes the file.
-        plan["line_health"] = {"lines": as_json(_line_health(every, reply, way, mask))}
+        plan["line_health"] = {"lines": as_json(referring.line_health(every, reply, way, mask))}
         plan["keeper"] = {"state": "present"}
     auto = given["reply"] == "auto"
     return {
