@@ -125,6 +125,13 @@ def test_changed_moves_connections_to_the_new_server_and_new_leaves_them(lab: Na
         lab.translate(first, forward(family, "udp", 5001, DB[family]), forget_flows="changed")["forgotten_flows"] == 1
     )
     assert streamed(lab, family, source_port) == "web"
+    # The same two mappings in another order; without the option, the connection stays where it is.
+    other_order = (forward(family, "udp", 5001, DB[family]), first)
+    lab.translate(*other_order)
+    assert streamed(lab, family, source_port) == "web"
+    lab.translate(*other_order[::-1])
+    assert lab.translate(*other_order, forget_flows="changed")["forgotten_flows"] == 1
+    assert streamed(lab, family, source_port) == "db"
 
 
 @FAMILIES

@@ -167,10 +167,10 @@ def test_changed_deletes_those_that_would_be_translated_otherwise(
     before: Listed, added: Listed, data: st.DataObject, sent: list[Packet]
 ) -> None:
     before, added = _without_interface(plain(before)), _without_interface(plain(added))
-    # Some entries go, others come first; those that stay keep their order.
+    # Some entries go, others come, and the order is any.
     keys = {entry.object.key for entry in parse_rules(added)}
     kept = [e for e in before if data.draw(st.booleans()) and parse_rules([e])[0].object.key not in keys]
-    after = [*added, *kept]
+    after = data.draw(st.permutations([*added, *kept]))
     try:
         parse_rules(after)
     except InvalidInput:
@@ -210,6 +210,18 @@ MAPPED = Flow(
     End("192.168.168.1", "198.51.100.9", 53, 4000),
     DESTINATION_TRANSLATED,
 )
+
+
+def test_changed_deletes_those_that_another_order_of_the_entries_translates_otherwise() -> None:
+    some = {**WEB, "source": "198.51.100.0/24", "to_address": "192.168.168.2"}
+    assert deleted([WEB, some], [some, WEB], MAPPED, "changed")
+    # Not where the order is the same, where only others move, and not with ``new``.
+    assert not deleted([WEB, some], [WEB, some], MAPPED, "changed")
+    other = {**WEB, "destination": "203.0.113.11"}
+    assert not deleted([WEB, other], [other, WEB], MAPPED, "changed")
+    assert not deleted([WEB, some], [some, WEB], MAPPED, "new")
+
+
 OUT = Flow(4, "tcp", End("192.168.168.1", "192.0.2.1", 5000, 80), End("192.0.2.1", "192.168.168.1", 80, 5000), 0)
 
 

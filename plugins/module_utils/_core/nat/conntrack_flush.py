@@ -13,13 +13,19 @@ from ..routing.executor import Executor
 from ..routing.model import Alias
 from .conntrack import Conntrack, Flow
 from .conntrack_match import FlowOrigins, is_translated, removed_rules
-from .expected_translation import ExpectedTranslations, Paths, arriving_rules, may_end_exemptions
+from .expected_translation import (
+    ExpectedTranslations,
+    Paths,
+    arriving_rules,
+    may_end_exemptions,
+    rules_moved_ahead,
+)
 from .flow_paths import FlowPaths
 from .model import NatRule
 
 # Which connections are deleted: those that are not translated and that a new or changed translation would translate, or
 # any translation where an exemption kept them until now; with CHANGED also those that a removed, changed or preceded
-# translation made.
+# translation made, be it preceded by a new one or by one that was asked later.
 NEW, CHANGED = "new", "changed"
 # Seconds between looks at what became of deleted connections, and the seconds after which no further look is taken.
 PAUSES = (0.0, 0.01, 0.03, 0.06, 0.15, 0.25, 0.5)
@@ -49,7 +55,7 @@ class FlowFlusher:
 
     def prepare(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> None:
         """Raise Unsupported, or ReadFailed, when flush() will not be possible."""
-        concerned = [*self._leaving(before, after), *arriving_rules(before, after)]
+        concerned = [*self._leaving(before, after), *self._arriving(before, after)]
         if may_end_exemptions(before, after):
             concerned += after
         if concerned:
@@ -63,7 +69,7 @@ class FlowFlusher:
         Both are in the order in which the translations are tried.
         In check mode nothing is deleted. Raises FlowsRemain when the kernel keeps some.
         """
-        leaving, arriving = self._leaving(before, after), arriving_rules(before, after)
+        leaving, arriving = self._leaving(before, after), self._arriving(before, after)
         ends_exemptions = may_end_exemptions(before, after)
         if not leaving and not arriving and not ends_exemptions:
             return 0
@@ -115,6 +121,11 @@ class FlowFlusher:
 
     def _leaving(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> list[NatRule]:
         return removed_rules(before, after) if self._which == CHANGED else []
+
+    def _arriving(self, before: Sequence[NatRule], after: Sequence[NatRule]) -> list[NatRule]:
+        """Return the translations that may decide where they did not before."""
+        moved = rules_moved_ahead(before, after) if self._which == CHANGED else []
+        return [*arriving_rules(before, after), *moved]
 
     def _addresses(self, interface: str | None) -> Collection[str]:
         if self._aliases is None:

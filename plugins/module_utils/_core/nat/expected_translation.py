@@ -40,6 +40,20 @@ def arriving_rules(before: Iterable[NatRule], after: Iterable[NatRule]) -> list[
     return [rule for rule in after if known.get(rule.key) != (rule.to_address, rule.to_port)]
 
 
+def rules_moved_ahead(before: Sequence[NatRule], after: Sequence[NatRule]) -> list[NatRule]:
+    """Return the translations of ``after`` that now come before one which they followed."""
+    places = {rule.key: place for place, rule in enumerate(before)}
+    moved, first = [], len(before)
+    for rule in reversed(after):
+        place = places.get(rule.key)
+        if place is None:
+            continue
+        if place > first:
+            moved.append(rule)
+        first = min(first, place)
+    return moved
+
+
 def may_end_exemptions(before: Sequence[NatRule], after: Sequence[NatRule]) -> bool:
     """Return whether an exemption of ``before`` may no longer be the first match of its connections."""
     if not any(rule.type == "exempt" for rule in before):
