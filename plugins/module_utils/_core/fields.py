@@ -314,6 +314,14 @@ def prefix(value: Any) -> str:
     raise ValueError(f"has host bits set; the prefix is {network}, the host {written.partition('/')[0]}")
 
 
+def packet_prefix(value: Any) -> str:
+    """Return a prefix of addresses that packets have: not one of IPv4 addresses written as IPv6."""
+    canonical = prefix(value)
+    if canonical.startswith("::ffff:") and int(ipaddress.ip_network(canonical).network_address) >> 32 == 0xFFFF:
+        raise ValueError("IPv4 addresses written as IPv6, which no packet has; write them as IPv4")
+    return canonical
+
+
 def destination(value: Any) -> str:
     """Return ``default`` or a prefix in canonical text."""
     return "default" if value == "default" else prefix(value)

@@ -66,7 +66,7 @@ def read_inside_address(value: object, place: Place) -> IPNetwork | None:
 
 
 def read_prefix(value: object, place: Place) -> IPNetwork | None:
-    """A network such as 192.0.2.0/24, or a single address; host bits are a fault."""
+    """A network such as 192.0.2.0/24, or a single address; host bits and IPv4 written as IPv6 are faults."""
     text = _read_prefix(value, place)
     return None if text is None else IPNetwork(text)
 
@@ -177,4 +177,4 @@ _read_unicast = reader_of(fields.unicast)
 _read_next_hop = reader_of(fields.next_hop)
 _read_host_address = reader_of(_host_address)
 _read_interface_address = reader_of(_interface_address)
-_read_prefix = reader_of(fields.prefix)
+_read_prefix = reader_of(fields.packet_prefix)

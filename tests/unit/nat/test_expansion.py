@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.multihome.linux.plugins.module_utils._core.nat.expansion import expanded
+from ansible_collections.multihome.linux.plugins.module_utils._core.nat.expansion import Expansion
 from ansible_collections.multihome.linux.plugins.module_utils._core.nat.model import parse_rules
 from ansible_collections.multihome.linux.tests.unit.nat.hosts import KINDS, FakeHost
 from hypothesis import given
@@ -20,7 +20,10 @@ WEB = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.10", "to_add
 
 def of(field: str, written: str) -> list[str]:
     """Return the values of a field."""
-    return [entry[field] for entry in expanded({"type": "snat", field: written})]
+    expansion = Expansion({"type": "snat", field: written})
+    parts = [entry[field] for entry in expansion.parts()]
+    assert len(parts) == expansion.count
+    return parts
 
 
 @pytest.mark.parametrize(
@@ -91,3 +94,47 @@ def test_a_fault_is_said_once_and_combinations_have_a_limit() -> None:
     ports = ",".join(str(port) for port in range(1, 2000, 2))
     with pytest.raises(InvalidInput, match="combinations of sources and ports; at most 100000"):
         parse_rules([{**WEB, "source": "!2001:db8::1", "destination": "2001:db8::1", "destination_port": ports}])
+
+
+def test_an_entry_of_millions_of_combinations_is_refused_before_they_are_made() -> None:
+    listed = {
+        name: ",".join(f"10.{net}.{number >> 8}.{number & 255}" for number in range(1, 6001, 2))
+        for net, name in enumerate(("source", "destination"))
+    }
+    with pytest.raises(InvalidInput) as raised:
+        parse_rules([{**WEB, **listed}, {**WEB, "source": "x,y"}])
+    assert raised.value.faults[1:] == (
+        "rules has 9000000 combinations of sources and ports; at most 100000 are supported",
+    )
+    assert raised.value.faults[0].startswith('rules[1] (203.0.113.10): source "x,y"')
+
+
+FIRST = {**WEB, "to_address": "192.168.168.2"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        ({"destination_port": "443"}, {"destination_port": "80,443"}, ["80"]),
+        ({"destination_port": "80,443"}, {"destination_port": "443,8443,80"}, ["8443"]),
+        ({"source": "10.0.0.1"}, {"source": "10.0.0.1,10.0.0.3"}, ["10.0.0.3"]),
+        ({"source": "!10.0.0.0/8"}, {"source": "!11.0.0.0/8"}, ["10.0.0.0/8"]),
+    ],
+)
+def test_the_first_entry_decides_about_what_several_name(
+    first: dict[str, Any], second: dict[str, Any], left: list[str]
+) -> None:
+    found = [entry.object for entry in parse_rules([{**FIRST, **first}, {**WEB, **second}])]
+    assert len({rule.key for rule in found}) == len(found)
+    field = next(iter(second))
+    of_second = [rule.as_input()[field] for rule in found if rule.to_address == WEB["to_address"]]
+    assert of_second == left
+
+
+@pytest.mark.parametrize("ports", ["443", "443,80", "80,443"])
+def test_an_entry_that_others_leave_nothing_of_is_refused(ports: str) -> None:
+    listed = [{**FIRST, "destination_port": "80"}, {**FIRST, "destination_port": "443"}]
+    with pytest.raises(InvalidInput, match="two entries for one dnat") as raised:
+        parse_rules([*listed, {**WEB, "name": "last", "destination_port": ports}, {**WEB, "source": "!10.0.0.1"}])
+    assert len(raised.value.faults) == 1
+    assert "and rules[2] (last): " in raised.value.faults[0]

@@ -19,6 +19,7 @@ FORWARD = {
     "destination_port": "80",
     "to_address": "192.168.168.1",
 }
+SIX = {"type": "dnat", "destination": "2001:db8::10", "to_address": "fd00:168::1"}
 SNAT = {"type": "snat", "source": "192.168.168.0/24", "to_address": "203.0.113.10"}
 REDIRECT = {
     "type": "redirect",
@@ -53,6 +54,12 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "exempt keeps the source, which in_interface cannot match",
         ),
         (entry(EXEMPT, random=True), "exempt translates nothing: leave random and persistent out"),
+        (entry(FORWARD, destination_port=[80, 443]), 'a list; write one text with commas, such as "80,443"'),
+        (entry(FORWARD, source=["10.0.0.0/8"]), 'a list; write one text with commas, such as "192.0.2.0/24,198'),
+        (entry(SIX, destination="::ffff:203.0.113.10"), "IPv4 addresses written as IPv6, which no packet has"),
+        (entry(SIX, source="::ffff:10.0.0.0/104"), "IPv4 addresses written as IPv6, which no packet has"),
+        (entry(SIX, to_address="::ffff:192.168.168.1"), "IPv4 addresses written as IPv6, which no packet has"),
+        (entry(SIX, to_address="fe80::1"), "a link-local address"),
         (entry(FORWARD, random="perhaps"), "neither true nor false"),
         (
             entry(FORWARD, destination_port="80-89", to_port="90-99", random=True),
@@ -91,7 +98,7 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
         (entry(FORWARD, destination_port="0"), "port 0 is not within 1 to 65535"),
         (entry(FORWARD, destination_port=65536), "port 65536 is not within 1 to 65535"),
         (entry(FORWARD, destination_port="90-80"), "the range runs backwards"),
-        (entry(FORWARD, destination_port=[80]), "not a port or a range"),
+        (entry(FORWARD, destination_port=80.5), "not a port or a range"),
         (entry(FORWARD, destination_port="80-89", to_port="90-98"), "has 10 ports and to_port 9"),
         (entry(FORWARD, to_port="90-99"), "has 1 ports and to_port 10: make them equally long, or give one port"),
         (entry(FORWARD, destination_port=None, to_port="90"), "to_port without destination_port"),
@@ -107,7 +114,8 @@ def entry(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
         (entry(FORWARD, to_address="192.168.168.0/24"), "destination must then be a prefix of the same length, /24"),
         (entry(FORWARD, destination="203.0.113.10/24"), "has host bits set"),
         (entry(FORWARD, destination="203.0.113.300"), "not an IP prefix"),
-        (entry(FORWARD, destination=["203.0.113.10"]), "not a printable, non-empty string"),
+        (entry(FORWARD, destination=["203.0.113.10"]), "a list; write one text with commas"),
+        (entry(FORWARD, destination=True), "not a printable, non-empty string"),
         (entry(FORWARD, out_interface="wan0"), "match in_interface instead of out_interface"),
         (entry(FORWARD, in_interface="a-name-longer-than-15"), "at most 15 bytes"),
         (entry(FORWARD, in_interface="wan*"), "a wildcard, which maps cannot hold; give one entry for each interface"),

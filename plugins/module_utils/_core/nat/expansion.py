@@ -9,6 +9,8 @@ no more than one, and both backends carry them out alike.
 from __future__ import annotations
 
 import ipaddress
+import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Union
@@ -34,31 +36,40 @@ def is_plain(entry: object) -> bool:
     return not any(isinstance(value, str) and "," in value for value in (entry.get(name) for name in _PORTS))
 
 
-def expanded(entry: object) -> list[Any]:
-    """Return the plain entries of an entry, which match together the same; raises InvalidInput with bare reasons.
+class Expansion:
+    """An entry as the plain entries that match together the same; raises InvalidInput with bare reasons.
 
-    A value that is malformed stays as it is, for the parser of the field.
+    A value that is malformed stays as it is, for the parser of the field. ``count`` is the number of plain entries,
+    which parts() makes only on demand: a short entry may have millions.
     """
-    if not isinstance(entry, Mapping) or is_plain(entry):
-        return [entry]
-    plain: list[dict[str, Any]] = [dict(entry)]
-    if _keeps_both(entry):
-        plain = [{**entry, "keeps": kept} for kept in _ADDRESSES[::-1]]
-    faults = []
-    for names, parts_of in ((_ADDRESSES, _prefixes), (_PORTS, _port_ranges)):
-        for name in names:
+
+    def __init__(self, entry: object) -> None:
+        self._entry = entry
+        self._choices: dict[str, Sequence[str]] = {}
+        if not isinstance(entry, Mapping) or is_plain(entry):
+            self.count = 1
+            return
+        faults = []
+        if _keeps_both(entry):
+            self._choices["keeps"] = _ADDRESSES[::-1]
+        for name, parts_of in _READERS.items():
             written = entry.get(name)
             if not isinstance(written, str):
                 continue
             try:
-                values = parts_of(written)
+                self._choices[name] = parts_of(written)
             except ValueError as error:
                 faults.append(f'{name} "{written}": {error}')
-                continue
-            plain = [{**one, name: value} for one in plain for value in values]
-    if faults:
-        raise InvalidInput(faults)
-    return plain
+        if faults:
+            raise InvalidInput(faults)
+        self.count = math.prod(map(len, self._choices.values()))
+
+    def parts(self) -> list[Any]:
+        """Return the plain entries."""
+        entry = self._entry
+        if not isinstance(entry, Mapping) or not self._choices:
+            return [entry]
+        return [{**entry, **dict(zip(self._choices, chosen))} for chosen in itertools.product(*self._choices.values())]
 
 
 def _keeps_both(entry: Mapping[str, object]) -> bool:
@@ -119,16 +130,28 @@ def _networks(part: str) -> Sequence[Network]:
 
 
 def _without(everything: Network, excluded: Sequence[Network]) -> list[Network]:
-    """Return the prefixes of a family without the excluded ones; none if nothing of the family is excluded."""
-    rest = [everything] if any(network.version == everything.version for network in excluded) else []
-    for network in excluded:
-        if network.version == everything.version:
-            rest = [part for one in rest for part in _cut(one, network)]
-    return sorted(rest, key=lambda network: int(network.network_address))
+    """Return the prefixes of a family without the excluded ones; none if nothing of the family is excluded.
+
+    The excluded ones do not overlap, and are in ascending order.
+    """
+    of_family = [network for network in excluded if network.version == everything.version]
+    rest: list[Network] = []
+    first = int(everything.network_address)
+    for network in of_family:
+        rest += _between(everything, first, int(network.network_address) - 1)
+        first = int(network.broadcast_address) + 1
+    return rest + _between(everything, first, int(everything.broadcast_address)) if of_family else []
 
 
-def _cut(one: Any, network: Any) -> Iterable[Network]:
-    if not one.overlaps(network):
-        return [one]
-    found: Iterable[Network] = one.address_exclude(network) if network.subnet_of(one) else []
-    return found
+def _between(everything: Network, first: int, last: int) -> list[Network]:
+    """Return the prefixes from one address to another one, both included."""
+    address = type(everything.network_address)
+    summarize: Callable[[Any, Any], Iterable[Network]] = ipaddress.summarize_address_range
+    return list(summarize(address(first), address(last))) if first <= last else []
+
+
+# How each field is read that may hold several values.
+_READERS: Mapping[str, Callable[[str], Sequence[str]]] = {
+    **dict.fromkeys(_ADDRESSES, _prefixes),
+    **dict.fromkeys(_PORTS, _port_ranges),
+}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from .entry_faults import (
     faults_of_ports,
     span,
 )
-from .expansion import expanded, is_plain
+from .expansion import Expansion, is_plain
 
 TYPES = ("dnat", "snat", "masquerade", "exempt", "redirect")
 # The prefix that netmap translates to itself: an exemption is such a translation.
@@ -69,15 +70,23 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+def _refuse_list(value: object, example: str) -> None:
+    if isinstance(value, (list, tuple)):
+        raise ValueError(f'a list; write one text with commas, such as "{example}"')
+
+
 @_cached
 def _prefix(value: object) -> str:
     """Return a prefix in canonical text; one of full length is the address alone."""
-    return fields.short_prefix(fields.prefix(value))
+    _refuse_list(value, "192.0.2.0/24,198.51.100.7")
+    return fields.short_prefix(fields.packet_prefix(value))
 
 
 @_cached
 def _target(value: object) -> str:
     written = str(_prefix(value))
+    if fields.is_link_local(written.partition("/")[0]):
+        raise ValueError("a link-local address, which no packet is forwarded to or from")
     if "/" in written:
         return written
     return fields.short_prefix(fields.host_address(written))
@@ -85,6 +94,7 @@ def _target(value: object) -> str:
 
 @_cached
 def _ports(value: object) -> Ports:
+    _refuse_list(value, "80,443")
     return fields.port_range(value)
 
 
@@ -294,28 +304,51 @@ def _parsed(listed: Sequence[object], list_name: str) -> list[Entry[NatRule]]:
     plain: list[object] = []
     places: list[str] = []
     faults: list[str] = []
+    total = 0
     for index, entry in enumerate(listed):
         place = where(list_name, index, entry, "destination")
         try:
-            parts = expanded(entry)
+            expansion = Expansion(entry)
         except InvalidInput as error:
             faults += [f"{place}: {fault}" for fault in error.faults]
             continue
-        plain += parts
-        places += [place] * len(parts)
-    if len(plain) > MAX_ENTRIES:
-        faults.append(
-            f"{list_name} has {len(plain)} combinations of sources and ports; at most {MAX_ENTRIES} are supported"
-        )
-    parse = functools.partial(parse_list, plain, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+        total += expansion.count
+        if total <= MAX_ENTRIES:
+            plain += expansion.parts()
+            places += [place] * expansion.count
+    if total > MAX_ENTRIES:
+        faults.append(f"{list_name} has {total} combinations of sources and ports; at most {MAX_ENTRIES} are supported")
+        raise InvalidInput(faults)
+    # Each has a key of its own, as several entries may name the same combination.
+    numbers = itertools.count()
     try:
-        parsed = parse(places=places) if len(plain) <= MAX_ENTRIES else []
+        parsed = parse_list(plain, list_name, NatRule.parse, "destination", lambda _rule: next(numbers), places=places)
     except InvalidInput as error:
         # A fault of one field is found in each part.
         raise InvalidInput(list(dict.fromkeys([*faults, *error.faults]))) from None
     if faults:
         raise InvalidInput(faults)
-    return parsed
+    return _first_of_each(parsed)
+
+
+def _first_of_each(parsed: Sequence[Entry[NatRule]]) -> list[Entry[NatRule]]:
+    """Return the parts of entries without those that an earlier entry has, which decides about their packets.
+
+    An entry that none is left of is a fault.
+    """
+    seen: dict[RuleKey, Entry[NatRule]] = {}
+    hidden: dict[str, str] = {}
+    for entry in parsed:
+        earlier = seen.setdefault(entry.object.key, entry)
+        if earlier is not entry:
+            fault = f"{earlier.where} and {entry.where}: two entries for one {entry.object}; keep one of them"
+            hidden.setdefault(entry.where, fault)
+    kept = list(seen.values())
+    left = {entry.where for entry in kept}
+    faults = [fault for place, fault in hidden.items() if place not in left]
+    if faults:
+        raise InvalidInput(faults)
+    return kept
 
 
 def _too_many_shifted(parsed: list[Entry[NatRule]], list_name: str) -> list[str]:
