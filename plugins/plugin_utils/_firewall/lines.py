@@ -14,6 +14,7 @@ from ...module_utils._core.fields import shown
 from .._input.addresses import (
     FAMILIES,
     held_addresses,
+    is_everyone,
     is_link_local,
     of_family,
     read_address,
@@ -165,7 +166,12 @@ def read_snat(value: object, faults: list[str]) -> list[Entry]:
 
 def read_inside_networks(value: object, faults: list[str]) -> tuple[IPNetwork, ...]:
     """``isp_firewall_inside_networks``."""
-    return list_of(read_prefix)(value, Place(f"{ROLE}_inside_networks", faults)) or ()
+    place = Place(f"{ROLE}_inside_networks", faults)
+    found = list_of(read_prefix)(value, place) or ()
+    for network in found:
+        if is_everyone(network):
+            place.fault(f"{network} is every address, and clients outside would be masqueraded: list those inside")
+    return found
 
 
 def line_of(entry: Entry, named: Mapping[str, FirewallLine]) -> FirewallLine | None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.fields import port_range, shown
+from ...module_utils._core.nat.model import parse_rules
 from .._declaration.model import sources_of_family
-from .._input.addresses import family_name, is_everyone, of_family, outside_of, prefix_text
-from .._input.faults import sound
+from .._input.addresses import family_name, free_bits, is_everyone, of_family, outside_of, prefix_text
+from .._input.faults import DeclarationError, sound
 from .._input.ports import LONGEST_SHIFTED_NAME, mapping_of
 from .._input.reading import Entry
 from .._roles.module_lists import NatRule
 from .lines import (
+    ROLE,
     FirewallLine,
     line_of,
     read_forwards,
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 
 # nat/model.py
 MOST = 100_000
+# As many bits as no network leaves free: for everyone.
+WHOLE_ADDRESS = 129
+# A rule, and the entry that it follows from, as messages name it.
+_Placed = tuple[NatRule, str]
 
 
 def nat_rules(
@@ -45,32 +52,69 @@ def nat_rules(
     """The list of nat_rules: destination translation of forwards and hairpins, then source translation.
 
     Destination translation is by address and not by interface, so that it also applies to a client on the LAN. Named
-    protocols and ports come before all others, and of these an entry for some sources before one for everyone.
+    protocols and ports come before all others, and of these an entry for few sources before one for many or everyone,
+    and one for few ports before one for many. Sources come in the same order.
     """
+    return [rule for rule, _place in _placed(lines, forwards, snat, inside_networks, hairpins, networks)]
+
+
+def check_together(
+    lines: object,
+    forwards: object = (),
+    snat: object = (),
+    inside_networks: object = (),
+    hairpins: object = (),
+    networks: object = (),
+) -> None:
+    """Raise DeclarationError where nat_rules would refuse entries, such as two for the same packets, by their names."""
+    placed = _placed(lines, forwards, snat, inside_networks, hairpins, networks)
+    try:
+        parse_rules([rule for rule, _place in placed], f"{ROLE}_forwards", [place for _rule, place in placed])
+    except InvalidInput as error:
+        raise DeclarationError(error.faults) from None
+
+
+def _placed(
+    lines: object, forwards: object, snat: object, inside_networks: object, hairpins: object, networks: object
+) -> list[_Placed]:
     with sound() as faults:
         named = {line.name: line for line in read_lines(lines, faults)}
-        forwarded = _forwarded(read_forwards(forwards, faults), named)
-        hairpinned = _hairpins(read_hairpins(hairpins, faults))
-        leaving = _source_rules(read_snat(snat, faults), named)
+        mapped = _forwarded(read_forwards(forwards, faults), named)
+        mapped += _hairpins(read_hairpins(hairpins, faults))
+        sources = sorted(_source_rules(read_snat(snat, faults), named), key=_precedence)
         inside = read_inside_networks(inside_networks, faults)
         # Behind those of servers, which may be in the same networks.
-        leaving += source_rules(read_networks(networks, named, faults), named.values())
-        leaving = [rule for line in named.values() for rule in _exemptions(line)] + leaving
-        faults.extend(_too_many(forwarded + hairpinned + leaving))
+        clients = source_rules(read_networks(networks, named, faults), named.values())
+        leaving = [_of_role(rule, "lines") for line in named.values() for rule in _exemptions(line)]
+        leaving += sources + [_of_role(rule, "networks") for rule in clients]
+        faults.extend(_too_many([rule for rule, _place in mapped + leaving]))
     # A client and a server in one network would otherwise talk past the firewall on the way back.
-    masquerades: list[NatRule] = [
-        {"name": "hairpin", "type": "masquerade", "source": prefix_text(net), "destination": prefix_text(net)}
+    hairpin: NatRule = {"name": "hairpin", "type": "masquerade"}
+    masquerades = [
+        _of_role({**hairpin, "source": prefix_text(net), "destination": prefix_text(net)}, "inside_networks")
         for net in inside
     ]
-    mapped = sorted(_each_once(forwarded + hairpinned), key=lambda rule: ("protocol" not in rule, "source" not in rule))
-    return mapped + _each_once(leaving) + masquerades
+    return sorted(_each_once(mapped), key=_precedence) + _each_once(leaving + masquerades)
 
 
-def _each_once(rules: list[NatRule]) -> list[NatRule]:
+def _of_role(rule: NatRule, variable: str) -> _Placed:
+    return rule, f"{ROLE}_{variable} ({rule['name']})"
+
+
+def _precedence(placed: _Placed) -> tuple[bool, int, int]:
+    """The place of a rule among those that may match the same packets: the narrower ones first."""
+    rule, _place = placed
+    source, ports = rule.get("source"), rule.get("destination_port")
+    first, last = port_range(ports) if ports else (0, 65535)
+    return "protocol" not in rule, free_bits(source) if source else WHOLE_ADDRESS, last - first
+
+
+def _each_once(placed: list[_Placed]) -> list[_Placed]:
     """The rules without those that differ from an earlier one by the name alone."""
-    found: dict[object, NatRule] = {}
-    for rule in rules:
-        found.setdefault(tuple((key, value) for key, value in sorted(rule.items()) if key != "name"), rule)
+    found: dict[object, _Placed] = {}
+    for rule, place in placed:
+        match = tuple((key, value) for key, value in sorted(rule.items()) if key != "name")
+        found.setdefault(match, (rule, place))
     return list(found.values())
 
 
@@ -86,8 +130,8 @@ def _too_many(rules: list[NatRule]) -> list[str]:
     ]
 
 
-def _forwarded(entries: list[Entry], named: dict[str, FirewallLine]) -> list[NatRule]:
-    rules: list[NatRule] = []
+def _forwarded(entries: list[Entry], named: dict[str, FirewallLine]) -> list[_Placed]:
+    rules: list[_Placed] = []
     for entry in entries:
         line = line_of(entry, named)
         target = entry.values.get("to_address")
@@ -122,8 +166,8 @@ def _chosen(entry: Entry, line: FirewallLine, family: int) -> dict[IPAddress, No
     return dict.fromkeys([*(held[address] for address in mine if address in held), *mine])
 
 
-def _hairpins(entries: list[Entry]) -> list[NatRule]:
-    rules: list[NatRule] = []
+def _hairpins(entries: list[Entry]) -> list[_Placed]:
+    rules: list[_Placed] = []
     for entry in entries:
         public, target = entry.values.get("public_address"), entry.values.get("to_address")
         if public is None or target is None:
@@ -135,7 +179,7 @@ def _hairpins(entries: list[Entry]) -> list[NatRule]:
     return rules
 
 
-def _dnat(entry: Entry, public: IPAddress) -> list[NatRule]:
+def _dnat(entry: Entry, public: IPAddress) -> list[_Placed]:
     """One rule for everyone, or one for each source."""
     values = entry.values
     mapping = None if entry.broken else mapping_of(entry, "port", "to_port")
@@ -159,7 +203,8 @@ def _dnat(entry: Entry, public: IPAddress) -> list[NatRule]:
     if mapping.private != mapping.public:
         rule["to_port"] = str(mapping.private)
     sources = sources_of_family(values.get("sources"), public.version)
-    return [rule if is_everyone(source) else {**rule, "source": prefix_text(source)} for source in sources]
+    place = entry.place.text
+    return [(rule if is_everyone(source) else {**rule, "source": prefix_text(source)}, place) for source in sources]
 
 
 def _exemptions(line: FirewallLine) -> list[NatRule]:
@@ -175,8 +220,8 @@ def _exemptions(line: FirewallLine) -> list[NatRule]:
     ]
 
 
-def _source_rules(entries: list[Entry], named: dict[str, FirewallLine]) -> list[NatRule]:
-    rules: list[NatRule] = []
+def _source_rules(entries: list[Entry], named: dict[str, FirewallLine]) -> list[_Placed]:
+    rules: list[_Placed] = []
     for entry in entries:
         line, source = line_of(entry, named), entry.values.get("source")
         if line is None or source is None:
@@ -189,15 +234,14 @@ def _source_rules(entries: list[Entry], named: dict[str, FirewallLine]) -> list[
             entry.place.fault(f"line {shown(line.name)} has no public {family} address for {prefix_text(source)}")
         if not own:
             continue
-        rules.append(
-            {
-                "name": line.name,
-                "type": "snat",
-                "source": prefix_text(source),
-                "out_interface": line.interface,
-                "to_address": str(own[0]),
-            }
-        )
+        rule: NatRule = {
+            "name": line.name,
+            "type": "snat",
+            "source": prefix_text(source),
+            "out_interface": line.interface,
+            "to_address": str(own[0]),
+        }
+        rules.append((rule, f"{entry.place.text} ({prefix_text(source)})"))
     return rules
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ...module_utils._core.fields import port_range
+from ...module_utils._core.nat import protocols
 from .._roles.module_lists import TakenPort
 from . import nat
 
@@ -37,12 +38,13 @@ def taken_ports(lines: object, forwards: Iterable[object] = (), ports: Iterable[
 
 def _takes(forward: object, own: Iterable[int]) -> bool:
     """Whether an entry is for one of the ports; a faulty one is refused elsewhere."""
-    if not isinstance(forward, Mapping) or forward.get("protocol") not in ("tcp", "any", "6", 6):
+    if not isinstance(forward, Mapping):
         return False
-    if forward.get("port") is None:
-        return bool(forward["protocol"] == "any")
     try:
-        first, last = port_range(forward["port"])
+        protocol = protocols.parse(str(forward.get("protocol")))
+        if protocol == "any":
+            return forward.get("port") is None
+        first, last = port_range(forward.get("port"))
     except ValueError:
         return False
-    return any(first <= port <= last for port in own)
+    return protocol == "tcp" and any(first <= port <= last for port in own)

@@ -212,6 +212,12 @@ def _sources(lines: list[FirewallLine], snat: object, faults: list[str]) -> dict
                     f"{prefix_text(source)} is within {prefix_text(wider)} of line {shown(other)},"
                     " whose rule comes first: give that line the greater id"
                 )
+        for after in (line for line in lines if line.id > named[name].id):
+            for address in (held.ip for held in after.held_addresses if held.ip in source):
+                place.fault(
+                    f"{prefix_text(source)} contains {address} of line {shown(after.name)}, which would leave by line"
+                    f" {shown(name)}: list the networks behind the firewall"
+                )
     return {
         line.name: [source for source, (name, _length) in sorted(alone.items()) if name == line.name] for line in lines
     }

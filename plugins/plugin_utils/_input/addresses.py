@@ -129,6 +129,12 @@ def prefix_text(prefix: IPNetwork) -> str:
     return str(prefix) if has_network(prefix) else str(prefix.ip)
 
 
+def free_bits(text: str) -> int:
+    """How many bits of the addresses of a network, as modules take it, are not given; none of a single address."""
+    address, _slash, length = text.partition("/")
+    return LONGEST_PREFIX[6 if ":" in address else 4] - int(length) if length else 0
+
+
 def address_of(text: str) -> IPAddress:
     """An address that a host reported."""
     return IPAddress(text)

@@ -106,21 +106,16 @@ def _firewall_faults(declaration: Declaration, host: str, added: Variables) -> l
         "networks": firewall.networks(declaration, host),
     }
     merged = {name: with_inventory(declared[name], added.get(name)) for name in FIREWALL}
-    faults = firewall_checks.faults(
-        merged["lines"],
-        merged["forwards"],
-        merged["snat"],
-        merged["inside_networks"],
-        merged["hairpins"],
-        networks=merged["networks"],
-    )
+    faults = firewall_checks.entry_faults(**merged)
     if faults:
         return faults
     named = {line.name: line for line in read_lines(merged["lines"], [])}
     old, new = (list(_claims(part, named)) for part in (declared, added))
     for claim in new:
         faults += [claim.against(other) for other in old if claim.contradicts(other)]
-    return faults + _leaving(declared["snat"], added.get("snat", ()))
+    faults += _leaving(declared["snat"], added.get("snat", ()))
+    # Among those that are added, too.
+    return faults or firewall_checks.together_faults(**merged)
 
 
 def _claims(variables: Variables, named: Mapping[str, FirewallLine]) -> Iterator[_Claim]:

@@ -85,6 +85,16 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"isp_firewall_lines": [{"name": "line1", "id": 9, "interface": "wan9", "public_addresses": ["192.0.2.9/24"]}]},
         'fw-1: isp_firewall_lines[1] (line1): name "line1" is taken by isp_firewall_lines[0] (line1)',
     ),
+    (
+        "fw-1",
+        {
+            "isp_firewall_forwards": [
+                {**WEB, "port": 8554, "name": name, "to_address": f"192.168.168.{number}"}
+                for number, name in enumerate(("camera", "another"), 60)
+            ]
+        },
+        "(camera) and isp_firewall_forwards[7] (another): two entries for one dnat",
+    ),
     ("fw-1", {"isp_firewall_forwards": {"no": "list"}}, 'isp_firewall_forwards[6]: unknown key "no"'),
     (
         "web1",

@@ -274,14 +274,19 @@ class NatRule:
         return f"{self.type} ({', '.join(f'{name} {value}' for name, value in shown.items())})"
 
 
-def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> list[Entry[NatRule]]:
-    """Return the entries of a module's list; raises InvalidInput with every fault of the whole list."""
+def parse_rules(
+    entries: Iterable[object] | None, list_name: str = "rules", places: Sequence[str] | None = None
+) -> list[Entry[NatRule]]:
+    """Return the entries of a module's list; raises InvalidInput with every fault of the whole list.
+
+    ``places`` are what messages call the entries.
+    """
     listed = list(entries or ())
     if len(listed) > MAX_ENTRIES:
         raise InvalidInput(
             [f"{list_name} has {len(listed)} entries; at most {MAX_ENTRIES} are supported: use prefixes and ranges"]
         )
-    parsed = _parsed(listed, list_name)
+    parsed = _parsed(listed, list_name, places)
     faults = _overlapping_ranges(parsed, list_name) + _too_many_shifted(parsed, list_name)
     for entry in parsed:
         rule = entry.object
@@ -297,16 +302,16 @@ def parse_rules(entries: Iterable[object] | None, list_name: str = "rules") -> l
     return parsed
 
 
-def _parsed(listed: Sequence[object], list_name: str) -> list[Entry[NatRule]]:
+def _parsed(listed: Sequence[object], list_name: str, named: Sequence[str] | None) -> list[Entry[NatRule]]:
     """Return the plain entries of a list, each with the place of the entry that it is a part of."""
     if all(map(is_plain, listed)):
-        return parse_list(listed, list_name, NatRule.parse, "destination", lambda rule: rule.key)
+        return parse_list(listed, list_name, NatRule.parse, "destination", lambda rule: rule.key, places=named)
     plain: list[object] = []
     places: list[str] = []
     faults: list[str] = []
     total = 0
     for index, entry in enumerate(listed):
-        place = where(list_name, index, entry, "destination")
+        place = named[index] if named else where(list_name, index, entry, "destination")
         try:
             expansion = Expansion(entry)
         except InvalidInput as error:

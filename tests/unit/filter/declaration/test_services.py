@@ -249,3 +249,26 @@ def test_mappings_that_take_the_firewalls_own_ports_are_found() -> None:
         (one[0], 2222),
     ]
     assert taken(lists({**A, "ports": ["1-65535/udp", "esp"], "public_addresses": one})) == []
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "6", "06", 6])
+def test_a_mapping_takes_the_port_of_ssh_however_its_protocol_is_written(protocol: object) -> None:
+    line = {"name": "unicom", "id": 1, "interface": "wan0", "public_addresses": ["203.0.113.10/24"]}
+    forward = {"line": "unicom", "protocol": protocol, "port": "20-30", "to_address": "192.168.168.1"}
+    (found,) = FILTERS["isp_firewall_taken_ports"]([line], [forward], [22])
+    assert (found["address"], found["port"]) == ("203.0.113.10", 22)
+
+
+@pytest.mark.parametrize("key", ["lines", "sources", "public_addresses", "ports"])
+def test_an_empty_list_is_no_way_to_offer_a_service_nowhere(key: str) -> None:
+    found = faults(lists({**A, key: []}))
+    assert f"multihome_services[0] ({A['name']}): {key}: needs at least 1 entry" in found
+
+
+def test_networks_of_addresses_that_no_packet_has_are_refused() -> None:
+    mapped = ["::ffff:192.0.2.0/120"]
+    declaration = lists({**A, "sources": mapped}, line={"untranslated": mapped})
+    declaration["networks"] = [{"name": "office", "networks": mapped}]
+    found = faults(declaration)
+    assert len(found) == 3, found
+    assert all("IPv4 addresses written as IPv6, which no packet has; write them as IPv4" in fault for fault in found)
