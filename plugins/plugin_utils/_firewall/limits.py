@@ -14,14 +14,21 @@ from . import nat, variables
 
 def limit_faults(declaration: Declaration) -> list[str]:
     """The faults of each firewall that would get more translations than nat_rules accepts; the rest must be sound."""
-    # An upper bound for each firewall: all offers, at the public addresses and at those outside.
-    most = sum(
-        2 * len(offer.public) * len(offer.sources) * (len(mapping.public) if mapping.shifts else 1)
-        for offer in declaration.offers()
-        for mapping in offer.ports
-    )
-    if most <= nat.MOST:
+    counts: dict[str, list[int]] = {}
+    for offer in declaration.offers():
+        for mapping in offer.ports if offer.line.firewall else ():
+            count = counts.setdefault(offer.line.firewall, [0, 0])
+            made = len(offer.public) * len(offer.sources)
+            count[0] += made
+            count[1] += made * len(mapping.public) if mapping.shifts else 0
+    total = sum(map(sum, counts.values()))
+    # Each may have all of them, at the public addresses and at those outside.
+    if 2 * total <= nat.MOST:
         return []
+    # So many need too much time and memory to be made. Each host has at least those of its own lines.
+    surely = [f"on {host}, {fault}" for host, count in sorted(counts.items()) for fault in nat.too_many(*count)]
+    if surely and total > 10 * nat.MOST:
+        return [f"multihome_services: {fault}" for fault in surely]
     faults = []
     for host in sorted({line.firewall for line in declaration.lines if line.firewall}):
         try:

@@ -119,13 +119,16 @@ def _each_once(placed: list[_Placed]) -> list[_Placed]:
 
 
 def _too_many(rules: list[NatRule]) -> list[str]:
-    """The limits of nat_rules, which keeps each port of a range that becomes another range by itself."""
     shifted = [port_range(rule["to_port"]) for rule in rules if "-" in rule.get("to_port", "")]
-    ports = sum(last - first + 1 for first, last in shifted)
-    kinds = (("translations", len(rules)), ("ports of ranges that become other ranges", ports))
+    return too_many(len(rules), sum(last - first + 1 for first, last in shifted))
+
+
+def too_many(translations: int, ports: int) -> list[str]:
+    """The limits of nat_rules, which keeps each port of a range that becomes another range by itself."""
+    kinds = ((translations, "translations"), (ports, "ports of ranges that become other ranges"))
     return [
         f"isp_firewall_forwards: with all addresses and sources {count} {kind}; at most {MOST} are possible"
-        for kind, count in kinds
+        for count, kind in kinds
         if count > MOST
     ]
 

@@ -129,6 +129,12 @@ def prefix_text(prefix: IPNetwork) -> str:
     return str(prefix) if has_network(prefix) else str(prefix.ip)
 
 
+def contains(wider: str, network: str) -> bool:
+    """Whether a network has all addresses of another one, both as modules take them."""
+    outer, inner = IPNetwork(wider), IPNetwork(network)
+    return bool(outer.version == inner.version and outer.first <= inner.first and inner.last <= outer.last)
+
+
 def free_bits(text: str) -> int:
     """How many bits of the addresses of a network, as modules take it, are not given; none of a single address."""
     address, _slash, length = text.partition("/")

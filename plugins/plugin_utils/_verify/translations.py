@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...module_utils._core.fields import family_of
 from .._declaration.model import Declaration
 from .._firewall import nat
 from .._firewall import variables as firewall
+from .._input.addresses import contains
 from .._roles.module_lists import NatRule
 
 REMEDY = "deploy the host again, and look for another program that changes its translations"
@@ -61,6 +63,19 @@ def _source_match(rule: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(rule.get(name) for name in ("source", "destination", "out_interface", "protocol"))
 
 
+def _decides(rule: Mapping[str, object], expected: NatRule) -> bool:
+    """Whether an entry matches all packets that an expected one is for. One for some of them is a wanted exception."""
+    if any(rule.get(name) for name in ("protocol", "destination", "source_port", "destination_port")):
+        return False
+    if rule.get("out_interface") not in (None, expected["out_interface"]):
+        return False
+    source = rule.get("source")
+    if source is None:
+        family = 6 if rule.get("family") == "ipv6" else family_of(str(rule.get("to_address", "")))
+        return family == family_of(expected["source"])
+    return contains(str(source), expected["source"])
+
+
 def faults(declaration: Declaration, host: str, found: object) -> list[str]:
     """Sources that leave untranslated, or with another address, by the list ``nat_rules`` of multihome_info.
 
@@ -70,11 +85,7 @@ def faults(declaration: Declaration, host: str, found: object) -> list[str]:
         return []
     if not isinstance(found, Sequence) or isinstance(found, str):
         return [f"{host}: its translations are not known: see its messages above"]
-    leaving = {
-        (rule.get("source"), rule.get("out_interface")): rule.get("to_address")
-        for rule in found
-        if isinstance(rule, Mapping) and rule.get("type") == "snat"
-    }
+    leaving = [rule for rule in found if isinstance(rule, Mapping) and rule.get("type") in ("snat", "masquerade")]
     wrong = []
     exempt = {_source_match(rule) for rule in _rules(declaration, host) if rule["type"] == "exempt"}
     others = [rule for rule in found if isinstance(rule, Mapping) and _exempts_sources(rule)]
@@ -84,7 +95,8 @@ def faults(declaration: Declaration, host: str, found: object) -> list[str]:
             where = f" to {rule['destination']}" if rule.get("destination") else ""
             wrong.append(f"{host}: {what} leaves{where} untranslated by an exemption that is not declared: {REMEDY}")
     for rule in expected(declaration, host):
-        public = leaving.get((rule["source"], rule["out_interface"]))
+        # The first that matches decides.
+        public = next((one.get("to_address", "the interface's own") for one in leaving if _decides(one, rule)), None)
         if public != rule["to_address"]:
             how = "untranslated" if public is None else f"as {public}, not as {rule['to_address']}"
             wrong.append(f"{host}: {rule['source']} leaves by {rule['out_interface']} {how}: {REMEDY}")

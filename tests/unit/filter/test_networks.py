@@ -227,4 +227,20 @@ def test_verify_finds_what_leaves_untranslated() -> None:
     ]
     (fault,) = wrong(other)
     assert fault.startswith("fw: 192.168.50.0/24 leaves by wan2 as 198.18.9.9, not as 198.18.3.10")
+    # An exception for some packets changes nothing, wherever it is, and does not do for all.
+    whole = next(rule for rule in translations if rule["name"] == "guests" and rule["out_interface"] == "wan2")
+    mail = {**whole, "protocol": "tcp", "destination_port": "25", "to_address": "198.18.9.9"}
+    assert wrong([mail, *translations]) == wrong([*translations, mail]) == []
+    (fault,) = wrong([{**rule, "protocol": "tcp"} if rule is whole else rule for rule in translations])
+    assert fault.startswith("fw: 192.168.50.0/24 leaves by wan2 untranslated")
+    # The first that matches all of it decides.
+    wider = {"type": "snat", "source": "192.168.0.0/16", "out_interface": "wan2", "to_address": "198.18.9.9"}
+    assert wrong([*translations, wider]) == []
+    assert (
+        f"192.168.50.0/24 leaves by wan2 as 198.18.9.9, not as {whole['to_address']}"
+        in wrong([wider, *translations])[-1]
+    )
+    masquerade = {"type": "masquerade", "family": "ipv4", "out_interface": "wan2"}
+    assert "192.168.50.0/24 leaves by wan2 as the interface's own, not as" in wrong([masquerade, *translations])[-1]
+    assert not any("192.168.50.0/24" in fault for fault in wrong([{**masquerade, "family": "ipv6"}, *translations]))
     assert wrong(False) == ["fw: its translations are not known: see its messages above"]

@@ -272,3 +272,11 @@ def test_networks_of_addresses_that_no_packet_has_are_refused() -> None:
     found = faults(declaration)
     assert len(found) == 3, found
     assert all("IPv4 addresses written as IPv6, which no packet has; write them as IPv4" in fault for fault in found)
+
+
+def test_too_many_translations_are_counted_without_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [f"10.{number >> 8}.{number & 255}.0" for number in range(1000)]
+    declaration = lists({"name": "web", "ports": [f"{port}/tcp" for port in range(1, 601)], "sources": sources})
+    monkeypatch.delattr("ansible_collections.multihome.linux.plugins.plugin_utils._firewall.nat.nat_rules")
+    (fault,) = faults(declaration)
+    assert fault.startswith("multihome_services: on fw, isp_firewall_forwards: with all addresses and sources 1200000")
