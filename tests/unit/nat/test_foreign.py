@@ -140,6 +140,14 @@ def test_conditions_that_are_not_known_make_the_finding_uncertain() -> None:
         assert [order for order, _rule in found(nft(-150, *expressions))] == [UNKNOWN]
 
 
+@pytest.mark.parametrize(("name", "order"), [("wan0", LATER), ("wan1", None)])
+@pytest.mark.parametrize("key", ["oif", "oifname"])
+def test_an_interface_is_known_by_its_name_and_by_its_number(key: str, name: str, order: str | None) -> None:
+    leaves = {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": name}}
+    listed = found(nft(100, leaves, {"masquerade": None}, hook="postrouting"))
+    assert [one for one, _rule in listed] == ([] if order is None else [order])
+
+
 def test_entries_that_translate_nothing_and_the_own_table_are_left_out() -> None:
     assert found(nft(-150, PORT, DNAT), {"type": "exempt", "destination": "203.0.113.10"}) == []
     own = nft(-150, PORT, DNAT)

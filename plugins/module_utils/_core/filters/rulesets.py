@@ -34,6 +34,8 @@ _NFT_SELECTORS = {
     "meta nfproto": ADDRESS_FAMILY,
     "meta iifname": "in_interface",
     "meta oifname": "out_interface",
+    "meta iif": "in_interface",
+    "meta oif": "out_interface",
     "meta l4proto": "protocol",
     "ip daddr": "destination",
     "ip6 daddr": "destination",
