@@ -139,18 +139,19 @@ def _of_tracking(table: Table, base: Chain, entries: Mapping[str, Sequence[NatRu
         if rule.target != UNTRACKED:
             continue
         arriving = [match.values for match in matches if match.what == "in_interface" and not match.negated]
-        concerned, is_exact = [], True
         for side, listed in entries.items():
             combinations, is_exact = _combinations(matches, side, table.families)
-            concerned += [
+            concerned = [
                 entry
                 for entry in listed
                 # What leaves by an interface did not come in by it.
                 if not any(names <= {"lo", entry.out_interface} for names in arriving)
                 and any(overlap(entry, one) for one in combinations)
             ]
-        if concerned:
-            yield _finding(table, chain, rule.target, matches, concerned, FIRST if is_exact else UNKNOWN)
+            if concerned:
+                # It is not known there by which interface packets will leave, or whether they are for this host.
+                order = FIRST if is_exact and side == DESTINATION else UNKNOWN
+                yield _finding(table, chain, rule.target, matches, concerned, order)
 
 
 def _finding(
