@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines without targets: their gateways die, come back, are others, or are only missing in the kernel's table."""
+"""Lines without targets: their gateways die, come back, are others, or are only missing in the kernel's table.
+
+And interfaces and addresses that are missing, of which no probe tells.
+"""
 
 from __future__ import annotations
 
@@ -122,3 +125,20 @@ def test_an_interface_that_does_not_exist_is_no_way_out(network: Lab) -> None:
         network.server.address("b", *(f"{ADDRESSES['b', family]}/{LENGTH[family]}" for family in FAMILIES))
         for family in FAMILIES:
             watcher.waits("b", family, "up", patience=PATIENCE)
+
+
+def test_a_line_without_its_address_is_down(network: Lab) -> None:
+    """Without targets no probe tells; another program has removed the address, and restores it."""
+    with network.watching(*lines()) as watcher:
+        watcher.all_up()
+        for family in FAMILIES:
+            address = f"{ADDRESSES['b', family]}/{LENGTH[family]}"
+            other = 10 - family
+            removed = time.monotonic()
+            network.server.run("ip", "address", "del", address, "dev", "b")
+            watcher.waits("b", family, "down", removed)
+            assert watcher.got("b", other, "down", removed) is None
+            assert watcher.usable(family) == ["a"]
+            restored = time.monotonic()
+            network.server.run("ip", "address", "add", address, "dev", "b", *(["nodad"] if family == 6 else []))
+            watcher.waits("b", family, "up", restored, PATIENCE)

@@ -70,6 +70,28 @@ def test_an_interface_that_does_not_exist_has_no_carrier() -> None:
     links.close()
 
 
+def test_the_addresses_of_this_host_are_known() -> None:
+    told: list[bool] = []
+    links = link_monitor.Links(
+        lambda *_carrier: None, lambda *_neighbour: None, addresses=lambda: told.append(links.has_address("127.0.0.1"))
+    )
+    take_all(links)
+    assert told == [True]
+    assert not links.has_address("192.0.2.77")
+    # One that another host has is none, and one that is removed neither.
+    index, packed = 7, bytes((192, 0, 2, 77))
+    attribute = link_monitor._ATTRIBUTE.pack(8, link_monitor._LOCAL) + packed
+    for kind, flags, there in (
+        (link_monitor._NEW_ADDRESS, 0, True),
+        (link_monitor._DELETE_ADDRESS, 0, False),
+        (link_monitor._NEW_ADDRESS, link_monitor._DUPLICATE, False),
+    ):
+        links._heard(kind, 0, link_monitor._ADDRESS.pack(flags, index) + attribute)
+        assert links.has_address("192.0.2.77") == there
+    assert len(told) == 4
+    links.close()
+
+
 def take_all(links: link_monitor.Links) -> None:
     """Take in everything that was asked for."""
     poll = select.poll()

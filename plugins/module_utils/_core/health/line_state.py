@@ -152,6 +152,11 @@ class Judge:
         self._obstacle(now, "address", "" if present else "no address")
         self.restart(now)
 
+    @property
+    def has_address(self) -> bool:
+        """Whether nothing was said of a missing address."""
+        return "address" not in self._obstacles
+
     def gateway(self, now: float, reachable: bool | None) -> None:
         """The gateway answers neighbour discovery, does not, or nobody knows; with targets only a hint."""
         self._gateway = reachable

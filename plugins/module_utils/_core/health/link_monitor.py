@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The carrier of interfaces and the neighbour state of gateways, as the kernel tells them (rtnetlink(7))."""
+"""Carriers, addresses of this host, and the neighbour state of gateways, as the kernel tells them (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 # linux/rtnetlink.h, linux/netlink.h, linux/if.h, linux/neighbour.h
 _NETLINK_ROUTE = 0
-_GROUPS = 1 << 0 | 1 << 2  # RTNLGRP_LINK, RTNLGRP_NEIGH
+_GROUPS = 1 << 0 | 1 << 2 | 1 << 4 | 1 << 8  # RTNLGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18
+_NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
 _NEW_NEIGHBOUR, _DELETE_NEIGHBOUR, _GET_NEIGHBOUR = 28, 29, 30
 _DONE, _REQUEST, _DUMP = 3, 0x1, 0x300
 _CHANGE = 0x1 | 0x100 | 0x400  # request, replace, create
@@ -23,8 +24,11 @@ _USE = 0x01  # NTF_USE
 _HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_ADDRESS = struct.Struct("=xxBxI")
 _ATTRIBUTE = struct.Struct("=HH")
 _NAME, _DESTINATION = 3, 1  # IFLA_IFNAME, NDA_DST
+_PEER, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL: without a peer, IPv6 has the first one only
+_DUPLICATE = 0x08  # IFA_F_DADFAILED
 _UP, _LOWER_UP = 0x1, 0x10000
 _FAILED = 0x20
 # Reachable, stale, delayed, probed, without detection, permanent: there is, or was, an answer.
@@ -46,11 +50,21 @@ Reachable = Callable[[str, str, bool], None]
 class Links:
     """Listens to the kernel; ``fileno()`` is ready when there is something to take().
 
-    ``interfaces`` that do not exist have no carrier: the kernel says nothing of them.
+    ``interfaces`` that do not exist have no carrier: the kernel says nothing of them. ``addresses`` is called when
+    has_address() may have another answer.
     """
 
-    def __init__(self, carrier: Carrier, neighbour: Reachable, interfaces: Iterable[str] = ()) -> None:
-        self._carrier, self._neighbour = carrier, neighbour
+    def __init__(
+        self,
+        carrier: Carrier,
+        neighbour: Reachable,
+        interfaces: Iterable[str] = (),
+        addresses: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._carrier, self._neighbour, self._told_addresses = carrier, neighbour, addresses
+        # Each with the index of its interface; not complete while the kernel is asked for all.
+        self._addresses: set[tuple[int, str]] = set()
+        self._addresses_known = False
         self._wanted = sorted(set(interfaces))
         self._names: dict[int, str] = {}
         # Whether a dump is under way, and another one is due after it: the kernel makes one at a time.
@@ -90,6 +104,10 @@ class Links:
             for kind, sequence, body in _messages(data):
                 self._heard(kind, sequence, body)
 
+    def has_address(self, address: str) -> bool:
+        """Tell whether an interface of this host has an address, in the usual notation."""
+        return any(address == each for _index, each in self._addresses)
+
     def solicit(self, interface: str, address: str) -> None:
         """Have the kernel ask for a neighbour whose answer is old or missing (NTF_USE); the result comes as an event.
 
@@ -121,6 +139,12 @@ class Links:
     def _heard(self, kind: int, sequence: int, body: bytes) -> None:
         if kind == _DONE and sequence == _GET_LINK:
             self._tell_of_missing()
+            self._addresses.clear()
+            self._addresses_known = False
+            self._ask(_GET_ADDRESS)
+        elif kind == _DONE and sequence == _GET_ADDRESS:
+            self._addresses_known = True
+            self._told_addresses()
             self._ask(_GET_NEIGHBOUR)
         elif kind == _DONE and sequence == _GET_NEIGHBOUR:
             again, self._dumping, self._again = self._again, False, False
@@ -128,6 +152,8 @@ class Links:
                 self._ask_for_all()
         elif kind in (_NEW_LINK, _DELETE_LINK):
             self._heard_link(kind, body)
+        elif kind in (_NEW_ADDRESS, _DELETE_ADDRESS):
+            self._heard_address(kind, body)
         elif kind in (_NEW_NEIGHBOUR, _DELETE_NEIGHBOUR):
             self._heard_neighbour(kind, body)
 
@@ -154,13 +180,27 @@ class Links:
         there = kind == _NEW_LINK and flags & _UP and flags & _LOWER_UP
         self._carrier(name, bool(there))
 
+    def _heard_address(self, kind: int, body: bytes) -> None:
+        flags, index = _ADDRESS.unpack_from(body)
+        attributes = dict(_attributes(body[_ADDRESS.size :]))
+        packed = attributes.get(_LOCAL, attributes.get(_PEER, b""))
+        if len(packed) not in (4, 16):
+            return
+        place = (index, _text(packed))
+        if kind == _NEW_ADDRESS and not flags & _DUPLICATE:
+            self._addresses.add(place)
+        else:
+            self._addresses.discard(place)
+        if self._addresses_known:
+            self._told_addresses()
+
     def _heard_neighbour(self, kind: int, body: bytes) -> None:
         _family, index, state, _flags, _type = _NEIGHBOUR.unpack_from(body)
         destination = dict(_attributes(body[_NEIGHBOUR.size :])).get(_DESTINATION, b"")
         name = self._names.get(index)
         if name is None or len(destination) not in (4, 16) or kind == _DELETE_NEIGHBOUR:
             return
-        address = socket.inet_ntop(socket.AF_INET if len(destination) == 4 else socket.AF_INET6, destination)
+        address = _text(destination)
         if state & (_FAILED | _ANSWERING):
             self._neighbour(name, address, bool(state & _ANSWERING))
 
@@ -199,6 +239,11 @@ class Carriers:
             if there != self._last[name]:
                 self._last[name] = there
                 self._carrier(name, there)
+
+
+def _text(packed: bytes) -> str:
+    """Return an address of 4 or 16 bytes in the usual notation."""
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:

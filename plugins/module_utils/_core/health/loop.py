@@ -193,7 +193,7 @@ class Loop:
         """Watch the lines until stop() is called; raises OSError where the kernel tells nothing of links."""
         try:
             interfaces = {name for name in (probes.watch.line.interface for probes in self._probes) if name}
-            self._links = Links(self._heard_carrier, self._heard_neighbour, interfaces)
+            self._links = Links(self._heard_carrier, self._heard_neighbour, interfaces, self._heard_addresses)
             self.watch(self._links, self._links.take)
             self._carriers = Carriers(interfaces, self._heard_carrier)
             self._names.start()
@@ -347,6 +347,18 @@ class Loop:
                     # The interface of this name may be another one than that which sockets are bound to.
                     probes.renew()
                     probes.watch.restart(now)
+                self._look(probes, now)
+
+    def _heard_addresses(self) -> None:
+        """Of lines with targets, probes tell that their address is missing."""
+        now = self._clock()
+        for probes in self._probes:
+            watch = probes.watch
+            if self._links is None or watch.targets or watch.address is None:
+                continue
+            present = self._links.has_address(watch.address)
+            if present != watch.judge.has_address:
+                watch.judge.address(now, present)
                 self._look(probes, now)
 
     def _heard_neighbour(self, interface: str, address: str, answers: bool) -> None:
