@@ -75,6 +75,21 @@ def test_one_that_is_said_not_to_answer_is_asked_and_has_a_second_for_it() -> No
     assert watched.look(5.0 + GRACE, asked) == []
 
 
+def test_what_is_known_of_a_gateway_ends_with_it() -> None:
+    """The one that takes its place may be in the kernel's table for long, and then nothing is said of it."""
+    loop = Loop(parse_lines([LINE]))
+    loop._heard_carrier("wan0", True)
+    for place in (FOUR, SIX):
+        loop._heard_neighbour(*place, False)
+    loop.set_gateways("unicom", ["203.0.113.9", SIX[1]])
+    loop._heard_post(1.0)
+    states = {probes.watch.family: (probes.watch.judge.state, probes.watch.judge.reason) for probes in loop._probes}
+    # Control: the other family's is the same as before.
+    assert states[6] == (DOWN, "the gateway does not answer")
+    assert states[4][0] == UP
+    loop.close()
+
+
 def test_sockets_are_bound_again_when_an_interface_of_the_name_is_back() -> None:
     """It may be another one: what is bound to an interface stays with it when that is renamed."""
     health = {"targets": [{"dns": "127.0.0.1"}]}
