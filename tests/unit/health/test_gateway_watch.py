@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.gateway_watch import (
     ASK_EVERY,
     GRACE,
+    Addresses,
     Gateways,
 )
 from ansible_collections.multihome.linux.plugins.module_utils._core.health.line_state import DOWN, RECOVERING, UP
@@ -83,6 +84,35 @@ def test_one_that_is_said_not_to_answer_is_asked_and_has_a_second_for_it() -> No
     assert not watched.is_dead(5.0, FOUR, asked)
     watched.answered(FOUR)
     assert watched.look(5.0 + GRACE, asked) == []
+
+
+def test_an_address_that_is_missing_may_be_replaced_within_a_second() -> None:
+    (line,) = parse_lines([LINE])
+    watches = [Watch(line, family, 0.0) for family in line.families]
+    watched, here = Addresses(watches), set(LINE["addresses"])
+    assert watched.look(1.0, here.__contains__) == []
+    here.remove("203.0.113.10")
+    assert watched.look(2.0, here.__contains__) == []
+    assert watched.next_time == 2.0 + GRACE
+    # As after a new lease: the keeper tells the new one.
+    here.add("203.0.113.11")
+    watches[0].address = "203.0.113.11"
+    assert watched.look(2.0 + GRACE, here.__contains__) == []
+    assert watched.next_time == float("inf")
+    # Control: this one is not replaced.
+    here.remove("203.0.113.11")
+    watched.look(5.0, here.__contains__)
+    assert watched.look(5.0 + GRACE, here.__contains__) == [(watches[0], False)]
+    watches[0].judge.address(6.0, present=False)
+    here.add("203.0.113.11")
+    assert watched.look(7.0, here.__contains__) == [(watches[0], True)]
+
+
+def test_an_address_that_nobody_assigned_is_not_looked_for() -> None:
+    (line,) = parse_lines([{**LINE, "addresses": ["auto:wan0:ipv4"]}])
+    watched = Addresses([Watch(line, 4, 0.0)])
+    assert watched.look(1.0, lambda _address: False) == []
+    assert watched.next_time == float("inf")
 
 
 def test_what_is_known_of_a_gateway_ends_with_it(made: Callable[..., Loop]) -> None:

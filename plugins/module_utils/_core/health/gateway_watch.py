@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateways of lines without targets: when the kernel is made to ask for them, and when they count as dead. No I/O.
+"""Gateways and addresses of lines without targets, of which no probe tells: when they count as missing. No I/O.
 
 The kernel asks for a neighbour only while it has packets for it. Without more, a dead gateway of a line that carries
 nothing is not noticed, and neither is one that is back: nothing is sent over a line that is down.
@@ -69,3 +69,29 @@ class Gateways:
         places = ((str(watch.line.interface), gateway) for watch in self._watches for gateway in watch.gateways)
         # Several lines may have one.
         return list(dict.fromkeys(places))
+
+
+class Addresses:
+    """The addresses of these lines; with targets, probes find that theirs is missing."""
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._watches = [watch for watch in watches if not watch.targets]
+        # Those that are missing, and until when they may: an address is often replaced by another one.
+        self._missing: dict[Watch, float] = {}
+
+    @property
+    def next_time(self) -> float:
+        """When look() has something to do next, without an event."""
+        return min(self._missing.values(), default=math.inf)
+
+    def look(self, now: float, has_address: Callable[[str], bool]) -> list[tuple[Watch, bool]]:
+        """Return the lines whose address is there again, or has been missing for its time: True or False each."""
+        found = []
+        for watch in self._watches:
+            present = watch.address is None or has_address(watch.address)
+            if watch.address is None or present == watch.judge.has_address:
+                self._missing.pop(watch, None)
+            elif present or now >= self._missing.setdefault(watch, now + GRACE):
+                self._missing.pop(watch, None)
+                found.append((watch, present))
+        return found

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .gateway_watch import Gateways
+from .gateway_watch import Addresses, Gateways
 from .icmp_channel import IcmpChannels
 from .line_probes import LineProbes
 from .line_state import DOWN, RECOVERING, LineHealth
@@ -111,7 +111,7 @@ class Loop:
         self._due: dict[float, list[LineProbes]] = {}
         for probes in self._probes:
             self._schedule(probes, now)
-        self._gateways = Gateways([probes.watch for probes in self._probes], now)
+        self._gateways, self._addresses = Gateways(watches, now), Addresses(watches)
         self._links: Links | None = None
         self._carriers: Carriers | None = None
         self._asked_carriers = now
@@ -215,7 +215,8 @@ class Loop:
         self._epoll.close()
 
     def _round(self) -> None:
-        planned = min(self._times[0] if self._times else math.inf, self._renewed + REFRESH, self._gateways.next_time)
+        planned = min(self._times[0] if self._times else math.inf, self._renewed + REFRESH)
+        planned = min(planned, self._gateways.next_time, self._addresses.next_time)
         if self._carriers:
             planned = min(planned, self._asked_carriers + ASK_CARRIERS)
         events = self._epoll.poll(max(0.0, planned - self._clock()))
@@ -234,6 +235,8 @@ class Loop:
             self._asked_carriers = now
             self._carriers.ask()
         self._ask_gateways(now)
+        if now >= self._addresses.next_time:
+            self._look_at_addresses(now)
         while self._times and self._times[0] <= now:
             due = heapq.heappop(self._times)
             for probes in self._due.pop(due):
@@ -350,16 +353,13 @@ class Loop:
                 self._look(probes, now)
 
     def _heard_addresses(self) -> None:
-        """Of lines with targets, probes tell that their address is missing."""
-        now = self._clock()
-        for probes in self._probes:
-            watch = probes.watch
-            if self._links is None or watch.targets or watch.address is None:
-                continue
-            present = self._links.has_address(watch.address)
-            if present != watch.judge.has_address:
+        self._look_at_addresses(self._clock())
+
+    def _look_at_addresses(self, now: float) -> None:
+        if self._links is not None:
+            for watch, present in self._addresses.look(now, self._links.has_address):
                 watch.judge.address(now, present)
-                self._look(probes, now)
+                self._each(_do_nothing, now, *watch.key)
 
     def _heard_neighbour(self, interface: str, address: str, answers: bool) -> None:
         now = self._clock()
@@ -377,8 +377,8 @@ class Loop:
                 self._look(probes, now)
 
 
-def _do_nothing(_now: float) -> None:
-    """Only wake the loop."""
+def _do_nothing(_given: object) -> None:
+    """Only wake the loop, or have it look at a line."""
 
 
 def _allow_sockets(wanted: int) -> None:
