@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Send a signal to the own process before its step of a given number, counted from the moment it takes the lock.
 
-With STOP_FROM, steps are counted from the moment it makes that directory.
+With STOP_FROM, steps are counted from the moment it makes that directory, and with STOP_AFTER_PROGRAM from the moment
+it starts another Python, as a module does to arm.
 
 Python imports this by itself when its directory is on the path. Steps are the calls that change files, start programs
 or send to sockets. STOP_AT is the number, STOP_BY the signal; the steps that were taken are written to STOP_LOG.
@@ -27,6 +28,8 @@ _STEPS = (
 )
 # The call before the first step.
 _FROM = ("os.mkdir", os.environ["STOP_FROM"]) if "STOP_FROM" in os.environ else ("open", "/run/multihome/lock")
+if "STOP_AFTER_PROGRAM" in os.environ:
+    _FROM = ("subprocess.Popen", sys.executable)
 
 
 class Steps:
