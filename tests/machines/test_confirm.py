@@ -54,6 +54,36 @@ def test_the_timer_restores_everything_and_the_keeper(design: Deployed) -> None:
     assert leftovers(design) == ""
 
 
+def test_the_program_that_reverts_is_killed(design: Deployed) -> None:
+    """By the kernel, for lack of memory, or by somebody: systemd starts it again."""
+    server, service = design.bed.server, "multihome-revert-killed.mount.service"
+    prepare(design)
+    for timeout, module, options in (
+        (30, "policy_routing", {"rules": [], "purge": True, "persist": True}),
+        (90, "keeper", {"state": "absent"}),
+    ):
+        # systemd would take the name of this run for the kind of a unit.
+        confirm = {"run": "killed.mount", "timeout": timeout}
+        done = design.module(server, f"multihome.linux.{module}", confirm=confirm, **options)
+        assert done["changed"], done
+
+    def process() -> str:
+        return design.run(server, "systemctl", "show", "--property=MainPID", "--value", service).strip()
+
+    # It starts for the first deadline, and waits for the second one.
+    assert checks.eventually(lambda: [] if process() != "0" else ["no process"], 60) == []
+    first = process()
+    design.run(server, "kill", "-KILL", first)
+    assert checks.eventually(lambda: [] if process() not in ("0", first) else ["not started again"], 30) == []
+    assert status(design, "killed.mount")["state"] == "armed"
+    assert (
+        checks.eventually(lambda: [] if status(design, "killed.mount")["state"] == "reverted" else ["armed"], 150) == []
+    )
+    assert design.run(server, "systemctl", "is-active", KEEPER).strip() == "active"
+    assert design.mended() == []
+    assert leftovers(design) == ""
+
+
 def test_a_reboot_in_the_window_boots_the_confirmed_state(design: Deployed) -> None:
     server = design.bed.server
     cut_off(design, "boot", 300)

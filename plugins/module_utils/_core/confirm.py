@@ -24,7 +24,9 @@ PLACE = "/var/lib/multihome/checkpoints"
 PROGRAM = "/var/lib/multihome/programs/confirm-1"
 # From arming on, a run can extend its deadline by at most so many seconds.
 LONGEST = 600.0
-ARMED, REVERTING, REVERTED, FAILED = "armed", "reverting", "reverted", "failed"
+ARMED, REVERTING, REVERTED, FAILED, CONFIRMED = "armed", "reverting", "reverted", "failed", "confirmed"
+# A run in one of these states has changes that nobody confirmed or reverted yet; in the others it has ended.
+OPEN, ENDED = (ARMED, REVERTING, FAILED), (CONFIRMED, REVERTED)
 # A hanging nft alone may take 60 s.
 _PATIENCE = 120.0
 # What a module may change beyond the usual objects; checkpoint.model.Scope says more.
@@ -37,13 +39,18 @@ class Refused(MultihomeError):
 
 def check_option(run: str, timeout: int) -> None:
     """Raise InvalidInput for a name that cannot be that of a run, and for a timeout out of its range."""
-    faults = []
-    if not is_run(run):
-        faults.append(f'confirm: run "{run}": use 1 to 64 letters, digits, "-", "_" and ".", no "." in front')
+    faults = name_faults(run)
     if not 1 <= timeout <= LONGEST:
         faults.append(f"confirm: timeout {timeout}: not from 1 to {LONGEST:g} seconds")
     if faults:
         raise InvalidInput(faults)
+
+
+def name_faults(run: str) -> list[str]:
+    """Return why a text cannot be the name of a run, nothing where it can."""
+    if is_run(run):
+        return []
+    return [f'confirm: run "{run}": use 1 to 64 letters, digits, "-", "_" and ".", no "." in front']
 
 
 def is_run(name: str) -> bool:

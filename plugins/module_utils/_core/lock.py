@@ -42,6 +42,32 @@ def is_held(path: str) -> bool:
     return False
 
 
+def holders(path: str = LOCK_FILE, proc: str = "/proc") -> list[int]:
+    """Return the processes that hold a lock file, also one whose number is not in it: a program inherits the lock."""
+    try:
+        wanted = os.stat(path)
+    except OSError:
+        return []
+    found = []
+    for name in filter(str.isdigit, os.listdir(proc)):
+        # A process may end meanwhile.
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir(f"{proc}/{name}/fd"):
+                with contextlib.suppress(OSError):
+                    here = os.stat(f"{proc}/{name}/fd/{descriptor}")
+                    if (here.st_dev, here.st_ino) == (wanted.st_dev, wanted.st_ino) and _has_lock(
+                        f"{proc}/{name}/fdinfo/{descriptor}"
+                    ):
+                        found.append(int(name))
+    return [number for number in dict.fromkeys(found) if number != os.getpid()]
+
+
+def _has_lock(path: str) -> bool:
+    # One that waits for the lock has the file open as well.
+    with open(path, encoding="ascii", errors="replace") as file:
+        return any(line.startswith("lock:") and "FLOCK" in line for line in file)
+
+
 @contextlib.contextmanager
 def exclusive(path: str = LOCK_FILE, timeout: float = 60.0) -> Iterator[int]:
     """Hold the host's lock; wait at most ``timeout`` seconds for another run, then raise Busy naming its process.

@@ -26,6 +26,7 @@ ALIASES = [{"address": "192.168.168.1/24", "interface": "eth0"}, {"address": "fd
 ROUTING: dict[str, Any] = {
     "tables": [{"id": 1001, "name": "line", "routes": [{"destination": "default", "gateway": "192.168.168.11"}]}],
     "rules": [{"priority": 23010, "source": "192.168.168.1", "table": 1001}],
+    "interface_groups": [{"interface": "eth0", "group": 109}],
 }
 NAT = [
     {"type": "masquerade", "family": "ipv4", "out_interface": "eth0"},
@@ -96,7 +97,7 @@ class Server:
             self.run("nat_rules", rules=[], persist=True, **more),
             self.run("connection_marks", marks=[], persist=True, **more),
             self.run("forward_policy", policy="leave", accept=[], persist=True, **more),
-            self.run("policy_routing", **BAD_ROUTING, persist=True, **more),
+            self.run("policy_routing", **BAD_ROUTING, interface_groups=[], persist=True, **more),
         ]
         assert [result.get("msg") for result in done if not result.get("changed")] == []
         return float(self.status(run)["deadline"])
@@ -150,6 +151,8 @@ class Server:
             "files": ("sh", "-c", files),
         }
         found = {kind: self.host.run(*command, check=False).stdout for kind, command in commands.items()}
+        links = json.loads(self.host.run("ip", "-json", "link", "show").stdout)
+        found["group"] = "\n".join(f"{link['ifname']} {link['group']}" for link in links)
         # The order of routes says nothing.
         found = {k: "\n".join(sorted(text.splitlines())) if "route" in k else text for k, text in found.items()}
         return {**found, "address": "\n".join(sorted(addresses))}

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,58 @@ def test_what_is_compiled_is_left_out(root: Path) -> None:
     (root / "etc/multihome/__pycache__").mkdir()
     (root / "etc/multihome/__pycache__/x.pyc").write_bytes(b"x")
     assert not any("pycache" in path for path in file_records.capture(PATHS, str(root)))
+
+
+def test_what_is_left_out_is_neither_recorded_nor_restored(root: Path) -> None:
+    """Also in a directory that was absent, and with a record of an earlier version that had more."""
+    left_out = ("/etc/multihome/hooks.d", "/etc/multihome/drained.json")
+    for records in (file_records.capture(PATHS, str(root), left_out), file_records.capture(PATHS, str(root))):
+        (root / "etc/multihome/hooks.d/50-page").write_text("a hook of the administrator")
+        (root / "etc/multihome/drained.json").write_text("a line that is repaired")
+        (root / "etc/multihome/nat.json").write_text("other")
+        assert file_records.differences(records, PATHS, str(root), left_out) == ["/etc/multihome/nat.json"]
+        assert file_records.restore(records, PATHS, str(root), left_out) == []
+        assert (root / "etc/multihome/nat.json").read_bytes() == b"\xff nat"
+        assert (root / "etc/multihome/hooks.d/50-page").exists()
+        assert (root / "etc/multihome/drained.json").exists()
+    absent = {"/etc/multihome": {"type": "absent", "missing": []}}
+    assert file_records.restore(absent, PATHS[:1], str(root), left_out) == []
+    assert sorted(path.name for path in (root / "etc/multihome").iterdir()) == ["drained.json", "hooks.d"]
+    # The control: with nothing that is left out, it is removed.
+    assert file_records.restore(absent, PATHS[:1], str(root)) == []
+    assert not (root / "etc/multihome").exists()
+
+
+@pytest.mark.parametrize("immutable", ["nat.json", "."])
+def test_an_immutable_file_is_named_with_the_remedy(
+    root: Path, monkeypatch: pytest.MonkeyPatch, immutable: str
+) -> None:
+    records = file_records.capture(PATHS, str(root))
+    real = root / "etc/multihome" / immutable
+    (root / "etc/multihome/nat.json").write_text("other")
+    (root / "etc/sysctl.d/60.conf").write_text("a = 2\n")
+    rename = os.rename
+
+    def refuse(old: str, new: str) -> None:
+        if Path(new).name == "nat.json":
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), old, None, new)
+        rename(old, new)
+
+    def flags(descriptor: int, _request: int, _room: bytes) -> bytes:
+        found = os.path.samestat(os.fstat(descriptor), real.stat())
+        return (0x80010 if found else 0x80000).to_bytes(4, sys.byteorder) + bytes(4)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        patch.setattr(fcntl, "ioctl", flags)
+        [failure] = file_records.restore(records, PATHS, str(root))
+    path = str(real.parent if immutable != "." else real).removesuffix("/.")
+    named = f"{path}/nat.json" if immutable != "." else path
+    assert failure == f"/etc/multihome/nat.json: Operation not permitted; {named} is immutable: chattr -i {named}"
+    # The others are restored all the same.
+    assert (root / "etc/sysctl.d/60.conf").read_text() == "a = 1\n"
+    # The control: an error of another kind names no flag.
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        [failure] = file_records.restore(records, PATHS, str(root))
+    assert failure == "/etc/multihome/nat.json: Operation not permitted"

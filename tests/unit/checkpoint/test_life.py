@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.ending import Ending
 from ansible_collections.multihome.linux.plugins.module_utils._core.checkpoint.model import Confirm, Scope
 from ansible_collections.multihome.linux.plugins.module_utils._core.confirm import LONGEST, Refused
-from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy, InvalidInput
+from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy, InvalidInput, ReadFailed
 from ansible_collections.multihome.linux.plugins.module_utils._core.info import checkpoints
 
 from .world import World
@@ -275,6 +277,8 @@ def test_nothing_is_armed_without_a_timer(world: World) -> None:
     world.timer.broken = Refused("no timer")
     with pytest.raises(Refused, match="no timer"):
         world.write("a")
+    # It may have been started all the same, and would be in the way of the next one.
+    assert world.timer.calls[-1] == "stop a"
     assert (world.state.value, world.directory.pending(), (world.place / "a").exists()) == ("old", None, False)
 
 
@@ -324,8 +328,48 @@ def test_a_timeout_is_from_one_second_to_ten_minutes(timeout: int) -> None:
     assert Confirm("2026-11-28_1.a", 600)
 
 
-def test_a_status_that_cannot_be_read_is_reported(world: World) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"deadline": "soon"},
+        {"deadline": None},
+        {"version": 99},
+        {"run": "b"},
+        {"state": 1},
+        {"failures": [1]},
+        {"boot": None},
+        {"number": []},
+    ],
+)
+def test_a_status_that_cannot_be_read_is_reported(world: World, change: dict[str, object]) -> None:
     world.write("a")
-    (world.place / "a" / "status.json").write_text("{}")
-    with pytest.raises(Exception, match=r"cannot read .*status.json"):
-        world.guard("a").before_write()
+    path = world.place / "a" / "status.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **change}))
+    for run in ("a", "b"):
+        with pytest.raises(ReadFailed, match=r"cannot read .*status.json"):
+            world.guard(run).before_write()
+    # The control.
+    path.write_text(json.dumps(content))
+    world.guard("a").before_write()
+
+
+def test_what_others_put_beside_the_checkpoints_is_left_alone(world: World) -> None:
+    """Files, a copy of a record, and an earlier record that is broken."""
+    for run in ("old", "a"):
+        world.write(run)
+        assert world.ending().confirm(run)
+    (world.place / "README").write_text("of the administrator")
+    (world.place / "lost+found").mkdir()
+    shutil.copytree(world.place / "a", world.place / "a.bak")
+    (world.place / "old" / "status.json").write_text("{")
+    assert [each["run"] for each in checkpoints.read(str(world.place))["confirmed"]] == ["a"]
+    assert [status.run for status in world.directory.all_in("confirmed")] == ["a"]
+    world.write("b")
+    assert world.ending().revert("b")
+    assert {path.name for path in world.place.iterdir()} == {"README", "lost+found", "a", "a.bak", "old", "b"}
+    # The one that waits is not left out.
+    world.write("c")
+    (world.place / "c" / "status.json").write_text("{")
+    with pytest.raises(ReadFailed, match=r"cannot read .*c/status.json"):
+        checkpoints.read(str(world.place))

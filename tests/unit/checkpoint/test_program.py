@@ -137,11 +137,30 @@ def test_systemd_starts_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "--on-active=59.0" in call
     assert "--timer-property=AccuracySec=100ms" in call
     assert call[-6:-2] == [sys.executable, "-I", "/var/lib/multihome/checkpoints/a/revert.pyz", "sleep"]
+    # A run may be called "x.mount", which systemd would take for the kind of a unit.
+    assert "--unit=multihome-revert-a.service" in call
+    # A program that the kernel or somebody kills is started again; one that has failed has tried often enough.
+    assert "--property=Restart=on-abnormal" in call
     host.timer.stop("a")
     assert host.calls[1] == ["/usr/bin/systemctl", "stop", "multihome-revert-a.timer"]
     host.status = 1
     with pytest.raises(Refused, match="already loaded; nothing was changed"):
         host.timer.start("a", 60)
+
+
+def test_the_timer_of_a_run_that_was_killed_while_it_armed_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Systemd(tmp_path, monkeypatch)
+
+    def run(path: str, arguments: Any) -> tuple[int, str, str]:
+        # Until the old one is stopped.
+        host.status = int("/usr/bin/systemctl" not in [path, *(call[0] for call in host.calls)])
+        return host.run(path, arguments)
+
+    monkeypatch.setattr(programs, "run", run)
+    host.timer.start("a", 60)
+    assert [Path(call[0]).name for call in host.calls] == ["systemd-run", "systemctl", "systemd-run"]
 
 
 def test_the_unit_for_the_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

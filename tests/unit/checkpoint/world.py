@@ -46,6 +46,7 @@ class FakeState:
     def __init__(self) -> None:
         self.value = "old"
         self.keeper_differs = False
+        self.misled = False
         self.left: list[list[str]] = []
         self.down: list[str] = []
         self.calls: list[str] = []
@@ -97,6 +98,11 @@ class FakeState:
         """Stop it."""
         self.calls.append("stop keeper")
         return []
+
+    def stop_misled_keeper(self, _captured: dict[str, Any]) -> bool:
+        """Stop it if it was misled."""
+        self.calls += ["stop misled keeper"] if self.misled else []
+        return self.misled
 
     def start_keeper(self, _captured: dict[str, Any], _changed: bool) -> list[str]:
         """Start it."""

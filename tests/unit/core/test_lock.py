@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.errors import Busy, Unsupported
-from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive
+from ansible_collections.multihome.linux.plugins.module_utils._core.lock import exclusive, holders
 
 HOLDER = """
 import sys
@@ -127,3 +127,19 @@ def test_without_space_for_the_number_of_its_process_a_run_still_has_the_lock(
         patch.setattr(os, "pwrite", refuse)
         with exclusive(path), pytest.raises(Busy, match="process unknown"), exclusive(path, timeout=0):
             pass
+
+
+def test_the_processes_that_hold_the_lock(tmp_path: Path) -> None:
+    """Also a program that inherited it; neither one that waits for it, nor this one."""
+    path = tmp_path / "lock"
+    assert holders(str(path)) == []
+    with exclusive(str(path)) as descriptor, subprocess.Popen(["sleep", "60"], pass_fds=[descriptor]) as heir:
+        assert holders(str(path)) == [heir.pid]
+        heir.kill()
+        heir.wait()
+        assert holders(str(path)) == []
+    with holder(path) as process:
+        waiting = os.open(path, os.O_RDWR)
+        assert holders(str(path)) == [process.pid]
+        os.close(waiting)
+    assert holders(str(path)) == []

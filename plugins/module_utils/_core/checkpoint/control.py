@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from ..confirm import Refused
+from ..confirm import Refused, name_faults
 from ..confirm_gate import DEFAULT_TIMEOUT
 from ..errors import InvalidInput, StepFailed
 from ..keeper_installation.host import own_code
@@ -84,6 +84,9 @@ class Control:
         if state in ("present", "absent"):
             changed = self._install(version) if state == "present" else self._remove()
             return changed, self._directory.pending(), self._state_of_pending()
+        faults = name_faults(run) if run is not None else []
+        if faults:
+            raise InvalidInput(faults)
         before = self._ending.find(run)
         if state == "armed":
             changed = self._arm(run or "", timeout)

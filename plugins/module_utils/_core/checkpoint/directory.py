@@ -19,10 +19,10 @@ import re
 import shutil
 from typing import Any
 
-from ..confirm import FAILED, PLACE, REVERTED, is_run, note_process
+from ..confirm import CONFIRMED, ENDED, FAILED, PLACE, REVERTED, is_run, note_process
 from ..errors import ReadFailed
 from .file_records import write_synced
-from .model import CONFIRMED, NONE, Status
+from .model import NONE, Status
 
 # So many confirmed states, and so many tombstones, are kept.
 KEPT = 5
@@ -45,13 +45,30 @@ class Directory:
         return os.path.join(self.place, run, name) if name else os.path.join(self.place, run)
 
     def pending(self) -> str | None:
-        """Return the run that waits for its confirmation; raises ReadFailed."""
+        """Return the run that waits for its confirmation; raises ReadFailed.
+
+        A run that has ended does not wait, also where the process that ended it was killed before it removed the link.
+        """
+        run = self._linked()
+        if run is not None:
+            with contextlib.suppress(ReadFailed):
+                if self.state(run) in ENDED:
+                    return None
+        return run
+
+    def is_linked(self, run: str) -> bool:
+        """Tell whether the link names this run, also where that has ended; raises ReadFailed."""
+        return self._linked() == run
+
+    def _linked(self) -> str | None:
         try:
             run = os.readlink(self._pending)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ReadFailed(f"cannot read {self._pending}: {error.strerror}") from error
+            raise ReadFailed(
+                f"cannot read {self._pending}: {error.strerror}; it is no link of this collection"
+            ) from error
         if not is_run(run):
             raise ReadFailed(f"{self._pending} points to {run}, which is no run; remove it")
         return run
@@ -61,7 +78,10 @@ class Directory:
         path = self.path(run, "status.json")
         try:
             with open(path, encoding="utf-8") as file:
-                return Status.of_json(json.load(file))
+                status = Status.of_json(json.load(file))
+            if status.run != run:
+                raise ValueError(f"it is that of run {status.run}")
+            return status
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -144,7 +164,8 @@ class Directory:
 
     def set_pending(self, run: str) -> None:
         """Name the run that waits for its confirmation."""
-        new = f"{self._pending}.new"
+        # No name of a run begins with a dot.
+        new = os.path.join(self.place, ".pending.new")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
         os.symlink(run, new)
@@ -153,7 +174,7 @@ class Directory:
 
     def clear_pending(self, run: str) -> None:
         """No longer wait for this run."""
-        if self.pending() == run:
+        if self.is_linked(run):
             os.unlink(self._pending)
             self._sync(self.place)
 

@@ -6,29 +6,41 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
+import fcntl
 import functools
 import os
 import shutil
 import stat
+import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 # What is compiled is made again from its source.
 _COMPILED = "__pycache__"
+# linux/fs.h: FS_IOC_GETFLAGS, which has the size of a long, and FS_IMMUTABLE_FL
+_GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
+_IMMUTABLE = 0x10
 Record = dict[str, Any]
 
 
-def capture(paths: Iterable[str], root: str = "/") -> dict[str, Record]:
+def capture(paths: Iterable[str], root: str = "/", left_out: tuple[str, ...] = ()) -> dict[str, Record]:
     """Return a record for each path and for all that is in it; raises OSError.
 
-    A path may be a link to a directory elsewhere, which counts as the directory then.
+    A path may be a link to a directory elsewhere, which counts as the directory then. Paths that begin with one of
+    ``left_out`` are neither recorded nor restored.
     """
     found: dict[str, Record] = {}
     for path in paths:
         _capture(path, root, found)
         if found[path]["type"] == "link" and os.path.isdir(_real(path, root)):
             _capture_content(path, root, found)
-    return found
+    return _without(found, left_out)
+
+
+def _without(records: Mapping[str, Record], left_out: tuple[str, ...]) -> dict[str, Record]:
+    return {path: record for path, record in records.items() if not path.startswith(left_out)}
 
 
 def _capture(path: str, root: str, found: dict[str, Record]) -> None:
@@ -80,10 +92,20 @@ def _attributes(real: str) -> dict[str, str]:
     return found
 
 
-def differences(records: Mapping[str, Record], paths: Iterable[str], root: str = "/") -> list[str]:
+def differences(
+    records: Mapping[str, Record], paths: Iterable[str], root: str = "/", left_out: tuple[str, ...] = ()
+) -> list[str]:
     """Return the paths that are not as recorded; raises OSError."""
-    now = capture(paths, root)
-    return sorted(path for path in {*records, *now} if _plain(records.get(path)) != _plain(now.get(path)))
+    # An earlier version may have recorded more.
+    records, now = _without(records, left_out), capture(paths, root, left_out)
+    changed = sorted(path for path in {*records, *now} if _plain(records.get(path)) != _plain(now.get(path)))
+    return [path for path in changed if not _is_kept(path, records.get(path), root, left_out)]
+
+
+def _is_kept(path: str, record: Record | None, root: str, left_out: tuple[str, ...]) -> bool:
+    """Tell whether a directory that was absent holds something that is left out, and so has to stay."""
+    inside = (other for other in left_out if other.startswith(f"{path}/"))
+    return _plain(record)["type"] == "absent" and any(os.path.lexists(_real(other, root)) for other in inside)
 
 
 def _plain(record: Record | None) -> Record:
@@ -91,11 +113,13 @@ def _plain(record: Record | None) -> Record:
     return {"type": "absent"} if record is None or record["type"] == "absent" else dict(record)
 
 
-def restore(records: Mapping[str, Record], paths: Iterable[str], root: str = "/") -> list[str]:
+def restore(
+    records: Mapping[str, Record], paths: Iterable[str], root: str = "/", left_out: tuple[str, ...] = ()
+) -> list[str]:
     """Restore what differs; return what could not be restored. Parents come before what is in them."""
     failures: list[str] = []
     try:
-        changed = differences(records, paths, root)
+        changed = differences(records, paths, root, left_out)
     except OSError as error:
         return [str(error)]
     gone = [path for path in changed if _plain(records.get(path))["type"] == "absent"]
@@ -111,7 +135,27 @@ def _try(failures: list[str], path: str, work: Callable[[], None]) -> None:
     try:
         work()
     except OSError as error:
-        failures.append(f"{path}: {error.strerror or error}")
+        failures.append(f"{path}: {error.strerror or error}{_why_not_permitted(error)}")
+
+
+def _why_not_permitted(error: OSError) -> str:
+    """Return the remedy for a file or a directory that not even root may change."""
+    for name in (error.filename2, error.filename) if error.errno == errno.EPERM else ():
+        for real in (name, os.path.dirname(name)) if isinstance(name, str) else ():
+            if _is_immutable(real):
+                return f"; {real} is immutable: chattr -i {real}"
+    return ""
+
+
+def _is_immutable(real: str) -> bool:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            answer = fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8))
+        finally:
+            os.close(descriptor)
+        return bool(int.from_bytes(answer[:4], sys.byteorder) & _IMMUTABLE)
+    return False
 
 
 def _remove(path: str, record: Record | None, root: str) -> None:

@@ -147,6 +147,7 @@ class Guard:
         except BaseException:
             with contextlib.suppress(OSError):
                 self._timer.remove_boot_unit()
+            self._timer.stop(run)
             self._directory.discard(run)
             raise
 

@@ -27,7 +27,8 @@ from ..routing.executor import Executor
 from ..routing.iproute_names import DATABASES, own_file
 from ..store.journal import RUN, interrupted
 from ..store.persistence import DIRECTORY as STORE
-from . import file_records, lines, network, packet_filters
+from . import file_records, interface_groups, lines, network, packet_filters
+from .attempts import attempted
 from .model import VERSION, Scope
 from .summary import summary
 
@@ -36,6 +37,10 @@ DEFAULT_OWNER = 109
 LOADED = (changes,)
 KEEPER_WANTED = f"/etc/systemd/system/multi-user.target.wants/{KEEPER}"
 KEEPER_FILES = (LIBRARY, KEEPER_UNIT, KEEPER_WANTED, COMMAND)
+# What modules without the option confirm and administrators write there: it changes beside a run, and stays.
+_LEFT_OUT = tuple(f"{STORE}/{name}" for name in ("hooks.d", "drained.json", "keys", "name_server"))
+# A deployment publishes its domains after it has confirmed its changes.
+DOMAINS = f"{STORE}/dns_records"
 Captured = dict[str, Any]
 
 
@@ -91,10 +96,11 @@ class HostState:
         captured: Captured = {"version": VERSION, "scope": scope.as_json()}
         if only is None:
             captured.update(network.capture(self._executor, scope.owners))
+            captured["groups"] = interface_groups.capture(self._executor)
             captured["keeper"] = {"running": self._is_running()}
         captured["filters"] = {table: self._filters.capture(table) for table in part.tables}
         captured["parameters"] = {path: self._parameter(path) for path in part.parameters}
-        captured["files"] = file_records.capture(part.files, self.root)
+        captured["files"] = file_records.capture(part.files, self.root, _LEFT_OUT)
         return captured
 
     def lines_up(self, scope: Scope) -> list[str]:
@@ -124,23 +130,27 @@ class HostState:
             for path, value in captured["parameters"].items()
             if value is not None and self._parameter(path) not in (value, None)
         ]
+        found += interface_groups.differences(captured, scope.owners, self._executor)
         found += network.differences(captured, scope.owners, self._executor)
         for table, form in captured["filters"].items():
             found += self._filters.differences(table, form)
         return found
 
     def _changed_files(self, captured: Captured) -> list[str]:
-        return file_records.differences(captured["files"], captured["scope"]["files"], self.root)
+        return file_records.differences(*self._files(captured))
+
+    def _files(self, captured: Captured) -> tuple[dict[str, Any], list[str], str, tuple[str, ...]]:
+        left_out = (*_LEFT_OUT, *captured.get("left_out", ()))
+        return captured["files"], captured["scope"]["files"], self.root, left_out
 
     def restore(self, captured: Captured) -> list[str]:
         """Restore everything but the service of the keeper; return what could not be restored."""
         scope = Scope.of_json(captured["scope"])
-        # A module that was killed may have left one; the keeper would restore a state within the run.
-        for journal in interrupted(os.path.join(self.root, RUN.lstrip("/"))):
-            journal.remove()
         steps: list[Callable[[], list[str]]] = [
+            self._remove_journals,
             lambda: self._restore_files(captured),
             lambda: self._restore_parameters(captured),
+            lambda: interface_groups.restore(captured, scope.owners, self._executor),
             lambda: network.restore(captured, scope.owners, self._executor),
         ]
         filters = captured["filters"].items()
@@ -148,9 +158,15 @@ class HostState:
         failures = [line for step in steps for line in attempted(step)]
         return failures or attempted(lambda: self.differences(captured))
 
+    def _remove_journals(self) -> list[str]:
+        # A module that was killed may have left one; the keeper would restore a state within the run.
+        for journal in interrupted(os.path.join(self.root, RUN.lstrip("/"))):
+            journal.remove()
+        return []
+
     def restore_files(self, captured: Captured) -> list[str]:
         """Restore the files alone; return what could not be restored."""
-        return attempted(lambda: file_records.restore(captured["files"], captured["scope"]["files"], self.root))
+        return attempted(lambda: file_records.restore(*self._files(captured)))
 
     def restore_at_boot(self, captured: Captured) -> list[str]:
         """Restore the files alone, before anything uses them, and have systemd know the keeper's unit as it is then."""
@@ -206,13 +222,29 @@ class HostState:
 
     def start_keeper(self, captured: Captured, changed: bool) -> list[str]:
         """Have the service run as it did; call it without the modules' lock, which the service takes."""
-        if not self._keeper.has_systemd():
+        if not self._keeper.has_systemd() or self._misleads(captured):
             return []
         if captured["keeper"]["running"] and (changed or not self._is_running()):
             return attempted(lambda: _done(self._keeper.start))
         if changed:
             return attempted(lambda: _done(self._keeper.reload))
         return []
+
+    def stop_misled_keeper(self, captured: Captured) -> bool:
+        """Stop a keeper whose stored state could not be restored; tell whether it ran. Call it without the lock."""
+        if not self._misleads(captured):
+            return False
+        with contextlib.suppress(OSError, MultihomeError):
+            if self._is_running():
+                systemctl("stop", KEEPER, unit=KEEPER)
+                return True
+        return False
+
+    def _misleads(self, captured: Captured) -> bool:
+        try:
+            return any(path.startswith(STORE) for path in self._changed_files(captured))
+        except OSError:
+            return True
 
     def _is_running(self) -> bool:
         if not self._keeper.has_systemd() or not self._system.load(KEEPER_UNIT, follow=True):
@@ -229,16 +261,6 @@ class HostState:
 def name_files(owners: list[int]) -> Scope:
     """Return the files with names of routing tables that these owners may write."""
     return Scope(files=tuple(own_file(kind, owner) for kind in DATABASES for owner in owners))
-
-
-def attempted(work: Callable[[], list[str]]) -> list[str]:
-    """Do a part of a restoration; what it raises is what could not be restored."""
-    try:
-        return work()
-    except MultihomeError as error:
-        return str(error).splitlines()
-    except OSError as error:
-        return [f"{error.filename}: {error.strerror}" if error.filename else str(error)]
 
 
 def _done(work: Callable[[], None]) -> list[str]:

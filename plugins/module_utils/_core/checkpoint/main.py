@@ -12,8 +12,8 @@ import syslog
 import time
 from collections.abc import Sequence
 
-from ..confirm import ARMED, FAILED, REVERTED, REVERTING
-from ..errors import MultihomeError
+from ..confirm import FAILED, OPEN, REVERTED
+from ..errors import MultihomeError, ReadFailed
 from ..lock import exclusive
 from ..netlink import pyroute2_loader
 from . import process
@@ -21,7 +21,7 @@ from .control import Control
 from .directory import Directory
 from .ending import Ending
 from .guard import Guard
-from .model import Confirm, Scope
+from .model import Confirm, Scope, Status
 
 # The clock that sleeping uses stops while the host is suspended.
 _STEP = 0.25
@@ -102,7 +102,7 @@ def _run(command: str, run: str, directory: Directory) -> int:
     ending = Ending(directory)
     if command == "boot":
         status = directory.status(run)
-        if status is None or status.state not in (ARMED, REVERTING, FAILED):
+        if status is None or status.state not in OPEN:
             return 0
         return _report(run, ending.expire(run, at_boot=True))
     if command == "now":
@@ -113,17 +113,30 @@ def _run(command: str, run: str, directory: Directory) -> int:
 def _sleep(run: str, directory: Directory, ending: Ending) -> int:
     """Revert the run when its deadline is over; it may be extended until then, or confirmed."""
     failures: list[str] = []
-    status = directory.status(run)
-    while status is not None and status.state == ARMED:
+    status = _known(run, directory, None)
+    # A revert that was tried at once, and failed or was killed half-way, is done again when the time is over.
+    while status is not None and status.state in OPEN and not failures:
         left = status.deadline - process.now()
         if left > 0:
             time.sleep(min(left, _STEP))
         else:
             failures = ending.expire(run)
-        status = directory.status(run)
+        status = _known(run, directory, status)
+    if failures:
+        return _report(run, failures)
     if status is not None and status.state in (REVERTED, FAILED):
-        return _report(run, failures or status.failures)
+        return _report(run, status.failures)
     return 0
+
+
+def _known(run: str, directory: Directory, before: Status | None) -> Status | None:
+    """Return the status of a run, the one before where it cannot be read now."""
+    try:
+        return directory.status(run)
+    except ReadFailed:
+        if before is None:
+            raise
+        return before
 
 
 def _report(run: str, failures: Sequence[str]) -> int:

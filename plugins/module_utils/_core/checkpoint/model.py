@@ -16,7 +16,7 @@ from ..confirm import FAILED, LONGEST, check_option
 from ..confirm_gate import DEFAULT_TIMEOUT
 
 VERSION = 1
-NONE, CONFIRMED = "none", "confirmed"
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,17 @@ class Status:
         """Return the status of plain data; raises KeyError, TypeError or ValueError."""
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is unknown")
-        # Earlier versions wrote none of these.
-        later = {
-            "summary": str(content.get("summary", "")),
-            "unproven": tuple(content.get("unproven", ())),
-            "number": int(content.get("number", 0)),
-        }
-        values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name not in later}
-        return cls(**{**values, **later, "failures": tuple(values["failures"])})
+        # Earlier versions wrote none of the last three.
+        texts = ("run", "state", "who", "armed_at", "boot", "ended_at")
+        return cls(
+            **{name: _text(content[name]) for name in texts},
+            armed=float(content["armed"]),
+            deadline=float(content["deadline"]),
+            failures=tuple(map(_text, content["failures"])),
+            summary=_text(content.get("summary", "")),
+            unproven=tuple(map(_text, content.get("unproven", ()))),
+            number=int(content.get("number", 0)),
+        )
 
     def refusal(self, now: float, boot: str) -> str:
         """Return why nothing else may be changed while this is the pending checkpoint."""
@@ -140,3 +143,9 @@ class Status:
             f"run {self.run} of {self.who} waits for its confirmation since {self.armed_at}, for {left:.0f} s more; "
             "confirm or revert it with commit_confirm, or try again after that"
         )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..converge import converge
 from ..entries import Form
-from ..errors import MultihomeError
 from ..filters.nftables import table_name
 from ..filters.selection import available, missing
 from ..forwarding.engine import ForwardEngine
@@ -23,6 +23,7 @@ from ..nat.engine import NatEngine
 from ..nat.engine import make_backend as make_nat_backend
 from ..routing.model import Neighbour
 from ..routing.neighbours import Gateway, Resolution
+from .attempts import attempted
 
 _EMPTY: Form = {
     "nat": {"backend": "auto", "rules": []},
@@ -48,10 +49,7 @@ def restore(table: str, captured: Form) -> list[str]:
     failures: list[str] = []
     # What accepts comes before what drops, as when they were made: NAT, then marks, then the policy.
     for part in (_restore_nat, _restore_marks, _restore_forward):
-        try:
-            part(table, captured)
-        except MultihomeError as error:
-            failures += str(error).splitlines()
+        failures += attempted(functools.partial(part, table, captured))
     return failures
 
 
@@ -80,9 +78,10 @@ def _nat(table: str) -> Form:
     return {"backend": rules[0][0] if rules else "auto", "rules": [rule for _name, rule in rules]}
 
 
-def _restore_nat(table: str, captured: Form) -> None:
+def _restore_nat(table: str, captured: Form) -> list[str]:
     form = captured["nat"]
     converge(NatEngine(form["rules"], table, True, form["backend"]), False, contextlib.nullcontext)
+    return []
 
 
 def _marks(table: str) -> Form:
@@ -97,7 +96,7 @@ def _marks(table: str) -> Form:
     return {"backend": name, **marks.as_input(), "neighbours": neighbours}
 
 
-def _restore_marks(table: str, captured: Form) -> None:
+def _restore_marks(table: str, captured: Form) -> list[str]:
     form = dict(captured["marks"])
     # The gateways are where they were: nobody has to be asked.
     known = {(gateway, on): Neighbour(found, address) for gateway, on, found, address in form.pop("neighbours")}
@@ -109,6 +108,7 @@ def _restore_marks(table: str, captured: Form) -> None:
 
     engine = MarkEngine(select_marks(form.pop("backend"), table), purge=True, find=find, **form)
     converge(engine, False, contextlib.nullcontext)
+    return []
 
 
 def _forward(table: str) -> Form:
@@ -124,10 +124,11 @@ def _acts(forwarding: Any) -> bool:
     return forwarding is not None and (forwarding.policy == DROP or bool(forwarding.clamps))
 
 
-def _restore_forward(table: str, captured: Form) -> None:
+def _restore_forward(table: str, captured: Form) -> list[str]:
     form = captured["forward"]
     engine = ForwardEngine(form["policy"], form["accept"], table, True, form["backend"], mss=form.get("mss") or [])
     converge(engine, False, contextlib.nullcontext)
+    return []
 
 
 def tables_of(texts: Iterable[Form]) -> Iterator[str]:

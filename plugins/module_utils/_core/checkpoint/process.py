@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 
 from ..confirm import process
 
@@ -41,6 +42,13 @@ def kill(writer: tuple[int, int]) -> None:
         with contextlib.suppress(OSError):
             os.kill(writer[0], signal.SIGKILL)
         time.sleep(0.01)
+
+
+def end(numbers: Iterable[int]) -> None:
+    """End processes by their numbers."""
+    for number in numbers:
+        with contextlib.suppress(OSError, ValueError):
+            kill(process(number))
 
 
 def _is_dead(number: int) -> bool:

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..confirm import Refused, own_process
+from ..confirm import CONFIRMED, Refused, own_process
 from ..lock import exclusive
 from . import process
 from .directory import KEPT, Directory
 from .ending import Ending
 from .guard import Guard
-from .host_state import HostState
+from .host_state import DOMAINS, HostState
 from .installation import Installation
-from .model import CONFIRMED, Confirm, Scope, Status
+from .model import Confirm, Scope, Status
 from .timer import Timer
 
 CONFIRMED_STATE, STATE_BEFORE = "confirmed.json", "before.json"
@@ -72,6 +72,8 @@ class Restoration:
         The change waits for its confirmation as the run of ``confirm``.
         """
         captured = self._directory.load(run, record)
+        if record == CONFIRMED_STATE:
+            captured["left_out"] = [DOMAINS]
         usual = self._state.usual_scope()
         # Objects of an owner that came later are removed. Later files and kernel parameters are not known then.
         recorded = Scope.of_json(captured["scope"])

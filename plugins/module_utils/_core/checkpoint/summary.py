@@ -20,6 +20,8 @@ def summary(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         texts += [f"{_counted(added, kind)} added"] if added else []
         texts += [f"{_counted(removed, kind)} removed"] if removed else []
     texts += [f"{name} changed" for part, name in _PARTS.items() if _filters(before, part) != _filters(after, part)]
+    if before.get("groups", {}) != after.get("groups", {}):
+        texts.append("interface groups changed")
     for kind, singular in (("parameters", "kernel parameter"), ("files", "file")):
         count = sum(after[kind].get(name) != value for name, value in before[kind].items())
         # A file in a directory that is recorded may be new.

@@ -84,13 +84,23 @@ class Timer:
         options = [
             f"--on-active={max(seconds - _HEAD_START, 0.1):.1f}",
             "--timer-property=AccuracySec=100ms",
-            f"--unit={unit(run)}",
+            # With its suffix: the name of a run may end in another one, such as ".mount".
+            f"--unit={unit(run)}.service",
             f"--description=Reverts run {run} of multihome.linux unless it is confirmed",
             "--property=UMask=0077",
+            # The program does not end by a signal, unless somebody or the kernel ends it.
+            "--property=Restart=on-abnormal",
+            "--property=RestartSec=1",
+            "--property=OOMScoreAdjust=-900",
             "--collect",
             "--quiet",
         ]
-        status, _output, errors = programs.run(path, [*options, *command, "sleep", self._directory.place, run])
+        arguments = [*options, *command, "sleep", self._directory.place, run]
+        status, _output, errors = programs.run(path, arguments)
+        if status:
+            # One of a run that was killed while it armed may be left.
+            self.stop(run)
+            status, _output, errors = programs.run(path, arguments)
         if status:
             raise Refused(f"systemd-run: {errors.strip() or f'exit status {status}'}; nothing was changed")
 

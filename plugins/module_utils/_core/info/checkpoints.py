@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from ..confirm import PLACE, is_run
+from ..confirm import ENDED, PLACE, is_run
 from ..errors import ReadFailed
 
 # So many can be restored.
@@ -17,7 +17,10 @@ _KEPT = 5
 
 
 def read(place: str = PLACE) -> dict[str, Any]:
-    """Return the run that waits for its confirmation, and the confirmed ones, the newest first; raises ReadFailed."""
+    """Return the run that waits for its confirmation, and the confirmed ones, the newest first; raises ReadFailed.
+
+    Earlier runs that cannot be read, and files of other programs, are left out.
+    """
     try:
         pending = os.readlink(os.path.join(place, "pending"))
     except FileNotFoundError:
@@ -27,10 +30,14 @@ def read(place: str = PLACE) -> dict[str, Any]:
     names: list[str] = []
     with contextlib.suppress(FileNotFoundError):
         names = [name for name in os.listdir(place) if is_run(name)]
-    found = [status for status in (_status(place, name) for name in names) if status]
+    found = []
+    for name in names:
+        with contextlib.nullcontext() if name == pending else contextlib.suppress(ReadFailed):
+            status = _status(place, name)
+            found += [status] if status and status["run"] == name else []
     found.sort(key=lambda status: (status.pop("number"), str(status["time"])), reverse=True)
     confirmed = [status for status in found if status["state"] == "confirmed"]
-    waiting = [status for status in found if status["run"] == pending]
+    waiting = [status for status in found if status["run"] == pending and status["state"] not in ENDED]
     return {"pending": waiting[0] if waiting else None, "confirmed": confirmed[:_KEPT]}
 
 
