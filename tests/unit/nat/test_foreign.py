@@ -181,6 +181,9 @@ SOURCE_JUMP = JUMP.replace("PREROUTING", "POSTROUTING").replace("destination", "
         # Behind the jump it decides nothing, and for another port it is no matter.
         ((JUMP, RETURNED), None),
         ((RETURNED.replace("80", "81"), JUMP), None),
+        # Nor is it for what this host sends to itself.
+        (("-A PREROUTING -i lo -j ACCEPT", JUMP), None),
+        (("-A PREROUTING ! -i lo -j ACCEPT", JUMP), "ACCEPT from not lo"),
         # A chain of its own returns to the next rule of the base chain.
         (("-A PREROUTING -j THEIRS", RETURNED.replace("PREROUTING", "THEIRS"), JUMP), None),
         (("-A PREROUTING -j THEIRS", "-A THEIRS -p tcp -j ACCEPT", JUMP), "ACCEPT protocol tcp"),

@@ -28,8 +28,9 @@ _IPTABLES = {"prerouting": -100, "postrouting": 100}
 # nft: NF_IP_PRI_CONNTRACK. Only before it, packets can be taken out of tracking.
 _TRACKING = -200
 # How rules are shown that translate nothing, and keep others from it.
-_ENDS = {"accept": "ACCEPT", "return": "RETURN"}
-_UNTRANSLATED = (UNTRACKED, *_ENDS.values())
+_VERDICTS = {"accept": "ACCEPT", "return": "RETURN"}
+_UNTRANSLATED = (UNTRACKED, *_VERDICTS.values())
+_LOOPBACK = Match("in_interface", frozenset(("lo",)))
 # So many combinations of values of one rule are compared; one with more is taken for one that matches everything.
 _MOST = 64
 _FIELDS = ("in_interface", "out_interface", "source", "destination", "source_port", "destination_port", "protocol")
@@ -118,7 +119,7 @@ def foreign_translations(tables: Iterable[Table], rules: Sequence[NatRule], back
 def _of_hook(table: Table, base: Chain, rules: Sequence[NatRule], backend: str, own: str) -> Iterator[Foreign]:
     """Yield the rules of a hook that translate, and those that keep its chain from reaching the collection's."""
     side = _HOOKS[base.hook]
-    for position, chain, matches, rule in _ends(table, base, own):
+    for position, chain, matches, rule in _final_rules(table, base, own):
         is_end = _is_of_iptables(table, backend) and _ends_hook(rule, chain == base.name)
         if rule.target not in _TARGETS[side] and not is_end:
             continue
@@ -130,12 +131,12 @@ def _of_hook(table: Table, base: Chain, rules: Sequence[NatRule], backend: str, 
         if order == FIRST and (is_end or not is_exact):
             # A rule that translates nothing may be meant as an exemption.
             order = UNKNOWN
-        yield _finding(table, chain, _ENDS[rule.verdict] if is_end else rule.target, matches, concerned, order)
+        yield _finding(table, chain, _VERDICTS[rule.verdict] if is_end else rule.target, matches, concerned, order)
 
 
 def _of_tracking(table: Table, base: Chain, entries: Mapping[str, Sequence[NatRule]], own: str) -> Iterator[Foreign]:
     """Yield the rules that take packets out of connection tracking, so that nothing translates them."""
-    for _position, chain, matches, rule in _ends(table, base, own):
+    for _position, chain, matches, rule in _final_rules(table, base, own):
         if rule.target != UNTRACKED:
             continue
         arriving = [match.values for match in matches if match.what == "in_interface" and not match.negated]
@@ -145,7 +146,7 @@ def _of_tracking(table: Table, base: Chain, entries: Mapping[str, Sequence[NatRu
                 entry
                 for entry in listed
                 # What leaves by an interface did not come in by it.
-                if not any(names <= {"lo", entry.out_interface} for names in arriving)
+                if not any(names == {entry.out_interface} for names in arriving)
                 and any(overlap(entry, one) for one in combinations)
             ]
             if concerned:
@@ -172,12 +173,16 @@ def _ends_hook(rule: FilterRule, is_base: bool) -> bool:
     return not rule.target and (rule.verdict == "accept" or (is_base and rule.verdict == "return"))
 
 
-def _ends(table: Table, base: Chain, own: str) -> Iterator[tuple[int, str, tuple[Match, ...], FilterRule]]:
-    """Yield the rules that lead to no further chain, each with the place in the base chain, and all conditions."""
+def _final_rules(table: Table, base: Chain, own: str) -> Iterator[tuple[int, str, tuple[Match, ...], FilterRule]]:
+    """Yield the rules that lead to no further chain, each with the place in the base chain, and all conditions.
+
+    What this host sends to itself is no connection of a line.
+    """
     for position, rule in enumerate(base.rules):
         if not rule.target.startswith(own):
             for chain, matches, found in _within(table, base.name, rule, (), frozenset((base.name,)), own):
-                yield position, chain, matches, found
+                if _LOOPBACK not in matches:
+                    yield position, chain, matches, found
 
 
 def _within(
