@@ -34,10 +34,18 @@ class Action(preflight.ActionModule):
     """The action on a host that has installed code or not, and whose module answers so."""
 
     def __init__(self, installed: bool, answer: dict[str, Any], arguments: dict[str, Any] | None = None) -> None:
-        self._task: Any = SimpleNamespace(args=arguments or ARGUMENTS, async_val=0, delegate_to=None, environment=None)
+        self._task: Any = SimpleNamespace(
+            args=arguments or ARGUMENTS, async_val=0, delegate_to=None, environment=None, check_mode=False
+        )
         self._connection: Any = SimpleNamespace(is_pipelining_enabled=lambda: False)
         self._installed, self._answer = installed, answer
         self.ran: list[tuple[str, Any]] = []
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result without the mode, which every result has."""
+        result = super().run(tmp, task_vars)
+        assert result.pop("check_mode") is self._task.check_mode
+        return result
 
     def _low_level_execute_command(self, command: str, **_options: Any) -> dict[str, Any]:
         assert command.startswith("test -r /usr/lib/multihome/")
@@ -168,6 +176,13 @@ def test_faulty_variables_are_refused_before_the_host_is_asked() -> None:
     action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one", "two"]}})
     assert action.run(None, {}) == {"failed": True, "msg": "one\ntwo", "faults": ["one", "two"]}
     assert action.ran == []
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_result_tells_the_keyword_check_mode() -> None:
+    action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one"]}})
+    action._task.check_mode = True
+    assert action.run(None, {})["failed"]
 
 
 class Judged(Exception):
