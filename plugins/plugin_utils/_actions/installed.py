@@ -69,6 +69,8 @@ def engine() -> str:
     return text
 
 
+# The directory in which the connection begins is nobody's to import from.
+_NOT_FROM_HERE = "import sys\n\nsys.path[:] = [path for path in sys.path if path]\n"
 _PROGRAM = text_of("module_utils/_installed.py")
 _RUNS_MODULE = text_of("module_utils/_installed_module.py")
 _PREFLIGHT = f"""
@@ -151,7 +153,8 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         chosen = str(self._templar.template(task_vars.get("ansible_python_interpreter") or "auto"))
         given_one = None if chosen.startswith("auto") else chosen
         own = given_one or task_vars.get("ansible_facts", {}).get(_DISCOVERED)
-        python = f"{shlex.quote(own)} -I" if own else None
+        # Not isolated: as for a module that Ansible sends, PYTHONPATH may lead to what it needs.
+        python = shlex.quote(own) if own else None
         line = f"test -r {INSTALLED} && exec {python if given_one else _INSTALLED_PYTHON} -"
         if python:
             line += f"; test -r {KEPT}/_core && exec {python} -"
@@ -166,7 +169,7 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         command = f"{self._compute_environment_string()} /bin/sh -c {shlex.quote(line)}".strip()
         # Behind an import of the future, which has to be the first statement.
         text = program.replace("\nfrom __future__ import annotations\n", "\n")
-        text = f"from __future__ import annotations\n{text}"
+        text = f"from __future__ import annotations\n{_NOT_FROM_HERE}{text}"
         done: dict[str, Any] = self._low_level_execute_command(command, in_data=text.encode())
         return done
 

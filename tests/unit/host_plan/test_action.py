@@ -65,6 +65,7 @@ class Pipelining(Action):
         self._templar = SimpleNamespace(template=lambda text: text)
         self._library = str(library)
         self.commands: list[str] = []
+        self.done: list[dict[str, Any]] = []
 
     def _compute_environment_string(self, raw_environment_out: Any = None) -> str:
         del raw_environment_out
@@ -78,7 +79,9 @@ class Pipelining(Action):
         )
         done = subprocess.run(["/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False)
         # As from a shell that greets everyone.
-        return {"rc": done.returncode, "stdout": f"Welcome\n{done.stdout}Good-bye\n", "stderr": done.stderr}
+        found = {"rc": done.returncode, "stdout": f"Welcome\n{done.stdout}Good-bye\n", "stderr": done.stderr}
+        self.done.append(found)
+        return found
 
 
 @pytest.fixture
@@ -132,7 +135,23 @@ def test_with_pipelining_the_installed_code_runs_without_a_module(library: Path)
 def test_the_interpreter_of_the_inventory_is_used() -> None:
     action = Pipelining(Path("/nonexistent"))
     action.run(None, {"ansible_python_interpreter": "/opt/my python"})
-    assert "exec '\"'\"'/opt/my python'\"'\"' -I -" in action.commands[0]
+    assert "exec '\"'\"'/opt/my python'\"'\"' -" in action.commands[0]
+
+
+@pytest.mark.usefixtures("plain")
+def test_modules_of_the_environment_are_found_and_those_of_the_directory_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a module that Ansible sends: it may need PYTHONPATH to find pyroute2."""
+    for name in ("environment", "here"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sitecustomize.py").write_text(f"import sys\nsys.stderr.write('from {name}')\n")
+    (tmp_path / "here" / "json.py").write_text("raise SystemExit('from here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "environment"))
+    monkeypatch.chdir(tmp_path / "here")
+    action = Pipelining(tmp_path / "none")
+    assert "findings" in action.run(None, {"ansible_python_interpreter": sys.executable})
+    assert [done["stderr"] for done in action.done] == ["", "from environment"]
 
 
 def change_code(library: Path) -> None:
