@@ -8,11 +8,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .lab import Server, server
+from .lab import STOPPING, Server, server
 from .ssh import MANAGEMENT, Controller, Task, controller
 
 # The controller is behind the gateway: the server answers it by its default route.
@@ -125,6 +126,24 @@ def test_a_connection_that_is_cut_while_the_module_changes_the_host(host: Server
     failed = [each for each in events if each["event"] == "result" and each["status"] == "failed"]
     assert process.returncode == 2, errors
     assert failed[-1]["result"]["msg"].startswith(TOLD)
+    assert host.state() == before
+    assert not host.pending()
+
+
+def test_a_module_that_is_ended_at_the_deadline_is_named(host: Server, ssh: Controller, tmp_path: Path) -> None:
+    """It hangs after it has armed. Ansible itself only says that it has no result."""
+    before = host.state()
+    log = tmp_path / "log"
+    stop = {"PYTHONPATH": str(STOPPING), "STOP_AT": "1", "STOP_BY": "SIGSTOP", "STOP_LOG": str(log)}
+    task, given = role(GATEWAY, multihome_confirm_timeout=20)
+    task["ansible.builtin.include_role"]["apply"] = {"environment": {**stop, "STOP_AFTER_PROGRAM": "1"}}
+    code, results = ssh.run(task, **given)
+    failed = [each["result"]["msg"] for each in results if each["status"] == "failed"]
+    assert log.exists(), failed
+    assert code == 2, failed
+    name = "Route each packet by its line"
+    ended = f'task "{name}" had not ended when the time to confirm was over'
+    assert failed[-1] == f"server has its earlier state again: {ended}"
     assert host.state() == before
     assert not host.pending()
 
