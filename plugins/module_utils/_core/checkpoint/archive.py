@@ -48,7 +48,7 @@ def archive(code: Mapping[str, str]) -> bytes:
     """Return the program as bytes. ``code`` are the texts of the engine, by path below it.
 
     Compiled code is beside each text: it starts in a tenth of the time, and another Python than this one reads the
-    text. It is not compressed: the program starts before each change.
+    text. Both are compressed: where no hard link is possible, each checkpoint has a copy.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
@@ -56,7 +56,7 @@ def archive(code: Mapping[str, str]) -> bytes:
         for path, text in sorted(code.items()):
             if path.partition("/")[0] not in _NOT_NEEDED:
                 file.writestr(f"_core/{path}", text)
-                file.writestr(f"_core/{path}c", _compiled(f"_core/{path}", text), zipfile.ZIP_STORED)
+                file.writestr(f"_core/{path}c", _compiled(f"_core/{path}", text))
     return buffer.getvalue()
 
 
