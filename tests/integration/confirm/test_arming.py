@@ -88,7 +88,7 @@ def test_a_full_disk_changes_nothing(host: Server) -> None:
 
 def test_a_disk_that_fills_up_later_does_not_prevent_the_revert(host: Server) -> None:
     host.host.run("mkdir", "-p", CHECKPOINTS)
-    host.host.run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", CHECKPOINTS)
+    host.host.run("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", CHECKPOINTS)
     before = host.state()
     host.run("ip_aliases", aliases=BAD_ALIASES, persist=True, run="full", timeout=10)
     host.host.run("dd", "if=/dev/zero", f"of={CHECKPOINTS}/filler", "bs=4k", check=False)
