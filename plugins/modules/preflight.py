@@ -495,12 +495,13 @@ requirements:
     nft: {ok: true, needed: 1.0.2 or newer, found: 1.0.6 in /usr/sbin/nft, package: nftables}
 """
 
-from ..module_utils._core import whole  # noqa: F401 - it is sent then: an installation is compared with all of it
+from ..module_utils._core import whole
 from ..module_utils._core.host_plan.run import answer
 from ..module_utils._module import ListModule, invocation, with_errors_reported
 from ..module_utils._preflight_spec import ARGUMENT_SPEC, JUDGED
 
-__all__ = ["ARGUMENT_SPEC", "main"]
+# The whole engine is sent then, with which an installation is compared.
+__all__ = ["ARGUMENT_SPEC", "main", "whole"]
 
 
 def check(module: ListModule) -> None:

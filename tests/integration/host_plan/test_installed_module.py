@@ -68,7 +68,7 @@ class OnHost:
         self.kept = library.with_name(f"{library.name}-run") / "engine"
 
     def run(
-        self, name: str, options: dict[str, Any], check: bool = False, variables: Mapping[str, Any] = VARIABLES
+        self, name: str, options: dict[str, Any], check: bool = False, variables: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the result of a module, from its action."""
         action = ACTIONS[name].__new__(ACTIONS[name])
@@ -80,7 +80,7 @@ class OnHost:
         action._compute_environment_string = lambda: "LC_ALL=C.UTF-8"
         action._low_level_execute_command = self._command
         action._execute_module = lambda *_names, **_options: self._send(name, options, check)
-        result: dict[str, Any] = action.run(None, dict(variables))
+        result: dict[str, Any] = action.run(None, dict(variables or VARIABLES))
         return result
 
     def _command(self, command: str, in_data: bytes, **_options: Any) -> dict[str, Any]:

@@ -99,8 +99,10 @@ class Kept:
         # The keeper is notified of files in a directory that exists, as it does where anything was deployed.
         self.host.run("mkdir", "-p", "/etc/multihome")
         self.start()
-        yield self
-        self.stop()
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def said(self, name: str) -> Any:
         """One of the values of the state file, None when there is none."""

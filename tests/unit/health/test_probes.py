@@ -108,7 +108,8 @@ def test_an_icmp_error_is_heard_once_and_does_not_keep_the_loop_busy(family: int
     prober = probe_dns.DnsProber(loop, socket_binding.Pin(family), 0, target, lambda *answer: answers.append(answer))
     for _time in range(3):
         prober.send(0, 1.0)
-        ((descriptor, ready),) = loop.ready.items()
+        assert len(loop.ready) == 1
+        descriptor, ready = next(iter(loop.ready.items()))
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         assert poll.poll(30000)
