@@ -16,3 +16,7 @@ class ActionModule(InstalledModule):
     """Runs commit_confirm."""
 
     module: ClassVar[ModuleType] = commit_confirm
+
+    def is_followed(self) -> bool:
+        """The program is installed, or a run armed, before the changes of a role."""
+        return self._task.args.get("state") in ("present", "armed")

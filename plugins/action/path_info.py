@@ -16,4 +16,3 @@ class ActionModule(InstalledModule):
     """Runs path_info."""
 
     module: ClassVar[ModuleType] = path_info
-    keeps_engine = False

@@ -100,8 +100,6 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     """An action that can run a program with the installed engine."""
 
     _supports_async = True
-    # Whether the engine that is sent is kept on the host for the next modules; what only reads leaves nothing behind.
-    keeps_engine = False
 
     def can_run_programs(self) -> bool:
         """Tell whether a program can be handed to an interpreter on the host, which needs pipelining.
@@ -109,6 +107,13 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         A task for another host may need another interpreter.
         """
         return not self._task.async_val and not self._task.delegate_to and self._connection.is_pipelining_enabled()
+
+    def is_followed(self) -> bool:
+        """Tell whether this is a part of a role's change, and the engine is kept on the host for the next modules.
+
+        Other tasks, and those of a removal, leave nothing behind.
+        """
+        return bool(self._task.args.get("confirm"))
 
     def send(self, module: str | None, options: dict[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the result of a module, by default that of the task, as Ansible runs it."""
@@ -161,7 +166,7 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         done = run(line, {})
         # A module that has begun is not run a second time.
         if self._found(done) is None and python and _BEGUN not in done["stdout"].splitlines():
-            keep = KEPT if self.keeps_engine and not self._task.check_mode else None
+            keep = KEPT if self.is_followed() and not self._task.check_mode else None
             done = run(f"exec {python} -", {"engine": engine(), "keep": keep})
         return self._found(done), done
 
@@ -186,7 +191,6 @@ class InstalledModule(InstalledCode):
     """The action of one module: with the installed engine where that can be used, as Ansible does it otherwise."""
 
     module: ClassVar[ModuleType]
-    keeps_engine = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""

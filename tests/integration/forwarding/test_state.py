@@ -67,7 +67,7 @@ def test_check_run_check_run_and_nothing_is_left(lab: NatLab) -> None:
 
 
 def test_an_address_that_the_backend_shows_in_another_form_is_recognised(lab: NatLab) -> None:
-    entries = [{"mapped_to": "::1.2.3.4"}, {"source": "::ffff:5.6.7.8", "out_interface": "wan0"}]
+    entries = [{"mapped_to": "::1.2.3.4"}, {"source": "64:ff9b::5.6.7.8", "out_interface": "wan0"}]
     assert forward(lab, "drop", *entries)["changed"]
     assert forward(lab, "drop", *entries)["actions"] == []
 

@@ -130,17 +130,19 @@ def test_without_systemd_the_code_is_there_and_nothing_is_started(tmp_path: Path
     assert not run(host).changed
 
 
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_engines_that_modules_were_sent_with_are_removed(tmp_path: Path, state: str) -> None:
+@pytest.mark.parametrize(("state", "is_installed"), [("present", False), ("absent", True), ("absent", False)])
+def test_engines_that_modules_were_sent_with_are_removed(tmp_path: Path, state: str, is_installed: bool) -> None:
+    """Also those of a deployment that failed before the keeper was installed."""
     host = FakeHost(tmp_path)
-    if state == "absent":
+    if is_installed:
         run(host)
     for name in ("engine-0123/_core", "other"):
         (tmp_path / "run/multihome" / name).mkdir(parents=True)
-    run(host, state, check=True)
+    assert run(host, state, check=True).changed
     assert (tmp_path / "run/multihome/engine-0123").is_dir()
-    run(host, state)
+    assert run(host, state).changed
     assert [path.name for path in (tmp_path / "run/multihome").iterdir()] == ["other"]
+    assert not run(host, state).changed
 
 
 @pytest.mark.parametrize("systemd", [True, False])

@@ -72,17 +72,19 @@ class KeeperHost:
 
     def remove_sent_engines(self) -> None:
         """Remove the engines that modules were sent with and kept: the installed one takes their place."""
-        run = self.files.path_of("/run/multihome")
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(run):
-                if name.startswith("engine-"):
-                    shutil.rmtree(os.path.join(run, name), ignore_errors=True)
+        for path in self._sent_engines():
+            shutil.rmtree(path, ignore_errors=True)
 
     def has_leftovers(self) -> bool:
         """Tell whether remove_leftovers() has something to remove; files of the modules do not count."""
         shared = [self.files.path_of(directory) for directory in _SHARED]
         empty = any(os.path.isdir(directory) and not os.listdir(directory) for directory in shared)
-        return empty or os.path.isdir(self.files.path_of(LIBRARY))
+        return empty or os.path.isdir(self.files.path_of(LIBRARY)) or bool(self._sent_engines())
+
+    def _sent_engines(self) -> list[str]:
+        run = self.files.path_of("/run/multihome")
+        names = os.listdir(run) if os.path.isdir(run) else []
+        return [os.path.join(run, name) for name in names if name.startswith("engine-")]
 
     def has_systemd(self) -> bool:
         """Tell whether systemd runs this host (sd_booted(3))."""
