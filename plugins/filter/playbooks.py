@@ -135,7 +135,7 @@ class FilterModule:
             "with_assigned": as_filter(assigned.with_assigned),
             "line_check_targets": as_filter(line_check_targets),
             "confirm_targets": as_filter(confirm_targets),
-            "answered_targets": as_filter(targets.answered),
+            "with_second_attempts": as_filter(seen.with_second_attempts),
             "services_seen": as_filter(seen.services_seen),
             "path_info_paths": as_filter(path_info_paths),
             "verify_replies": as_filter(verify_replies),

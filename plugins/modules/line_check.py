@@ -14,7 +14,8 @@ description:
   - Fails unless every target answers. The message then contains a matrix of lines and services, the failures, and the
     next steps.
   - Run it where the clients are, outside the lines, because a request from inside takes another path.
-  - The whole check takes about as long as the longest O(targets[].timeout), however many targets there are.
+  - The whole check takes about as long as the longest O(targets[].timeout), however many targets there are. A target
+    that does not answer takes it once for each of its O(targets[].attempts).
 author:
   - multihome.linux contributors (@multihome)
 extends_documentation_fragment:
@@ -59,6 +60,12 @@ options:
           - Within that time, a request without an answer is sent again every second.
         type: float
         default: 3
+      attempts:
+        description:
+          - How often to ask a target that does not answer, from 1 to 10. One that answers is not asked again.
+          - Each attempt has the whole O(targets[].timeout), and begins at least one second after the one before it.
+        type: int
+        default: 1
       source:
         description:
           - The address of this host to send from.
@@ -97,6 +104,15 @@ EXAMPLES = r"""
         line: unicom
         address: "2001:db8:a::10"
         port: 80
+
+- name: Give a server that is slow to start a second and a third chance
+  multihome.linux.line_check:
+    targets:
+      - line: unicom
+        address: 203.0.113.10
+        port: 443
+        timeout: 2
+        attempts: 3
 
 - name: Check services behind a line with other protocols than TCP
   multihome.linux.line_check:
@@ -173,7 +189,7 @@ rows:
       type: bool
       sample: false
     milliseconds:
-      description: Time from the first packet sent to the answer, V(none) without an answer.
+      description: Time from the first packet of the last attempt to the answer, V(none) without an answer.
       type: float
       sample: 12.345
     error:
@@ -208,6 +224,7 @@ _TARGET = {
     "port": {"type": "int"},
     "protocol": {"type": "str", "choices": ["tcp", "udp", "icmp"], "default": "tcp"},
     "timeout": {"type": "float", "default": 3},
+    "attempts": {"type": "int", "default": 1},
     "source": {"type": "str"},
     "send": {"type": "str", "default": "multihome line check\n"},
     "expect": {"type": "str"},

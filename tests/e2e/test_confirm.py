@@ -192,7 +192,7 @@ def test_a_host_outside_that_cannot_be_asked_any_more_after_the_change(lab: Lab,
     before = state(lab, "fw-a")
 
     def follow(event: playbooks.Event) -> None:
-        if event.get("event") == "result" and str(event.get("task")).endswith("Ask those again that did not answer"):
+        if event.get("event") == "result" and str(event.get("task")).endswith("before the change"):
             gone.touch()
 
     lose_a_rule(lab, "fw-a")

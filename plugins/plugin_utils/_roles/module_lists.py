@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class Alias(TypedDict):
@@ -187,3 +187,4 @@ class Target(TypedDict):
     port: int
     protocol: str
     timeout: float
+    attempts: NotRequired[int]

@@ -17,58 +17,59 @@ _IDENTITY = ("line", "port", "protocol")
 
 
 class Seen(TypedDict):
-    """``lost`` are reasons not to keep a change, ``unseen`` what is not known of it.
+    """``lost`` are reasons not to keep a change, ``unseen`` what is not known of it."""
 
-    ``again`` are the targets to ask once more before they count as lost.
-    """
-
-    again: list[Target]
     lost: list[str]
     unseen: list[str]
 
 
-def services_seen(targets: Iterable[Target], vantage: str, before: Iterable[object], after: Iterable[object]) -> Seen:
-    """Compare the results of line_check on the host ``vantage`` from before a change with those from after it.
+def with_second_attempts(targets: Iterable[Target], before: object = None) -> list[Target]:
+    """The targets, each with a second attempt; with a result of line_check only those that answered there.
 
-    A target has answered if it did in one of the results.
+    A service without an answer before a change would not be missed after it, and one that answered would be lost.
     """
+    answered = None if before is None else _rows(before)[0]
+    return [
+        {**target, "attempts": 2} if answered is None or answered.get(_key(target)) else target for target in targets
+    ]
+
+
+def services_seen(targets: Iterable[Target], vantage: str, before: object, after: object) -> Seen:
+    """Compare the result of line_check on the host ``vantage`` from before a change with that from after it."""
     asked = list(targets)
     earlier, earlier_reason = _rows(before)
     later, later_reason = _rows(after)
     if not asked:
-        return {"again": [], "lost": [], "unseen": []}
+        return {"lost": [], "unseen": []}
     lost = [target for target in asked if earlier.get(_key(target)) and not later.get(_key(target))]
-    again = lost or ([] if later else asked)
     if not later:
         if earlier:
             texts = [f"{vantage} could ask before the change, and cannot after it{later_reason}"]
-            return {"again": again, "lost": texts if lost else [], "unseen": [] if lost else texts}
-        return {"again": again, "lost": [], "unseen": [f"{vantage} could not be asked{later_reason}: {_listed(asked)}"]}
+            return {"lost": texts if lost else [], "unseen": [] if lost else texts}
+        return {"lost": [], "unseen": [f"{vantage} could not be asked{later_reason}: {_listed(asked)}"]}
     texts = [f"{vantage} had an answer before the change, and has none after it: {_listed(lost)}"] if lost else []
     silent = [target for target in asked if not later.get(_key(target)) and target not in lost]
     unseen = [f"{vantage} could not be asked before the change{earlier_reason}"] if not earlier else []
     unseen += [f"{vantage} has no answer, {_before(earlier)}: {_listed(silent)}"] if silent else []
-    return {"again": again, "lost": texts, "unseen": unseen}
+    return {"lost": texts, "unseen": unseen}
 
 
 def _before(earlier: Mapping[object, bool]) -> str:
     return "and had none before the change" if earlier else "and whether it had one before the change is not known"
 
 
-def _rows(results: Iterable[object]) -> tuple[dict[object, bool], str]:
+def _rows(result: object) -> tuple[dict[object, bool], str]:
     """Return whether each target answered, and why there are no rows."""
+    if not isinstance(result, Mapping):
+        return {}, ""
+    rows = result.get("rows")
+    if not isinstance(rows, list):
+        return {}, f" ({' '.join(str(result['msg']).split())})" if result.get("msg") else ""
     found: dict[object, bool] = {}
-    reason = ""
-    for result in results:
-        if not isinstance(result, Mapping):
-            continue
-        rows = result.get("rows")
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, Mapping):
-                found[_key(row)] = bool(found.get(_key(row)) or row.get("ok"))
-        if not isinstance(rows, list) and result.get("msg") and not reason:
-            reason = f" ({' '.join(str(result['msg']).split())})"
-    return found, "" if found else reason
+    for row in rows:
+        # The same target may be listed twice.
+        found[_key(row)] = bool(found.get(_key(row)) or row.get("ok"))
+    return found, ""
 
 
 def _key(target: Mapping[str, object]) -> tuple[str, ...]:

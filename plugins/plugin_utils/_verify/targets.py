@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from .._declaration.model import Declaration, Offer
 from .._input.ports import PortMapping, PortRange
@@ -31,12 +31,6 @@ def settled_targets(declaration: Declaration, timeout: float, host: str, changin
         if offer.server.name == host or (offer.line.firewall == host and offer.server.name not in later)
     ]
     return _targets(offers, timeout)
-
-
-def answered(asked: Iterable[Target], rows: object) -> list[Target]:
-    """The targets that answered, by the rows of line_check; none where they are not known."""
-    found = rows if isinstance(rows, list) else []
-    return [target for target, row in zip(asked, found, strict=False) if isinstance(row, Mapping) and row.get("ok")]
 
 
 def _targets(offers: Iterable[Offer], timeout: float) -> list[Target]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ..dns.servers import program
 from .lab import STOPPING, Server, server
 from .ssh import MANAGEMENT, Controller, Task, controller
 
@@ -192,3 +193,30 @@ def test_another_host_cannot_confirm(host: Server, ssh: Controller) -> None:
     assert code == 2
     assert "a host without run elsewhere answers at the address of server" in results[-1]["result"]["msg"]
     assert not host.pending()
+
+
+def test_the_host_outside_gets_a_second_connection(ssh: Controller, tmp_path: Path) -> None:
+    """Its first connection fails, as where an overloaded sshd refuses one."""
+    refused = tmp_path / "refused"
+    failing = tmp_path / "ssh"
+    failing.write_text(f'#!/bin/sh\n[ -e {refused} ] || {{ touch {refused}; exit 255; }}\nexec {program("ssh")} "$@"\n')
+    failing.chmod(0o755)
+    targets = [{"line": "line", "address": MANAGEMENT, "port": 22, "protocol": "tcp"}]
+
+    def asked(part: str, **variables: Any) -> dict[str, Any]:
+        """The result of the question before or after a change."""
+        refused.unlink(missing_ok=True)
+        role: Task = {
+            "name": "ask",
+            "ansible.builtin.include_role": {"name": "multihome.linux.common", "tasks_from": part},
+            "vars": {"common_targets": targets, "multihome_confirm_targets": targets},
+        }
+        _code, results = ssh.run(role, ansible_ssh_executable=str(failing), **variables)
+        [found] = [each["result"] for each in results if "Ask the services" in each["task"]]
+        assert refused.exists()
+        return dict(found)
+
+    for part in ("ask", "ask_again"):
+        assert [row["ok"] for row in asked(part).get("rows", [])] == [True], part
+    # The control: the variable of the host says that there is no second one.
+    assert "rows" not in asked("ask", ansible_ssh_retries=0)

@@ -96,6 +96,21 @@ def test_one_that_fails_fails_the_module_and_no_other_row(hosts: Hosts) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_a_second_attempt_passes_where_the_first_packet_is_lost(hosts: Hosts, family: int) -> None:
+    # One of 60 or 80 bytes is within the quota, two are not.
+    lost = {4: "ip", 6: "ip6"}[family]
+    once = target(family, timeout=0.5)
+    drop(hosts["server"], f"{lost} daddr {SERVER[family]} tcp dport 7 quota until 100 bytes drop")
+    result = check(hosts["client"], once)
+    assert errors(result) == ["no answer within 0.5 s"]
+    hosts["server"].run("nft", "flush", "ruleset")
+    drop(hosts["server"], f"{lost} daddr {SERVER[family]} tcp dport 7 quota until 100 bytes drop")
+    result = check(hosts["client"], {**once, "timeout": 0.9, "attempts": 2})
+    assert errors(result) == [None]
+    assert "failed" not in result
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_host_without_the_service_is_distinguished_from_silence(hosts: Hosts, family: int) -> None:
     result = check(hosts["client"], target(family, port=8, timeout=5), target(family, "udp", port=8, timeout=5))
     assert errors(result) == ["connection refused", "port unreachable"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import resource
+import time
+from collections import Counter
 
 import pytest
 from ansible_collections.multihome.linux.plugins.module_utils._core.probes import targets
@@ -19,16 +21,19 @@ class Crowd:
     def __init__(self) -> None:
         self.now = self.most = 0
         self.moment = 0.001
+        self.asked: Counter[int | None] = Counter()
+        self.refusals = 1000
 
     async def ask(self, target: Target) -> None:
-        """Answer after a moment; port 13 refuses, port 14 is silent."""
+        """Answer after a moment; port 13 refuses as often as there are refusals, port 14 is silent."""
         self.now += 1
+        self.asked[target.port] += 1
         self.most = max(self.most, self.now)
         try:
             await asyncio.sleep(3600 if target.port == 14 else self.moment)
         finally:
             self.now -= 1
-        if target.port == 13:
+        if target.port == 13 and self.asked[13] <= self.refusals:
             raise OSError(errno.ECONNREFUSED, "")
 
 
@@ -83,6 +88,34 @@ def test_the_limit_is_raised_only_as_far_as_needed_and_allowed(
     changes = limit(monkeypatch, soft, hard)
     assert targets._sockets_for(1000) == at_a_time
     assert changes == ([set_to] if set_to else [])
+
+
+def test_only_targets_without_an_answer_are_asked_again(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "_RESEND", 0.01)
+    answering = Target("a", "203.0.113.10", "tcp", 12, timeout=30, attempts=3)
+    silent = Target("a", "203.0.113.10", "tcp", 14, timeout=0.01, attempts=3)
+    refusing_once = Target("a", "203.0.113.10", "tcp", 13)
+    rows = probe_all([answering, silent, refusing_once])
+    assert [row.ok for row in rows] == [True, False, False]
+    assert crowd.asked == {12: 1, 14: 3, 13: 1}
+
+
+@pytest.mark.parametrize(("attempts", "answered"), [(1, False), (2, False), (3, True), (10, True)])
+def test_an_answer_to_a_later_attempt_counts(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch, attempts: int, answered: bool
+) -> None:
+    monkeypatch.setattr(targets, "_RESEND", 0.01)
+    crowd.refusals = 2
+    [row] = probe_all([Target("a", "203.0.113.10", "tcp", 13, attempts=attempts)])
+    assert row.ok is answered
+    assert crowd.asked[13] == min(attempts, 3)
+
+
+def test_a_refusal_is_not_asked_again_at_once(crowd: Crowd) -> None:
+    started = time.monotonic()
+    probe_all([Target("a", "203.0.113.10", "tcp", 13, attempts=2)])
+    assert time.monotonic() - started >= 0.9
+    assert crowd.asked[13] == 2
 
 
 def test_nothing_to_ask_gives_no_rows() -> None:

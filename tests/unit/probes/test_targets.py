@@ -36,12 +36,13 @@ def test_everything_that_can_be_said() -> None:
         "port": "53",
         "protocol": "udp",
         "timeout": "0.5",
+        "attempts": "3",
         "source": "2001:db8::2",
         "send": "question",
         "expect": "answer",
     }
     assert parse_targets([entry]) == [
-        Target("unicom", "2001:db8::1", "udp", 53, 0.5, "2001:db8::2", "dns", "question", "answer")
+        Target("unicom", "2001:db8::1", "udp", 53, 0.5, 3, "2001:db8::2", "dns", "question", "answer")
     ]
 
 
@@ -53,7 +54,7 @@ def test_the_same_target_twice_is_asked_twice() -> None:
     assert len(parse_targets([WEB, WEB])) == 2
 
 
-KNOWN = "address, expect, line, name, port, protocol, send, source, timeout"
+KNOWN = "address, attempts, expect, line, name, port, protocol, send, source, timeout"
 
 
 def test_every_fault_of_the_list_is_said_at_once_with_its_entry() -> None:
@@ -92,6 +93,15 @@ def test_what_is_a_time_is_taken(value: Any) -> None:
     assert probes.seconds(value) == float(value)
 
 
+def test_a_number_of_attempts_out_of_range_is_refused() -> None:
+    assert faults(*({**WEB, "attempts": value} for value in (0, 11, "twice"))) == [
+        'targets[0] (203.0.113.10): attempts "0": not within 1 to 10',
+        'targets[1] (203.0.113.10): attempts "11": not within 1 to 10',
+        'targets[2] (203.0.113.10): attempts "twice": not a whole number',
+    ]
+    assert [parse_targets([{**WEB, "attempts": value}])[0].attempts for value in (1, 10)] == [1, 10]
+
+
 def test_text_that_cannot_be_sent_is_refused() -> None:
     udp = {**WEB, "protocol": "udp"}
     assert faults({**udp, "expect": ""}, {**udp, "send": "\udc80"})[1:] == [
@@ -104,6 +114,7 @@ def test_the_documentation_names_the_fields_that_are_taken_and_their_defaults() 
     documented = yaml.safe_load(line_check.DOCUMENTATION)["options"]["targets"]["suboptions"]
     assert set(documented) == set(Target.FIELDS)
     assert documented["timeout"]["default"] == probes.DEFAULT_TIMEOUT
+    assert documented["attempts"]["default"] == parse_targets([WEB])[0].attempts
     assert documented["send"]["default"] == probes.DEFAULT_DATAGRAM
     assert documented["protocol"]["default"] == parse_targets([WEB])[0].protocol
     required = {name for name, option in documented.items() if option.get("required")}

@@ -23,8 +23,10 @@ from .icmp_echo import echo_request, read_echo_reply, without_ipv4_header
 
 DEFAULT_TIMEOUT = 3.0
 LONGEST_TIMEOUT = 600.0
+MOST_ATTEMPTS = 10
 DEFAULT_DATAGRAM = "multihome line check\n"
-# Seconds after which a lost datagram or echo request is sent again, as TCP does its first packet (RFC 6298).
+# Seconds after which a lost datagram or echo request is sent again, as TCP does its first packet (RFC 6298). A target
+# that refuses is not asked again before them.
 _RESEND = 1.0
 # Descriptors reserved for the rest of the process.
 _OTHER_DESCRIPTORS = 64
@@ -61,13 +63,17 @@ def content(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """One probe: does ``address`` answer on ``port`` (None for icmp) within ``timeout`` seconds?"""
+    """One probe: does ``address`` answer on ``port`` (None for icmp) within ``timeout`` seconds?
+
+    Without an answer it is asked again, up to ``attempts`` times in all.
+    """
 
     line: str
     address: str
     protocol: str = "tcp"
     port: int | None = None
     timeout: float = DEFAULT_TIMEOUT
+    attempts: int = 1
     source: str | None = None
     name: str | None = None
     send: str = DEFAULT_DATAGRAM
@@ -79,6 +85,7 @@ class Target:
         "protocol": fields.choice("tcp", "udp", "icmp"),
         "port": fields.integer(1, 65535),
         "timeout": seconds,
+        "attempts": fields.integer(1, MOST_ATTEMPTS),
         "source": fields.address,
         "name": fields.text,
         "send": content,
@@ -165,8 +172,9 @@ def parse_targets(entries: Iterable[Any] | None) -> list[Target]:
 
 
 def probe_all(targets: Sequence[Target]) -> list[Row]:
-    """Probe all targets at once and return their rows in the same order; takes about the longest timeout.
+    """Probe all targets at once and return their rows in the same order.
 
+    Takes about the longest timeout, and as many of them as there are attempts where a target does not answer.
     The number of simultaneous probes is limited by the process's open files; that limit is raised as far as the
     system allows.
     """
@@ -188,9 +196,20 @@ async def _probe_all(targets: Sequence[Target], at_a_time: int) -> list[Row]:
 
     async def one(target: Target) -> Row:
         async with slots:
-            return await _probe(target)
+            return await _ask(target)
 
     return list(await asyncio.gather(*(one(target) for target in targets)))
+
+
+async def _ask(target: Target) -> Row:
+    """Probe the target until it answers or its attempts are used up."""
+    for _attempt in range(1, target.attempts):
+        started = time.perf_counter()
+        row = await _probe(target)
+        if row.ok:
+            return row
+        await asyncio.sleep(max(0.0, started + _RESEND - time.perf_counter()))
+    return await _probe(target)
 
 
 async def _probe(target: Target) -> Row:

@@ -22,11 +22,3 @@ def test_a_server_is_asked_by_all_of_its_lines_and_a_firewall_by_its_own() -> No
 
 def test_services_of_a_server_that_is_changed_later_wait() -> None:
     assert lines("fw-a", "fw-a", "web1") == set()
-
-
-def test_only_targets_that_answered_are_left() -> None:
-    targets = FILTERS["confirm_targets"](declarations.seed(), "web1")
-    rows = [{"ok": number == 1} for number, _target in enumerate(targets)]
-    assert FILTERS["answered_targets"](targets, rows) == targets[1:2]
-    assert FILTERS["answered_targets"](targets, []) == []
-    assert FILTERS["answered_targets"](targets, None) == []

@@ -31,34 +31,45 @@ def rows(*ok: dict[str, Any]) -> dict[str, Any]:
     return {"rows": found, "msg": "1 of 2 targets did not answer"}
 
 
-def seen(before: list[object], after: list[object], targets: list[dict[str, Any]] | None = None) -> Any:
+def seen(before: object, after: object, targets: list[dict[str, Any]] | None = None) -> Any:
     """The comparison."""
     return FILTERS["services_seen"](BOTH if targets is None else targets, "client1", before, after)
 
 
 def test_all_answer_as_before() -> None:
-    assert seen([rows(*BOTH), SKIPPED], [rows(*BOTH), {}]) == {"again": [], "lost": [], "unseen": []}
+    assert seen(rows(*BOTH), rows(*BOTH)) == {"lost": [], "unseen": []}
 
 
-def test_one_that_does_not_answer_any_more_is_asked_again_and_lost() -> None:
-    found = seen([rows(*BOTH)], [rows(WEB_B)])
-    assert found["again"] == [WEB_A]
+def test_one_that_does_not_answer_any_more_is_lost() -> None:
+    found = seen(rows(*BOTH), rows(WEB_B))
     assert found["lost"] == [f"client1 had an answer before the change, and has none after it: {SHOWN_A}"]
     assert found["unseen"] == []
-    # It answers the second time, and so it did before the change.
-    assert seen([rows(*BOTH)], [rows(WEB_B), rows(WEB_A)])["lost"] == []
-    assert seen([rows(WEB_B), rows(WEB_A)], [rows(WEB_B)])["lost"] != []
+
+
+def test_one_that_is_listed_twice_answers_if_one_of_its_rows_does() -> None:
+    twice = {"rows": [*rows(WEB_B)["rows"], *rows(WEB_A)["rows"]]}
+    assert seen(rows(*BOTH), twice)["lost"] == []
+    assert seen(twice, rows(WEB_B))["lost"] != []
+
+
+@pytest.mark.parametrize(
+    ("before", "twice"),
+    [((), BOTH), ((rows(*BOTH),), BOTH), ((rows(WEB_B),), [WEB_B]), ((UNREACHABLE,), []), (({},), [])],
+)
+def test_only_who_answered_before_is_asked_twice(before: tuple[object, ...], twice: list[dict[str, Any]]) -> None:
+    asked = FILTERS["with_second_attempts"](BOTH, *before)
+    assert asked == [{**target, "attempts": 2} if target in twice else target for target in BOTH]
 
 
 def test_one_that_never_answered_is_named() -> None:
-    found = seen([rows(WEB_A)], [rows(WEB_A)])
-    assert found["lost"] == found["again"] == []
+    found = seen(rows(WEB_A), rows(WEB_A))
+    assert found["lost"] == []
     assert found["unseen"] == [f"client1 has no answer, and had none before the change: {SHOWN_B}"]
 
 
-@pytest.mark.parametrize(("before", "why"), [([UNREACHABLE, SKIPPED], " (Connection timed out)"), ([SKIPPED], "")])
-def test_who_could_not_ask_before_the_change_proves_only_what_answers_after_it(before: list[object], why: str) -> None:
-    found = seen(before, [rows(WEB_A)])
+@pytest.mark.parametrize(("before", "why"), [(UNREACHABLE, " (Connection timed out)"), (SKIPPED, ""), ({}, "")])
+def test_who_could_not_ask_before_the_change_proves_only_what_answers_after_it(before: object, why: str) -> None:
+    found = seen(before, rows(WEB_A))
     assert found["lost"] == []
     assert found["unseen"] == [
         f"client1 could not be asked before the change{why}",
@@ -67,20 +78,19 @@ def test_who_could_not_ask_before_the_change_proves_only_what_answers_after_it(b
 
 
 def test_who_can_ask_no_more_after_the_change_has_lost_what_answered() -> None:
-    found = seen([rows(WEB_A)], [UNREACHABLE])
-    assert found["again"] == [WEB_A]
+    found = seen(rows(WEB_A), UNREACHABLE)
     assert found["lost"] == ["client1 could ask before the change, and cannot after it (Connection timed out)"]
     # Where nothing answered before, nothing is lost, and that is said.
-    assert seen([rows()], [UNREACHABLE])["unseen"] == [
+    assert seen(rows(), UNREACHABLE)["unseen"] == [
         "client1 could ask before the change, and cannot after it (Connection timed out)"
     ]
 
 
 def test_who_could_never_ask_names_all() -> None:
-    found = seen([UNREACHABLE], [UNREACHABLE])
+    found = seen(UNREACHABLE, UNREACHABLE)
     assert found["lost"] == []
     assert found["unseen"] == [f"client1 could not be asked (Connection timed out): {SHOWN_A}, {SHOWN_B}"]
 
 
 def test_without_targets_there_is_nothing_to_see() -> None:
-    assert seen([UNREACHABLE], [UNREACHABLE], []) == {"again": [], "lost": [], "unseen": []}
+    assert seen(UNREACHABLE, UNREACHABLE, []) == {"lost": [], "unseen": []}
