@@ -24,6 +24,15 @@ KEPT = "-C -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/de
 TIMEOUT = 30
 GATEWAY = "192.168.168.11"
 TOLD = "server has its earlier state again: the connection was lost while the host was changed: "
+# The host outside, and a run that no host knows.
+OUTSIDE: Task = {"name": "outside", "ansible.builtin.group_by": {"key": "multihome_vantage"}}
+PROVE = {
+    "common_confirm": True,
+    "common_prove": False,
+    "common_replies": {},
+    "common_reply_taken": "fail",
+    "__common_run": "elsewhere",
+}
 EMPTY: Task = {"name": "empty", "multihome.linux.policy_routing": {"tables": [], "rules": [], "purge": True}}
 
 
@@ -181,13 +190,7 @@ def test_another_host_cannot_confirm(host: Server, ssh: Controller) -> None:
     prove: Task = {
         "name": "prove",
         "ansible.builtin.include_role": {"name": "multihome.linux.common", "tasks_from": "prove"},
-        "vars": {
-            "common_confirm": True,
-            "common_prove": False,
-            "common_replies": {},
-            "common_reply_taken": "fail",
-            "__common_run": "elsewhere",
-        },
+        "vars": PROVE,
     }
     code, results = ssh.run(prove)
     assert code == 2
@@ -199,7 +202,9 @@ def test_the_host_outside_gets_a_second_connection(ssh: Controller, tmp_path: Pa
     """Its first connection fails, as where an overloaded sshd refuses one."""
     refused = tmp_path / "refused"
     failing = tmp_path / "ssh"
-    failing.write_text(f'#!/bin/sh\n[ -e {refused} ] || {{ touch {refused}; exit 255; }}\nexec {program("ssh")} "$@"\n')
+    # The task before it looks for a connection to end ("-O check"), and opens none.
+    once = f'case " $* " in *" -O "*) ;; *) [ -e {refused} ] || {{ touch {refused}; exit 255; }} ;; esac'
+    failing.write_text(f'#!/bin/sh\n{once}\nexec {program("ssh")} "$@"\n')
     failing.chmod(0o755)
     targets = [{"line": "line", "address": MANAGEMENT, "port": 22, "protocol": "tcp"}]
 
@@ -209,14 +214,33 @@ def test_the_host_outside_gets_a_second_connection(ssh: Controller, tmp_path: Pa
         role: Task = {
             "name": "ask",
             "ansible.builtin.include_role": {"name": "multihome.linux.common", "tasks_from": part},
-            "vars": {"common_targets": targets, "multihome_confirm_targets": targets},
+            "vars": {**PROVE, "common_targets": targets, "multihome_confirm_targets": targets},
         }
-        _code, results = ssh.run(role, ansible_ssh_executable=str(failing), **variables)
+        _code, results = ssh.run(OUTSIDE, role, ansible_ssh_executable=str(failing), **variables)
         [found] = [each["result"] for each in results if "Ask the services" in each["task"]]
         assert refused.exists()
         return dict(found)
 
-    for part in ("ask", "ask_again"):
+    for part in ("ask", "prove"):
         assert [row["ok"] for row in asked(part).get("rows", [])] == [True], part
     # The control: the variable of the host says that there is no second one.
     assert "rows" not in asked("ask", ansible_ssh_retries=0)
+
+
+def test_a_role_without_the_playbook_asks_before_and_after_its_change(host: Server, ssh: Controller) -> None:
+    before = host.state()
+    targets = [{"line": "line", "address": MANAGEMENT, "port": 22, "protocol": "tcp", "timeout": 30}]
+    task, given = role(GATEWAY, multihome_confirm_timeout=120, multihome_confirm_targets=targets)
+    code, results = ssh.run(OUTSIDE, task, **given)
+    assert code == 0, results[-1]["result"].get("msg")
+    asked = [each["result"]["rows"] for each in results if "rows" in each["result"]]
+    assert [[row["ok"] for row in rows] for rows in asked] == [[True], [True]]
+    code, results = ssh.run(EMPTY)
+    assert code == 0, results[-1]["result"].get("msg")
+    # The control: without a host outside nobody asks.
+    code, results = ssh.run(task, **given)
+    assert code == 0, results[-1]["result"].get("msg")
+    assert [each["task"] for each in results if "rows" in each["result"]] == []
+    code, results = ssh.run(EMPTY)
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
