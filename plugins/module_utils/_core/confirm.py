@@ -3,12 +3,14 @@
 """The option ``confirm`` of the modules: the state of the host is recorded before the first change of a run.
 
 A program does that, which commit_confirm installs once on the host: it contains the engines of all kinds of state, and
-a module that Ansible sends contains only its own. A run with nothing to do looks at one path.
+a module that Ansible sends contains only its own. A process that has all of them, the same as the program, does it
+itself. A run with nothing to do looks at one path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -111,10 +113,23 @@ class ConfirmGuard(LockHolder):
             return
         scope = {name: list(values) for name, values in self._scope(current).items()}
         request = {"confirm": self._confirm, "scope": scope, "process": own_process()}
+        own = self._own_engine()
+        if own is not None:
+            own.arm_here(self._place, request, self._lock is not None)
+            return
         answer = self._answer(json.dumps(request))
         if answer:
             kind = Busy if answer.get("kind") == "Busy" else Refused
             raise kind(str(answer.get("message")))
+
+    def _own_engine(self) -> Any:
+        """Return the code to arm in this process, None where it is not the same as the program's."""
+        try:
+            # Ansible sends all that an import statement names, and most modules need none of this.
+            own = importlib.import_module(f"{__package__}.checkpoint.in_process")
+        except ImportError:
+            return None
+        return own if own.is_same_as(self._program) else None
 
     def _answer(self, request: str) -> dict[str, Any]:
         """Return the answer of the program, empty when all is well."""

@@ -21,10 +21,10 @@ def code() -> dict[str, str]:
 def packed() -> tuple[ModuleType, ...]:
     """Return the modules that import all of it. Nobody calls this: only code imported at run time is compiled."""
     # pylint: disable=import-outside-toplevel
-    from .checkpoint import control, main  # noqa: PLC0415 - see above
+    from .checkpoint import control, in_process, main  # noqa: PLC0415 - see above
     from .dns import engine, name_server_engine  # noqa: PLC0415 - see above
     from .host_plan import run  # noqa: PLC0415 - see above
     from .info import gather  # noqa: PLC0415 - see above
     from .probes import report  # noqa: PLC0415 - see above
 
-    return (control, main, engine, name_server_engine, run, gather, report)
+    return (control, in_process, main, engine, name_server_engine, run, gather, report)

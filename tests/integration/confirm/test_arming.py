@@ -137,7 +137,24 @@ def test_killed_at_every_step(host: Server, tmp_path: Path) -> None:
     assert steps > 10
     # The control: it was killed before it armed, and before the last file.
     assert sys.executable in log.read_text()
+    # It took the checkpoint itself, and was killed at each step of that.
+    for name in ("os.link", "before.json", "reserve", "status.json", ".pending.new"):
+        assert name in log.read_text(), log.read_text()
     assert "journal.ip_aliases.json" in log.read_text()
+
+
+def test_the_program_and_a_module_that_has_its_code_record_the_same(host: Server) -> None:
+    records = []
+    for version in ("other", None):
+        # The program of another version is started.
+        assert host.commit("present", **({"version": version} if version else {}))["changed"]
+        host.run("ip_aliases", aliases=BAD_ALIASES, run="same", protocol=77)
+        records.append(json.loads(host.host.run("cat", f"{CHECKPOINTS}/same/before.json").stdout))
+        assert host.status("same")["state"] == "armed"
+        assert host.commit("reverted", run="same")["changed"]
+        host.host.run("rm", "-r", f"{CHECKPOINTS}/same")
+    assert records[0] == records[1]
+    assert 77 in records[0]["scope"]["owners"]
 
 
 def test_the_program_is_killed_at_every_step_of_arming(host: Server, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_module_that_is_ended_at_the_deadline_is_named(host: Server, ssh: Cont
     log = tmp_path / "log"
     stop = {"PYTHONPATH": str(STOPPING), "STOP_AT": "1", "STOP_BY": "SIGSTOP", "STOP_LOG": str(log)}
     task, given = role(GATEWAY, multihome_confirm_timeout=20)
-    task["ansible.builtin.include_role"]["apply"] = {"environment": {**stop, "STOP_AFTER_PROGRAM": "1"}}
+    task["ansible.builtin.include_role"]["apply"] = {"environment": {**stop, "STOP_AFTER_ARMING": "1"}}
     code, results = ssh.run(task, **given)
     failed = [each["result"]["msg"] for each in results if each["status"] == "failed"]
     assert log.exists(), failed

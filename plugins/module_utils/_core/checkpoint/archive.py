@@ -7,6 +7,7 @@ It needs nothing but the interpreter and pyroute2, so an upgrade or removal of t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import io
@@ -14,6 +15,8 @@ import marshal
 import struct
 import zipfile
 from collections.abc import Mapping
+
+from ..keeper_installation.host import own_code
 
 # A process that nobody waits for, without any connection to the one that starts it. That one ends when all is loaded,
 # and fails when it cannot be loaded.
@@ -72,3 +75,9 @@ def digest(code: Mapping[str, str]) -> str:
     for path, text in sorted(code.items()):
         found.update(f"{path}\0{len(text)}\0{text}".encode())
     return found.hexdigest()[:32]
+
+
+@functools.cache
+def own_version() -> str:
+    """Return the version of the program with the engine of this process."""
+    return digest(own_code())

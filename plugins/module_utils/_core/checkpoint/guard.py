@@ -2,25 +2,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arming: before the first change of a run, under the host's lock, the state to restore is recorded.
 
-The program does it for a module (confirm.ConfirmGuard), which asks for it in one exchange.
+The program does it for a module (confirm.ConfirmGuard), which asks for it in one exchange, or the module itself where
+it has the same code. Most modules of a run only extend its deadline, so the rest is loaded when it is needed.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..confirm import ARMED, Refused, refuse_ended
 from ..errors import Busy
+from ..lock import exclusive
 from . import process
 from .directory import Directory
-from .host_state import HostState, joined, name_files
 from .installation import Installation
-from .model import NONE, Confirm, Scope, Status
-from .timer import Timer
+from .model import NONE, Confirm, Scope, Status, name_files
+
+if TYPE_CHECKING:
+    from .host_state import HostState
+    from .timer import Timer
 
 _ROOM = 65536
 
@@ -62,8 +66,7 @@ class Guard:
     ) -> None:
         self._confirm, self._scope, self._writer, self._lock = confirm, scope or Scope(), writer, lock
         self._directory = directory or Directory()
-        self._state = state
-        self._timer = timer or Timer(self._directory)
+        self._state, self._given_timer = state, timer
         self._clock = clock
         self._installation = installation or Installation()
 
@@ -119,7 +122,7 @@ class Guard:
             raise Refused(f"the time to confirm run {status.run} is over; its changes are being reverted")
 
     def _arm(self, confirm: Confirm) -> None:
-        run, state = confirm.run, self._host_state()
+        run, state, timer = confirm.run, self._host_state(), self._timer()
         scope = state.usual_scope() | self._wanted()
         try:
             captured = {**state.capture(scope), "lines": state.lines_up(scope)}
@@ -141,13 +144,13 @@ class Guard:
             self._directory.save(status.extended(now, confirm.timeout))
             self._register(run)
             # Nothing was changed yet. A run that is killed here waits for nothing, or is ended by its timer.
-            self._timer.start(run, confirm.timeout)
-            self._timer.install_boot_unit()
+            timer.start(run, confirm.timeout)
+            timer.install_boot_unit()
             self._directory.set_pending(run)
         except BaseException:
             with contextlib.suppress(OSError):
-                self._timer.remove_boot_unit()
-            self._timer.stop(run)
+                timer.remove_boot_unit()
+            timer.stop(run)
             self._directory.discard(run)
             raise
 
@@ -160,6 +163,8 @@ class Guard:
         covered = Scope.of_json(captured["scope"])
         wanted = self._wanted().without(covered)
         if wanted:
+            from .host_state import joined  # noqa: PLC0415 - most extensions need nothing of it
+
             more = self._host_state().capture(covered | wanted, only=wanted)
             self._directory.write_json(confirm.run, "before.json", joined(captured, more))
         self._register(confirm.run)
@@ -170,8 +175,31 @@ class Guard:
 
     def _host_state(self) -> HostState:
         if self._state is None:
+            from .host_state import HostState  # noqa: PLC0415 - see the top of this file
+
             self._state = HostState()
         return self._state
+
+    def _timer(self) -> Timer:
+        from .timer import Timer  # noqa: PLC0415 - see the top of this file
+
+        return self._given_timer or Timer(self._directory)
+
+
+def arm(place: str, request: Mapping[str, Any], is_locked: bool) -> None:
+    """Do what a module asks for before its first change, in the program or in the module's process.
+
+    ``place`` is the directory of the checkpoints. ``is_locked`` says that this process holds the lock of the host.
+    Raises MultihomeError.
+    """
+    confirm, (number, start) = request["confirm"], request["process"]
+    Guard(
+        Confirm(confirm["run"], confirm["timeout"]) if confirm else None,
+        Scope.of_json(request["scope"]),
+        (int(number), int(start)),
+        contextlib.nullcontext if is_locked else exclusive,
+        Directory(place),
+    ).before_write()
 
 
 def _size(captured: dict[str, Any]) -> int:

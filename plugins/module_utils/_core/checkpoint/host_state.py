@@ -24,12 +24,11 @@ from ..keeper_installation.unit import NAME as KEEPER
 from ..keeper_installation.unit import PATH as KEEPER_UNIT
 from ..routing import changes
 from ..routing.executor import Executor
-from ..routing.iproute_names import DATABASES, own_file
 from ..store.journal import RUN, interrupted
 from ..store.persistence import DIRECTORY as STORE
 from . import file_records, interface_groups, lines, network, packet_filters
 from .attempts import attempted
-from .model import VERSION, Scope
+from .model import VERSION, Scope, name_files
 from .summary import summary
 
 DEFAULT_OWNER = 109
@@ -256,11 +255,6 @@ class HostState:
             return self._system.get(path)
         except OSError:
             return None
-
-
-def name_files(owners: list[int]) -> Scope:
-    """Return the files with names of routing tables that these owners may write."""
-    return Scope(files=tuple(own_file(kind, owner) for kind in DATABASES for owner in owners))
 
 
 def _done(work: Callable[[], None]) -> list[str]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -14,14 +13,13 @@ from collections.abc import Sequence
 
 from ..confirm import FAILED, OPEN, REVERTED
 from ..errors import MultihomeError, ReadFailed
-from ..lock import exclusive
 from ..netlink import pyroute2_loader
 from . import process
 from .control import Control
 from .directory import Directory
 from .ending import Ending
-from .guard import Guard
-from .model import Confirm, Scope, Status
+from .guard import arm
+from .model import Status
 
 # The clock that sleeping uses stops while the host is suspended.
 _STEP = 0.25
@@ -35,8 +33,7 @@ def main(arguments: Sequence[str], ready: int | None = None) -> int:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
     if arguments[0] in ("arm", "do"):
-        directory = Directory(arguments[1])
-        return _do(directory) if arguments[0] == "do" else _arm(directory, arguments[2:])
+        return _arm(arguments[1], arguments[2:]) if arguments[0] == "arm" else _do(Directory(arguments[1]))
     pyroute2_loader.message_classes()
     if ready is not None:
         os.write(ready, b".")
@@ -55,22 +52,14 @@ def main(arguments: Sequence[str], ready: int | None = None) -> int:
         return 1
 
 
-def _arm(directory: Directory, lock: Sequence[str]) -> int:
+def _arm(place: str, lock: Sequence[str]) -> int:
     """Arm for a module, whose request is the standard input; print an error as the answer."""
     request = json.load(sys.stdin)
-    confirm, writer = request["confirm"], request["process"]
     # The lock is held as long as this process runs, also when the module is killed.
     for descriptor in map(int, lock):
         os.set_inheritable(descriptor, False)
-    guard = Guard(
-        Confirm(confirm["run"], confirm["timeout"]) if confirm else None,
-        Scope.of_json(request["scope"]),
-        (int(writer[0]), int(writer[1])),
-        contextlib.nullcontext if lock else exclusive,
-        directory,
-    )
     try:
-        guard.before_write()
+        arm(place, request, bool(lock))
     except MultihomeError as error:
         return _answer(error)
     return 0

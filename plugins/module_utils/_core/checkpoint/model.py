@@ -14,6 +14,7 @@ from typing import Any
 
 from ..confirm import FAILED, LONGEST, check_option
 from ..confirm_gate import DEFAULT_TIMEOUT
+from ..routing.iproute_names import DATABASES, own_file
 
 VERSION = 1
 NONE = "none"
@@ -63,6 +64,11 @@ class Scope:
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Scope))
+
+
+def name_files(owners: Iterable[int]) -> Scope:
+    """Return the files with names of routing tables that these owners may write."""
+    return Scope(files=tuple(own_file(kind, owner) for kind in DATABASES for owner in owners))
 
 
 def _united(one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:

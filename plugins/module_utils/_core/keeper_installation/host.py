@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import functools
 import importlib.resources
 import os
 import shutil
@@ -135,8 +136,14 @@ class KeeperHost:
 def own_code() -> dict[str, str]:
     """Return the texts of the engine, the package above this one, by path below it, in order.
 
-    A module that Ansible sent contains only what it imports: see whole.py.
+    A module that Ansible sent contains only what it imports: see whole.py. The files are read once in a process:
+    another run may replace them later, and this one goes on with the same texts.
     """
+    return dict(_own_texts())
+
+
+@functools.cache
+def _own_texts() -> dict[str, str]:
     return dict(sorted(_texts(importlib.resources.files(_ENGINE), "")))
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Send a signal to the own process before its step of a given number, counted from the moment it takes the lock.
 
-With STOP_FROM, steps are counted from the moment it makes that directory, and with STOP_AFTER_PROGRAM from the moment
-it starts another Python, as a module does to arm.
+With STOP_FROM, steps are counted from the moment it makes that directory, and with STOP_AFTER_ARMING from the moment it
+has armed: it starts the program for that, or its last step is to name the run.
 
 Python imports this by itself when its directory is on the path. Steps are the calls that change files, start programs
 or send to sockets. STOP_AT is the number, STOP_BY the signal; the steps that were taken are written to STOP_LOG.
@@ -28,8 +28,6 @@ _STEPS = (
 )
 # The call before the first step.
 _FROM = ("os.mkdir", os.environ["STOP_FROM"]) if "STOP_FROM" in os.environ else ("open", "/run/multihome/lock")
-if "STOP_AFTER_PROGRAM" in os.environ:
-    _FROM = ("subprocess.Popen", sys.executable)
 
 
 class Steps:
@@ -41,7 +39,7 @@ class Steps:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of a call before it is made."""
-        if self._taken < 0 and (event, *arguments[:1]) == _FROM:
+        if self._taken < 0 and _is_first(event, arguments):
             self._taken = 0
         elif self._taken >= 0 and (event in _STEPS or _writes(event, arguments)):
             self._taken += 1
@@ -50,6 +48,14 @@ class Steps:
                 os.write(descriptor, f"{self._taken} {event} {arguments[0]}\n".encode())
                 os.close(descriptor)
                 os.kill(os.getpid(), self._signal)
+
+
+def _is_first(event: str, arguments: tuple[Any, ...]) -> bool:
+    if "STOP_AFTER_ARMING" not in os.environ:
+        return (event, *arguments[:1]) == _FROM
+    if event == "subprocess.Popen":
+        return arguments[0] == sys.executable and "arm" in arguments[1]
+    return event == "os.rename" and str(arguments[0]).endswith("/.pending.new")
 
 
 def _writes(event: str, arguments: tuple[Any, ...]) -> bool:
