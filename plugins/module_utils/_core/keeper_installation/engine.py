@@ -80,6 +80,7 @@ class KeeperEngine:
         self.systemd = self.host.has_systemd()
         self.present = state == "present"
         self.foreign_command = False
+        self._code = code
         texts = {f"{LIBRARY}/_core/{path}": text for path, text in code.items()}
         texts[PROGRAM] = PROGRAM_TEXT
         texts[COMMAND] = texts[COMMAND_IN_LIBRARY] = command_text(self.host.python())
@@ -157,7 +158,7 @@ class KeeperEngine:
             if item.text is None and action.op == "remove":
                 self.host.stop()
             elif item.text is None:
-                self.host.compile()
+                self.host.compile(self._code)
                 self.host.start()
             elif item.path != LIBRARY:
                 self.host.save(item.path, None if action.op == "remove" else item.text)
@@ -166,5 +167,5 @@ class KeeperEngine:
             if self.systemd:
                 self.host.reload()
         elif not self.systemd:
-            self.host.compile()
+            self.host.compile(self._code)
         self.host.remove_sent_engines()

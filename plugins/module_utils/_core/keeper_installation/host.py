@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-import compileall
 import contextlib
 import functools
 import importlib.resources
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..host import file_contexts
 from ..host.files import Files
 from ..host.installed_paths import is_foreign
 from ..host.systemd import CommandFailed, systemctl
+from .compiled import write_compiled
 from .destinations import destinations
 from .unit import COMMAND, LIBRARY, NAME, PATH
 
@@ -56,9 +56,12 @@ class KeeperHost:
         is_program = text is not None and text.startswith("#!")
         self.files.save(path, text, 0o755 if is_program else 0o644)
 
-    def compile(self) -> None:
-        """Compile the code: the service cannot write there, and starts in half the time."""
-        compileall.compile_dir(self.files.path_of(LIBRARY), quiet=2)
+    def compile(self, code: Mapping[str, str]) -> None:
+        """Compile the installed code: the service cannot write there, and starts in half the time."""
+        for path, text in code.items():
+            # Python compiles what is missing, and names what it cannot compile.
+            with contextlib.suppress(OSError, SyntaxError):
+                write_compiled(self.files.path_of(f"{LIBRARY}/_core/{path}"), path, text)
 
     def remove_leftovers(self) -> None:
         """Remove the directories and the keeper's report, once the files are gone."""
