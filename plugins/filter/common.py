@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any  # the signature of a filter is its own
 
 from ..plugin_utils._filters import as_filter
-from ..plugin_utils._roles.host_preparation import preparation, removes_mark_rules
+from ..plugin_utils._roles.host_preparation import preparation
+from ..plugin_utils._roles.steps import steps
 
 
 class FilterModule:
@@ -17,5 +18,5 @@ class FilterModule:
         """The filters by name."""
         return {
             "host_preparation": as_filter(preparation),
-            "removes_mark_rules": as_filter(removes_mark_rules),
+            "host_steps": as_filter(steps),
         }

@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: 2026 multihome.linux contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This is a private module utility: use the modules, not this. It may change in any release.
-"""Runs a module of the collection with the engine that is installed on a host, without Ansible's own code there.
+"""Runs modules of the collection with the engine that is installed on a host, without Ansible's own code there.
 
-The action plugins send the text of this file to the host, behind that of _installed.py. The module is the one of the
-collection, its options are checked already, and a small class takes the place of AnsibleModule.
+The action plugins send the text of this file to the host, behind that of _installed.py. The modules are those of the
+collection, their options are checked already, and a small class takes the place of AnsibleModule.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from types import ModuleType
 from typing import Any, NoReturn
@@ -27,7 +29,7 @@ class Ended(SystemExit):
 class PlainModule:
     """What the modules of the collection use of AnsibleModule, for options that were checked before."""
 
-    # One module runs in a process.
+    # One module runs at a time.
     given: dict[str, Any]
     warnings: list[str]
 
@@ -53,16 +55,42 @@ class PlainModule:
         raise Ended({"changed": False, **result, "failed": True, "msg": msg})
 
 
-def run_module(name: str, texts: dict[str, str], given: dict[str, Any], library: str) -> dict[str, Any]:
-    """Return the result of a module. ``texts`` are those of it, and of what it needs beside the engine, in order."""
-    PlainModule.given, PlainModule.warnings = given, []
+def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> None:
+    """Run modules one after the other, up to the first that fails, and print when each begins, and its result.
+
+    The lines are ``begins`` or ``ends`` and a JSON text: the name of the step, or a list of it and the result. Where the
+    process is ended, they say how far it came.
+    """
+    _prepare(library)
+    sequence = importlib.import_module(f"{_PACKAGE}.module_utils._core.host_plan.sequence")
+    results: dict[str, dict[str, Any]] = {}
+    for step in given["steps"]:
+        name = step["name"]
+        if sequence.is_wanted(step, results):
+            print(f"{begins}{json.dumps(name)}", flush=True)
+            results[name] = _run_module(step["module"], {**given, "options": step["options"]})
+        else:
+            results[name] = {"skipped": True}
+        print(f"{ends}{json.dumps([name, results[name]], default=plain)}", flush=True)
+        if results[name].get("failed"):
+            break
+
+
+def _prepare(library: str) -> None:
+    """Let modules import the engine, and find what is theirs of Ansible."""
     _provide("ansible.module_utils.basic", AnsibleModule=PlainModule)
-    _provide("ansible.module_utils.common.warnings", warn=PlainModule.warnings.append)
+    _provide("ansible.module_utils.common.warnings", warn=lambda warning: PlainModule.warnings.append(warning))
     for package, path in (("", []), (".modules", []), (".module_utils", [library])):
         _provide(f"{_PACKAGE}{package}", __path__=path)
-    for module, text in texts.items():
-        made = _provide(f"{_PACKAGE}.{module}", __package__=f"{_PACKAGE}.{module.rpartition('.')[0]}")
-        exec(compile(text, f"<{module}>", "exec", dont_inherit=True), made.__dict__)
+
+
+def _run_module(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a module. The texts in ``given`` are those of all modules, and of what they share."""
+    PlainModule.given, PlainModule.warnings = given, []
+    for module in ("module_utils._module", f"modules.{name}"):
+        if f"{_PACKAGE}.{module}" not in sys.modules:
+            made = _provide(f"{_PACKAGE}.{module}", __package__=f"{_PACKAGE}.{module.rpartition('.')[0]}")
+            exec(compile(given["texts"][module], f"<{module}>", "exec", dont_inherit=True), made.__dict__)
     try:
         sys.modules[f"{_PACKAGE}.modules.{name}"].main()
     except Ended as ended:

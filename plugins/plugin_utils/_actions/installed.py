@@ -20,7 +20,7 @@ import json
 import shlex
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -30,6 +30,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ...module_utils._core.host_plan.sequence import Step
 from ...module_utils._installed import LIBRARY, digests_of
 
 _HERE = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ KEPT = f"/run/multihome/engine-{hashlib.sha256(json.dumps(DIGESTS, sort_keys=Tru
 # The interpreter that the keeper was installed with, which has what the code needs.
 _INSTALLED_PYTHON = f"$(sed -n '1s/^#!//p' {LIBRARY}/multihome)"
 _DISCOVERED = "discovered_interpreter_python"
-_MARK, _BEGUN = "multihome result: ", "multihome begins"
+_ANSWER, _BEGINS, _ENDS = "multihome answer: ", "multihome begins: ", "multihome ends: "
 
 
 def text_of(path: str) -> str:
@@ -72,7 +73,7 @@ def engine() -> str:
 # The directory in which the connection begins is nobody's to import from.
 _NOT_FROM_HERE = "import sys\n\nsys.path[:] = [path for path in sys.path if path]\n"
 _PROGRAM = text_of("module_utils/_installed.py")
-_RUNS_MODULE = text_of("module_utils/_installed_module.py")
+_RUNS_STEPS = text_of("module_utils/_installed_module.py")
 _PREFLIGHT = f"""
 import gc
 import json
@@ -81,18 +82,15 @@ gc.disable()
 given = json.loads({{given!r}})
 library = library_for(given)
 if library:
-    print("{_MARK}" + json.dumps(look(given["options"], library)), flush=True)
+    print("{_ANSWER}" + json.dumps(look(given["options"], library)), flush=True)
 """
-_MODULE = f"""
+_STEPS = f"""
 import json
 
 given = json.loads({{given!r}})
 library = library_for(given)
 if library:
-    sys.stdout.write("{_BEGUN}\\n")
-    sys.stdout.flush()
-    found = run_module(given["name"], given["texts"], given, library)
-    print("{_MARK}" + json.dumps({{{{"used": True, **found}}}}, default=plain), flush=True)
+    run_steps(given, library, "{_BEGINS}", "{_ENDS}")
 """
 
 
@@ -123,29 +121,48 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
 
     def look(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the answer of preflight to complete options; None where Ansible has to send it."""
-        return self._run_with_engine("", _PREFLIGHT, {"options": options}, task_vars)[0]
+        return _answer(self._run_with_engine("", _PREFLIGHT, {"options": options}, task_vars))
 
-    def run_module(
-        self, name: str, texts: Mapping[str, str], options: Mapping[str, Any], task_vars: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """Return the result of a module with complete options; None where nothing was run."""
-        given = {
-            "name": name,
-            "texts": texts,
-            "options": options,
-            "check_mode": self._task.check_mode,
-            "diff": self._task.diff,
-            "verbosity": Display().verbosity,
+    def run_steps(
+        self, steps: Sequence[Step], modules: Mapping[str, ModuleType], task_vars: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]] | None:
+        """Run modules one after the other in one process on the host, and return the result of each, by step.
+
+        The first one that fails is the last one with a result. None where nothing was run.
+        """
+        complete = self._validated(steps, modules)
+        if complete is None:
+            return None
+        texts = {f"modules.{step['module']}": text_of(f"modules/{step['module']}.py") for step in steps}
+        texts["module_utils._module"] = _MODULE_SIDE
+        modes = {"check_mode": self._task.check_mode, "diff": self._task.diff, "verbosity": Display().verbosity}
+        done = self._run_with_engine(_RUNS_STEPS, _STEPS, {"steps": complete, "texts": texts, **modes}, task_vars)
+        if not _has_begun(done):
+            return None
+        results: dict[str, dict[str, Any]] = {
+            name: {"changed": False, **result} for name, result in _printed(done, _ENDS)
         }
-        found, done = self._run_with_engine(_RUNS_MODULE, _MODULE, given, task_vars)
-        if found is None and done and _BEGUN in done["stdout"].splitlines():
-            return {"failed": True, "msg": f"{name} broke: see stderr", **done}
-        return found
+        unfinished = next((step for step in steps if step["name"] not in results), None)
+        if unfinished is not None and not any(result.get("failed") for result in results.values()):
+            results[unfinished["name"]] = {"failed": True, "msg": f"{unfinished['module']} broke: see stderr", **done}
+        return results
+
+    def _validated(self, steps: Sequence[Step], modules: Mapping[str, ModuleType]) -> list[Step] | None:
+        """Return the steps with all options of their modules; None where Ansible has to send the modules."""
+        if not self.can_run_programs():
+            return None
+        complete: list[Step] = []
+        for step in steps:
+            options = validated(modules[step["module"]], step["options"])
+            if options is None:
+                return None
+            complete.append({**step, "options": options})
+        return complete
 
     def _run_with_engine(
         self, code: str, calls: str, given: Mapping[str, Any], task_vars: Mapping[str, Any]
-    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """Return the result of a program, and how it ended: with the installed engine, else with one that is sent.
+    ) -> dict[str, Any]:
+        """Return how a program ended: with the installed engine, else with one that is sent.
 
         ``code`` defines what ``calls`` needs beyond the search for the engine.
         """
@@ -165,10 +182,10 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
             line += f"; test -r {KEPT}/_core && exec {python} -"
         done = run(line, {})
         # A module that has begun is not run a second time.
-        if self._found(done) is None and python and _BEGUN not in done["stdout"].splitlines():
+        if python and not _has_begun(done) and _answer(done) is None:
             keep = KEPT if self.is_followed() and not self._task.check_mode else None
             done = run(f"exec {python} -", {"engine": engine(), "keep": keep})
-        return self._found(done), done
+        return done
 
     def _run(self, line: str, program: str) -> dict[str, Any]:
         command = f"{self._compute_environment_string()} /bin/sh -c {shlex.quote(line)}".strip()
@@ -178,13 +195,23 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         done: dict[str, Any] = self._low_level_execute_command(command, in_data=text.encode())
         return done
 
-    def _found(self, done: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the result in the output of a program, whatever else the host printed."""
-        lines = [line for line in done["stdout"].splitlines() if line.startswith(_MARK)]
-        if done["rc"] or not lines:
-            return None
-        found: dict[str, Any] = json.loads(lines[-1].removeprefix(_MARK))
-        return {"changed": False, **found} if found.pop("used", False) else None
+
+def _printed(done: Mapping[str, Any], mark: str) -> list[Any]:
+    """Return the values behind a mark in the output of a program, whatever else the host printed."""
+    lines = [line for line in done["stdout"].splitlines() if line.startswith(mark)]
+    return [json.loads(line.removeprefix(mark)) for line in lines]
+
+
+def _has_begun(done: Mapping[str, Any]) -> bool:
+    return any(line.startswith(_BEGINS) for line in done["stdout"].splitlines())
+
+
+def _answer(done: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the answer of preflight, None where the engine could not be used."""
+    found = _printed(done, _ANSWER)
+    if done["rc"] or not found:
+        return None
+    return {"changed": False, **found[-1]} if found[-1].pop("used", False) else None
 
 
 class InstalledModule(InstalledCode):
@@ -195,14 +222,10 @@ class InstalledModule(InstalledCode):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        options = validated(self.module, self._task.args) if self.can_run_programs() else None
         name = self.module.__name__.rpartition(".")[2]
-        if options is not None:
-            texts = {"module_utils._module": _MODULE_SIDE, f"modules.{name}": text_of(f"modules/{name}.py")}
-            found = self.run_module(name, texts, options, task_vars or {})
-            if found is not None:
-                return {**result, **found}
-        return {**result, **self.send(None, None, task_vars or {})}
+        step = {"name": name, "module": name, "options": self._task.args}
+        found = self.run_steps([step], {name: self.module}, task_vars or {})
+        return {**result, **(found[name] if found else self.send(None, None, task_vars or {}))}
 
 
 _MODULE_SIDE = text_of("module_utils/_module.py")

@@ -18,19 +18,20 @@ DONE = {"add": "added", "remove": "removed", "replace": "replaced"}
 def summary(
     hosts: Iterable[str],
     variables: Mapping[str, Mapping[str, object]],
-    registered: Mapping[str, str],
+    registered: Mapping[str, str | Mapping[str, str]],
     checks: Mapping[str, str] | None = None,
 ) -> list[str]:
     """``web1: 3 addresses added, 8 routes and rules added`` for each host.
 
     ``variables`` has the variables of each host. ``registered`` has the names of those that hold a module's result,
-    and the subject of each, in the plural. ``checks`` has the names of those that hold a result of preflight, and of
+    and the subject of each, in the plural; of those that hold the results of several, the subject of each module. ``checks`` has the names of those that hold a result of preflight, and of
     those that a change sets: tags of the run can leave out either. What was confirmed
     without a proof is named.
     """
     lines = []
     for host in hosts:
-        texts = [text for name, subject in registered.items() for text in _counted(subject, variables[host].get(name))]
+        results = [each for name, subject in registered.items() for each in _each(subject, variables[host].get(name))]
+        texts = [text for subject, result in results for text in _counted(subject, result)]
         text = ", ".join(texts) or _without_change(variables[host], checks or {})
         lines.append(f"{host}: {text}{_unproven(variables[host].get(_CONFIRMED))}")
     return lines
@@ -52,6 +53,15 @@ def _without_change(variables: Mapping[str, object], checks: Mapping[str, str]) 
 def _unproven(confirmed: object) -> str:
     texts = confirmed.get("unproven") if isinstance(confirmed, Mapping) else None
     return f"; not proven: {'; '.join(map(str, texts))}" if isinstance(texts, Sequence) and texts else ""
+
+
+def _each(subject: str | Mapping[str, str], result: object) -> list[tuple[str, object]]:
+    """The results with their subjects."""
+    if isinstance(subject, str):
+        return [(subject, result)]
+    steps = result.get("results") if isinstance(result, Mapping) else None
+    known = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, Sequence) else []
+    return [(subject[str(step.get("module"))], step) for step in known if step.get("module") in subject]
 
 
 def _counted(subject: str, result: object) -> list[str]:

@@ -83,17 +83,6 @@ def _pending(found: object, modules: list[str]) -> list[str]:
     return [name for name in modules if name in found] if isinstance(found, Sequence) else modules
 
 
-def removes_mark_rules(actions: object) -> bool:
-    """Whether policy_routing removed a rule by mark, from the ``actions`` of its result."""
-    return any(
-        isinstance(action, Mapping)
-        and action.get("op") == "remove"
-        and isinstance(action.get("object"), Mapping)
-        and "mark" in action["object"]
-        for action in (actions if isinstance(actions, Sequence) else ())
-    )
-
-
 def _missing(report: object, packages: Mapping[str, str], not_needed: set[str]) -> list[str]:
     """The packages of the requirements that a host does not meet.
 

@@ -31,6 +31,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._display.display(json.dumps(event, default=str))
 
     def _result(self, result: Any, status: str) -> None:
+        if result.task.action == "multihome.linux.role_steps" and result.result.get("results"):
+            self._steps(result)
+            return
         self._print(
             event="result",
             host=result.host.get_name(),
@@ -38,6 +41,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
             status=status,
             result=result.result,
         )
+
+    def _steps(self, result: Any) -> None:
+        """Print each step of a role as a task of its own."""
+        role = result.task.get_name().rpartition(" : ")[0]
+        for step in result.result["results"]:
+            statuses = ("unreachable", "failed", "skipped", "changed")
+            self._print(
+                event="result",
+                host=result.host.get_name(),
+                task=f"{role} : {step['item']}",
+                status=next((status for status in statuses if step.get(status)), "ok"),
+                result=step,
+            )
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """A task begins, on whatever hosts."""

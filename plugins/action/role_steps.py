@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 multihome.linux contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the modules of a role's change, in one process on the host where the engine can be used there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from ..module_utils._core.host_plan.sequence import Step, is_wanted
+from ..modules import (
+    commit_confirm,
+    connection_marks,
+    forward_policy,
+    ip_aliases,
+    keeper,
+    kernel_parameters,
+    line_health,
+    nat_rules,
+    policy_routing,
+)
+from ..plugin_utils._actions.installed import InstalledCode
+
+MODULES: Mapping[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        commit_confirm,
+        connection_marks,
+        forward_policy,
+        ip_aliases,
+        keeper,
+        kernel_parameters,
+        line_health,
+        nat_rules,
+        policy_routing,
+    )
+}
+# The results of the loop, by step. Ansible runs all items of a loop in one process, which is the host's and the task's.
+_done: dict[str, dict[str, Any]] = {}
+
+
+class ActionModule(InstalledCode):
+    """Returns the result of one step. All of them run with the first item of the loop, as far as that is possible."""
+
+    def is_followed(self) -> bool:
+        """Tell that the next modules of the role use the engine as well."""
+        return True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of the step, with the name of its module."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        given, variables = self._task.args, task_vars or {}
+        steps = [_protected(step, given.get("confirm")) for step in given["steps"]]
+        names = [step["name"] for step in steps]
+        place = names.index(given["step"])
+        if place == 0:
+            _done.clear()
+            _done.update(self.run_steps(steps, MODULES, variables) or {})
+        step = steps[place]
+        if step["name"] not in _done:
+            _done[step["name"]] = self._next(step, _done.get(names[place - 1]) if place else {}, variables)
+        found = {**result, **_done[step["name"]], "module": step["module"]}
+        return found if step.get("counts", True) else {**found, "changed": False}
+
+    def _next(self, step: Step, before: Mapping[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a step that Ansible has to send, after that of the step before it."""
+        if before is None or before.get("failed") or before.get("unreachable"):
+            return {"skipped": True, "skip_reason": "an earlier step failed"}
+        if not is_wanted(step, _done):
+            return {"skipped": True}
+        return self.send(f"multihome.linux.{step['module']}", dict(step["options"]), task_vars)
+
+
+def _protected(step: Step, confirm: Mapping[str, Any] | None) -> Step:
+    """Return a step with the option confirm, where its module has it."""
+    if confirm is None or "confirm" not in MODULES[step["module"]].ARGUMENT_SPEC:
+        return step
+    return {**step, "options": {**step["options"], "confirm": confirm}}
