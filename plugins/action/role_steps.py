@@ -58,19 +58,25 @@ class ActionModule(InstalledCode):
         if place == 0:
             _done.clear()
             _done.update(self.run_steps(steps, MODULES, variables) or {})
-        step = steps[place]
+        step, before = steps[place], names[place - 1] if place else None
         if step["name"] not in _done:
-            _done[step["name"]] = self._next(step, _done.get(names[place - 1]) if place else {}, variables)
+            if before is not None and not _went_well(before):
+                # It has no result, so that the next step is skipped as well.
+                return {**result, "skipped": True, "skip_reason": "an earlier step failed", "module": step["module"]}
+            _done[step["name"]] = self._sent(step, variables)
         found = {**result, **_done[step["name"]], "module": step["module"]}
         return found if step.get("counts", True) else {**found, "changed": False}
 
-    def _next(self, step: Step, before: Mapping[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of a step that Ansible has to send, after that of the step before it."""
-        if before is None or before.get("failed") or before.get("unreachable"):
-            return {"skipped": True, "skip_reason": "an earlier step failed"}
+    def _sent(self, step: Step, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a module that Ansible sends."""
         if not is_wanted(step, _done):
             return {"skipped": True}
         return self.send(f"multihome.linux.{step['module']}", dict(step["options"]), task_vars)
+
+
+def _went_well(name: str) -> bool:
+    found = _done.get(name, {"failed": True})
+    return not (found.get("failed") or found.get("unreachable"))
 
 
 def _protected(step: Step, confirm: Mapping[str, Any] | None) -> Step:

@@ -58,8 +58,8 @@ class PlainModule:
 def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> None:
     """Run modules one after the other, up to the first that fails, and print when each begins, and its result.
 
-    The lines are ``begins`` or ``ends`` and a JSON text: the name of the step, or a list of it and the result. Where the
-    process is ended, they say how far it came.
+    The lines are ``begins`` or ``ends`` and a JSON text: the name of the step, or a list of it and the result. They say
+    how far a process came that was ended.
     """
     _prepare(library)
     sequence = importlib.import_module(f"{_PACKAGE}.module_utils._core.host_plan.sequence")
@@ -79,9 +79,13 @@ def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> No
 def _prepare(library: str) -> None:
     """Let modules import the engine, and find what is theirs of Ansible."""
     _provide("ansible.module_utils.basic", AnsibleModule=PlainModule)
-    _provide("ansible.module_utils.common.warnings", warn=lambda warning: PlainModule.warnings.append(warning))
+    _provide("ansible.module_utils.common.warnings", warn=_warn)
     for package, path in (("", []), (".modules", []), (".module_utils", [library])):
         _provide(f"{_PACKAGE}{package}", __path__=path)
+
+
+def _warn(warning: str) -> None:
+    PlainModule.warnings.append(warning)
 
 
 def _run_module(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -24,9 +24,9 @@ def summary(
     """``web1: 3 addresses added, 8 routes and rules added`` for each host.
 
     ``variables`` has the variables of each host. ``registered`` has the names of those that hold a module's result,
-    and the subject of each, in the plural; of those that hold the results of several, the subject of each module. ``checks`` has the names of those that hold a result of preflight, and of
-    those that a change sets: tags of the run can leave out either. What was confirmed
-    without a proof is named.
+    and the subject of each, in the plural; of those that hold the results of several, the subject of each module.
+    ``checks`` has the names of those that hold a result of preflight, and of those that a change sets: tags of the run
+    can leave out either. What was confirmed without a proof is named.
     """
     lines = []
     for host in hosts:

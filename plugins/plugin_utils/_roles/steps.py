@@ -46,8 +46,8 @@ def _firewall(steps: _Steps, _plan: Plan, _how: How) -> None:
     # Before translations, so that newly mapped ports can be used at once.
     steps.add("Accept connections to mapped ports and from inside", "forward_policy")
     steps.add("Translate addresses", "nat_rules")
-    # After the translations, so that nothing is forwarded untranslated; before the addresses, which an interface without
-    # IPv6 does not accept, and before routes that a strict reverse path filter does not know.
+    # After the translations, so that nothing is forwarded untranslated; before the addresses, which an interface
+    # without IPv6 does not accept, and before routes that a strict reverse path filter does not know.
     steps.add("Set kernel parameters for the lines", "kernel_parameters")
     # The routes by the same interface wait as well, and warn.
     steps.add("Configure the public addresses", "ip_aliases", warn_skipped=False)

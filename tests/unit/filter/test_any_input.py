@@ -77,8 +77,15 @@ OF_HOST = ("isp_firewall_lines", "dns_line_names", "isp_firewall_forwards", "isp
            "isp_firewall_server_lines")  # fmt: skip
 ARGUMENTS |= dict.fromkeys(OF_HOST, lambda value: (value,) if isinstance(value, str) else ("fw-a",))
 # They take results of modules and of other filters, which nobody writes by hand.
-TRUSTING = {"change_summary", "group_faults", "host_preparation", "services_seen", "with_inventory",
-            "with_second_attempts"}  # fmt: skip
+TRUSTING = {
+    "change_summary",
+    "group_faults",
+    "host_preparation",
+    "host_steps",
+    "services_seen",
+    "with_inventory",
+    "with_second_attempts",
+}
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -44,7 +44,7 @@ def test_a_role_uses_each_variable_that_it_documents_and_no_others(name: str) ->
     used = words(name, tasks(name) + (ROOT / "roles" / name / "vars" / "main.yml").read_text())
     assert {word for word in used if not word.startswith("__")} == options(name)
     internal = {word for word in used if word.startswith("__")}
-    registered = set(re.findall(r"register: (\w+)|^    (__\w+): ", tasks(name), re.MULTILINE))
+    registered = set(re.findall(r"register: (\w+)|^ +(__\w+): ", tasks(name), re.MULTILINE))
     assert internal <= {one or other for one, other in registered} | set(role(name, "vars"))
 
 
@@ -83,14 +83,13 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
     # Each of these hands a role's own lists to a module, or is about a role's own variables.
     common = texts("isp_firewall") & texts("multihomed_web")
     assert {yaml.safe_load(text)["name"] for text in common} == {
-        "Add routes for marked connections",
         "Compute once which modules run, with which options",
+        "Configure the lines",
         "Note that this host has something to change",
         "End here where the host is as it has to be",
         "Refuse faulty variables",
         "Refuse to change a host that was not checked",
         "Report the steps that tags leave out",
-        "Set kernel parameters for the lines",
     }
 
 

@@ -23,7 +23,8 @@ def _removed_mark_rules(result: Result) -> bool:
     return any(action["op"] == "remove" and "mark" in action["object"] for action in actions)
 
 
-# What a module did, from its result: ip_aliases moved addresses to other interfaces; policy_routing removed rules by mark.
+# What a module did, from its result: ip_aliases moved addresses to other interfaces, policy_routing removed rules by
+# mark.
 DEEDS: Mapping[str, Callable[[Result], bool]] = {"moved": _moved, "removed_mark_rules": _removed_mark_rules}
 
 

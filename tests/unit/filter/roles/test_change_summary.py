@@ -66,3 +66,17 @@ def test_what_was_confirmed_without_a_proof_is_named() -> None:
     ]
     proven: dict[str, Any] = {"__common_confirmed_found": {"unproven": []}}
     assert FILTERS["change_summary"](["web1"], {"web1": proven}, {}) == ["web1: unchanged"]
+
+
+def test_the_steps_of_a_role_are_counted_by_their_modules() -> None:
+    added = [{"op": "add", "object": {"name": "x"}}]
+    results = [
+        {"module": "commit_confirm", "changed": False},
+        {"module": "ip_aliases", "changed": True, "actions": added * 2},
+        {"module": "keeper", "skipped": True},
+        {"module": "policy_routing", "changed": True, "actions": added},
+    ]
+    subjects = {"ip_aliases": "addresses", "keeper": "keeper", "policy_routing": "routes and rules"}
+    for done, text in (({"results": results}, "2 addresses added, 1 route or rule added"), ({}, "unchanged")):
+        (line,) = FILTERS["change_summary"](["web1"], {"web1": {"done": done}}, {"done": subjects})
+        assert line == f"web1: {text}"

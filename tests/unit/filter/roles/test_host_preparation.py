@@ -91,16 +91,3 @@ def test_without_preflight_requirements_are_read_and_kernel_parameters_set(resul
 )
 def test_the_modules_that_preflight_found_pending_run(result: object, networkd: object, expected: list[str]) -> None:
     assert preparation(result, networkd=networkd, modules=MODULES)["pending"] == expected
-
-
-@pytest.mark.parametrize(
-    ("actions", "expected"),
-    [
-        ([], False),
-        ([{"op": "remove", "object": {"priority": 20010, "mark": "0x1/0xff"}}], True),
-        ([{"op": "add", "object": {"priority": 20010, "mark": "0x1/0xff"}}], False),
-        ([{"op": "remove", "object": {"priority": 23010, "source": "192.0.2.1"}}], False),
-    ],
-)
-def test_whether_rules_by_mark_were_removed(actions: object, expected: bool) -> None:
-    assert FILTERS["removes_mark_rules"](actions) is expected
