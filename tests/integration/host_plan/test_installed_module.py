@@ -16,7 +16,13 @@ from typing import Any
 
 import pytest
 from ansible.plugins.action import ActionBase
-from ansible_collections.multihome.linux.plugins.action import ip_aliases, kernel_parameters, nat_rules, policy_routing
+from ansible_collections.multihome.linux.plugins.action import (
+    ip_aliases,
+    kernel_parameters,
+    nat_rules,
+    policy_routing,
+    role_steps,
+)
 from ansible_collections.multihome.linux.plugins.module_utils import _core
 from ansible_collections.multihome.linux.plugins.module_utils._installed import LIBRARY
 from ansible_collections.multihome.linux.plugins.plugin_utils._actions import installed as actions
@@ -30,6 +36,7 @@ ACTIONS: Mapping[str, Any] = {
     "kernel_parameters": kernel_parameters.ActionModule,
     "ip_aliases": ip_aliases.ActionModule,
     "policy_routing": policy_routing.ActionModule,
+    "role_steps": role_steps.ActionModule,
 }
 VARIABLES = {"ansible_python_interpreter": sys.executable}
 MAPPING = {"type": "dnat", "protocol": "tcp", "destination": "203.0.113.10", "destination_port": "80"}
@@ -79,7 +86,9 @@ class OnHost:
         action._templar = SimpleNamespace(template=lambda text: text)
         action._compute_environment_string = lambda: "LC_ALL=C.UTF-8"
         action._low_level_execute_command = self._command
-        action._execute_module = lambda *_names, **_options: self._send(name, options, check)
+        action._execute_module = lambda module=None, given=None, **_options: self._send(
+            module.rpartition(".")[2] if module else name, given or options, check
+        )
         result: dict[str, Any] = action.run(None, dict(variables or VARIABLES))
         return result
 
@@ -244,3 +253,48 @@ def test_a_module_that_breaks_fails_and_is_not_run_again(
     assert found["msg"].startswith("nat_rules broke")
     assert "ValueError: broken" in found["stderr"]
     assert installed.sent == 0
+
+
+ADDRESSES, ROUTING, LEFT = "Configure addresses", "Route", "Remove addresses"
+SECOND = [{"address": "192.168.169.1/24", "interface": "eth0"}, {"address": "192.168.170.1/24", "interface": "eth0"}]
+PARAMETERS = [{"name": "net.ipv4.ip_forward", "value": "1"}]
+# The modules of a role, with a fault in the last one but one; and the one after a move, which does not happen.
+ROLE: list[dict[str, Any]] = [
+    {"name": "Forward", "module": "kernel_parameters", "options": {"parameters": PARAMETERS, "file": FILE}},
+    {"name": ADDRESSES, "module": "ip_aliases", "options": {"aliases": ALIASES}},
+    {"name": ROUTING, "module": "policy_routing", "options": {"tables": ROUTES}},
+    {
+        "name": LEFT,
+        "module": "ip_aliases",
+        "options": {"aliases": SECOND},
+        "after": {"step": ADDRESSES, "did": "moved"},
+    },
+    {"name": "Translate", "module": "nat_rules", "options": {"rules": RULES}},
+    {"name": "Mistake", "module": "nat_rules", "options": {"rules": [{"type": "dnat", "to_address": "nowhere"}]}},
+    {"name": "Late", "module": "ip_aliases", "options": {"aliases": SECOND}},
+]
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_the_modules_of_a_role_do_the_same_in_one_process_as_one_by_one(
+    hosts: Hosts, library: Path, is_installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = OnHost(hosts["installed"], library if is_installed else library / "none")
+    sent = OnHost(hosts["sent"], library / "none")
+    begun: list[str] = []
+    run_in_engine = actions.InstalledCode._run
+    monkeypatch.setattr(
+        actions.InstalledCode, "_run", lambda action, *given: begun.append(given[0]) or run_in_engine(action, *given)
+    )
+    found = [installed.run("role_steps", {"steps": ROLE, "step": step["name"]}) for step in ROLE]
+    # One program; before it one that looks for an engine, where there is none.
+    assert (installed.sent, len(begun)) == (0, 1 if is_installed else 2)
+    monkeypatch.setattr(actions.InstalledCode, "can_run_programs", lambda _action: False)
+    expected = [sent.run("role_steps", {"steps": ROLE, "step": step["name"]}) for step in ROLE]
+    assert sent.sent == 5
+    for one, other, step in zip(found, expected, ROLE, strict=True):
+        assert comparable({"changed": False, **one}) == comparable({"changed": False, **other}), step
+    assert state(hosts["installed"]) == state(hosts["sent"])
+    assert [bool(one.get("skipped")) for one in found] == [step["name"] in (LEFT, "Late") for step in ROLE]
+    assert [bool(one.get("failed")) for one in found] == [step["name"] == "Mistake" for step in ROLE]
+    assert [one.get("changed") for one in found].count(True) == 4

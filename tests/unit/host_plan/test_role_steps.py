@@ -128,3 +128,45 @@ def test_the_loop_of_another_host_begins_with_nothing() -> None:
     results, ran = loop(None, commit_confirm={"failed": True})
     assert len(ran) == 2
     assert skipped(results) == ["addresses", "left", "keeper"]
+
+
+class OnHost(role_steps.ActionModule):
+    """Steps in one process on a host, of which a program printed this before it ended."""
+
+    def __init__(self, printed: str, status: int) -> None:
+        self._task: Any = SimpleNamespace(check_mode=False, diff=False)
+        self._done = {"rc": status, "stdout": f"Welcome\n{printed}", "stderr": "why"}
+
+    def can_run_programs(self) -> bool:
+        """Tell that the connection has pipelining."""
+        return True
+
+    def _run_with_engine(self, *_given: Any) -> dict[str, Any]:
+        return self._done
+
+
+PROGRAM = 'multihome begins: "program"\nmultihome ends: ["program", {"changed": true}]\n'
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "ended", "failed"),
+    [
+        # All of them ended.
+        (PROGRAM + 'multihome ends: ["addresses", {}]\n', 0, ["program", "addresses"], []),
+        # The engine could not be used.
+        ("", 0, None, []),
+        ("", 1, None, []),
+        # It was killed, or broke, in a step, or between two of them.
+        (PROGRAM + 'multihome begins: "addresses"\n', 137, ["program", "addresses"], ["addresses"]),
+        (PROGRAM, 137, ["program", "addresses"], ["addresses"]),
+        ('multihome begins: "program"\n', 1, ["program"], ["program"]),
+        # It failed, and none began after it.
+        ('multihome begins: "program"\nmultihome ends: ["program", {"failed": true}]\n', 0, ["program"], ["program"]),
+    ],
+)
+def test_how_far_the_steps_came_is_known(printed: str, status: int, ended: list[str] | None, failed: list[str]) -> None:
+    found = OnHost(printed, status).run_steps(STEPS[:2], role_steps.MODULES, {})
+    assert (None if found is None else list(found)) == ended
+    assert [name for name, result in (found or {}).items() if result.get("failed")] == failed
+    for name in failed if status else []:
+        assert (found or {})[name]["rc"] == status
