@@ -20,3 +20,7 @@ class ActionModule(InstalledModule):
     def is_followed(self) -> bool:
         """The program is installed, or a run armed, before the changes of a role."""
         return self._task.args.get("state") in ("present", "armed")
+
+    def places(self) -> list[str]:
+        """Return none for a revert: the run may have installed the engine, which is removed meanwhile."""
+        return [] if self._task.args.get("state") in ("reverted", "restored") else super().places()

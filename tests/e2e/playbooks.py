@@ -3,7 +3,7 @@
 """Run a playbook on a lab and return what came of it as data.
 
 run = playbooks.run(lab, "multihome.linux.deploy", variables={"multihomed_web_default_route": "failover"})
-run.changed            {"fw-a": 4, "fw-b": 4, "web1": 2}
+run.changed            {"fw-a": 1, "fw-b": 1, "web1": 2}
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class Run:
     def changed(self) -> dict[str, int]:
         """The number of changed tasks of each host."""
         return {host: numbers["changed"] for host, numbers in self.hosts.items()}
+
+    @property
+    def changes(self) -> int:
+        """The number of changes of all hosts: of tasks, and of the steps of a role."""
+        return sum(result.status == "changed" for result in self.results)
 
     @property
     def failures(self) -> list[str]:

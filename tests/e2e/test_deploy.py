@@ -58,11 +58,6 @@ def test_a_faulty_declaration_is_refused_with_all_its_faults_before_any_host_is_
     assert differences(fresh, dump(lab)) == []
 
 
-def changes(run: Run) -> int:
-    """The number of steps that changed anything."""
-    return sum(result.status == "changed" for result in run.results)
-
-
 def test_check_mode_foretells_and_touches_nothing(lab: Lab, fresh: Dump, foretold: Run) -> None:
     assert differences(fresh, dump(lab)) == []
     assert sorted(foretold.changed) == MANAGED
@@ -82,13 +77,13 @@ def test_check_mode_foretells_what_then_is_done(foretold: Run, deployed: Run) ->
     # Only a change that was made is proven and confirmed.
     assert told == {place: result for place, result in done.items() if place in told}
     assert not any(actions for place, (actions, _after) in done.items() if place not in told)
-    assert sum(bool(actions) for actions, _object in told.values()) == changes(foretold) > 10
+    assert sum(bool(actions) for actions, _object in told.values()) == foretold.changes > 10
 
 
 def test_differences_are_shown_where_there_are_any(foretold: Run) -> None:
     shown = {(r.host, r.task.split(" : ")[-1]): r.values["diff"] for r in foretold.results if r.values.get("diff")}
     differing = {place: str(diff) for place, diff in shown.items() if diff["before"] != diff["after"]}
-    assert len(differing) == changes(foretold)
+    assert len(differing) == foretold.changes
     assert "192.168.168.2/24" in differing["web1", "Configure an address for each line"]
     assert "198.51.100.20" in differing["fw-b", "Translate addresses"]
 

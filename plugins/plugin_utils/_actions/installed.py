@@ -113,6 +113,10 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         """
         return bool(self._task.args.get("confirm"))
 
+    def places(self) -> list[str]:
+        """Return the directories on the host that an engine may be used from, where it is the collection's own."""
+        return [LIBRARY, KEPT]
+
     def send(self, module: str | None, options: dict[str, Any] | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the result of a module, by default that of the task, as Ansible runs it."""
         in_background = self._task.async_val and not self._connection.has_native_async
@@ -167,9 +171,10 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         ``code`` defines what ``calls`` needs beyond the search for the engine.
         """
 
+        places = self.places()
+
         def run(line: str, sent: Mapping[str, Any]) -> dict[str, Any]:
-            places = {"places": [LIBRARY, KEPT], "digests": DIGESTS}
-            end = calls.format(given=json.dumps({**given, **places, **sent}))
+            end = calls.format(given=json.dumps({**given, "places": places, "digests": DIGESTS, **sent}))
             return self._run(line, f"{_PROGRAM}{code}{end}")
 
         chosen = str(self._templar.template(task_vars.get("ansible_python_interpreter") or "auto"))
@@ -180,7 +185,7 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         line = f"test -r {INSTALLED} && exec {python if given_one else _INSTALLED_PYTHON} -"
         if python:
             line += f"; test -r {KEPT}/_core && exec {python} -"
-        done = run(line, {})
+        done = run(line, {}) if places else {"rc": 1, "stdout": "", "stderr": ""}
         # A module that has begun is not run a second time.
         if python and not _has_begun(done) and _answer(done) is None:
             keep = KEPT if self.is_followed() and not self._task.check_mode else None
