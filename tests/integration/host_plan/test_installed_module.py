@@ -282,10 +282,13 @@ def test_the_modules_of_a_role_do_the_same_in_one_process_as_one_by_one(
     installed = OnHost(hosts["installed"], library if is_installed else library / "none")
     sent = OnHost(hosts["sent"], library / "none")
     begun: list[str] = []
-    run_in_engine = actions.InstalledCode._run
-    monkeypatch.setattr(
-        actions.InstalledCode, "_run", lambda action, *given: begun.append(given[0]) or run_in_engine(action, *given)
-    )
+    run_program = actions.InstalledCode._run
+
+    def noted(action: Any, line: str, program: str) -> dict[str, Any]:
+        begun.append(line)
+        return run_program(action, line, program)
+
+    monkeypatch.setattr(actions.InstalledCode, "_run", noted)
     found = [installed.run("role_steps", {"steps": ROLE, "step": step["name"]}) for step in ROLE]
     # One program; before it one that looks for an engine, where there is none.
     assert (installed.sent, len(begun)) == (0, 1 if is_installed else 2)
