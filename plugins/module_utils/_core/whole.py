@@ -23,8 +23,8 @@ def packed() -> tuple[ModuleType, ...]:
     # pylint: disable=import-outside-toplevel
     from .checkpoint import control, in_process, main  # noqa: PLC0415 - see above
     from .dns import engine, name_server_engine  # noqa: PLC0415 - see above
-    from .host_plan import run  # noqa: PLC0415 - see above
+    from .host_plan import run, sequence  # noqa: PLC0415 - see above
     from .info import gather  # noqa: PLC0415 - see above
     from .probes import report  # noqa: PLC0415 - see above
 
-    return (control, in_process, main, engine, name_server_engine, run, gather, report)
+    return (control, in_process, main, engine, name_server_engine, run, sequence, gather, report)

@@ -87,6 +87,7 @@ def test_the_roles_share_no_task_but_by_including_it() -> None:
         "Configure the lines",
         "Note that this host has something to change",
         "End here where the host is as it has to be",
+        "End here where the host is only looked at",
         "Refuse faulty variables",
         "Refuse to change a host that was not checked",
         "Report the steps that tags leave out",
