@@ -23,6 +23,10 @@ class ActionModule(InstalledCode):
     The installed code need not be sent, unpacked and compiled, which is most of what a run costs.
     """
 
+    def is_followed(self) -> bool:
+        """Tell whether this is the look of a role, and no tags leave out the change after it."""
+        return self._is_of_whole_role
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the module."""
         # The variable ansible_check_mode says nothing about the keyword of a play or task.
@@ -30,6 +34,8 @@ class ActionModule(InstalledCode):
         result: dict[str, Any] = {**super().run(tmp, task_vars), **checking}
         # Those of the filter take precedence over what is given beside them.
         options = {**self._task.args, **(self._task.args.get("options") or {})}
+        tags = [list((task_vars or {}).get(f"ansible_{kind}_tags", ())) for kind in ("run", "skip")]
+        self._is_of_whole_role = "options" in self._task.args and tags == [["all"], []]
         faults = options.pop("faults", None)
         if faults:
             return {**result, "failed": True, "msg": "\n".join(faults), "faults": faults}

@@ -79,6 +79,13 @@ def library_for(given: dict[str, Any]) -> str | None:
     return f"/proc/self/fd/{descriptor}"
 
 
+def remove(place: str) -> None:
+    """Remove an engine that was unpacked for modules which do not follow."""
+    import shutil  # noqa: PLC0415 - only a host without the engine needs it
+
+    shutil.rmtree(place, ignore_errors=True)
+
+
 def _unpacked(archive: bytes, place: str, digests: dict[str, str]) -> bool:
     """Unpack the engine, in one step; return whether it is there. Another run may do the same."""
     import io  # noqa: PLC0415 - only a host without the engine needs these

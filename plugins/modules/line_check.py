@@ -210,14 +210,13 @@ faults:
     - 'targets[1] (203.0.113.300): not an IP address'
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from typing import Any
 
 from ..module_utils._core.probes.report import failed_message
 from ..module_utils._core.probes.targets import parse_targets, probe_all
-from ..module_utils._module import with_errors_reported
+from ..module_utils._module import run_reader
 
 # parse_targets checks the entries and reports all faults of the list at once.
-_TARGETS = {"type": "list", "elements": "dict", "required": True}
 _TARGET = {
     "line": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
@@ -230,22 +229,21 @@ _TARGET = {
     "expect": {"type": "str"},
     "name": {"type": "str"},
 }
-ARGUMENT_SPEC = {"targets": {**_TARGETS, "options": _TARGET}}
+ARGUMENT_SPEC = {"targets": {"type": "list", "elements": "dict", "required": True, "options": _TARGET}}
 
 
-def check_lines(module: AnsibleModule) -> None:
-    """Probe the module's targets and end it with their rows; raises InvalidInput."""
-    rows = probe_all(parse_targets(module.params["targets"]))
-    results = [row.as_result() for row in rows]
-    if not all(row.ok for row in rows):
-        module.fail_json(msg=failed_message(rows), rows=results)
-    module.exit_json(changed=False, rows=results)
+def check_lines(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows of the targets, and the failure if any of them does not answer; raises InvalidInput."""
+    rows = probe_all(parse_targets(options["targets"]))
+    results = {"rows": [row.as_result() for row in rows]}
+    if all(row.ok for row in rows):
+        return results
+    return {**results, "failed": True, "msg": failed_message(rows)}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"targets": _TARGETS}, supports_check_mode=True)
-    with_errors_reported(module, lambda: check_lines(module))
+    run_reader(ARGUMENT_SPEC, check_lines, judged=("targets",))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,10 @@ gc.disable()
 given = json.loads({{given!r}})
 library = library_for(given)
 if library:
-    print("{_ANSWER}" + json.dumps(look(given["options"], library)), flush=True)
+    found = look(given["options"], library)
+    if library == given.get("keep") and (found.get("failed") or not found.get("pending")):
+        remove(library)
+    print("{_ANSWER}" + json.dumps(found), flush=True)
 """
 _STEPS = f"""
 import json
@@ -100,11 +103,8 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     _supports_async = True
 
     def can_run_programs(self) -> bool:
-        """Tell whether a program can be handed to an interpreter on the host, which needs pipelining.
-
-        A task for another host may need another interpreter.
-        """
-        return not self._task.async_val and not self._task.delegate_to and self._connection.is_pipelining_enabled()
+        """Tell whether a program can be handed to an interpreter on the host, which needs pipelining."""
+        return not self._task.async_val and self._connection.is_pipelining_enabled()
 
     def is_followed(self) -> bool:
         """Tell whether this is a part of a role's change, and the engine is kept on the host for the next modules.
@@ -177,9 +177,12 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
             end = calls.format(given=json.dumps({**given, "places": places, "digests": DIGESTS, **sent}))
             return self._run(line, f"{_PROGRAM}{code}{end}")
 
-        chosen = str(self._templar.template(task_vars.get("ansible_python_interpreter") or "auto"))
+        # Of a task that is delegated, those of the other host.
+        of_others = task_vars.get("ansible_delegated_vars") or {}
+        variables = of_others.get(self._task.delegate_to, {}) if self._task.delegate_to else task_vars
+        chosen = str(self._templar.template(variables.get("ansible_python_interpreter") or "auto"))
         given_one = None if chosen.startswith("auto") else chosen
-        own = given_one or task_vars.get("ansible_facts", {}).get(_DISCOVERED)
+        own = given_one or variables.get("ansible_facts", {}).get(_DISCOVERED)
         # Not isolated: as for a module that Ansible sends, PYTHONPATH may lead to what it needs.
         python = shlex.quote(own) if own else None
         line = f"test -r {INSTALLED} && exec {python if given_one else _INSTALLED_PYTHON} -"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -202,6 +203,61 @@ def test_the_result_tells_the_keyword_check_mode() -> None:
     action = Action(True, {"used": True}, {**ARGUMENTS, "options": {"faults": ["one"]}})
     action._task.check_mode = True
     assert action.run(None, {})["failed"]
+
+
+WHOLE: dict[str, Any] = {
+    "ansible_python_interpreter": sys.executable,
+    "ansible_run_tags": ("all",),
+    "ansible_skip_tags": (),
+}
+
+
+def look(file: str, **plan: Any) -> dict[str, Any]:
+    """The arguments of a role that wants a parameter to be in a file."""
+    parameters = json.dumps([{"name": "kernel.ostype", "value": "Linux"}]) if file else "[]"
+    kernel = {"parameters": parameters, "file": file or "/etc/sysctl.d/60-none.conf"}
+    return {**ARGUMENTS, "options": {"plan": {"kernel_parameters": kernel}, **plan}}
+
+
+PENDING = look("/etc/sysctl.d/60-pending.conf")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    ("arguments", "variables", "check", "kept"),
+    [
+        (PENDING, {}, False, True),
+        # Nothing follows, or nothing may be left on the host.
+        (look(""), {}, False, False),
+        (PENDING, {}, True, False),
+        (PENDING, {"ansible_run_tags": ("multihome_preflight",)}, False, False),
+        (PENDING, {"ansible_skip_tags": ("multihome_configure",)}, False, False),
+        ({**ARGUMENTS, **PENDING["options"]}, {}, False, False),
+        (look("", probe_timeout=-1.0), {}, False, False),
+    ],
+)
+def test_the_engine_that_is_sent_stays_where_the_change_of_a_role_follows(
+    tmp_path: Path, arguments: dict[str, Any], variables: dict[str, Any], check: bool, kept: bool
+) -> None:
+    action = Pipelining(tmp_path / "library", arguments)
+    action._task.check_mode = check
+    found = action.run(None, {**WHOLE, **variables})
+    assert bool(found.get("pending")) == ("60-pending" in str(arguments))
+    assert (tmp_path / "library-run" / "_core").is_dir() == kept
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_delegated_task_runs_with_the_interpreter_of_the_other_host(tmp_path: Path) -> None:
+    others = {"outside": {"ansible_python_interpreter": "/opt/other/python"}}
+    action = Pipelining(tmp_path)
+    action._task.delegate_to = "outside"
+    action.run(None, {**WHOLE, "ansible_delegated_vars": others})
+    assert "/opt/other/python" in action.commands[0]
+    assert sys.executable not in action.commands[0]
+    # Where it is not known, Ansible has to look for it.
+    action = Pipelining(tmp_path)
+    action._task.delegate_to = "outside"
+    assert action.run(None, {**WHOLE, "ansible_delegated_vars": {"outside": {}}}) == {"sent": True}
 
 
 class Judged(Exception):
