@@ -206,8 +206,13 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
 
 def _printed(done: Mapping[str, Any], mark: str) -> list[Any]:
     """Return the values behind a mark in the output of a program, whatever else the host printed."""
-    lines = [line for line in done["stdout"].splitlines() if line.startswith(mark)]
-    return [json.loads(line.removeprefix(mark)) for line in lines]
+    found = []
+    for line in done["stdout"].splitlines():
+        if line.startswith(mark):
+            # A program that is killed may leave half a line.
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line.removeprefix(mark)))
+    return found
 
 
 def _has_begun(done: Mapping[str, Any]) -> bool:

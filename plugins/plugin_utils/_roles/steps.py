@@ -38,11 +38,11 @@ def steps(plan: Plan, role: str, pending: Collection[str], how: How) -> list[Ste
     making = _Steps(plan, pending, how)
     if pending:
         making.protect()
-        (_firewall if role == "isp_firewall" else _server)(making, plan, how)
+        (_firewall if role == "isp_firewall" else _server)(making)
     return making.steps
 
 
-def _firewall(steps: _Steps, _plan: Plan, _how: How) -> None:
+def _firewall(steps: _Steps) -> None:
     # Before translations, so that newly mapped ports can be used at once.
     steps.add("Accept connections to mapped ports and from inside", "forward_policy")
     steps.add("Translate addresses", "nat_rules")
@@ -57,12 +57,13 @@ def _firewall(steps: _Steps, _plan: Plan, _how: How) -> None:
     steps.add_keeper()
 
 
-def _server(steps: _Steps, plan: Plan, how: How) -> None:
+def _server(steps: _Steps) -> None:
     # Before addresses, which an interface without IPv6 does not accept, and before routes that a strict reverse path
     # filter does not know.
     steps.add("Set kernel parameters for the lines", "kernel_parameters")
-    purge = bool(plan.get("ip_aliases", {}).get("purge"))
-    balancing = how["balancing"] and not how["check_mode"]
+    purge = bool(steps.plan.get("ip_aliases", {}).get("purge"))
+    check_mode = steps.how["check_mode"]
+    balancing = steps.how["balancing"] and not check_mode
     addresses = "Configure an address for each line"
     steps.add(
         addresses,
@@ -70,7 +71,7 @@ def _server(steps: _Steps, plan: Plan, how: How) -> None:
         # Addresses that connections were given are removed at the end.
         purge=purge and not balancing,
         # Routes by the interface that an address leaves are used until they are replaced.
-        keep_moved=not how["check_mode"],
+        keep_moved=not check_mode,
         warn_skipped=False,
     )
     steps.add_marks()
@@ -88,19 +89,19 @@ def _server(steps: _Steps, plan: Plan, how: How) -> None:
 
 class _Steps:
     def __init__(self, plan: Plan, pending: Collection[str], how: How) -> None:
-        self._plan, self._pending, self._how, self._routing = plan, pending, how, ""
+        self.plan, self.how, self._pending, self._routing = plan, how, pending, ""
         self.steps: list[Step] = []
 
     def protect(self) -> None:
         """Install the program that restores the earlier state: a tool, and no part of the configuration that counts."""
-        if self._how["protect"]:
+        if self.how["protect"]:
             step = {"name": "Install the program that restores the earlier state", "module": "commit_confirm"}
             self.steps.append({**step, "options": {"state": "present"}, "counts": False})
 
     def add(self, name: str, module: str, after: Mapping[str, str] | None = None, **options: Any) -> None:
         """Add a step, where its module is pending. ``options`` precede those of the plan."""
         if module in self._pending:
-            self._append(name, module, {**self._plan[module], **options}, after)
+            self._append(name, module, {**self.plan[module], **options}, after)
 
     def _append(self, name: str, module: str, options: Mapping[str, Any], after: Mapping[str, str] | None) -> None:
         step = {"name": name, "module": module, "options": dict(options)}
@@ -113,21 +114,21 @@ class _Steps:
         later.
         """
         # Check mode would show these routes twice.
-        if "connection_marks" in self._pending and not self._how["check_mode"]:
+        if "connection_marks" in self._pending and not self.how["check_mode"]:
             self.add("Add routes for marked connections", "policy_routing", purge=False, warn_skipped=False)
         self.add("Mark each connection with its line", "connection_marks")
 
     def add_routes(self, name: str) -> None:
         """Add the routes and rules of all lines, and remove those of others."""
-        self.add(name, "policy_routing", warn_skipped=self._how["warn"])
+        self.add(name, "policy_routing", warn_skipped=self.how["warn"])
         self._routing = name
 
     def remove_marks(self) -> None:
         """Remove marks, where the role uses none, and the last rule by mark was removed."""
-        if "connection_marks" in self._plan or "policy_routing" not in self._pending:
+        if "connection_marks" in self.plan or "policy_routing" not in self._pending:
             return
-        options = {"marks": [], "balance": [], "backend": self._how["backend"], "purge": True}
-        options["persist"] = self._plan["policy_routing"]["persist"]
+        options = {"marks": [], "balance": [], "backend": self.how["backend"], "purge": True}
+        options["persist"] = self.plan["policy_routing"]["persist"]
         after = {"step": self._routing, "did": "removed_mark_rules"}
         self._append("Remove marks that no rule uses any more", "connection_marks", options, after)
 

@@ -159,6 +159,7 @@ PROGRAM = 'multihome begins: "program"\nmultihome ends: ["program", {"changed": 
         # It was killed, or broke, in a step, or between two of them.
         (PROGRAM + 'multihome begins: "addresses"\n', 137, ["program", "addresses"], ["addresses"]),
         (PROGRAM, 137, ["program", "addresses"], ["addresses"]),
+        (PROGRAM + 'multihome ends: ["addresses", {"cha', 137, ["program", "addresses"], ["addresses"]),
         ('multihome begins: "program"\n', 1, ["program"], ["program"]),
         # It failed, and none began after it.
         ('multihome begins: "program"\nmultihome ends: ["program", {"failed": true}]\n', 0, ["program"], ["program"]),
