@@ -15,6 +15,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 LIBRARY = "/usr/lib/multihome"
@@ -71,25 +72,45 @@ def library_for(given: dict[str, Any]) -> str | None:
     if "engine" not in given:
         return None
     archive = base64.b64decode(given.pop("engine"))
-    if given["keep"] and _unpacked(archive, given["keep"], given["digests"]):
-        return str(given["keep"])
     descriptor = os.memfd_create("multihome")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(archive)
-    return f"/proc/self/fd/{descriptor}"
+    library = f"/proc/self/fd/{descriptor}"
+    if given["keep"] and unpacked(library, given["keep"], given["digests"], {}):
+        return str(given["keep"])
+    return library
 
 
-def remove(place: str) -> None:
-    """Remove an engine that was unpacked for modules which do not follow."""
-    import shutil  # noqa: PLC0415 - only a host without the engine needs it
+def compiled_from(library: str) -> dict[str, CodeType]:
+    """Return what Python compiles of an engine in an archive from now on, by path. Python 3.9 does not tell it."""
+    import zipimport  # noqa: PLC0415 - only a host without the engine needs it
 
-    shutil.rmtree(place, ignore_errors=True)
+    codes: dict[str, CodeType] = {}
+
+    class Remembering(zipimport.zipimporter):
+        """Remembers the code of the modules that it loads."""
+
+        def get_code(self, fullname: str) -> CodeType:
+            """Return the code of a module."""
+            code = super().get_code(fullname)
+            codes[os.path.relpath(self.get_filename(fullname), library)] = code
+            return code
+
+    def importer(path: str) -> Remembering:
+        if path != library and not path.startswith(f"{library}/"):
+            raise ImportError(path)
+        return Remembering(path)
+
+    sys.path_hooks.insert(0, importer)
+    return codes
 
 
-def _unpacked(archive: bytes, place: str, digests: dict[str, str]) -> bool:
-    """Unpack the engine, in one step; return whether it is there. Another run may do the same."""
-    import io  # noqa: PLC0415 - only a host without the engine needs these
-    import shutil  # noqa: PLC0415 - as above
+def unpacked(library: str, place: str, digests: dict[str, str], codes: dict[str, CodeType]) -> bool:
+    """Unpack an archive with the engine, in one step; return whether it is there. Another run may do the same.
+
+    ``codes`` has the code of files that Python need not compile again, by path.
+    """
+    import shutil  # noqa: PLC0415 - only a host without the engine needs these
     import tempfile  # noqa: PLC0415 - as above
     import zipfile  # noqa: PLC0415 - as above
 
@@ -98,7 +119,9 @@ def _unpacked(archive: bytes, place: str, digests: dict[str, str]) -> bool:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         new = tempfile.mkdtemp(prefix=".engine-", dir=os.path.dirname(place))
         try:
-            zipfile.ZipFile(io.BytesIO(archive)).extractall(new)
+            zipfile.ZipFile(library).extractall(new)
+            for path, code in codes.items():
+                _write_compiled(os.path.join(new, path), code)
             os.rename(new, place)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -107,6 +130,20 @@ def _unpacked(archive: bytes, place: str, digests: dict[str, str]) -> bool:
     finally:
         os.umask(mask)
     return only_known(f"{place}/_core", digests)
+
+
+def _write_compiled(file: str, code: CodeType) -> None:
+    """Write the code of a file where Python looks for it, valid until the file changes (PEP 552)."""
+    import importlib.util  # noqa: PLC0415 - as above
+    import marshal  # noqa: PLC0415 - as above
+    import struct  # noqa: PLC0415 - as above
+
+    found = os.stat(file)
+    times = struct.pack("<LLL", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
+    target = importlib.util.cache_from_source(file)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as out:
+        out.write(importlib.util.MAGIC_NUMBER + times + marshal.dumps(code))
 
 
 def _files(directory: str) -> Iterator[str]:
