@@ -29,8 +29,12 @@ def digests_of(directory: str) -> dict[str, str]:
 def only_known(directory: str, known: dict[str, str]) -> bool:
     """Tell whether the Python files below a directory are the known ones, all of them, with their digests.
 
-    A file or directory that anyone but root, or the user of this process, may change is not known.
+    A file or directory that anyone but root, or the user of this process, may change is not known; nor is one in such a
+    directory.
     """
+    place = os.path.dirname(directory)
+    if not (os.path.isdir(directory) and _only_ours(place) and _only_ours(os.path.dirname(place))):
+        return False
     count = 0
     for path in _files(directory):
         if not (_only_ours(path) and _only_ours(os.path.dirname(path))):

@@ -59,19 +59,22 @@ def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> No
     """Run modules one after the other, up to the first that fails, and print when each begins, and its result.
 
     The lines are ``begins`` or ``ends`` and a JSON text: the name of the step, or a list of it and the result. They say
-    how far a process came that was ended.
+    how far a process came that was ended. An empty line is before each: a file that the shell reads first, such as
+    .bashrc, may print a text without an end of line, for instance the title of a terminal.
     """
     _prepare(library)
     sequence = importlib.import_module(f"{_PACKAGE}.module_utils._core.host_plan.sequence")
     results: dict[str, dict[str, Any]] = {}
+    # Known from a first try, whose connection broke: ssh repeats it where it has retries.
+    armed = {"armed": True} if sequence.has_armed(given["steps"]) else {}
     for step in given["steps"]:
         name = step["name"]
         if sequence.is_wanted(step, results):
-            print(f"{begins}{json.dumps(name)}", flush=True)
-            results[name] = _run_module(step["module"], {**given, "options": step["options"]})
+            print(f"\n{begins}{json.dumps(name)}", flush=True)
+            results[name] = {**_run_module(step["module"], {**given, "options": step["options"]}), **armed}
         else:
             results[name] = {"skipped": True}
-        print(f"{ends}{json.dumps([name, results[name]], default=plain)}", flush=True)
+        print(f"\n{ends}{json.dumps([name, results[name]], default=plain)}", flush=True)
         if results[name].get("failed"):
             break
 

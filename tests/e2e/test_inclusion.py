@@ -154,7 +154,7 @@ def batches(lab: Lab, *arguments: str) -> int:
     variables = {**playbooks.FAILOVER, "multihome_confirm_timeout": 0}
     run = playbooks.run(lab, playbooks.DEPLOY, "--check", *arguments, variables=variables, follow=follow)
     assert run.code == 0, run.failures
-    return begun["Configure the hosts"]
+    return begun["Configure the firewalls"]
 
 
 def test_the_number_of_hosts_at_once_may_be_in_the_inventory(firewalls: Lab, tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def refuse_ended(run: str, state: str, ended_at: str) -> None:
         raise Refused(f"the changes of run {run} {how}{when}; nothing more of it is applied")
 
 
+def is_armed(run: str, place: str = PLACE) -> bool:
+    """Tell whether a run has changed this host, and waits for its confirmation; False where that cannot be read."""
+    try:
+        with open(os.path.join(place, run, "status.json"), encoding="utf-8") as file:
+            return bool(json.load(file)["state"] == ARMED)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 class ConfirmGuard(LockHolder):
     """Protects one module's run. ``confirm`` is its option; a timeout of 0 is the same as no option.
 

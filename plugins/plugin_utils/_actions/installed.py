@@ -88,7 +88,7 @@ if library:
     # For the modules that follow; a host that is refused stays as it is.
     if keep and found.get("pending") and not found.get("failed"):
         unpacked(library, keep, given["digests"], codes)
-    print("{_ANSWER}" + json.dumps(found), flush=True)
+    print("\\n{_ANSWER}" + json.dumps(found), flush=True)
 """
 _STEPS = f"""
 import json
@@ -151,7 +151,8 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         }
         unfinished = next((step for step in steps if step["name"] not in results), None)
         if unfinished is not None and not any(result.get("failed") for result in results.values()):
-            results[unfinished["name"]] = {"failed": True, "msg": f"{unfinished['module']} broke: see stderr", **done}
+            broke = {"failed": True, "msg": f"{unfinished['module']} broke: see stderr"}
+            results[unfinished["name"]] = {**broke, "rc": done["rc"], "stdout": _rest(done), "stderr": done["stderr"]}
         return results
 
     def _validated(self, steps: Sequence[Step], modules: Mapping[str, ModuleType]) -> list[Step] | None:
@@ -216,6 +217,12 @@ def _printed(done: Mapping[str, Any], mark: str) -> list[Any]:
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line.removeprefix(mark)))
     return found
+
+
+def _rest(done: Mapping[str, Any]) -> str:
+    """Return the output of a program without the marks: the results behind them may be long, and are known."""
+    marks = (_ANSWER, _BEGINS, _ENDS)
+    return "\n".join(line for line in done["stdout"].splitlines() if line and not line.startswith(marks))
 
 
 def _has_begun(done: Mapping[str, Any]) -> bool:

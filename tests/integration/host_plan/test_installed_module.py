@@ -71,7 +71,7 @@ class OnHost:
     """Makes actions on a host that may have an installation, and an engine that a module was sent with."""
 
     def __init__(self, host: Host, library: Path) -> None:
-        self.host, self.library, self.sent = host, library, 0
+        self.host, self.library, self.sent, self.greeting = host, library, 0, ""
         self.kept = library.with_name(f"{library.name}-run") / "engine"
 
     def run(
@@ -100,7 +100,7 @@ class OnHost:
         done = subprocess.run(
             [*self.host.prefix, "/bin/sh", "-c", command], input=program, capture_output=True, text=True, check=False
         )
-        return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        return {"rc": done.returncode, "stdout": f"{self.greeting}{done.stdout}", "stderr": done.stderr}
 
     def _send(self, name: str, options: dict[str, Any], check: bool) -> dict[str, Any]:
         self.sent += 1
@@ -241,6 +241,14 @@ def test_options_with_a_fault_are_left_to_ansible(hosts: Hosts, library: Path, o
     installed = OnHost(hosts["installed"], library)
     assert installed.run("nat_rules", options)["failed"] is True
     assert installed.sent == 1
+
+
+def test_a_text_without_an_end_of_line_before_the_first_module_hides_nothing(hosts: Hosts, library: Path) -> None:
+    """A .bashrc sets the title of a terminal. A module that is run a second time would report no change."""
+    installed = OnHost(hosts["installed"], library)
+    installed.greeting = "\x1b]0;installed\x07"
+    assert installed.run("nat_rules", {"rules": RULES})["changed"] is True
+    assert installed.sent == 0
 
 
 def test_a_module_that_breaks_fails_and_is_not_run_again(

@@ -23,11 +23,12 @@ OPTIONS: dict[str, Any] = {**DEFAULTS, "role": "server", "lines": [], "probe_tim
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installation, whose modules are gone after the test."""
-    shutil.copytree(CORE, tmp_path / "_core", ignore=shutil.ignore_patterns("__pycache__"))
+    place = tmp_path / "installed"
+    shutil.copytree(CORE, place / "_core", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in [name for name in sys.modules if name.partition(".")[0] == "_core"]:
         monkeypatch.delitem(sys.modules, name)
-    return tmp_path
+    return place
 
 
 def answer(library: Path, **options: Any) -> dict[str, Any]:
@@ -66,12 +67,20 @@ def open_directory(path: Path) -> None:
     path.parent.chmod(0o777)
 
 
+def open_place(path: Path) -> None:
+    path.parents[2].chmod(0o777)
+
+
+def open_parent(path: Path) -> None:
+    path.parents[3].chmod(0o777)
+
+
 def link(path: Path) -> None:
     path.rename(path.with_suffix(".moved"))
     path.symlink_to(path.with_suffix(".moved"))
 
 
-@pytest.mark.parametrize("spoil", [change, add, remove, open_to_all, open_directory, link])
+@pytest.mark.parametrize("spoil", [change, add, remove, open_to_all, open_directory, open_place, open_parent, link])
 def test_code_that_differs_or_that_others_may_change_is_not_run(library: Path, spoil: Callable[[Path], None]) -> None:
     spoil(library / "_core" / "host_plan" / "run.py")
     assert answer(library) == {"used": False, "reason": "the installed code is not the one of the collection"}

@@ -171,3 +171,5 @@ def test_how_far_the_steps_came_is_known(printed: str, status: int, ended: list[
     assert [name for name, result in (found or {}).items() if result.get("failed")] == failed
     for name in failed if status else []:
         assert (found or {})[name]["rc"] == status
+        # The results of the other steps are long.
+        assert (found or {})[name]["stdout"] == "Welcome"

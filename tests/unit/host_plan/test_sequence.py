@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.sequence import DEEDS, is_wanted
+from ansible_collections.multihome.linux.plugins.module_utils._core import confirm
+from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan import sequence
+from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.sequence import (
+    DEEDS,
+    has_armed,
+    is_wanted,
+)
 from ansible_collections.multihome.linux.plugins.modules import role_steps
 
 MARK = {"priority": 20010, "mark": "0x1/0xff"}
@@ -44,3 +52,29 @@ def test_a_step_without_a_condition_runs_and_one_after_a_step_that_did_not_run_d
 
 def test_the_module_names_the_same_deeds() -> None:
     assert role_steps.ARGUMENT_SPEC["steps"]["options"]["after"]["options"]["did"]["choices"] == list(DEEDS)
+
+
+@pytest.mark.parametrize(
+    ("status", "run", "expected"),
+    [
+        ({"state": "armed"}, "one", True),
+        # Another run, one that has ended, none, and one that cannot be read.
+        ({"state": "armed"}, "two", False),
+        ({"state": "confirmed"}, "one", False),
+        ({"state": "armed"}, "", False),
+        ([], "one", False),
+        (None, "one", False),
+    ],
+)
+def test_a_run_that_is_repeated_knows_that_it_changed_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: object, run: str, expected: bool
+) -> None:
+    if status is not None:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "one" / "status.json").write_text(json.dumps(status))
+    monkeypatch.setattr(sequence, "is_armed", lambda name: confirm.is_armed(name, str(tmp_path)))
+    steps = [
+        {"name": "program", "module": "commit_confirm", "options": {}},
+        {"name": "addresses", "module": "ip_aliases", "options": {"confirm": {"run": run, "timeout": 60}}},
+    ]
+    assert has_armed(steps) is expected

@@ -88,7 +88,7 @@ class KeeperHost:
     def _sent_engines(self) -> list[str]:
         run = self.files.path_of("/run/multihome")
         names = os.listdir(run) if os.path.isdir(run) else []
-        return [os.path.join(run, name) for name in names if name.startswith("engine-")]
+        return [os.path.join(run, name) for name in names if name.startswith(("engine-", ".engine-"))]
 
     def has_systemd(self) -> bool:
         """Tell whether systemd runs this host (sd_booted(3))."""
