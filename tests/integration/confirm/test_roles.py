@@ -114,10 +114,9 @@ def test_control_a_good_gateway_is_kept_and_without_a_timeout_the_host_is_lost(h
     assert code == 0, results[-1]["result"].get("msg")
 
 
-def test_a_connection_that_is_cut_while_the_module_changes_the_host(host: Server, ssh: Controller) -> None:
-    """Nothing is wrong with the change, but nobody knows how far it came: it is not kept."""
-    before = host.state()
-    task, given = role(GATEWAY, multihome_confirm_timeout=60)
+def cut_once(host: Server, ssh: Controller, **variables: Any) -> tuple[int, list[dict[str, Any]], str]:
+    """Run the role, and cut its connection when it has begun to change the host; as run()."""
+    task, given = role(GATEWAY, multihome_confirm_timeout=60, **variables)
     process = ssh.start(task, **given)
     cut: list[int] = []
 
@@ -132,12 +131,33 @@ def test_a_connection_that_is_cut_while_the_module_changes_the_host(host: Server
     output, errors = process.communicate(timeout=150)
     thread.join()
     assert any(cut), errors
-    events = [json.loads(line) for line in output.splitlines()]
-    failed = [each for each in events if each["event"] == "result" and each["status"] == "failed"]
-    assert process.returncode == 2, errors
-    assert failed[-1]["result"]["msg"].startswith(TOLD)
+    results = [each for each in map(json.loads, output.splitlines()) if each["event"] == "result"]
+    failed = [each["result"]["msg"] for each in results if each["status"] == "failed"]
+    return process.returncode, results, failed[-1] if failed else errors
+
+
+def test_a_connection_that_is_cut_while_the_module_changes_the_host(host: Server, ssh: Controller) -> None:
+    """Nothing is wrong with the change, but nobody knows how far it came: it is not kept."""
+    before = host.state()
+    code, _results, message = cut_once(host, ssh)
+    assert code == 2, message
+    assert message.startswith(TOLD)
     assert host.state() == before
     assert not host.pending()
+
+
+def test_steps_that_ssh_repeats_after_a_cut_are_confirmed(host: Server, ssh: Controller) -> None:
+    """The second time they have nothing left to do, or little: the run waits for its confirmation all the same."""
+    before = host.state()
+    code, results, message = cut_once(host, ssh, ansible_ssh_retries=2)
+    assert code == 0, message
+    assert [each for each in results if each["result"].get("armed")] != []
+    assert any("Keep the change" in each["task"] and each["status"] == "ok" for each in results)
+    assert host.state() != before
+    assert not host.pending()
+    code, results = ssh.run(EMPTY)
+    assert code == 0, results[-1]["result"].get("msg")
+    assert host.state() == before
 
 
 def test_a_module_that_is_ended_at_the_deadline_is_named(host: Server, ssh: Controller, tmp_path: Path) -> None:
