@@ -70,13 +70,18 @@ def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> No
     for step in given["steps"]:
         name = step["name"]
         if sequence.is_wanted(step, results):
-            print(f"\n{begins}{json.dumps(name)}", flush=True)
+            _say(f"{begins}{json.dumps(name)}")
             results[name] = {**_run_module(step["module"], {**given, "options": step["options"]}), **armed}
         else:
             results[name] = {"skipped": True}
-        print(f"\n{ends}{json.dumps([name, results[name]], default=plain)}", flush=True)
+        _say(f"{ends}{json.dumps([name, results[name]], default=plain)}")
         if results[name].get("failed"):
             break
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()
 
 
 def _prepare(library: str) -> None:

@@ -43,9 +43,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         )
 
     def _steps(self, result: Any) -> None:
-        """Print each step of a role as a task of its own."""
+        """Print each step of a role as a task of its own, the first one with the warnings of all, as Ansible keeps them."""
         role = result.task.get_name().rpartition(" : ")[0]
-        for step in result.result["results"]:
+        first, *others = result.result["results"]
+        for step in ({**first, "warnings": result.result.get("warnings", [])}, *others):
             statuses = ("unreachable", "failed", "skipped", "changed")
             self._print(
                 event="result",

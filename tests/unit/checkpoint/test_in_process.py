@@ -135,7 +135,7 @@ def test_errors_are_those_of_the_program(world: World, error: Exception, kind: t
     world.timer.broken = error
     with pytest.raises(kind, match=text) as raised:
         module(world, "a").before_write("read")
-    assert type(raised.value) is kind
+    assert raised.type is kind
     # Nothing is left of it.
     assert (world.directory.pending(), world.directory.state("a")) == (None, "none")
     assert world.timer.calls[1:] == ["no boot unit", "stop a"]
