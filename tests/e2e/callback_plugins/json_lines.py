@@ -43,7 +43,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         )
 
     def _steps(self, result: Any) -> None:
-        """Print each step of a role as a task of its own, the first one with the warnings of all, as Ansible keeps them."""
+        """Print each step of a role as a task of its own, the first one with the warnings of all."""
         role = result.task.get_name().rpartition(" : ")[0]
         first, *others = result.result["results"]
         for step in ({**first, "warnings": result.result.get("warnings", [])}, *others):
