@@ -14,11 +14,13 @@ import importlib
 import os
 import stat
 import sys
+import zipimport
 from collections.abc import Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 LIBRARY = "/usr/lib/multihome"
+_IN_MEMORY = "/proc/self/fd/"
 
 
 def digests_of(directory: str) -> dict[str, str]:
@@ -79,40 +81,40 @@ def library_for(given: dict[str, Any]) -> str | None:
     descriptor = os.memfd_create("multihome")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(archive)
-    library = f"/proc/self/fd/{descriptor}"
-    if given["keep"] and unpacked(library, given["keep"], given["digests"], {}):
+    library = f"{_IN_MEMORY}{descriptor}"
+    if given["keep"] and unpacked(library, given["keep"], given["digests"]):
         return str(given["keep"])
+    sys.path_hooks.insert(0, _importer)
     return library
 
 
-def compiled_from(library: str) -> dict[str, CodeType]:
-    """Return what Python compiles of an engine in an archive from now on, by path. Python 3.9 does not tell it."""
-    import zipimport  # noqa: PLC0415 - only a host without the engine needs it
+class _Importer(zipimport.zipimporter):
+    """Imports from an archive, and compiles each module once: its base does that to tell the name of a file as well."""
 
-    codes: dict[str, CodeType] = {}
+    codes: ClassVar[dict[str, CodeType]] = {}
 
-    class Remembering(zipimport.zipimporter):
-        """Remembers the code of the modules that it loads."""
+    def get_filename(self, fullname: str) -> str:
+        """Return the path of a module, below that of the archive."""
+        end = "/__init__.py" if self.is_package(fullname) else ".py"
+        return f"{self.archive}/{self.prefix}{fullname.rpartition('.')[2]}{end}"
 
-        def get_code(self, fullname: str) -> CodeType:
-            """Return the code of a module."""
-            code = super().get_code(fullname)
-            codes[os.path.relpath(self.get_filename(fullname), library)] = code
-            return code
-
-    def importer(path: str) -> Remembering:
-        if path != library and not path.startswith(f"{library}/"):
-            raise ImportError(path)
-        return Remembering(path)
-
-    sys.path_hooks.insert(0, importer)
-    return codes
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of a module, and remember it. Python 3.9 asks for none."""
+        code = super().get_code(fullname)
+        self.codes[os.path.relpath(self.get_filename(fullname), self.archive)] = code
+        return code
 
 
-def unpacked(library: str, place: str, digests: dict[str, str], codes: dict[str, CodeType]) -> bool:
+def _importer(path: str) -> _Importer:
+    if not path.startswith(_IN_MEMORY):
+        raise ImportError(path)
+    return _Importer(path)
+
+
+def unpacked(library: str, place: str, digests: dict[str, str]) -> bool:
     """Unpack an archive with the engine, in one step; return whether it is there. Another run may do the same.
 
-    ``codes`` has the code of files that Python need not compile again, by path.
+    Python need not compile again what was imported from it.
     """
     import shutil  # noqa: PLC0415 - only a host without the engine needs these
     import tempfile  # noqa: PLC0415 - as above
@@ -124,7 +126,7 @@ def unpacked(library: str, place: str, digests: dict[str, str], codes: dict[str,
         new = tempfile.mkdtemp(prefix=".engine-", dir=os.path.dirname(place))
         try:
             zipfile.ZipFile(library).extractall(new)
-            for path, code in codes.items():
+            for path, code in _Importer.codes.items():
                 _write_compiled(os.path.join(new, path), code)
             os.rename(new, place)
         finally:

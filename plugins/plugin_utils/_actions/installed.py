@@ -83,11 +83,10 @@ given = json.loads({{given!r}})
 keep, given["keep"] = given.get("keep"), None
 library = library_for(given)
 if library:
-    codes = compiled_from(library) if keep else {{{{}}}}
     found = look(given["options"], library)
     # For the modules that follow; a host that is refused stays as it is.
     if keep and found.get("pending") and not found.get("failed"):
-        unpacked(library, keep, given["digests"], codes)
+        unpacked(library, keep, given["digests"])
     print("\\n{_ANSWER}" + json.dumps(found), flush=True)
 """
 _STEPS = f"""
