@@ -5,36 +5,26 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 from ..module_utils._core.host_plan.sequence import Step, is_wanted
-from ..modules import (
-    commit_confirm,
-    connection_marks,
-    forward_policy,
-    ip_aliases,
-    keeper,
-    kernel_parameters,
-    line_health,
-    nat_rules,
-    policy_routing,
-)
 from ..plugin_utils._actions.installed import InstalledCode
 
 MODULES: Mapping[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        commit_confirm,
-        connection_marks,
-        forward_policy,
-        ip_aliases,
-        keeper,
-        kernel_parameters,
-        line_health,
-        nat_rules,
-        policy_routing,
+    name: importlib.import_module(f"..modules.{name}", __package__)
+    for name in (
+        "commit_confirm",
+        "connection_marks",
+        "forward_policy",
+        "ip_aliases",
+        "keeper",
+        "kernel_parameters",
+        "line_health",
+        "nat_rules",
+        "policy_routing",
     )
 }
 # The results of the loop, by step. Ansible runs all items of a loop in one process, which is the host's and the task's.
@@ -52,12 +42,13 @@ class ActionModule(InstalledCode):
         """Return the result of the step, with the name of its module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         given, variables = self._task.args, task_vars or {}
-        steps = [_protected(step, given.get("confirm")) for step in given["steps"]]
+        confirm = given.get("confirm")
+        steps = [_protected(step, confirm) for step in given["steps"]]
         names = [step["name"] for step in steps]
         place = names.index(given["step"])
         if place == 0:
             _done.clear()
-            _done.update(self.run_steps(steps, MODULES, variables) or {})
+            _done.update(self.run_steps(steps, MODULES, variables, confirm["run"] if confirm else "") or {})
         step, before = steps[place], names[place - 1] if place else None
         if step["name"] not in _done:
             if before is not None and not _went_well(before):

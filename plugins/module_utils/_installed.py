@@ -126,8 +126,7 @@ def unpacked(library: str, place: str, digests: dict[str, str]) -> bool:
         new = tempfile.mkdtemp(prefix=".engine-", dir=os.path.dirname(place))
         try:
             zipfile.ZipFile(library).extractall(new)
-            for path, code in _Importer.codes.items():
-                _write_compiled(os.path.join(new, path), code)
+            _write_codes(new)
             os.rename(new, place)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -138,18 +137,15 @@ def unpacked(library: str, place: str, digests: dict[str, str]) -> bool:
     return only_known(f"{place}/_core", digests)
 
 
-def _write_compiled(file: str, code: CodeType) -> None:
-    """Write the code of a file where Python looks for it, valid until the file changes (PEP 552)."""
-    import importlib.util  # noqa: PLC0415 - as above
+def _write_codes(place: str) -> None:
+    """Write what was compiled beside the files, with the engine that it is of."""
+    import functools  # noqa: PLC0415 - as above
     import marshal  # noqa: PLC0415 - as above
-    import struct  # noqa: PLC0415 - as above
 
-    found = os.stat(file)
-    times = struct.pack("<LLL", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
-    target = importlib.util.cache_from_source(file)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "wb") as out:
-        out.write(importlib.util.MAGIC_NUMBER + times + marshal.dumps(code))
+    if _Importer.codes:
+        write_code = importlib.import_module("_core.keeper_installation.compiled").write_code
+        for path, code in _Importer.codes.items():
+            write_code(os.path.join(place, path), functools.partial(marshal.dumps, code))
 
 
 def _files(directory: str) -> Iterator[str]:

@@ -65,8 +65,7 @@ def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> No
     _prepare(library)
     sequence = importlib.import_module(f"{_PACKAGE}.module_utils._core.host_plan.sequence")
     results: dict[str, dict[str, Any]] = {}
-    # Known from a first try, whose connection broke: ssh repeats it where it has retries.
-    armed = {"armed": True} if sequence.has_armed(given["steps"]) else {}
+    armed = {"armed": True} if given["run"] and _is_armed(given["run"]) else {}
     for step in given["steps"]:
         name = step["name"]
         if sequence.is_wanted(step, results):
@@ -77,6 +76,10 @@ def run_steps(given: dict[str, Any], library: str, begins: str, ends: str) -> No
         _say(f"{ends}{json.dumps([name, results[name]], default=plain)}")
         if results[name].get("failed"):
             break
+
+
+def _is_armed(run: str) -> bool:
+    return bool(importlib.import_module(f"{_PACKAGE}.module_utils._core.confirm").is_armed(run))
 
 
 def _say(text: str) -> None:

@@ -130,11 +130,12 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         return _answer(self._run_with_engine("", _PREFLIGHT, {"options": options}, task_vars))
 
     def run_steps(
-        self, steps: Sequence[Step], modules: Mapping[str, ModuleType], task_vars: Mapping[str, Any]
+        self, steps: Sequence[Step], modules: Mapping[str, ModuleType], task_vars: Mapping[str, Any], run: str = ""
     ) -> dict[str, dict[str, Any]] | None:
         """Run modules one after the other in one process on the host, and return the result of each, by step.
 
-        The first one that fails is the last one with a result. None where nothing was run.
+        The first one that fails is the last one with a result. None where nothing was run. Where ``run`` had changed
+        the host before, each result has ``armed``: ssh repeats a program whose connection broke before its answer.
         """
         complete = self._validated(steps, modules)
         if complete is None:
@@ -142,7 +143,9 @@ class InstalledCode(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
         texts = {f"modules.{step['module']}": text_of(f"modules/{step['module']}.py") for step in steps}
         texts["module_utils._module"] = _MODULE_SIDE
         modes = {"check_mode": self._task.check_mode, "diff": self._task.diff, "verbosity": Display().verbosity}
-        done = self._run_with_engine(_RUNS_STEPS, _STEPS, {"steps": complete, "texts": texts, **modes}, task_vars)
+        done = self._run_with_engine(
+            _RUNS_STEPS, _STEPS, {"steps": complete, "texts": texts, "run": run, **modes}, task_vars
+        )
         if not _has_begun(done):
             return None
         results: dict[str, dict[str, Any]] = {

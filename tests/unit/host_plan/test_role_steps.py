@@ -34,9 +34,9 @@ class Action(role_steps.ActionModule):
         self._task: Any = SimpleNamespace(args={"steps": STEPS, "step": step, "confirm": CONFIRM})
         self._at_once, self._answers, self._ran = at_once, answers, ran
 
-    def run_steps(self, steps: Any, modules: Any, task_vars: Any) -> dict[str, dict[str, Any]] | None:
+    def run_steps(self, steps: Any, modules: Any, task_vars: Any, run: str = "") -> dict[str, dict[str, Any]] | None:
         """Return the results of the engine on the host, if there is one."""
-        del modules, task_vars
+        del modules, task_vars, run
         self._ran.append([(step["name"], step["options"].get("confirm")) for step in steps])
         return self._at_once
 

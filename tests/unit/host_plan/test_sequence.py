@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.multihome.linux.plugins.module_utils._core import confirm
-from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan import sequence
-from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.sequence import (
-    DEEDS,
-    has_armed,
-    is_wanted,
-)
+from ansible_collections.multihome.linux.plugins.module_utils._core.confirm import is_armed
+from ansible_collections.multihome.linux.plugins.module_utils._core.host_plan.sequence import DEEDS, is_wanted
 from ansible_collections.multihome.linux.plugins.modules import role_steps
 
 MARK = {"priority": 20010, "mark": "0x1/0xff"}
@@ -67,14 +62,9 @@ def test_the_module_names_the_same_deeds() -> None:
     ],
 )
 def test_a_run_that_is_repeated_knows_that_it_changed_the_host(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: object, run: str, expected: bool
+    tmp_path: Path, status: object, run: str, expected: bool
 ) -> None:
     if status is not None:
         (tmp_path / "one").mkdir()
         (tmp_path / "one" / "status.json").write_text(json.dumps(status))
-    monkeypatch.setattr(sequence, "is_armed", lambda name: confirm.is_armed(name, str(tmp_path)))
-    steps = [
-        {"name": "program", "module": "commit_confirm", "options": {}},
-        {"name": "addresses", "module": "ip_aliases", "options": {"confirm": {"run": run, "timeout": 60}}},
-    ]
-    assert has_armed(steps) is expected
+    assert is_armed(run, str(tmp_path)) is expected

@@ -7,10 +7,8 @@ A step is {name, module, options} and, where it depends on the result of an earl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from ..confirm import is_armed
 
 Step = Mapping[str, Any]
 Result = Mapping[str, Any]
@@ -28,15 +26,6 @@ def _removed_mark_rules(result: Result) -> bool:
 # What a module did, from its result: ip_aliases moved addresses to other interfaces, policy_routing removed rules by
 # mark.
 DEEDS: Mapping[str, Callable[[Result], bool]] = {"moved": _moved, "removed_mark_rules": _removed_mark_rules}
-
-
-def has_armed(steps: Sequence[Step]) -> bool:
-    """Tell whether the run of the steps has changed this host before.
-
-    So it is where ssh repeats a program because its connection broke, and the answer was lost.
-    """
-    runs = {confirm["run"] for confirm in (step["options"].get("confirm") for step in steps) if confirm}
-    return any(is_armed(run) for run in runs if run)
 
 
 def is_wanted(step: Step, results: Mapping[str, Result]) -> bool:

@@ -12,6 +12,7 @@ import importlib.util
 import marshal
 import os
 import struct
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from types import CodeType
 
@@ -43,9 +44,15 @@ def _own_code(path: str, text: str) -> CodeType | None:
 
 
 def write_compiled(file: str, path: str, text: str) -> None:
-    """Write the compiled code beside an installed file, valid until that changes (PEP 552); raises OSError.
+    """Write the compiled code of a file of the engine beside it; raises OSError."""
+    write_code(file, lambda: compiled(path, text))
 
-    It is where Python looks for it, with the mode that Python gives it. What is valid already stays.
+
+def write_code(file: str, code: Callable[[], bytes]) -> None:
+    """Write compiled code beside a file, valid until that changes (PEP 552); raises OSError.
+
+    ``code`` returns it as marshal writes it. It is where Python looks for it, with the mode that Python gives it. What
+    is valid already stays.
     """
     found = os.stat(file)
     times = struct.pack("<LLL", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
@@ -60,5 +67,5 @@ def write_compiled(file: str, path: str, text: str) -> None:
         os.unlink(new)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with open(descriptor, "wb") as out:
-        out.write(header + compiled(path, text))
+        out.write(header + code())
     os.rename(new, target)
